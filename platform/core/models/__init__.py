@@ -1,0 +1,21 @@
+"""Finding models on this machine: packaged ones, local folders, hub ids; hashes are verified, pickles refused."""
+
+from doyen.platform.core.models.resolve import (
+    PACKAGED_EMBEDDERS,
+    PACKAGED_GENERATORS,
+    GeneratorFiles,
+    cache_folder,
+    resolve_embedder,
+    resolve_generator,
+    wants_bfloat16,
+)
+
+__all__ = [
+    "PACKAGED_EMBEDDERS",
+    "PACKAGED_GENERATORS",
+    "GeneratorFiles",
+    "cache_folder",
+    "resolve_embedder",
+    "resolve_generator",
+    "wants_bfloat16",
+]

@@ -1,0 +1,134 @@
+"""The record files that users bring: labelled pairs and evaluation questions, as strict JSONL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from doyen.platform.core.errors import InputError, RecordError
+
+REFUSAL = "The documents do not say."
+"""What the assistant answers when the documents hold no answer, and what unanswerable training pairs teach."""
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class Turn(BaseModel):
+    """One earlier message of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class Pair(BaseModel):
+    """A labelled prompt/response pair (one line of ``pairs.jsonl``).
+
+    Attributes:
+        source: document that the response rests on, relative to the ingested root; None when unanswerable.
+        evidence: exact quotes of that document.
+        group: pairs of one group are labels of the same item and never part in a split.
+        history: earlier turns, oldest first, for a follow-up prompt.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: NonEmpty
+    prompt: NonEmpty
+    response: NonEmpty
+    source: str | None = None
+    evidence: list[NonEmpty] = []
+    annotator: str | None = None
+    created_at: str | None = None
+    group: str | None = None
+    history: list[Turn] = []
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the response is an answer and not the refusal."""
+        return self.response.strip() != REFUSAL
+
+
+class Question(BaseModel):
+    """A frozen evaluation question (one line of ``questions.jsonl``).
+
+    Attributes:
+        answers: acceptable reference answers, the first being the preferred one; ``answer`` may stand for one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: NonEmpty
+    question: NonEmpty
+    answers: list[NonEmpty] = Field(min_length=1)
+    source: str | None = None
+    evidence: list[NonEmpty] = []
+    answerable: bool = True
+    tags: list[str] = []
+    history: list[Turn] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _answer_or_answers(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "answer" in data:
+            if "answers" in data:
+                raise ValueError("give 'answer' or 'answers', not both")
+            data = {**data, "answers": [data["answer"]]}
+            del data["answer"]
+        if isinstance(data, dict) and isinstance(data.get("id"), int):
+            data = {**data, "id": str(data["id"])}
+        return data
+
+
+Record = TypeVar("Record", Pair, Question)
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Read a JSONL file of pairs or questions, all lines or none.
+
+    Raises:
+        InputError: the file does not exist, is not UTF-8 or has no record.
+        RecordError: broken lines, each named with its number and what is wrong (the first ten).
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    records: list[Record] = []
+    problems: list[str] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = kind.model_validate(json.loads(line))
+        except (json.JSONDecodeError, ValidationError) as error:
+            problems.append(f"line {number}: {_reason(error)}")
+            continue
+        if record.id in seen:
+            problems.append(f"line {number}: id {record.id!r} was already used in line {seen[record.id]}")
+        seen[record.id] = number
+        records.append(record)
+    if problems:
+        shown = "\n".join(f"  - {problem}" for problem in problems[:10])
+        more = f"\n  … and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise RecordError(f"{path}: {len(problems)} broken line(s), nothing was imported:\n{shown}{more}")
+    if not records:
+        raise InputError(f"{path} holds no records: expected one JSON object a line")
+    return records
+
+
+def _reason(error: json.JSONDecodeError | ValidationError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON ({error.msg} at column {error.colno})"
+    parts = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "record"
+        parts.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
+    return "; ".join(parts)

@@ -1,0 +1,206 @@
+"""All settings of a workspace in one typed model, read from ``doyen.toml`` and the environment.
+
+Environment variables override the file: ``DOYEN_RETRIEVAL__TOP_K=5`` sets ``top_k`` of ``[retrieval]``. A wrong key or
+value anywhere is reported together with all the others.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from doyen.platform.core.errors import SettingsError
+
+FILE_NAME = "doyen.toml"
+ENVIRONMENT_PREFIX = "DOYEN_"
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are mistakes, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlatformSettings(Section):
+    """Where state is kept."""
+
+    database_url: str | None = None
+    """None keeps metadata in SQLite inside the workspace; a SQLAlchemy URL moves it to that server."""
+
+
+class IngestionSettings(Section):
+    """How documents are read and cut."""
+
+    chunk_words: int = Field(140, ge=20, le=180)
+    """Words a chunk aims at. Above 180 the embedder's window of 256 word pieces would cut ordinary English text."""
+    near_duplicate_threshold: float = Field(0.85, gt=0, le=1)
+    """Jaccard similarity of word 5-grams from which two documents count as near-duplicates; higher finds fewer."""
+    max_file_mb: int = Field(100, ge=1)
+    """Larger files are reported and left out, before anything of them is read."""
+    max_pages: int = Field(5000, ge=1)
+    """Longer PDFs are reported and left out."""
+
+
+class RetrievalSettings(Section):
+    """How passages are found."""
+
+    embedder: str = "all-minilm-l6-v2"
+    """Packaged embedder, local folder or hub id of a sentence-transformers model. Changing it re-embeds everything."""
+    embedder_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 embeds faster at a cosine above 0.996 to float32; auto takes it where the processor gains from it."""
+    chroma_url: str | None = None
+    """None embeds Chroma in the process; http://host:port uses a Chroma server."""
+    top_k: int = Field(5, ge=1, le=50)
+    """Passages returned when a caller names no number."""
+
+
+class FinetuneSettings(Section):
+    """How adapters are trained."""
+
+    rank: int = Field(16, ge=1, le=256)
+    """LoRA rank: more holds more facts, and costs memory and time."""
+    alpha: int = Field(32, ge=1)
+    """LoRA scale numerator; the update is multiplied by alpha / rank."""
+    dropout: float = Field(0.05, ge=0, lt=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    epochs: float = Field(2.0, gt=0)
+    batch_size: int = Field(8, ge=1)
+    max_tokens: int = Field(1024, ge=64)
+    """Prompt plus response tokens of a training example; passages are dropped from the end until an example fits."""
+    context_passages: int = Field(3, ge=1, le=10)
+    """Passages in a RAFT-style training example; keep it equal to serving.context_passages."""
+    raft_shares: tuple[float, float, float] = (0.65, 0.15, 0.2)
+    """Shares of RAFT-style examples: gold passage among distractors, gold passage missing, no passages at all."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 17
+    checkpoint_steps: int = Field(25, ge=1)
+    """Steps between checkpoints: fewer lose less work when stopped, more spend less time on writing."""
+
+
+class ServingSettings(Section):
+    """Which model answers, and how."""
+
+    model: str = "smollm2-135m-instruct"
+    """Packaged generator, local folder or hub id (safetensors or GGUF); with engine = "openai", that server's name for it."""
+    engine: Literal["llamacpp", "transformers", "openai"] = "llamacpp"
+    """llamacpp is the fastest on a processor, transformers is the reference, openai is any compatible server."""
+    openai_url: str | None = None
+    """Base URL ending in /v1 of an OpenAI-compatible server; needed by engine = "openai"."""
+    openai_api_key: SecretStr = SecretStr("")
+    """Better given as DOYEN_SERVING__OPENAI_API_KEY than written into the file."""
+    context_passages: int = Field(3, ge=1, le=10)
+    """Passages that the model is shown. More hold the answer more often and cost first-token time."""
+    max_tokens: int = Field(128, ge=1, le=4096)
+    """Longest answer, in tokens."""
+    temperature: float = Field(0.0, ge=0, le=2)
+    """0 always gives the same answer to the same question."""
+    max_question_chars: int = Field(8000, ge=100)
+    """Longer questions are refused with an explanation."""
+    host: str = "127.0.0.1"
+    """Address the gateway binds to. Anything but loopback opens it to the network: set api_key as well."""
+    port: int = Field(8321, ge=0, le=65535)
+    api_key: SecretStr = SecretStr("")
+    """When set, every /v1 request needs `Authorization: Bearer …`."""
+    max_upload_mb: int = Field(50, ge=1)
+
+
+class EvalSettings(Section):
+    """How modes are compared."""
+
+    seed: int = 17
+    bootstrap_samples: int = Field(2000, ge=200)
+    judge_url: str | None = None
+    """Base URL of an OpenAI-compatible judge for RAGAS' judged metrics; None leaves them out."""
+    judge_model: str = ""
+    judge_api_key: SecretStr = SecretStr("")
+
+
+class AnnotationSettings(Section):
+    """Where labels are made."""
+
+    label_studio_url: str | None = None
+    """None exchanges tasks and labels through files in the workspace's annotation folder."""
+    label_studio_api_key: SecretStr = SecretStr("")
+    """A personal access token; better given as DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY."""
+
+
+class UiSettings(Section):
+    """The chat in the browser."""
+
+    title: str = "Doyen"
+    port: int = Field(7860, ge=0, le=65535)
+
+
+class Settings(Section):
+    """The whole configuration: one section for each room of the house."""
+
+    name: str = "workspace"
+    """Name of the domain, shown in reports and in the chat."""
+    platform: PlatformSettings = PlatformSettings()
+    ingestion: IngestionSettings = IngestionSettings()
+    annotation: AnnotationSettings = AnnotationSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    serving: ServingSettings = ServingSettings()
+    eval: EvalSettings = EvalSettings()
+    ui: UiSettings = UiSettings()
+
+
+def load_settings(path: Path, environment: dict[str, str] | None = None) -> Settings:
+    """Read ``doyen.toml`` and lay the environment over it.
+
+    Args:
+        path: the file; it must exist.
+        environment: variables to use instead of the process's own.
+
+    Raises:
+        SettingsError: with every wrong key and value at once.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), [f"it is not valid TOML: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(str(path), [f"it is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
+    origins = _apply_environment(values, os.environ if environment is None else environment)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(str(path), [_problem(item, origins) for item in error.errors()]) from error
+
+
+def _apply_environment(values: dict[str, Any], environment: Any) -> dict[str, str]:
+    """Set ``DOYEN_SECTION__KEY`` variables in ``values``; return which variable each key came from."""
+    origins: dict[str, str] = {}
+    for variable, text in environment.items():
+        section, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if not variable.startswith(ENVIRONMENT_PREFIX) or not separator:
+            continue
+        if isinstance(values.setdefault(section, {}), dict):
+            values[section][key] = text
+            origins[f"{section}.{key}"] = variable
+    return origins
+
+
+def _problem(item: Any, origins: dict[str, str]) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    where = f"{origins[key]} (environment)" if key in origins else key
+    if item["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; known ones: {', '.join(_siblings(item['loc']))}"
+    secret = "key" in str(item["loc"][-1])
+    value = "" if secret else f" (found {item['input']!r})"
+    return f"{where}: {item['msg'].lower()}{value}"
+
+
+def _siblings(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if model is None:
+            return []
+    return sorted(model.model_fields)

@@ -1,0 +1,95 @@
+"""Opening the metadata database and bringing its schema up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session, sessionmaker
+
+from doyen.platform.core.errors import IncompatibleError, StateError, StorageError
+from doyen.platform.core.workspace import Workspace
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Store:
+    """Sessions on one database whose schema is current."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Give a session that commits when the block ends and rolls back when it fails.
+
+        Raises:
+            StorageError: the disk is full or read-only.
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except DatabaseError as error:
+            if "full" in str(error.orig) or "readonly" in str(error.orig):
+                raise StorageError(f"the database cannot be written ({error.orig}): free some space, then try again") from error
+            raise
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_store(workspace: Workspace) -> Store:
+    """Open the workspace's database, made or migrated to the newest schema when needed.
+
+    Raises:
+        IncompatibleError: a newer Doyen has written it.
+        StateError: the file is not a database.
+    """
+    url = workspace.database_url
+    if url.startswith("sqlite"):
+        workspace.state.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    try:
+        _migrate(engine)
+    except DatabaseError as error:
+        engine.dispose()
+        raise StateError(
+            f"the database {engine.url.render_as_string()} cannot be opened ({error.orig}): restore a backup"
+        ) from error
+    return Store(engine)
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.begin() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current == scripts.get_current_head():
+            return
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise IncompatibleError(f"the database has schema {current}, which this version does not know: upgrade doyen")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

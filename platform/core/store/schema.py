@@ -1,0 +1,196 @@
+"""The tables. Rows link every answer back to documents, labels and adapters.
+
+document → document_version → chunk → annotation_task → annotation → dataset → adapter → answer → feedback
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Base of all tables. Times are ISO 8601 texts in UTC."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}
+
+
+class DocumentRow(Base):
+    """A document at its current version; removed documents have no row but keep their versions."""
+
+    __tablename__ = "documents"
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(unique=True)
+    """Path relative to the ingested root with forward slashes, or a URL."""
+    root: Mapped[str]
+    """The ingested root, absolute; empty for uploads."""
+    version: Mapped[str]
+    """SHA-256 of the file's bytes."""
+    title: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int]
+    modified_ns: Mapped[int]
+    """The file's modification time when read: an equal size and time skips reading it again."""
+    settings_fingerprint: Mapped[str]
+    """Fingerprint of the settings and parser versions that shaped text and chunks."""
+    duplicate_of: Mapped[str | None]
+    """document_id of an exact duplicate that is indexed instead; such a document has no chunks."""
+    near_group: Mapped[str] = mapped_column(index=True)
+    """Near-duplicate group; a document without a twin is alone in its group."""
+    ingested_at: Mapped[str]
+
+
+class DocumentVersionRow(Base):
+    """The parsed text of one version of a document, kept for lineage."""
+
+    __tablename__ = "document_versions"
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    pages: Mapped[list[Any]]
+    """[start, end] of each page in the text; empty where there are no pages."""
+    created_at: Mapped[str]
+
+
+class ChunkRow(Base):
+    """A chunk of a current document version: ``text == version.text[start:end]``."""
+
+    __tablename__ = "chunks"
+
+    chunk_id: Mapped[str] = mapped_column(primary_key=True)
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.document_id", ondelete="CASCADE"), index=True)
+    version: Mapped[str]
+    ordinal: Mapped[int]
+    start: Mapped[int]
+    end: Mapped[int]
+    page: Mapped[int | None]
+    heading: Mapped[str]
+    """Path of headings above the chunk, joined by ' > '; empty at the top."""
+    text: Mapped[str] = mapped_column(Text)
+    indexed: Mapped[bool] = mapped_column(default=False, index=True)
+    """Whether the vector index holds the chunk."""
+
+
+class IndexRemovalRow(Base):
+    """A chunk that is gone from the store and still has to leave the vector index."""
+
+    __tablename__ = "index_removals"
+
+    chunk_id: Mapped[str] = mapped_column(primary_key=True)
+
+
+class AnnotationProjectRow(Base):
+    """A labelling project, on a Label Studio server or in files."""
+
+    __tablename__ = "annotation_projects"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    task_type: Mapped[str]
+    backend: Mapped[str]
+    """Label Studio URL, or "files"."""
+    external_id: Mapped[str | None]
+    config: Mapped[str] = mapped_column(Text)
+    synced_at: Mapped[str | None]
+    """Newest ``updated_at`` that a pull has seen."""
+
+
+class AnnotationTaskRow(Base):
+    """One task; ``uid`` is ours, because Label Studio reuses ids of deleted tasks."""
+
+    __tablename__ = "annotation_tasks"
+
+    uid: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("annotation_projects.name"), index=True)
+    external_id: Mapped[str | None]
+    document_id: Mapped[str | None] = mapped_column(index=True)
+    version: Mapped[str | None]
+    chunk_id: Mapped[str | None]
+    data: Mapped[dict[str, Any]]
+    predictions: Mapped[list[Any]]
+    state: Mapped[str]
+    """created, pushed, labelled or deleted."""
+    created_at: Mapped[str]
+
+
+class AnnotationRow(Base):
+    """One version of one annotation. A pull adds versions and never changes one."""
+
+    __tablename__ = "annotations"
+    __table_args__ = (UniqueConstraint("task_uid", "external_id", "revision"),)
+
+    annotation_id: Mapped[str] = mapped_column(primary_key=True)
+    task_uid: Mapped[str] = mapped_column(ForeignKey("annotation_tasks.uid"), index=True)
+    external_id: Mapped[str]
+    revision: Mapped[str]
+    """Hash of the result: a changed result is a new version."""
+    annotator: Mapped[str]
+    result: Mapped[list[Any]]
+    current: Mapped[bool]
+    """False for replaced versions and for annotations deleted on the server."""
+    created_at: Mapped[str]
+    pulled_at: Mapped[str]
+
+
+class DatasetRow(Base):
+    """A dataset version: its files lie in the workspace, named by the fingerprint."""
+
+    __tablename__ = "datasets"
+
+    dataset_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    manifest: Mapped[dict[str, Any]]
+    created_at: Mapped[str]
+
+
+class AdapterRow(Base):
+    """An adapter version in the registry."""
+
+    __tablename__ = "adapters"
+    __table_args__ = (Index("ix_adapters_name_status", "name", "status"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    base_model: Mapped[str]
+    base_sha256: Mapped[str]
+    dataset_id: Mapped[str]
+    status: Mapped[str]
+    """candidate, promoted or retired; at most one version of a name is promoted."""
+    manifest: Mapped[dict[str, Any]]
+    created_at: Mapped[str]
+
+
+class AnswerRow(Base):
+    """An answer that was given to someone, so that feedback can point to it."""
+
+    __tablename__ = "answers"
+
+    answer_id: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(Text)
+    history: Mapped[list[Any]]
+    answer: Mapped[str] = mapped_column(Text)
+    mode: Mapped[str]
+    model: Mapped[str]
+    adapter: Mapped[str | None]
+    abstained: Mapped[bool]
+    passages: Mapped[list[Any]]
+    citations: Mapped[list[Any]]
+    created_at: Mapped[str]
+
+
+class FeedbackRow(Base):
+    """What a person said about an answer."""
+
+    __tablename__ = "feedback"
+
+    feedback_id: Mapped[str] = mapped_column(primary_key=True)
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.answer_id"), index=True)
+    rating: Mapped[int]
+    """1 thumb up, -1 thumb down, 0 none."""
+    correction: Mapped[str | None] = mapped_column(Text)
+    comment: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[str]

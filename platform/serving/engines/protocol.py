@@ -1,0 +1,98 @@
+"""The one interface behind which every model server stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """An adapter as an engine needs it.
+
+    Attributes:
+        name: "name:version", as in the registry.
+        folder: PEFT folder (adapter_config.json, adapter_model.safetensors).
+        base_sha256: weights that it was trained on.
+    """
+
+    name: str
+    folder: Path
+    base_sha256: str
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What to generate.
+
+    Attributes:
+        messages: chat messages with "role" and "content".
+        adapter: None for the base model.
+        want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
+    """
+
+    messages: Sequence[dict[str, str]]
+    adapter: AdapterFiles | None = None
+    max_tokens: int = 128
+    temperature: float = 0.0
+    seed: int = 0
+    stop: Sequence[str] = ()
+    want_logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A finished answer.
+
+    Attributes:
+        finish_reason: "stop" at the model's end token or a stop text, "length" at max_tokens, "cancelled".
+        logprobs: natural log-probability of each generated token, end token included; empty unless asked for.
+    """
+
+    text: str
+    finish_reason: Literal["stop", "length", "cancelled"]
+    prompt_tokens: int
+    completion_tokens: int
+    logprobs: list[float] = field(default_factory=list)
+
+
+class Engine(Protocol):
+    """Generates text with a base model and, chosen per request, one of its adapters."""
+
+    @property
+    def model(self) -> str:
+        """The base model's name."""
+
+    @property
+    def base_sha256(self) -> str:
+        """SHA-256 of the base weights; empty for remote servers, which cannot tell."""
+
+    def stream(self, request: GenerationRequest) -> Iterator[str | Generation]:
+        """Yield pieces of text as they come and at the end exactly one ``Generation`` with the whole text.
+
+        Closing the iterator early stops the generation. Safe to call from several threads.
+
+        Raises:
+            IncompatibleError: the adapter does not fit this base or engine.
+            ServiceError: the model server failed.
+        """
+
+    def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
+        """Return the mean log-probability per token of each continuation after the prompt.
+
+        Raises:
+            MissingPart: this engine cannot score.
+        """
+
+    def close(self) -> None:
+        """Free the model and end worker processes."""
+
+
+def complete(engine: Engine, request: GenerationRequest) -> Generation:
+    """Run a request to its end and return the whole answer."""
+    for piece in engine.stream(request):
+        if isinstance(piece, Generation):
+            return piece
+    raise AssertionError("an engine's stream must end with a Generation")

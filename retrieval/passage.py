@@ -1,0 +1,62 @@
+"""What retrieval returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A retrieved stretch of a document, best first in every list.
+
+    Attributes:
+        chunk_id: the chunk (the first one, where neighbouring chunks were joined).
+        document_id: its document.
+        version: the document version that the offsets refer to.
+        source: path relative to the ingested root, or URL.
+        start: first character in the document's parsed text.
+        end: one past the last character; ``parsed_text[start:end] == text``.
+        page: page number from 1, or None where there are no pages.
+        heading: path of headings above it, or an empty string.
+        score: fused relevance, larger is better; comparable within one query only.
+        text: the passage.
+        signals: named scores behind the ranking ("dense" cosine, "lexical" BM25, …) for abstention and debugging.
+    """
+
+    chunk_id: str
+    document_id: str
+    version: str
+    source: str
+    start: int
+    end: int
+    page: int | None
+    heading: str
+    score: float
+    text: str
+    signals: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A quote that supports an answer: ``parsed_text[start:end] == quote`` in document ``source``.
+
+    Attributes:
+        marker: the passage's number in the prompt, from 1.
+    """
+
+    marker: int
+    chunk_id: str
+    source: str
+    start: int
+    end: int
+    page: int | None
+    quote: str
+
+
+class Retriever(Protocol):
+    """Finds passages for a query."""
+
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+        """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids)."""

@@ -1,0 +1,28 @@
+"""Fixtures that all tests share. Tests are offline: the hub and telemetry are off before anything is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.update({"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False", "TOKENIZERS_PARALLELISM": "false"})
+
+import pytest
+
+from doyen.platform.core.store import Store, open_store
+from doyen.platform.core.workspace import Workspace, create_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A fresh workspace with default settings."""
+    return create_workspace(tmp_path / "space", "test")
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Iterator[Store]:
+    """The workspace's database."""
+    opened = open_store(workspace)
+    yield opened
+    opened.close()
