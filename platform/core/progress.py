@@ -21,7 +21,7 @@ class Bar(Protocol):
 class Reporter(Protocol):
     """Where progress and messages of a long job go."""
 
-    def bar(self, title: str, total: float | None) -> "BarContext":
+    def bar(self, title: str, total: float | None) -> BarContext:
         """Open a bar as a context manager; ``total`` None means unknown."""
 
     def say(self, message: str) -> None:
