@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Passage:
     text: str
     signals: dict[str, float]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the passage as the command line and the gateway show it."""
+        shown = ("chunk_id", "document_id", "source", "start", "end", "page", "score", "text")
+        return {name: getattr(self, name) for name in shown}
+
 
 @dataclass(frozen=True)
 class Citation:
@@ -53,6 +58,10 @@ class Citation:
     end: int
     page: int | None
     quote: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the citation as answers carry it."""
+        return asdict(self)
 
 
 class Retriever(Protocol):

