@@ -1,0 +1,88 @@
+"""The training loss of packed rows: response tokens alone carry loss, and only their logits are ever computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from doyen.finetune.packing import Row
+
+
+@dataclass(frozen=True)
+class RowTensors:
+    """A row as a model takes it; T fed tokens, P of them prefix, R response tokens.
+
+    Attributes:
+        input_ids: (1, T).
+        position_ids: (1, T); each branch goes on from P.
+        allowed: (T, T) bool; whether a token (first index) sees another.
+        predicting: (R,) positions in 0..T-1 whose logits predict the response tokens.
+        targets: (R,) the response tokens.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    allowed: Tensor
+    predicting: Tensor
+    targets: Tensor
+
+
+def row_tensors(row: Row, device: Any = "cpu") -> RowTensors:
+    """Lay a row out on ``device``."""
+    ids, positions, segments = list(row.prefix), list(range(len(row.prefix))), [0] * len(row.prefix)
+    predicting: list[int] = []
+    targets: list[int] = []
+    for number, branch in enumerate(row.branches, start=1):
+        first = len(ids) + len(branch.prompt_ids) - 1
+        predicting += range(first, first + len(branch.response_ids))
+        targets += branch.response_ids
+        ids += [*branch.prompt_ids, *branch.response_ids[:-1]]
+        positions += range(len(row.prefix), len(row.prefix) + branch.length)
+        segments += [number] * branch.length
+    segment = torch.tensor(segments, device=device)
+    order = torch.arange(len(ids), device=device)
+    allowed = (order[:, None] >= order) & ((segment == 0) | (segment[:, None] == segment))
+    return RowTensors(
+        torch.tensor([ids], device=device),
+        torch.tensor([positions], device=device),
+        allowed,
+        torch.tensor(predicting, device=device),
+        torch.tensor(targets, device=device),
+    )
+
+
+def response_logits(model: Any, row: RowTensors) -> Tensor:
+    """Return the logits (R, vocabulary) at the positions that predict the row's response tokens."""
+    # An additive mask is the one form that every attention implementation accepts in four dimensions.
+    lowest = torch.finfo(model.dtype).min
+    mask = torch.zeros(row.allowed.shape, dtype=model.dtype, device=row.allowed.device).masked_fill_(~row.allowed, lowest)
+    output = model(
+        input_ids=row.input_ids,
+        attention_mask=mask[None, None],
+        position_ids=row.position_ids,
+        logits_to_keep=row.predicting,
+        use_cache=False,
+    )
+    return output.logits[0]
+
+
+def row_loss(model: Any, row: Row, device: Any = "cpu") -> Tensor:
+    """Return the summed cross-entropy of the row's response tokens, in nats."""
+    tensors = row_tensors(row, device)
+    return cross_entropy(response_logits(model, tensors).float(), tensors.targets, reduction="sum")
+
+
+def can_share_prefix(config: Any) -> bool:
+    """Whether a model's attention is full causal attention in every layer, so that a block mask expresses sharing.
+
+    Sliding windows and recurrent layers count tokens in the order of the row, which sharing changes: such models train on
+    rows of one example.
+    """
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    recurrent = any(hasattr(config, name) for name in ("ssm_cfg", "state_size", "mamba_d_state", "linear_num_key_heads"))
+    return kinds == {"full_attention"} and not window and not recurrent
