@@ -145,9 +145,7 @@ def _page_frame(job: Job) -> Callable[[Any, Any], None]:
 def build_pdf(job: Job, source: str) -> bytes:
     """Sets the text on A4 pages with a running head and foot."""
     buffer = io.BytesIO()
-    document = SimpleDocTemplate(
-        buffer, pagesize=A4, topMargin=22 * mm, title=job.title, author=job.author, invariant=1
-    )
+    document = SimpleDocTemplate(buffer, pagesize=A4, topMargin=22 * mm, title=job.title, author=job.author, invariant=1)
     story = [_pdf_block(block, document.width) for block in parse(source)]
     frame = _page_frame(job)
     document.build([*story, Spacer(1, 4 * mm)], onFirstPage=frame, onLaterPages=frame)
