@@ -150,7 +150,7 @@ def check_prompts(pairs: list[Row], questions: list[Row]) -> Iterator[str]:
 
     def key(row: Row) -> set[str]:
         turns = [turn["content"] for turn in row.get("history", [])]
-        return tokens(" ".join([*turns, row.get("prompt", row.get("question"))]))
+        return tokens(" ".join([*turns, str(row.get("prompt", row.get("question")))]))
 
     held_out = [(question["id"], key(question)) for question in questions]
     trained = [(pair["id"], key(pair)) for pair in pairs]
