@@ -1,0 +1,39 @@
+"""Annotation: tasks from chunks, exchange with Label Studio or files, and labels as training pairs."""
+
+from doyen.ingestion.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelError, TaskType
+from doyen.ingestion.annotation.labels import (
+    ImportReport,
+    Labels,
+    export_pairs,
+    import_pairs,
+    labelled_pairs,
+    read_labels,
+)
+from doyen.ingestion.annotation.projects import ProjectStatus, create_project, get_project, project_status
+from doyen.ingestion.annotation.sync import PullReport, PushReport, pull, push
+from doyen.ingestion.annotation.tasks import draft_tasks, prompt_tasks
+
+__all__ = [
+    "Backend",
+    "Draft",
+    "Drafter",
+    "Excerpt",
+    "ImportReport",
+    "LabelError",
+    "Labels",
+    "ProjectStatus",
+    "PullReport",
+    "PushReport",
+    "TaskType",
+    "create_project",
+    "draft_tasks",
+    "export_pairs",
+    "get_project",
+    "import_pairs",
+    "labelled_pairs",
+    "project_status",
+    "prompt_tasks",
+    "pull",
+    "push",
+    "read_labels",
+]

@@ -1,0 +1,164 @@
+"""The shapes that the annotation modules share: excerpts, drafts, what a backend sends back, and two small protocols.
+
+A *task type* says how a task looks and what its labels mean (``prompt_response``; other types join the table in
+``task_types``). A *backend* is the place where people label: a Label Studio server or files. Both exchange tasks
+and results in Label Studio's JSON format, so that either can stand in for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from doyen.platform.core.errors import InputError
+from doyen.platform.core.records import Pair
+
+Result = list[dict[str, Any]]
+"""The regions of one annotation or prediction, as Label Studio writes them."""
+
+
+class LabelError(InputError):
+    """An annotation that came back does not make a valid label.
+
+    Attributes:
+        problems: one sentence for each thing that is wrong, all of them at once.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The stretch of a document that an annotator sees; ``parsed_text[start:start + len(text)] == text``.
+
+    Attributes:
+        page: page number from 1, or None where there are no pages.
+        heading: path of headings above it, or an empty string.
+    """
+
+    text: str
+    source: str
+    document_id: str
+    version: str
+    chunk_id: str
+    start: int
+    page: int | None = None
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a model or a rule proposes, for a person to correct.
+
+    Attributes:
+        response: may be empty, where only a question is proposed.
+        score: confidence from 0 to 1; Label Studio's uncertainty sampling serves low ones first.
+        evidence: exact substrings of the excerpt.
+    """
+
+    prompt: str
+    response: str
+    score: float
+    evidence: tuple[str, ...] = ()
+
+
+class Drafter(Protocol):
+    """Proposes labels. The assistant can be wrapped into one by whoever may import it; the default is rule-based."""
+
+    @property
+    def version(self) -> str:
+        """Name of the model or rules, stored with each prediction."""
+
+    def draft(self, excerpt: Excerpt) -> Draft | None:
+        """Return a draft, or None for an excerpt that is not worth an expert's time."""
+
+
+@dataclass(frozen=True)
+class RemoteAnnotation:
+    """An annotation as a backend reports it.
+
+    Attributes:
+        annotator: e-mail address or another stable name of the person.
+        skipped: the person declined the task; such an annotation carries no label.
+        updated_at: ISO 8601 time of this version; empty when the backend does not know.
+    """
+
+    external_id: str
+    annotator: str
+    result: Result
+    updated_at: str
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class RemoteTask:
+    """A task as a backend reports it, with all its present annotations.
+
+    Attributes:
+        uid: our own id from the task's data; None for tasks that someone else put there.
+    """
+
+    external_id: str
+    uid: str | None
+    annotations: list[RemoteAnnotation] = field(default_factory=list)
+
+
+class Backend(Protocol):
+    """A place where people label. Every method may raise ServiceError, and Unauthorized for refused credentials."""
+
+    @property
+    def location(self) -> str:
+        """The server's URL, or "files"."""
+
+    def ensure_project(self, title: str, marker: str, config: str, external_id: str | None) -> tuple[str, bool]:
+        """Find the project by its id or its marker, or make it; bring its configuration up to date.
+
+        Returns:
+            Its id, and whether it was made just now.
+        """
+
+    def count_tasks(self, project_id: str, marker: str) -> int:
+        """Return how many tasks the project holds, ours or not.
+
+        Raises:
+            StateError: the project is gone, or that id belongs to somebody else's project by now.
+        """
+
+    def known_uids(self, project_id: str) -> dict[str, str]:
+        """Return uid → external task id of every task of ours that is there now."""
+
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> None:
+        """Add a batch of tasks (``data`` and ``predictions``)."""
+
+    def newest_change(self, project_id: str) -> str | None:
+        """Return the newest ``updated_at`` of any task, ISO 8601, or None in an empty project."""
+
+    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
+        """Yield tasks that changed at or after ``since`` (None: all)."""
+
+
+class TaskType(Protocol):
+    """How one kind of task is shown, pre-filled, checked and turned into training pairs."""
+
+    @property
+    def name(self) -> str:
+        """Its name in commands and in the store."""
+
+    @property
+    def config(self) -> str:
+        """Label Studio labelling configuration (XML)."""
+
+    def prediction(self, draft: Draft, data: dict[str, Any], version: str) -> dict[str, Any]:
+        """Return the draft as a Label Studio prediction."""
+
+    def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
+        """Return what is wrong with a result; empty when it is a valid label."""
+
+    def to_pair(self, result: Result, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> Pair:
+        """Turn a result into a training pair. Raises LabelError."""
+
+    def from_pair(self, pair: Pair, data: dict[str, Any]) -> Result:
+        """Turn a training pair into a result; ``to_pair`` is its inverse."""

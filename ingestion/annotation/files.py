@@ -1,0 +1,161 @@
+"""Annotation without a server: tasks and labels as JSONL files in Label Studio's own task format.
+
+``<annotation folder>/<project>/tasks.jsonl`` holds one task a line. People (or tools) put labelled tasks beside it, into
+``labels.jsonl`` or any other ``labels*.jsonl`` / ``labels*.json``: the same lines with ``annotations`` added, which is
+what Label Studio's JSON export contains, too. The files show the present state: what is in none of them counts as deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
+from doyen.platform.core.errors import RecordError, StateError, storage_errors
+
+TASKS, LABELS = "tasks.jsonl", "labels.jsonl"
+_MARKER = "project.txt"
+
+
+class FilesBackend:
+    """Implements ``Backend`` in a folder; a project's id is the name of its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def location(self) -> str:
+        """Always "files"."""
+        return "files"
+
+    def ensure_project(self, title: str, marker: str, config: str, external_id: str | None) -> tuple[str, bool]:
+        """Make the project's folder with its labelling configuration, which can be pasted into Label Studio."""
+        home = self._folder / title
+        made = not (home / _MARKER).exists()
+        with storage_errors(f"making {home}"):
+            home.mkdir(parents=True, exist_ok=True)
+            (home / "labelling-config.xml").write_text(config, encoding="utf-8")
+            (home / TASKS).touch()
+            (home / _MARKER).write_text(marker + "\n", encoding="utf-8")
+        return title, made
+
+    def count_tasks(self, project_id: str, marker: str) -> int:
+        """Return how many tasks the file holds."""
+        home = self._folder / project_id
+        if not (home / TASKS).exists():
+            raise StateError(
+                f"{home / TASKS} is gone: make it again with `doyen annotate create --project {project_id}` "
+                "(labels that were pulled are kept), then push"
+            )
+        return len(self.known_uids(project_id))
+
+    def known_uids(self, project_id: str) -> dict[str, str]:
+        """Return uid → uid of every task in the tasks file or in a labels file."""
+        found = dict.fromkeys(uid for uid, _, _ in self._lines(project_id))
+        return {uid: uid for uid in found if uid is not None}
+
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> None:
+        """Append a batch of tasks; a line that an earlier crash left unfinished is dropped first."""
+        path = self._folder / project_id / TASKS
+        lines = "".join(json.dumps(task, ensure_ascii=False) + "\n" for task in tasks)
+        with storage_errors(f"writing {path}"):
+            _drop_torn_line(path)
+            with path.open("a", encoding="utf-8", newline="\n") as stream:
+                stream.write(lines)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+    def newest_change(self, project_id: str) -> str | None:
+        """Return None: files are read whole each time."""
+        return None
+
+    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
+        """Yield every task that is in the tasks file or in a labels file, with all its annotations."""
+        found: dict[str, list[RemoteAnnotation]] = {}
+        for uid, task, where in self._lines(project_id):
+            if uid is None:
+                raise RecordError(f"{where}: data.uid is missing: keep the data of the task as it was")
+            found.setdefault(uid, []).extend(_annotations(uid, task, where))
+        for uid, labels in found.items():
+            yield RemoteTask(uid, uid, labels)
+
+    def _lines(self, project_id: str) -> Iterator[tuple[str | None, dict[str, Any], str]]:
+        """Yield (uid, task, where it stands) of every task in the project's files."""
+        home = self._folder / project_id
+        labels = sorted([*home.glob("labels*.jsonl"), *home.glob("labels*.json")])
+        for path in [home / TASKS, *labels]:
+            for number, task in _read_tasks(path, torn_end=path.name == TASKS):
+                uid = task["data"].get("uid")
+                yield (uid if isinstance(uid, str) else None), task, f"{path}, line {number}"
+
+
+def _annotations(uid: str, task: dict[str, Any], where: str) -> Iterator[RemoteAnnotation]:
+    for position, raw in enumerate(task.get("annotations") or []):
+        if not isinstance(raw, dict) or not isinstance(raw.get("result", []), list):
+            raise RecordError(f"{where}: annotation {position + 1} is not an object with a list 'result'")
+        annotator = _person(raw.get("completed_by"))
+        identity = raw.get("id", raw.get("unique_id", f"{annotator}-{position}"))
+        yield RemoteAnnotation(
+            external_id=f"{uid}:{identity}",
+            annotator=annotator,
+            result=raw.get("result") or [],
+            updated_at=str(raw.get("updated_at") or raw.get("created_at") or ""),
+            skipped=bool(raw.get("was_cancelled")),
+        )
+
+
+def _person(completed_by: Any) -> str:
+    if isinstance(completed_by, dict):
+        return str(completed_by.get("email") or f"user {completed_by.get('id')}")
+    if isinstance(completed_by, int):
+        return f"user {completed_by}"
+    return completed_by or "unknown"
+
+
+def _read_tasks(path: Path, *, torn_end: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, task) of a JSONL file, or (position, task) of a file that is one JSON list.
+
+    Args:
+        torn_end: whether a broken last line is our own unfinished write, and to be passed over.
+    """
+    if not path.exists():
+        return
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    if text.lstrip().startswith("["):
+        yield from enumerate((_checked(task, path, n) for n, task in enumerate(_parse(text, path, 1), 1)), 1)
+        return
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or (torn_end and number == len(lines)):
+            continue
+        yield number, _checked(_parse(line, path, number), path, number)
+
+
+def _parse(text: str, path: Path, number: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{path}, line {number}: not valid JSON ({error.msg}); nothing of the file was taken") from error
+
+
+def _checked(task: Any, path: Path, number: int) -> dict[str, Any]:
+    if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+        raise RecordError(f"{path}, line {number}: expected a task, an object with 'data'; nothing of the file was taken")
+    return task
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut the file after its last complete line."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    keep = content.rfind(b"\n") + 1
+    if keep < len(content):
+        with path.open("r+b") as stream:
+            stream.truncate(keep)

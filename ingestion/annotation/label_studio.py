@@ -1,0 +1,217 @@
+"""Label Studio over its SDK: the only module that knows ``label_studio_sdk``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
+from doyen.platform.core.errors import MissingPart, ServiceError, SettingsError, StateError, Unauthorized
+
+PAGE = 200
+TIMEOUT_S = 120.0
+_ONCE = {"max_retries": 0, "timeout_in_seconds": int(TIMEOUT_S)}
+"""An import that is repeated by the client could be carried out twice."""
+
+
+class LabelStudioBackend:
+    """Implements ``Backend`` on a server; nothing is asked of it before the first method is called.
+
+    Args:
+        url: where the server is.
+        api_key: a personal access token, or a legacy token where the organisation allows them; the SDK tells them apart.
+
+    Raises:
+        Unauthorized: the key is empty, not even a token, or expired.
+        SettingsError: the URL is not one.
+        MissingPart: label-studio-sdk is not installed.
+    """
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self._url = url.rstrip("/")
+        parts = urlsplit(self._url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise SettingsError("annotation.label_studio_url", [f"{url!r} is no address: write http://host:port"])
+        if not api_key.strip():
+            raise Unauthorized(
+                f"no key is set for Label Studio at {self._url}: copy a personal access token from its account page "
+                "and set DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY"
+            )
+        try:
+            from label_studio_sdk import LabelStudio
+        except ImportError as error:
+            raise MissingPart("label-studio-sdk is not installed: `pip install label-studio-sdk`") from error
+        with self._errors("signing in"):
+            self._client = LabelStudio(base_url=self._url, api_key=api_key.strip(), timeout=TIMEOUT_S)
+        self._people: dict[int, str] = {}
+
+    @property
+    def location(self) -> str:
+        """The server's URL."""
+        return self._url
+
+    def ensure_project(self, title: str, marker: str, config: str, external_id: str | None) -> tuple[str, bool]:
+        """Find the project by its id or its marker, or make it; bring its configuration up to date."""
+        with self._errors("opening the project"):
+            found = next((p for p in self._projects(title, external_id) if marker in (p.description or "")), None)
+            if found is None:
+                made = self._client.projects.create(
+                    title=title, description=marker, label_config=config, sampling="Uncertainty sampling"
+                )
+                return str(made.id), True
+            if _plain(found.label_config or "") != _plain(config):
+                self._client.projects.update(id=found.id, label_config=config)
+            return str(found.id), False
+
+    def count_tasks(self, project_id: str, marker: str) -> int:
+        """Return how many tasks the project holds, ours or not."""
+        with self._errors("opening the project"):
+            project = self._get_project(project_id)
+        if project is None or marker not in (project.description or ""):
+            what = "is gone" if project is None else f"does not carry the note {marker!r} in its description"
+            raise StateError(
+                f"project {project_id} at {self._url} {what}: make it again with `doyen annotate create` "
+                "(labels that were pulled are kept), then push"
+            )
+        return int(project.task_number or 0)
+
+    def known_uids(self, project_id: str) -> dict[str, str]:
+        """Return uid → task id of every task of ours that is there now."""
+        known: dict[str, str] = {}
+        for task in self._walk(project_id, [], fields="task_only", include="id,data"):
+            uid = _uid(task.data)
+            if uid is not None:
+                known.setdefault(uid, str(task.id))
+        return known
+
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> None:
+        """Import a batch of tasks with their predictions."""
+        with self._errors("importing tasks"):
+            self._client.projects.import_tasks(
+                id=int(project_id), request=list(tasks), return_task_ids=True, request_options=_ONCE
+            )
+
+    def newest_change(self, project_id: str) -> str | None:
+        """Return the newest ``updated_at`` of any task."""
+        with self._errors("looking for changes"):
+            query = json.dumps({"ordering": ["-tasks:updated_at"]})
+            page = self._client.tasks.list(project=int(project_id), query=query, page=1, page_size=1, fields="task_only")
+            newest = next(iter(page), None)
+        return _iso(newest.updated_at) if newest is not None else None
+
+    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
+        """Yield tasks that changed at or after ``since``, with their annotations."""
+        filters = [_filter("tasks:updated_at", "greater_or_equal", "Datetime", since)] if since else []
+        for task in self._walk(project_id, filters, fields="all"):
+            annotations = [self._annotation(task.id, raw) for raw in task.annotations or []]
+            yield RemoteTask(str(task.id), _uid(task.data), annotations)
+
+    def _annotation(self, task_id: int, raw: Any) -> RemoteAnnotation:
+        values = raw if isinstance(raw, dict) else raw.model_dump()
+        return RemoteAnnotation(
+            external_id=f"{task_id}:{values['id']}",
+            annotator=self._person(values.get("completed_by")),
+            result=values.get("result") or [],
+            updated_at=_iso(values.get("updated_at")),
+            skipped=bool(values.get("was_cancelled")),
+        )
+
+    def _walk(self, project_id: str, filters: list[dict[str, Any]], **wanted: Any) -> Iterator[Any]:
+        """Yield tasks in the order of their ids, each page asked for by "id greater than the last one".
+
+        Page numbers would skip a task whenever one before it is deleted, or moves, during the walk.
+        """
+        last = 0
+        while True:
+            items = [*filters, _filter("tasks:id", "greater", "Number", last)]
+            query = json.dumps({"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]})
+            with self._errors("reading tasks"):
+                pager = self._client.tasks.list(project=int(project_id), query=query, page=1, page_size=PAGE, **wanted)
+                page = list(pager.items or [])
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1].id
+
+    def _projects(self, title: str, external_id: str | None) -> Iterator[Any]:
+        if external_id is not None and (known := self._get_project(external_id)) is not None:
+            yield known
+        yield from self._client.projects.list(title=title)
+
+    def _get_project(self, project_id: str) -> Any:
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            return self._client.projects.get(id=int(project_id))
+        except ApiError as error:
+            if error.status_code == 404:
+                return None
+            raise
+
+    def _person(self, completed_by: Any) -> str:
+        """Return the e-mail address of an annotator, who comes as an id or as a record."""
+        if isinstance(completed_by, dict):
+            return str(completed_by.get("email") or f"user {completed_by.get('id')}")
+        if not isinstance(completed_by, int):
+            return "unknown"
+        if completed_by not in self._people:
+            with self._errors("reading the list of users"):
+                self._people = {user.id: user.email for user in self._client.users.list()}
+            self._people.setdefault(completed_by, f"user {completed_by}")
+        return self._people[completed_by]
+
+    @contextmanager
+    def _errors(self, action: str) -> Iterator[None]:
+        """Turn what the SDK raises into our errors: cause, value, remedy."""
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            yield
+        except ApiError as error:
+            if error.status_code in {401, 403}:
+                raise Unauthorized(
+                    f"Label Studio at {self._url} refused the key while {action} ({_detail(error.body)}): "
+                    "set DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY to a valid personal access token"
+                ) from error
+            raise ServiceError(
+                f"Label Studio at {self._url} answered {error.status_code} while {action} ({_detail(error.body)}): "
+                "see its log, and check that the URL and the project are right"
+            ) from error
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"Label Studio at {self._url} cannot be reached while {action} ({type(error).__name__}: {error}): "
+                "start it, or correct annotation.label_studio_url, and run the same command again"
+            ) from error
+
+
+def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
+    return {"filter": f"filter:{column}", "operator": operator, "type": kind, "value": value}
+
+
+def _uid(data: Any) -> str | None:
+    uid = data.get("uid") if isinstance(data, dict) else None
+    return uid if isinstance(uid, str) else None
+
+
+def _iso(moment: Any) -> str:
+    """Return ISO 8601 with microseconds; the SDK gives text at one place and a datetime at another."""
+    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) and moment else moment
+    return parsed.isoformat(timespec="microseconds") if isinstance(parsed, datetime) else ""
+
+
+def _plain(config: str) -> str:
+    return re.sub(r"\s+", " ", config).strip()
+
+
+def _detail(body: Any) -> str:
+    """Return what a server said, short enough for one sentence."""
+    if isinstance(body, dict):
+        body = body.get("validation_errors") or body.get("detail") or body
+    text = re.sub(r"<[^>]*>|\s+", " ", str(body)).strip()
+    return text[:300] or "no explanation"

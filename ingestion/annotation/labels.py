@@ -1,0 +1,245 @@
+"""Labels as training pairs: reading them from the store, and pairs files in and out."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Excerpt, LabelError, TaskType
+from doyen.ingestion.annotation.offsets import find_quotes
+from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock
+from doyen.ingestion.annotation.sync import store_version
+from doyen.ingestion.annotation.task_types import get_task_type
+from doyen.ingestion.annotation.tasks import new_task_row, task_data
+from doyen.platform.core.files import write_text_atomic
+from doyen.platform.core.manifest import canonical_json, short_id
+from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.records import Pair
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.platform.core.workspace import Workspace
+
+IMPORT_BATCH = 200
+
+
+@dataclass
+class Labels:
+    """The current labels of a project.
+
+    Attributes:
+        pairs: valid ones, ordered by id.
+        problems: a sentence for each label that is not valid and so is left out.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        unplaced_quotes: evidence quotes that the shown passage does not hold; they are kept as further quotes.
+        without_document: pairs whose source is not among the ingested documents.
+    """
+
+    project: str
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    unplaced_quotes: int = 0
+    without_document: int = 0
+
+
+def read_labels(store: Store, project: str) -> Labels:
+    """Read the current labels of a project as pairs.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = get_task_type(get_project(store, project).task_type)
+    labels = Labels()
+    with store.session() as session:
+        query = (
+            select(AnnotationRow, AnnotationTaskRow)
+            .join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
+            .where(AnnotationTaskRow.project == project, AnnotationRow.current)
+        )
+        for annotation, task in session.execute(query):
+            try:
+                pair = task_type.to_pair(
+                    annotation.result,
+                    task.data,
+                    pair_id=_pair_id(annotation),
+                    annotator=annotation.annotator,
+                    created_at=annotation.created_at,
+                )
+            except LabelError as error:
+                labels.problems += [f"task {task.uid}, label of {annotation.annotator}: {p}" for p in error.problems]
+                continue
+            labels.pairs.append(pair)
+    labels.pairs.sort(key=lambda pair: pair.id)
+    labels.problems.sort()
+    return labels
+
+
+def labelled_pairs(store: Store, project: str) -> list[Pair]:
+    """Return the valid current labels of a project, ordered by id. Raises NotFoundError."""
+    return read_labels(store, project).pairs
+
+
+def export_pairs(store: Store, project: str, path: Path) -> Labels:
+    """Write the valid current labels to a pairs.jsonl, whole or not at all.
+
+    Returns:
+        What was written, and the problems of labels that were left out.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    labels = read_labels(store, project)
+    lines = (json.dumps(pair.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n" for pair in labels.pairs)
+    write_text_atomic(path, "".join(lines))
+    return labels
+
+
+def import_pairs(
+    workspace: Workspace, store: Store, project: str, pairs: Sequence[Pair], *, reporter: Reporter | None = None
+) -> ImportReport:
+    """Take labels from a pairs file as annotations, with their annotators; repeating it changes nothing.
+
+    Pairs of one group become labels of one task. A pair's evidence is located in the chunk of its document that holds
+    most of it. A pair that was imported before and now reads differently becomes a new version. The labels live here
+    alone: they are neither pushed nor touched by a pull.
+
+    Raises:
+        NotFoundError: there is no such project.
+        Busy: another process is syncing this project.
+    """
+    task_type = get_task_type(get_project(store, project).task_type)
+    groups: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        groups[_task_uid(project, pair)].append(pair)
+    report = ImportReport(project)
+    waiting = list(groups.items())
+    with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", len(pairs)) as bar:
+        for start in range(0, len(waiting), IMPORT_BATCH):
+            batch = waiting[start : start + IMPORT_BATCH]
+            with store.session() as session:
+                documents = _Documents(session)
+                for uid, members in batch:
+                    _import_group(session, documents, task_type, project, uid, members, report)
+            bar.advance(sum(len(members) for _, members in batch))
+    return report
+
+
+def _import_group(
+    session: Session,
+    documents: _Documents,
+    task_type: TaskType,
+    project: str,
+    uid: str,
+    members: list[Pair],
+    report: ImportReport,
+) -> None:
+    row = session.get(AnnotationTaskRow, uid)
+    if row is None or row.chunk_id is None:
+        lead = next((pair for pair in members if pair.source), members[0])
+        excerpt = documents.excerpt(lead.source, [quote for pair in members for quote in pair.evidence])
+        data = task_data(uid, excerpt, lead.prompt, group=lead.group, history=lead.history)
+        fresh = new_task_row(project, uid, excerpt, data)
+        fresh.created_at = row.created_at if row is not None else fresh.created_at
+        row = session.merge(fresh)
+    row.state = "labelled"
+    for pair in members:
+        result = task_type.from_pair(pair, row.data)
+        report.without_document += bool(pair.source) and row.chunk_id is None
+        report.unplaced_quotes += len(find_quotes(row.data["text"], list(pair.evidence))[1])
+        session.flush()
+        outcome = store_version(session, uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or "")
+        setattr(report, outcome, getattr(report, outcome) + 1)
+
+
+class _Documents:
+    """Finds the stretch of a document that an annotator of given quotes must have seen."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[str, tuple[str, list[ChunkRow]]] = {}
+
+    def excerpt(self, source: str | None, quotes: list[str]) -> Excerpt:
+        """Return the chunk that holds most of the quotes, or the neighbouring chunks over which the first one runs."""
+        text, chunks = self._load(source) if source else ("", [])
+        shown = _chunks_around(text, chunks, quotes)
+        if not shown:
+            return Excerpt(text="", source=source or "", document_id="", version="", chunk_id="", start=0)
+        first = shown[0]
+        return Excerpt(
+            text=text[first.start : shown[-1].end],
+            source=source or "",
+            document_id=first.document_id,
+            version=first.version,
+            chunk_id=first.chunk_id,
+            start=first.start,
+            page=first.page,
+            heading=first.heading,
+        )
+
+    def _load(self, source: str) -> tuple[str, list[ChunkRow]]:
+        if source not in self._known:
+            document = self._session.scalars(select(DocumentRow).where(DocumentRow.source == source)).first()
+            if document is None:
+                return "", []
+            # An exact duplicate has no chunks of its own: its twin has the same text.
+            owner = document.duplicate_of or document.document_id
+            chunks = list(
+                self._session.scalars(select(ChunkRow).where(ChunkRow.document_id == owner).order_by(ChunkRow.ordinal))
+            )
+            text = ""
+            if chunks:
+                text = self._session.get_one(DocumentVersionRow, (owner, chunks[0].version)).text
+            self._known[source] = (text, chunks)
+        return self._known[source]
+
+
+def _chunks_around(text: str, chunks: list[ChunkRow], quotes: Iterable[str]) -> list[ChunkRow]:
+    """Return one chunk, or a run of neighbours where no single chunk holds any quote; the first chunk as a last resort."""
+    places = list(_places(text, quotes))
+    held = [sum(chunk.start <= start and end <= chunk.end for start, end in places) for chunk in chunks]
+    if any(held):
+        return [chunks[held.index(max(held))]]
+    for start, end in places:
+        if run := [chunk for chunk in chunks if chunk.start < end and start < chunk.end]:
+            return run
+    return chunks[:1]
+
+
+def _places(text: str, quotes: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Yield every place of every quote."""
+    for quote in dict.fromkeys(quotes):
+        start = text.find(quote)
+        while start >= 0:
+            yield start, start + len(quote)
+            start = text.find(quote, start + 1)
+
+
+def _task_uid(project: str, pair: Pair) -> str:
+    """Return the uid of the task that a pair labels: pairs of one group share it, as do equal prompts without a group."""
+    if pair.group:
+        return short_id(project, "group", pair.group)
+    history = canonical_json([turn.model_dump() for turn in pair.history])
+    return short_id(project, "pair", pair.source or "", history, pair.prompt)
+
+
+def _pair_id(annotation: AnnotationRow) -> str:
+    """Return the id of a label: the imported pair's own, else one that stays the same when the label is revised."""
+    if annotation.external_id.startswith(IMPORTED):
+        return annotation.external_id.removeprefix(IMPORTED)
+    return short_id(annotation.task_uid, annotation.external_id)

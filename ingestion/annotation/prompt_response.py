@@ -1,0 +1,228 @@
+"""The task type prompt/response: a question, its answer and the words of the passage that prove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from doyen.ingestion.annotation.contracts import Draft, LabelError, Result
+from doyen.ingestion.annotation.offsets import Span, find_quotes, locate_span
+from doyen.platform.core.manifest import short_id
+from doyen.platform.core.records import REFUSAL, Pair, Turn
+
+UNANSWERABLE = "not answerable from this passage"
+TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
+MAX_RATING = 5
+
+
+@dataclass(frozen=True)
+class PromptResponse:
+    """One label, read and checked.
+
+    Attributes:
+        response: the answer; ``REFUSAL`` when the annotator found none.
+        evidence: marked spans of the passage.
+        quotes: evidence from elsewhere in the document, not shown in the passage.
+        rating: 1 to 5, or None.
+        overrides: fields of the pair that differ from what the task implies (only imported pairs have any).
+    """
+
+    prompt: str
+    response: str
+    answerable: bool
+    evidence: tuple[Span, ...] = ()
+    quotes: tuple[str, ...] = ()
+    rating: int | None = None
+    comment: str = ""
+    overrides: dict[str, Any] | None = None
+
+
+class PromptResponseType:
+    """Implements ``TaskType``."""
+
+    name = "prompt-response"
+
+    @cached_property
+    def config(self) -> str:
+        """The labelling screen: passage with highlighting, question, answer, flag, further quotes, rating, comment."""
+        return Path(__file__).with_suffix(".xml").read_text(encoding="utf-8")
+
+    def prediction(self, draft: Draft, data: dict[str, Any], version: str) -> dict[str, Any]:
+        """Return the draft as a Label Studio prediction; evidence that the passage does not hold is left out."""
+        spans, _ = find_quotes(data["text"], list(draft.evidence))
+        label = PromptResponse(draft.prompt, draft.response, answerable=True, evidence=tuple(spans))
+        return {"model_version": version, "score": draft.score, "result": write_result(label, data["uid"])}
+
+    def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
+        """Return what is wrong with a result; empty when it is a valid label."""
+        try:
+            read_result(result, data["text"])
+        except LabelError as error:
+            return error.problems
+        return []
+
+    def to_pair(self, result: Result, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> Pair:
+        """Turn a result into a training pair; its group is the task's, so that two people's labels stay together.
+
+        Raises:
+            LabelError: the result is not a valid label.
+        """
+        label = read_result(result, data["text"])
+        implied = _implied(data, label.answerable)
+        return Pair.model_validate(
+            {
+                "id": pair_id,
+                "prompt": label.prompt,
+                "response": label.response,
+                "evidence": [span.text for span in label.evidence] + list(label.quotes),
+                "annotator": annotator or None,
+                "created_at": created_at or None,
+                **implied,
+                **(label.overrides or {}),
+            }
+        )
+
+    def from_pair(self, pair: Pair, data: dict[str, Any]) -> Result:
+        """Turn a training pair into a result; evidence outside the passage becomes further quotes."""
+        spans, missing = find_quotes(data["text"], list(pair.evidence))
+        own = pair.model_dump(mode="json")
+        overrides = {key: own[key] for key, value in _implied(data, pair.answerable).items() if own[key] != value}
+        if pair.group is None:
+            overrides.pop("group", None)
+        label = PromptResponse(
+            pair.prompt, pair.response, pair.answerable, tuple(spans), tuple(missing), overrides=overrides or None
+        )
+        return write_result(label, data["uid"])
+
+
+def write_result(label: PromptResponse, uid: str) -> Result:
+    """Return the label as Label Studio regions, each with a stable id; empty fields have none."""
+    regions: list[dict[str, Any]] = []
+
+    def add(field: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+        identity = short_id(uid, field, str(len(regions)))[:10]
+        regions.append({"id": identity, "from_name": field, "to_name": "passage", "type": kind, "value": value})
+        return regions[-1]
+
+    for span in label.evidence:
+        add("evidence", "labels", {"start": span.start, "end": span.end, "text": span.text, "labels": ["evidence"]})
+    prompt = add("prompt", "textarea", {"text": [label.prompt]})
+    if label.overrides:
+        prompt["meta"] = {"pair": label.overrides}
+    if label.response:
+        add("response", "textarea", {"text": [label.response]})
+    if not label.answerable:
+        add("answerable", "choices", {"choices": [UNANSWERABLE]})
+    if label.quotes:
+        add("quotes", "textarea", {"text": list(label.quotes)})
+    if label.rating is not None:
+        add("rating", "rating", {"rating": label.rating})
+    if label.comment:
+        add("comment", "textarea", {"text": [label.comment]})
+    return regions
+
+
+def read_result(result: Result, passage: str) -> PromptResponse:
+    """Read and check the regions of one annotation.
+
+    Raises:
+        LabelError: fields are missing, offsets lie outside the passage or contradict the marked text, …
+    """
+    reader = _Reader(passage)
+    for region in result:
+        reader.take(region)
+    return reader.label()
+
+
+class _Reader:
+    """Collects the regions of one annotation and everything that is wrong with them."""
+
+    def __init__(self, passage: str) -> None:
+        self.passage = passage
+        self.texts: dict[str, list[str]] = {field: [] for field in TEXT_FIELDS}
+        self.evidence: list[Span] = []
+        self.answerable = True
+        self.rating: int | None = None
+        self.overrides: dict[str, Any] | None = None
+        self.problems: list[str] = []
+
+    def take(self, region: Any) -> None:
+        """Read one region."""
+        value = region.get("value") if isinstance(region, dict) else None
+        if not isinstance(value, dict):
+            self.problems.append(f"a region has no value: {str(region)[:80]}")
+            return
+        field = region.get("from_name")
+        if field == "evidence":
+            self._take_evidence(value)
+        elif field in TEXT_FIELDS:
+            self._take_text(field, value)
+            meta = region.get("meta")
+            if field == "prompt" and isinstance(meta, dict) and isinstance(meta.get("pair"), dict):
+                self.overrides = meta["pair"]
+        elif field == "answerable":
+            self.answerable = UNANSWERABLE not in value.get("choices", [])
+        elif field == "rating":
+            self._take_rating(value)
+        else:
+            self.problems.append(f"there is no field {field!r} in this task type")
+
+    def label(self) -> PromptResponse:
+        """Return the label; raises LabelError with every problem."""
+        prompt, response = (("\n".join(self.texts[field])) for field in ("prompt", "response"))
+        if not prompt.strip():
+            self.problems.append("the question is empty")
+        if not self.answerable and response.strip() != REFUSAL:
+            # The tick wins over a draft answer that the annotator left standing.
+            response = REFUSAL
+        if not response.strip():
+            self.problems.append(f"the answer is empty, and {UNANSWERABLE!r} is not ticked")
+        if self.problems:
+            raise LabelError(self.problems)
+        answerable = response.strip() != REFUSAL
+        quotes = tuple(quote for quote in self.texts["quotes"] if quote)
+        comment = "\n".join(self.texts["comment"])
+        return PromptResponse(prompt, response, answerable, tuple(self.evidence), quotes, self.rating, comment, self.overrides)
+
+    def _take_evidence(self, value: dict[str, Any]) -> None:
+        start, end, shown = value.get("start"), value.get("end"), value.get("text")
+        if not isinstance(start, int) or not isinstance(end, int):
+            self.problems.append(f"evidence has no whole-number offsets: {start!r} to {end!r}")
+            return
+        span = locate_span(self.passage, start, end, shown if isinstance(shown, str) else None)
+        if span is not None:
+            self.evidence.append(span)
+        elif not 0 <= start < end <= len(self.passage):
+            self.problems.append(f"evidence {start} to {end} lies outside the passage of {len(self.passage)} characters")
+        else:
+            there = self.passage[start:end]
+            self.problems.append(f"evidence {start} to {end} says {_short(shown)} but the passage has {_short(there)} there")
+
+    def _take_text(self, field: str, value: dict[str, Any]) -> None:
+        text = value.get("text")
+        entries = [text] if isinstance(text, str) else text
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            self.problems.append(f"field {field!r} holds no text: {_short(text)}")
+            return
+        self.texts[field].extend(entries)
+
+    def _take_rating(self, value: dict[str, Any]) -> None:
+        rating = value.get("rating")
+        if not isinstance(rating, int) or isinstance(rating, bool) or not 1 <= rating <= MAX_RATING:
+            self.problems.append(f"the rating must be 1 to {MAX_RATING}, found {rating!r}")
+            return
+        self.rating = rating
+
+
+def _implied(data: dict[str, Any], answerable: bool) -> dict[str, Any]:
+    """Return the pair's fields that follow from the task; an unanswerable pair rests on no document."""
+    history = [Turn.model_validate(turn).model_dump() for turn in data.get("history") or []]
+    source = (data.get("source") or None) if answerable else None
+    return {"source": source, "group": data.get("group") or data["uid"], "history": history}
+
+
+def _short(text: Any) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 80 else shown[:77] + "…'"

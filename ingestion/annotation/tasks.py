@@ -1,0 +1,197 @@
+"""Making annotation tasks: from chunks with drafts, or from given prompts."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Draft, Drafter, Excerpt, TaskType
+from doyen.ingestion.annotation.drafting import RuleDrafter
+from doyen.ingestion.annotation.projects import get_project
+from doyen.ingestion.annotation.task_types import get_task_type
+from doyen.platform.core.manifest import now, short_id
+from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.records import Turn
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
+
+GIVEN = "given"
+"""Version name of predictions that come from given prompts and not from a drafter."""
+
+
+def draft_tasks(
+    store: Store,
+    project: str,
+    *,
+    drafter: Drafter | None = None,
+    limit: int | None = None,
+    sources: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> int:
+    """Make one task for each chunk that has none yet, with the drafter's proposal as its prediction.
+
+    Documents take turns, so that a small ``limit`` still reaches many of them. Repeating the call adds nothing.
+
+    Args:
+        drafter: proposes question and answer; the default is by rule. Chunks for which it returns None are left out.
+        limit: at most this many new tasks.
+        sources: only documents with these sources; all when empty.
+
+    Returns:
+        How many tasks were made.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    drafter = drafter or RuleDrafter()
+    task_type = get_task_type(get_project(store, project).task_type)
+    with store.session() as session:
+        excerpts = list(_open_excerpts(session, project, sources))
+    made = 0
+    with (reporter or Silent()).bar("drafting tasks", len(excerpts)) as bar:
+        for excerpt in excerpts:
+            if limit is not None and made >= limit:
+                break
+            draft = drafter.draft(excerpt)
+            if draft is not None:
+                # One transaction for each task: a model's drafts are dear, and a stop should lose one at most.
+                with store.session() as session:
+                    made += add_task(session, project, task_type, excerpt, draft, drafter.version)
+            bar.advance(1)
+    return made
+
+
+def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | None]]) -> int:
+    """Make tasks from given prompts that still lack an answer.
+
+    Args:
+        prompts: (prompt, source or None); with a source, the chunk of that document that shares most words is shown.
+
+    Returns:
+        How many tasks were made; prompts that are there already are not made again.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = get_task_type(get_project(store, project).task_type)
+    made = 0
+    with store.session() as session:
+        for prompt, source in prompts:
+            excerpt = _likeliest_excerpt(session, prompt, source) or _no_excerpt(source)
+            made += add_task(session, project, task_type, excerpt, Draft(prompt, "", 0.0), GIVEN)
+    return made
+
+
+def add_task(session: Session, project: str, task_type: TaskType, excerpt: Excerpt, draft: Draft, version: str) -> bool:
+    """Add one task unless it is there already; return whether it was added."""
+    uid = short_id(project, excerpt.chunk_id, draft.prompt)
+    if session.get(AnnotationTaskRow, uid) is not None:
+        return False
+    data = task_data(uid, excerpt, draft.prompt)
+    row = new_task_row(project, uid, excerpt, data)
+    row.predictions = [task_type.prediction(draft, data, version)]
+    session.add(row)
+    return True
+
+
+def new_task_row(project: str, uid: str, excerpt: Excerpt, data: dict[str, Any]) -> AnnotationTaskRow:
+    """Return a row in state "created", without predictions."""
+    return AnnotationTaskRow(
+        uid=uid,
+        project=project,
+        external_id=None,
+        document_id=excerpt.document_id or None,
+        version=excerpt.version or None,
+        chunk_id=excerpt.chunk_id or None,
+        data=data,
+        predictions=[],
+        state="created",
+        created_at=now(),
+    )
+
+
+def task_data(
+    uid: str, excerpt: Excerpt, prompt: str, *, group: str | None = None, history: Sequence[Turn] = ()
+) -> dict[str, Any]:
+    """Return a task's data as Label Studio stores it: what the screen shows, and the lineage back to the document."""
+    where = [excerpt.source, f"page {excerpt.page}" if excerpt.page else "", excerpt.heading]
+    return {
+        "uid": uid,
+        "text": excerpt.text,
+        "title": " · ".join(part for part in where if part),
+        "conversation": "  ".join(f"[{turn.role}] {turn.content}" for turn in history),
+        "prompt": prompt,
+        "group": group or uid,
+        "history": [turn.model_dump() for turn in history],
+        "source": excerpt.source,
+        "page": excerpt.page,
+        "heading": excerpt.heading,
+        "document_id": excerpt.document_id,
+        "version": excerpt.version,
+        "chunk_id": excerpt.chunk_id,
+        "start": excerpt.start,
+    }
+
+
+def excerpt_of(chunk: ChunkRow, source: str) -> Excerpt:
+    """Return a chunk as an annotator sees it."""
+    return Excerpt(
+        text=chunk.text,
+        source=source,
+        document_id=chunk.document_id,
+        version=chunk.version,
+        chunk_id=chunk.chunk_id,
+        start=chunk.start,
+        page=chunk.page,
+        heading=chunk.heading,
+    )
+
+
+def _no_excerpt(source: str | None) -> Excerpt:
+    return Excerpt(text="", source=source or "", document_id="", version="", chunk_id="", start=0)
+
+
+def _open_excerpts(session: Session, project: str, sources: Sequence[str]) -> Iterator[Excerpt]:
+    """Yield chunks without a task in this project: every document's first, then every document's second, and so on."""
+    taken = set(
+        session.scalars(
+            select(AnnotationTaskRow.chunk_id).where(
+                AnnotationTaskRow.project == project, AnnotationTaskRow.chunk_id.is_not(None)
+            )
+        )
+    )
+    query = select(ChunkRow, DocumentRow.source).join(DocumentRow, ChunkRow.document_id == DocumentRow.document_id)
+    if sources:
+        query = query.where(DocumentRow.source.in_(sources))
+    rounds: dict[str, int] = defaultdict(int)
+    ordered: list[tuple[int, str, Excerpt]] = []
+    for chunk, source in session.execute(query.order_by(DocumentRow.source, ChunkRow.ordinal)):
+        if chunk.chunk_id not in taken:
+            ordered.append((rounds[source], source, excerpt_of(chunk, source)))
+            rounds[source] += 1
+    yield from (excerpt for _, _, excerpt in sorted(ordered, key=lambda entry: entry[:2]))
+
+
+def _likeliest_excerpt(session: Session, prompt: str, source: str | None) -> Excerpt | None:
+    """Return the chunk of the document that shares most words with the prompt; the first one among equals."""
+    if source is None:
+        return None
+    query = (
+        select(ChunkRow)
+        .join(DocumentRow, ChunkRow.document_id == DocumentRow.document_id)
+        .where(DocumentRow.source == source)
+        .order_by(ChunkRow.ordinal)
+    )
+    wanted = _words(prompt)
+    chunks = list(session.scalars(query))
+    best = max(chunks, key=lambda chunk: len(wanted & _words(chunk.text)), default=None)
+    return excerpt_of(best, source) if best is not None else None
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w{3,}", text.lower()))
