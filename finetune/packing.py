@@ -67,7 +67,7 @@ class Row:
         }
 
     @staticmethod
-    def from_json(value: dict[str, Any]) -> "Row":
+    def from_json(value: dict[str, Any]) -> Row:
         """Read what ``to_json`` wrote."""
         branches = tuple(Branch(tuple(prompt), tuple(response)) for prompt, response in value["branches"])
         return Row(tuple(value["prefix"]), branches)

@@ -1,0 +1,115 @@
+"""What our own retriever finds for each labelled pair: gold passages, and the distractors that serving would show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from doyen.finetune.evidence import ChunkFinder, holds_evidence, load_sources
+from doyen.finetune.similarity import content_words, normalise
+from doyen.platform.core.progress import Reporter
+from doyen.platform.core.records import Pair
+from doyen.platform.core.store import Store
+from doyen.retrieval.passage import Passage, Retriever
+
+DEPTH = 3
+"""Distractors come from the best DEPTH × passages of a context that retrieval returns."""
+ANSWERING_RECALL = 0.7
+"""A passage with this share of the response's words might answer the question in other words than the quote's."""
+
+Key = tuple[str, int, int]
+"""Identity of a passage: document, start, end."""
+
+
+def key_of(passage: Passage) -> Key:
+    """Return the identity of a passage."""
+    return (passage.document_id, passage.start, passage.end)
+
+
+@dataclass(frozen=True)
+class MinedPair:
+    """A pair with its passages.
+
+    Attributes:
+        ranked: passages as retrieval ranks them for the pair's question, best first.
+        without_gold: the same with the pair's own document excluded; empty for unanswerable pairs.
+        quotes: for each evidence quote, the passages that hold it; empty when no gold passage is known.
+        words: the response's content words.
+    """
+
+    pair: Pair
+    ranked: tuple[Passage, ...]
+    without_gold: tuple[Passage, ...]
+    quotes: tuple[tuple[Passage, ...], ...]
+    words: frozenset[str]
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether a context can be made that holds the answer."""
+        return bool(self.quotes)
+
+    def answered_by(self, passages: Iterable[Passage]) -> bool:
+        """Whether the passages together hold all of the evidence."""
+        texts = [normalise(passage.text) for passage in passages]
+        keys = {key_of(passage) for passage in passages}
+        wanted = self.pair.evidence or [self.pair.response]
+        if all(any(normalise(quote) in text for text in texts) for quote in wanted):
+            return self.has_gold
+        return self.has_gold and all(any(key_of(gold) in keys for gold in golds) for golds in self.quotes)
+
+    def maybe_answered_by(self, passages: Iterable[Passage]) -> bool:
+        """Whether some passage might hold the answer, so that a refusal would be a wrong lesson."""
+        for passage in passages:
+            if holds_evidence(self.pair, passage.text):
+                return True
+            if len(self.words & content_words(passage.text)) >= ANSWERING_RECALL * len(self.words):
+                return True
+        return False
+
+
+def mine(
+    pairs: Sequence[Pair], retriever: Retriever, store: Store, *, passages: int, reporter: Reporter, excluded: frozenset[str]
+) -> list[MinedPair]:
+    """Retrieve for every pair what serving would, and find its gold passages.
+
+    Args:
+        passages: passages of a context.
+        excluded: ids of pairs that are also retrieved for without their own document.
+    """
+    documents = load_sources(store, [pair.source for pair in pairs if pair.source])
+    finder = ChunkFinder(store)
+    mined = []
+    with reporter.bar("mining passages", len(pairs)) as bar:
+        for pair in pairs:
+            document = documents.get(pair.source or "")
+            query = search_query(pair)
+            ranked = retriever.retrieve(query, DEPTH * passages)
+            without: list[Passage] = []
+            if pair.id in excluded and document is not None:
+                without = retriever.retrieve(query, passages, exclude_documents=[document.document_id])
+            stored = finder.gold(pair, document)
+            quotes = _quotes(pair, ranked, stored)
+            mined.append(MinedPair(pair, tuple(ranked), tuple(without), quotes, content_words(pair.response)))
+            bar.advance()
+    return mined
+
+
+def search_query(pair: Pair) -> str:
+    """Return what serving searches for: the prompt, after the user's last turn where there is one."""
+    earlier = [turn.content for turn in pair.history if turn.role == "user"][-1:]
+    return " ".join([*earlier, pair.prompt])
+
+
+def _quotes(pair: Pair, ranked: Sequence[Passage], stored: Passage | None) -> tuple[tuple[Passage, ...], ...]:
+    if not pair.answerable:
+        return ()
+    found = []
+    for quote in pair.evidence or [pair.response]:
+        wanted = normalise(quote)
+        holders = tuple(passage for passage in ranked if wanted in normalise(passage.text))
+        if not holders and stored is not None:
+            holders = (stored,)
+        if not holders:
+            return ()
+        found.append(holders)
+    return tuple(found)

@@ -1,0 +1,188 @@
+"""The registry of adapters: versions of a name, of which at most one is promoted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.platform.core.errors import InputError, NotFoundError, StateError, storage_errors
+from doyen.platform.core.files import new_folder, write_json_atomic
+from doyen.platform.core.manifest import now
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AdapterRow
+from doyen.platform.core.workspace import Workspace
+
+CANDIDATE, PROMOTED, RETIRED, DELETED = "candidate", "promoted", "retired", "deleted"
+_PROMOTION = "promotion"
+"""Key of the row's manifest that counts the promotions of a name, so that a rollback knows which came before."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A registered adapter version.
+
+    Attributes:
+        folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json.
+        base_sha256: weights that it was trained on; it fits no others.
+        status: "candidate", "promoted" or "retired".
+    """
+
+    name: str
+    version: int
+    folder: Path
+    base_model: str
+    base_sha256: str
+    status: str
+    dataset_id: str
+    manifest: dict[str, Any]
+
+    @property
+    def ref(self) -> str:
+        """Name and version as users write them: ``name:version``."""
+        return f"{self.name}:{self.version}"
+
+
+class Registry:
+    """Finds, adds and promotes adapters of one workspace."""
+
+    def __init__(self, workspace: Workspace, store: Store) -> None:
+        self._folder, self._store = workspace.adapters_folder, store
+
+    def get(self, reference: str) -> Adapter:
+        """Return ``name:version``, or for a bare name its promoted version, else its newest.
+
+        Raises:
+            NotFoundError: there is none; the message names those that exist.
+        """
+        name, _, version = reference.partition(":")
+        found = [adapter for adapter in self.list() if adapter.name == name]
+        if version:
+            found = [adapter for adapter in found if str(adapter.version) == version]
+        if not found:
+            known = ", ".join(adapter.ref for adapter in self.list()) or "none yet, train one with `doyen train`"
+            raise NotFoundError(f"there is no adapter {reference!r}; known: {known}")
+        return max(found, key=lambda adapter: (adapter.status == PROMOTED, adapter.version))
+
+    def list(self) -> list[Adapter]:
+        """Return all adapters, by name and version."""
+        query = select(AdapterRow).where(AdapterRow.status != DELETED).order_by(AdapterRow.name, AdapterRow.version)
+        with self._store.session() as session:
+            return [self._adapter(row) for row in session.scalars(query)]
+
+    def find(self, name: str, fingerprint: str) -> Adapter | None:
+        """Return the newest version of a name whose manifest has this fingerprint and whose files are there."""
+        same = [item for item in self.list() if item.name == name and item.manifest.get("fingerprint") == fingerprint]
+        return next((item for item in reversed(same) if (item.folder / "adapter_model.safetensors").is_file()), None)
+
+    def register(self, name: str, files: Path, *, base_model: str, dataset_id: str, manifest: dict[str, Any]) -> Adapter:
+        """Copy a PEFT folder into the registry as the next version of ``name``; it starts as a candidate.
+
+        Args:
+            manifest: with the base weights' hash as ``manifest["inputs"]["base"]``.
+
+        Raises:
+            InputError: the name cannot name a folder.
+            StorageError: the disk is full.
+        """
+        if not name or name.startswith(".") or any(not (letter.isalnum() or letter in "-_.") for letter in name):
+            raise InputError(f"{name!r} cannot be an adapter's name: use letters, digits, '-', '_' and '.'")
+        with storage_errors("storing an adapter"), self._store.session() as session:
+            versions = session.scalars(select(AdapterRow.version).where(AdapterRow.name == name)).all()
+            version = max(versions, default=0) + 1
+            row = AdapterRow(
+                name=name,
+                version=version,
+                base_model=base_model,
+                base_sha256=manifest["inputs"]["base"],
+                dataset_id=dataset_id,
+                status=CANDIDATE,
+                manifest=manifest,
+                created_at=now(),
+            )
+            # The row goes in first: it holds the version number against a second process until the files are there.
+            session.add(row)
+            session.flush()
+            with new_folder(self._folder / name / str(version)) as target:
+                shutil.copytree(files, target, dirs_exist_ok=True)
+                write_json_atomic(target / "manifest.json", manifest)
+        return self._adapter(row)
+
+    def promote(self, reference: str) -> Adapter:
+        """Make a version the one that its bare name stands for; the one before is retired.
+
+        Raises:
+            NotFoundError: there is no such adapter.
+        """
+        adapter = self.get(reference)
+        with self._store.session() as session:
+            rows = self._rows(session, adapter.name)
+            row = next(row for row in rows if row.version == adapter.version)
+            if row.status != PROMOTED:
+                _switch(rows, row, max(_promotion(item) for item in rows) + 1)
+            return self._adapter(row)
+
+    def rollback(self, name: str) -> Adapter:
+        """Promote again the version that was promoted before the present one; again goes one further back.
+
+        Raises:
+            NotFoundError: there is no adapter of this name.
+            StateError: no version was promoted before.
+        """
+        name = self.get(name).name
+        with self._store.session() as session:
+            rows = self._rows(session, name)
+            present = next((row for row in rows if row.status == PROMOTED), None)
+            earlier = [row for row in rows if present and 0 < _promotion(row) < _promotion(present)]
+            if not earlier:
+                raise StateError(f"adapter {name!r} has no earlier promoted version to go back to: promote one by name:version")
+            row = max(earlier, key=_promotion)
+            _switch(rows, row, _promotion(row))
+            return self._adapter(row)
+
+    def delete(self, reference: str) -> None:
+        """Delete a version's files; its number is not given out again.
+
+        Args:
+            reference: ``name:version``; a bare name is not enough to delete.
+
+        Raises:
+            NotFoundError: there is no such version.
+            StateError: it is promoted.
+        """
+        if ":" not in reference:
+            raise NotFoundError(f"name the version to delete, as in {self.get(reference).ref!r}")
+        adapter = self.get(reference)
+        if adapter.status == PROMOTED:
+            raise StateError(f"{adapter.ref} is promoted: promote another version or roll back before deleting it")
+        with self._store.session() as session:
+            row = session.get(AdapterRow, (adapter.name, adapter.version))
+            if row is not None:
+                row.status = DELETED
+        shutil.rmtree(adapter.folder, ignore_errors=True)
+
+    def _rows(self, session: Session, name: str) -> Sequence[AdapterRow]:
+        return session.scalars(select(AdapterRow).where(AdapterRow.name == name, AdapterRow.status != DELETED)).all()
+
+    def _adapter(self, row: AdapterRow) -> Adapter:
+        folder = self._folder / row.name / str(row.version)
+        return Adapter(
+            row.name, row.version, folder, row.base_model, row.base_sha256, row.status, row.dataset_id, dict(row.manifest)
+        )
+
+
+def _promotion(row: AdapterRow) -> int:
+    return int(row.manifest.get(_PROMOTION, 0))
+
+
+def _switch(rows: Sequence[AdapterRow], chosen: AdapterRow, promotion: int) -> None:
+    for row in rows:
+        if row.status == PROMOTED:
+            row.status = RETIRED
+    chosen.status = PROMOTED
+    chosen.manifest = {**chosen.manifest, _PROMOTION: promotion}

@@ -1,0 +1,108 @@
+"""From contexts to batches of packed rows: what the trainer consumes."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from doyen.finetune.mining import MinedPair
+from doyen.finetune.packing import EncodedExample, Row, pack, pack_within
+from doyen.finetune.raft import Context, Example
+from doyen.platform.core.files import write_text_atomic
+from doyen.platform.core.prompts import build_messages, encode_example
+from doyen.retrieval.passage import Passage
+
+BRANCH_TOKENS = 640
+"""Tokens that branches may add to a row's prefix; bounds the memory of a training step."""
+
+
+@dataclass
+class Encoded:
+    """Rows of one round, with what they hold.
+
+    Attributes:
+        kinds: number of examples of each kind.
+        too_long: examples that were left out because even one passage did not fit.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    too_long: int = 0
+
+
+def encode_contexts(
+    tokenizer: Any, contexts: Sequence[Context], mined: Sequence[MinedPair], *, max_tokens: int, max_branches: int, share: bool
+) -> Encoded:
+    """Render contexts with the prompts of serving and pack each into rows.
+
+    Args:
+        max_tokens: prompt and response of one example; passages are dropped from the end of a context until all fit.
+        share: whether examples may share a row; otherwise each gets its own.
+    """
+    answers = {item.pair.id: item for item in mined}
+    result = Encoded()
+    for context in contexts:
+        kept, examples = _fit(tokenizer, context, answers, max_tokens)
+        result.too_long += len(context.examples) - len(kept)
+        result.kinds.update(example.kind for example in kept)
+        if not share:
+            result.rows += [pack([example]) for example in examples]
+        elif examples:
+            longest = pack(examples)
+            result.rows += pack_within(examples, len(longest.prefix) + BRANCH_TOKENS, max_branches)
+    return result
+
+
+def _fit(
+    tokenizer: Any, context: Context, answers: dict[str, MinedPair], max_tokens: int
+) -> tuple[list[Example], list[EncodedExample]]:
+    """Drop passages until the examples fit; examples that lose their gold passage that way are left out."""
+    passages = list(context.passages)
+    kept = list(context.examples)
+    while True:
+        encoded = [_encode(tokenizer, example, passages) for example in kept]
+        fits = [len(item.prompt_ids) + len(item.response_ids) <= max_tokens for item in encoded]
+        if all(fits):
+            return kept, encoded
+        if len(passages) <= 1:
+            kept = [example for example, fit in zip(kept, fits, strict=True) if fit]
+            continue
+        passages.pop()
+        kept = [example for example in kept if example.kind != "gold" or answers[example.pair_id].answered_by(passages)]
+
+
+def _encode(tokenizer: Any, example: Example, passages: Sequence[Passage]) -> EncodedExample:
+    messages = build_messages(example.prompt, passages, example.history)
+    prompt_ids, response_ids = encode_example(tokenizer, messages, example.response)
+    return EncodedExample(tuple(prompt_ids), tuple(response_ids))
+
+
+def make_batches(rows: Sequence[Row], batch_size: int, seed: str) -> list[list[Row]]:
+    """Shuffle rows and put them into batches of at least ``batch_size`` examples; a small rest joins the last batch."""
+    order = list(rows)
+    random.Random(seed).shuffle(order)
+    batches: list[list[Row]] = [[]]
+    for row in order:
+        if sum(len(item.branches) for item in batches[-1]) >= batch_size:
+            batches.append([])
+        batches[-1].append(row)
+    if len(batches) > 1 and sum(len(row.branches) for row in batches[-1]) < batch_size / 2:
+        batches[-2:] = [batches[-2] + batches[-1]]
+    return [batch for batch in batches if batch]
+
+
+def save_batches(path: Path, batches: Sequence[Sequence[Row]]) -> None:
+    """Write batches as JSON lines, so that an interrupted run resumes with the very same ones."""
+    lines = [json.dumps([row.to_json() for row in batch], separators=(",", ":")) + "\n" for batch in batches]
+    write_text_atomic(path, "".join(lines))
+
+
+def load_batches(path: Path) -> list[list[Row]]:
+    """Read what ``save_batches`` wrote."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [[Row.from_json(value) for value in json.loads(line)] for line in lines]

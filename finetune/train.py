@@ -1,0 +1,256 @@
+"""Training an adapter, from a dataset to a registered version, as one sequence of steps."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from doyen.finetune.dataset import Dataset
+from doyen.finetune.mining import MinedPair, mine
+from doyen.finetune.packing import Row
+from doyen.finetune.raft import Shares, build_round, excluded_ids
+from doyen.finetune.registry import Adapter, Registry
+from doyen.finetune.rows import encode_contexts, load_batches, make_batches, save_batches
+from doyen.platform.core.errors import InputError, StateError, storage_errors
+from doyen.platform.core.files import write_json_atomic
+from doyen.platform.core.manifest import build_manifest, fingerprint
+from doyen.platform.core.models import GeneratorFiles, resolve_generator
+from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.records import Pair
+from doyen.platform.core.settings import FinetuneSettings
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import ChunkRow
+from doyen.platform.core.workspace import Workspace
+from doyen.retrieval.passage import Retriever
+
+FORMAT = 1
+"""Raised when the same dataset and settings would give other training examples than before."""
+
+
+@dataclass
+class Examples:
+    """What a run trains and validates on.
+
+    Attributes:
+        batches: rows of each step.
+        validation: rows of the validation pairs.
+        counts: examples of each kind, rows, tokens.
+    """
+
+    batches: list[list[Row]]
+    validation: list[Row]
+    counts: dict[str, int]
+
+
+def train_adapter(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    *,
+    name: str,
+    reporter: Reporter | None = None,
+    settings: FinetuneSettings | None = None,
+) -> Adapter:
+    """Train a LoRA adapter on a dataset and register it as the next version of ``name``.
+
+    A run with the same dataset, index, base and settings is not repeated: its adapter is returned. One that was interrupted
+    goes on from its last checkpoint and ends with the weights that it would have had.
+
+    Args:
+        settings: in place of the workspace's own.
+
+    Raises:
+        InputError: the dataset is too small, or no example fits ``max_tokens``.
+        ModelMissing: the base model is not there.
+        StateError: memory does not suffice.
+        StorageError: the disk is full.
+    """
+    reporter = reporter or Silent()
+    settings = settings or workspace.settings.finetune
+    registry = Registry(workspace, store)
+    base = resolve_generator(workspace.settings.serving.model)
+    manifest = _identity(workspace, store, dataset, base, settings)
+    existing = registry.find(name, manifest["fingerprint"])
+    if existing is not None:
+        reporter.say(f"adapter {existing.ref} was already trained on this")
+        return existing
+    run = workspace.adapters_folder / ".runs" / manifest["fingerprint"][:16]
+    with storage_errors("training an adapter"), _memory_errors(settings):
+        files, results = _run(run, dataset, base, retriever, store, settings, reporter)
+    manifest |= {"dataset_id": dataset.dataset_id, "base_model": base.name, **results}
+    adapter = registry.register(name, files, base_model=base.name, dataset_id=dataset.dataset_id, manifest=manifest)
+    shutil.rmtree(run)
+    return adapter
+
+
+def _run(
+    run: Path,
+    dataset: Dataset,
+    base: GeneratorFiles,
+    retriever: Retriever,
+    store: Store,
+    settings: FinetuneSettings,
+    reporter: Reporter,
+) -> tuple[Path, dict[str, Any]]:
+    """Do the work inside the run's folder; return the PEFT folder and what was measured."""
+    from doyen.finetune.loss import can_share_prefix
+    from doyen.finetune.trainer import add_adapter, fit, load_base, mean_loss
+
+    started = time.monotonic()
+    run.mkdir(parents=True, exist_ok=True)
+    reporter.say(f"loading {base.name}")
+    model, tokenizer = load_base(base.folder, settings.dtype)
+    examples = _examples(run, dataset, retriever, store, tokenizer, can_share_prefix(model.config), settings, reporter)
+    reporter.say(_summary(examples, settings))
+    model = add_adapter(model, settings)
+    losses = fit(model, examples.batches, settings, run, reporter)
+    validation_loss = mean_loss(model, examples.validation)
+    files = run / "adapter"
+    model.save_pretrained(files, safe_serialization=True)
+    (files / "README.md").unlink(missing_ok=True)
+    results = {
+        "examples": examples.counts,
+        "losses": [round(loss, 4) for loss in losses],
+        "validation_loss": None if math.isnan(validation_loss) else round(validation_loss, 4),
+        "seconds": round(time.monotonic() - started, 1),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    return files, results
+
+
+def _identity(
+    workspace: Workspace, store: Store, dataset: Dataset, base: GeneratorFiles, settings: FinetuneSettings
+) -> dict[str, Any]:
+    """Return the manifest whose fingerprint names the run: all that its examples and weights depend on."""
+    with store.session() as session:
+        chunks = session.scalars(select(ChunkRow.chunk_id).order_by(ChunkRow.chunk_id)).all()
+    inputs = {
+        "dataset": dataset.manifest["fingerprint"],
+        "base": base.sha256,
+        "chunks": fingerprint(list(chunks)),
+        "format": FORMAT,
+    }
+    shaping = settings.model_dump(exclude={"checkpoint_steps", "seed"})
+    retrieval = workspace.settings.retrieval.model_dump(exclude={"chroma_url", "embedder_dtype"})
+    return build_manifest("adapter", inputs=inputs, settings={**shaping, "retrieval": retrieval}, seed=settings.seed)
+
+
+def _examples(
+    run: Path,
+    dataset: Dataset,
+    retriever: Retriever,
+    store: Store,
+    tokenizer: Any,
+    share: bool,
+    settings: FinetuneSettings,
+    reporter: Reporter,
+) -> Examples:
+    """Make the run's examples, or read them where an interrupted run has left them."""
+    train_file, validation_file, counts_file = run / "train.jsonl", run / "validation.jsonl", run / "counts.json"
+    if not counts_file.is_file():
+        train = _mine(dataset.train, retriever, store, settings, reporter)
+        batches, counts = _train_batches(train, tokenizer, share, settings)
+        validation = _mine(dataset.validation, retriever, store, settings, reporter)
+        rows = _validation_rows(validation, tokenizer, share, settings)
+        save_batches(train_file, batches)
+        save_batches(validation_file, [rows])
+        write_json_atomic(counts_file, counts)
+    import json
+
+    counts = json.loads(counts_file.read_text(encoding="utf-8"))
+    return Examples(load_batches(train_file), load_batches(validation_file)[0], counts)
+
+
+def _mine(
+    pairs: list[Pair], retriever: Retriever, store: Store, settings: FinetuneSettings, reporter: Reporter
+) -> list[MinedPair]:
+    excluded = excluded_ids([pair.id for pair in pairs if pair.answerable and pair.source], settings.seed)
+    return mine(pairs, retriever, store, passages=settings.context_passages, reporter=reporter, excluded=excluded)
+
+
+def _train_batches(
+    mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings
+) -> tuple[list[list[Row]], dict[str, int]]:
+    shares = Shares.of(settings.raft_shares)
+    batches: list[list[Row]] = []
+    kinds: Counter[str] = Counter()
+    too_long = 0
+    for number in range(math.ceil(settings.epochs)):
+        contexts = build_round(mined, passages=settings.context_passages, shares=shares, seed=settings.seed, number=number)
+        encoded = encode_contexts(
+            tokenizer, contexts, mined, max_tokens=settings.max_tokens, max_branches=2 * settings.batch_size, share=share
+        )
+        part = min(1.0, settings.epochs - number)
+        found = make_batches(encoded.rows, settings.batch_size, f"{settings.seed}/{number}")
+        batches += found[: math.ceil(part * len(found))]
+        kinds.update(encoded.kinds)
+        too_long += encoded.too_long
+    if not batches:
+        raise InputError(
+            f"no training example could be made of {len(mined)} pairs ({too_long} do not fit finetune.max_tokens = "
+            f"{settings.max_tokens}): label more pairs, or raise max_tokens"
+        )
+    rows = [row for batch in batches for row in batch]
+    counts = {
+        **kinds,
+        "too_long": too_long,
+        "without_gold": sum(item.pair.answerable and not item.has_gold for item in mined),
+        "steps": len(batches),
+        "rows": len(rows),
+        "tokens": sum(row.length for row in rows),
+        "separate_tokens": sum(len(row.branches) * len(row.prefix) + row.length - len(row.prefix) for row in rows),
+    }
+    return batches, counts
+
+
+def _validation_rows(mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings) -> list[Row]:
+    contexts = build_round(mined, passages=settings.context_passages, shares=Shares(0.0, 0.0), seed=settings.seed, number=-1)
+    options = {"max_tokens": settings.max_tokens, "max_branches": 2 * settings.batch_size, "share": share}
+    return encode_contexts(tokenizer, contexts, mined, **options).rows
+
+
+def _summary(examples: Examples, settings: FinetuneSettings) -> str:
+    counts = examples.counts
+    kinds = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("gold", "missing", "unanswerable", "closed"))
+    saved = counts["separate_tokens"] / counts["tokens"]
+    return (
+        f"{kinds} examples in {counts['steps']} steps; {counts['tokens']:,} tokens "
+        f"(sharing contexts saves a factor of {saved:.1f}); LoRA rank {settings.rank}"
+    )
+
+
+@contextmanager
+def _memory_errors(settings: FinetuneSettings) -> Iterator[None]:
+    """Turn the several ways in which memory runs out into one error with the remedy."""
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
+            if "allocate memory" not in str(error) and "not enough memory" not in str(error):
+                raise
+        raise StateError(
+            f"memory does not suffice for training with finetune.max_tokens = {settings.max_tokens} and batch_size = "
+            f"{settings.batch_size}: lower them or context_passages, or take a smaller serving.model; "
+            "the same command goes on from the last checkpoint"
+        ) from error
+
+
+def _peak_memory_mb() -> int:
+    """Return the most memory that this process has held so far, in MB."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
