@@ -1,0 +1,236 @@
+"""The default engine: llama.cpp in a process of its own, adapters chosen per request."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from doyen.platform.core.errors import IncompatibleError, InputError, ServiceError
+from doyen.platform.core.files import sha256_file
+from doyen.platform.core.manifest import fingerprint
+from doyen.platform.core.models import GeneratorFiles, cache_folder
+from doyen.platform.core.prompts import encode_prompt
+from doyen.platform.serving.engines.gguf_base import serving_gguf
+from doyen.platform.serving.engines.gguf_export import export_adapter
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
+from doyen.platform.serving.engines.worker_process import WorkerPlan, WorkerProcess
+
+CONTEXT_TOKENS = 4096
+"""Prompt plus answer of one request. Ten passages of 140 words and four earlier turns fit; each slot holds as much."""
+MAX_ADAPTERS = 8
+"""Adapters that a worker holds; the one unused for longest makes room."""
+EXPORT_VERSION = 1
+"""Part of the cached files' names; to be raised when gguf_export writes other bytes."""
+
+
+class LlamaCppEngine:
+    """Serves a GGUF model; see `Engine`.
+
+    A worker's adapters are fixed when it starts. One more adapter means a new worker with a longer list, which takes over
+    while the old one finishes its requests.
+    """
+
+    def __init__(self, files: GeneratorFiles, *, context: int = CONTEXT_TOKENS, slots: int | None = None) -> None:
+        """Prepare the model's file; the worker starts with the first request.
+
+        Args:
+            files: the model.
+            context: longest prompt plus answer of one request, in tokens.
+            slots: requests computed at the same time; None takes one for each core, 2 to 4.
+
+        Raises:
+            ModelMissing: the model has no GGUF file.
+        """
+        self._files = files
+        self._model_file = serving_gguf(files)
+        cores = _cores()
+        self._context = min(context, _trained_context(files.folder))
+        self._slots = slots or min(max(cores, 2), 4)
+        self._batch_threads = cores
+        self._lock = threading.Lock()
+        self._adapters: tuple[Path, ...] = ()
+        self._worker: WorkerProcess | None = None
+        self._running: dict[WorkerProcess, int] = {}
+        self._exported: dict[tuple[Any, ...], Path] = {}
+        self._closed = False
+
+    @property
+    def model(self) -> str:
+        """The base model's name."""
+        return self._files.name
+
+    @property
+    def base_sha256(self) -> str:
+        """SHA-256 of the base weights that adapters are bound to."""
+        return self._files.sha256
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The Hugging Face tokenizer: prompts are the very tokens of training."""
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._files.folder)
+
+    def stream(self, request: GenerationRequest) -> Iterator[str | Generation]:
+        """Generate; see `Engine.stream`.
+
+        Raises:
+            IncompatibleError: the adapter belongs to another base, or GGUF cannot hold it.
+            InputError: prompt and answer are longer than the context.
+            ServiceError: the worker crashed or stalled; the next request starts a new one.
+        """
+        prompt = self._prompt(request)
+        with self._lease(request.adapter) as (worker, lora):
+            body = self._body(request, prompt, lora)
+            # Closed explicitly: only a broken connection tells llama.cpp to stop.
+            with contextlib.closing(worker.stream(body)) as events:
+                yield from _collect(events, len(prompt), request.want_logprobs)
+
+    def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
+        """Return mean log-probabilities; see `Engine.score`. The prompt is read once and stays cached for `stream`.
+
+        Raises:
+            IncompatibleError, InputError, ServiceError: as in ``stream``.
+        """
+        prompt = self._prompt(request)
+        scores = []
+        with self._lease(request.adapter) as (worker, lora):
+            for text in continuations:
+                tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+                # A grammar of fixed tokens makes llama.cpp walk along them; the probabilities it reports are the
+                # model's own, from before the grammar.
+                walk = {
+                    **self._body(request, prompt, lora),
+                    "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
+                    "n_predict": len(tokens),
+                    "n_probs": 1,
+                    "temperature": 0.0,
+                }
+                steps = worker.post(walk)["completion_probabilities"]
+                scores.append(sum(step["logprob"] for step in steps) / len(steps))
+        return scores
+
+    def close(self) -> None:
+        """End the worker, running requests included; later requests fail."""
+        with self._lock:
+            self._closed = True
+            workers = {*self._running, *([self._worker] if self._worker else [])}
+            self._worker = None
+        for worker in workers:
+            worker.close()
+
+    def _prompt(self, request: GenerationRequest) -> list[int]:
+        tokens = encode_prompt(self.tokenizer, list(request.messages))
+        if len(tokens) + request.max_tokens > self._context:
+            raise InputError(
+                f"the prompt has {len(tokens)} tokens, and with {request.max_tokens} for the answer the model takes "
+                f"{self._context}: ask a shorter question or show fewer passages"
+            )
+        return tokens
+
+    def _body(self, request: GenerationRequest, prompt: list[int], lora: list[dict[str, float]]) -> dict[str, Any]:
+        return {
+            "prompt": prompt,
+            "n_predict": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "stop": list(request.stop),
+            "n_probs": 1 if request.want_logprobs else 0,
+            "samplers": ["temperature"],
+            "cache_prompt": True,
+            "lora": lora,
+        }
+
+    @contextlib.contextmanager
+    def _lease(self, adapter: AdapterFiles | None) -> Iterator[tuple[WorkerProcess, list[dict[str, float]]]]:
+        """Give a live worker that holds the adapter, and the ``lora`` list that chooses it."""
+        wanted = self._export(adapter) if adapter else None
+        with self._lock:
+            worker = self._worker_with(wanted)
+            self._running[worker] = self._running.get(worker, 0) + 1
+        lora = [{"id": i, "scale": 1.0 if path == wanted else 0.0} for i, path in enumerate(worker.plan.adapters)]
+        try:
+            yield worker, lora
+        finally:
+            with self._lock:
+                self._running[worker] -= 1
+                retired = self._running[worker] == 0 and worker is not self._worker
+                if self._running[worker] == 0:
+                    del self._running[worker]
+            if retired:
+                worker.close()
+
+    def _worker_with(self, wanted: Path | None) -> WorkerProcess:
+        """Return the current worker, started anew when it died or lacks the adapter. Call with the lock held."""
+        if self._closed:
+            raise InputError("the engine is closed: open a new one")
+        if wanted is not None:
+            others = [path for path in self._adapters if path != wanted]
+            self._adapters = (*others, wanted)[-MAX_ADAPTERS:]
+        old = self._worker
+        if old and old.alive and (wanted is None or wanted in old.plan.adapters):
+            return old
+        plan = WorkerPlan(self._model_file, self._adapters, self._context, self._slots, self._batch_threads)
+        self._worker = WorkerProcess(plan)
+        if old and old not in self._running:
+            old.close()
+        return self._worker
+
+    def _export(self, adapter: AdapterFiles) -> Path:
+        """Return the adapter as GGUF, converted on first use; named by content, so that a retrained one is never stale."""
+        if adapter.base_sha256 != self.base_sha256:
+            raise IncompatibleError(
+                f"adapter {adapter.name!r} was trained on a base with sha256 {adapter.base_sha256[:12]}…, but the engine "
+                f"serves {self.model!r} ({self.base_sha256[:12]}…): train it again on this base, or set serving.model"
+            )
+        weights = adapter.folder / "adapter_model.safetensors"
+        if not weights.is_file():
+            raise IncompatibleError(f"adapter {adapter.name!r} has no weights in {adapter.folder}: train it again")
+        stat = weights.stat()
+        key = (weights, stat.st_size, stat.st_mtime_ns)
+        with self._lock:
+            known = self._exported.get(key)
+        if known and known.is_file():
+            return known
+        config = sha256_file(adapter.folder / "adapter_config.json")
+        name = fingerprint([EXPORT_VERSION, sha256_file(weights), config, self.base_sha256])
+        target = cache_folder() / "adapters" / f"{name[:32]}.gguf"
+        if not target.is_file():
+            export_adapter(adapter.folder, self._model_file, target)
+        with self._lock:
+            self._exported[key] = target
+        return target
+
+
+def _collect(
+    events: Generator[dict[str, Any], None, None], prompt_tokens: int, want_logprobs: bool
+) -> Iterator[str | Generation]:
+    """Turn llama.cpp's events into pieces of text and the final Generation."""
+    pieces: list[str] = []
+    logprobs: list[float] = []
+    for event in events:
+        if want_logprobs:
+            logprobs += [step["logprob"] for step in event.get("completion_probabilities", [])]
+        if event["content"]:
+            pieces.append(event["content"])
+            yield event["content"]
+        if event["stop"]:
+            reason: Literal["stop", "length"] = "length" if event["stop_type"] == "limit" else "stop"
+            yield Generation("".join(pieces), reason, prompt_tokens, event["tokens_predicted"], logprobs)
+            return
+    raise ServiceError("the llama.cpp worker broke its answer off: ask again")
+
+
+def _trained_context(folder: Path) -> int:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return int(config.get("max_position_embeddings") or CONTEXT_TOKENS)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2

@@ -1,0 +1,67 @@
+"""The process that runs llama.cpp: ``python -m doyen.platform.serving.engines.llamacpp_worker``.
+
+It reads its orders, one JSON object, from the first line of stdin, serves llama.cpp's HTTP server on a Unix socket,
+says ``{"ready": true}`` on stdout, and ends when stdin closes: so it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+PARENT_CHECK_SECONDS = 1.0
+
+
+def main() -> None:
+    """Load the model, say so, and wait for the end of stdin."""
+    orders = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    server = build_server(orders)
+    sys.stdout.write(json.dumps({"ready": True, "address": server.listening_address}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    # Not a normal exit: dropping the server object can wait for running requests, and the memory goes anyway.
+    os._exit(0)
+
+
+def build_server(orders: dict[str, Any]) -> Any:
+    """Return a running xllamacpp server.
+
+    Args:
+        orders: "model" (GGUF path), "adapters" (GGUF paths; their order gives the ids), "socket", "context" (tokens of
+            each slot), "slots", "batch_threads".
+    """
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = orders["model"]
+    params.n_parallel = orders["slots"]
+    params.n_ctx = orders["context"] * orders["slots"]
+    # One decoding thread: with two, a single competing process makes OpenMP's barriers stall for minutes.
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = orders["batch_threads"]
+    # The prompt cache in RAM ignores which adapter a prompt was computed with (llama.cpp #26207): it must stay off, every
+    # request must list all adapters with their scales, and none may be applied on loading.
+    params.cache_ram_mib = 0
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in orders["adapters"]]
+    params.lora_init_without_apply = True
+    params.hostnames = [orders["socket"]]
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = 1
+    return xllamacpp.Server(params)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End when the parent is gone although stdin is open, as when a forked child still holds its other end."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
