@@ -40,7 +40,7 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     name="doyen",
-    help="Domain assistants from documents and experts' labels: retrieval, fine-tuned adapters, and proof of which serves best.",
+    help="Domain assistants from documents and labels: retrieval, fine-tuned adapters, and proof of which serves best.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

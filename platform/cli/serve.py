@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 HostOption = Annotated[str | None, typer.Option(help="Address to bind; anything but loopback needs an api_key.")]
 PortOption = Annotated[int | None, typer.Option(help="Port of the gateway.")]
@@ -22,23 +25,26 @@ def serve(
     debug: DebugOption = False,
 ) -> None:
     """Serve the OpenAI-compatible gateway and the chat until Ctrl-C."""
-    from doyen.platform.serving.gateway.server import run_servers
+    from doyen.platform.core.network import is_loopback
+    from doyen.platform.serving.gateway.server import Companion, run_servers
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         settings = session.workspace.settings
-        starter = _start_ui(settings.ui.port, settings.ui.title) if with_ui else None
-        run_servers(
-            session.workspace,
-            host=host or settings.serving.host,
-            port=settings.serving.port if port is None else port,
-            beside=starter,
-        )
+        local_only = is_loopback(host or settings.serving.host)
+        key = settings.serving.api_key.get_secret_value()
+
+        def build_ui(gateway_url: str) -> ASGIApp:
+            from doyen.ui.app import create_ui_app
+
+            return create_ui_app(gateway_url, key, settings.ui.title, local_only=local_only)
+
+        chat = Companion("Chat", settings.ui.port, build_ui) if with_ui else None
+        run_servers(session.workspace, host=host, port=port, beside=chat)
 
 
 def ui(
     gateway: Annotated[str, typer.Option(help="Base URL of a running gateway.")] = "http://127.0.0.1:8321",
     port: Annotated[int, typer.Option(help="Port of the chat.")] = 7860,
-    debug: DebugOption = False,
 ) -> None:
     """Serve the chat alone, against a gateway that runs already. Its key comes from $DOYEN_API_KEY."""
     from doyen.ui.app import launch

@@ -1,0 +1,67 @@
+"""``doyen adapters …``: the registry of adapters."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+
+app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
+
+ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen adapters list` shows it.")]
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List all adapters."""
+    from doyen.finetune.registry import Registry
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        adapters = Registry(session.workspace, session.store).list()
+        shown = [
+            {"adapter": a.ref, "status": a.status, "base_model": a.base_model, "dataset": a.dataset_id, "folder": str(a.folder)}
+            for a in adapters
+        ]
+        lines = [f"{a.ref:<20} {a.status:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
+        session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
+
+
+@app.command()
+def promote(
+    adapter: ReferenceArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Make a version the one that its name stands for; the previous one is retired and can come back."""
+    from doyen.finetune.registry import Registry
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        promoted = Registry(session.workspace, session.store).promote(adapter)
+        session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="Name of the adapter.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Go back to the version that was promoted before."""
+    from doyen.finetune.registry import Registry
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        promoted = Registry(session.workspace, session.store).rollback(name)
+        session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {promoted.ref}.")
+
+
+@app.command()
+def delete(
+    adapter: ReferenceArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Delete a version that is not promoted."""
+    from doyen.finetune.registry import Registry
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        Registry(session.workspace, session.store).delete(adapter)
+        session.emit({"deleted": adapter}, f"{adapter} is deleted.")

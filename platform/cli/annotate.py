@@ -1,0 +1,121 @@
+"""``doyen annotate …``: labelling projects, on a Label Studio server or in files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.records import Pair, read_records
+
+app = typer.Typer(
+    help="Annotation: tasks from chunks, exchange with Label Studio or files, labels as pairs.", no_args_is_help=True
+)
+
+ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
+
+
+@app.command()
+def create(
+    project: ProjectOption,
+    task_type: Annotated[str, typer.Option("--type", help="Task type.")] = "prompt-response",
+    limit: Annotated[int | None, typer.Option(min=0, help="Most new tasks to make; default: one for each chunk.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only chunks of this document; may be repeated.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make or update a project and its tasks: one for each chunk without one, with a draft as prediction."""
+    from doyen.ingestion.annotation import create_project, draft_tasks, project_status
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        create_project(session.workspace, session.store, project, task_type)
+        made = draft_tasks(session.store, project, limit=limit, sources=source or (), reporter=session.reporter)
+        status = project_status(session.store, project)
+        text = f"Project {project!r} ({status.location}): {made} new tasks.\nNext: doyen annotate push --project {project}"
+        session.emit({"made": made, **asdict(status)}, text)
+
+
+@app.command()
+def push(
+    project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Send the tasks that are not there yet."""
+    from doyen.ingestion.annotation import push as push_tasks
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        report = push_tasks(session.workspace, session.store, project, reporter=session.reporter)
+        session.emit(
+            asdict(report), f"{report.sent} tasks sent to {report.location}, {report.already_there} were there already."
+        )
+
+
+@app.command()
+def pull(
+    project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Fetch the labels that changed since the last pull; every version is kept."""
+    from doyen.ingestion.annotation import pull as pull_labels
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        report = pull_labels(session.workspace, session.store, project, reporter=session.reporter)
+        counts = f"{report.added} new labels, {report.updated} updated, {report.removed} removed from {report.location}."
+        session.emit(asdict(report), "\n".join([counts, *report.problems]))
+
+
+@app.command()
+def status(
+    project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Count tasks by state and labels by annotator."""
+    from doyen.ingestion.annotation import project_status
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        found = project_status(session.store, project)
+        tasks = ", ".join(f"{count} {state}" for state, count in found.tasks.items()) or "none"
+        labels = ", ".join(f"{name} {count}" for name, count in found.annotators.items()) or "none"
+        text = (
+            f"{found.name} ({found.task_type}, {found.location})\ntasks: {tasks}\nlabels: {labels} ({found.versions} versions)"
+        )
+        session.emit(asdict(found), text)
+
+
+@app.command("import")
+def import_(
+    pairs: Annotated[Path, typer.Argument(help="A pairs.jsonl; its annotators are kept.")],
+    project: ProjectOption,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Take labels from a pairs.jsonl into the project: all of its lines, or none."""
+    from doyen.ingestion.annotation import import_pairs
+
+    records = read_records(pairs, Pair)
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        report = import_pairs(session.workspace, session.store, project, records, reporter=session.reporter)
+        text = (
+            f"{report.added} labels new, {report.updated} updated, {report.unchanged} unchanged; "
+            f"{report.without_document} name a document that is not ingested."
+        )
+        session.emit(asdict(report), text)
+
+
+@app.command()
+def export(
+    project: ProjectOption,
+    out: Annotated[Path, typer.Argument(help="The pairs.jsonl to write.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write the current labels as labelled prompt/response pairs."""
+    from doyen.ingestion.annotation import export_pairs
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        labels = export_pairs(session.store, project, out)
+        text = "\n".join([f"{len(labels.pairs)} pairs written to {out}.", *labels.problems])
+        session.emit({"pairs": len(labels.pairs), "file": str(out), "problems": labels.problems}, text)

@@ -1,0 +1,87 @@
+"""``doyen dataset …``: labelled pairs become leak-free datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import select
+
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.errors import InputError, NotFoundError
+from doyen.platform.core.records import Pair, Question, read_records
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import DatasetRow
+
+if TYPE_CHECKING:
+    from doyen.finetune.dataset import Dataset
+
+app = typer.Typer(help="Datasets: labelled pairs, cleaned and split without leaks.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Option("--name", help="Name of the dataset.")],
+    pairs: Annotated[Path | None, typer.Argument(help="A pairs.jsonl; or use --project.")] = None,
+    project: Annotated[str | None, typer.Option(help="Take the labels of this annotation project.")] = None,
+    frozen: Annotated[
+        Path | None, typer.Option(help="Evaluation questions that training must not see (questions.jsonl).")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Build a dataset; the same labels give the same dataset."""
+    from doyen.finetune.dataset import build_dataset
+    from doyen.ingestion.annotation import labelled_pairs
+
+    if (pairs is None) == (project is None):
+        raise InputError("name either a pairs.jsonl or an annotation project with --project")
+    questions = read_records(frozen, Question) if frozen else []
+    given = read_records(pairs, Pair) if pairs else None
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        records = labelled_pairs(session.store, str(project)) if given is None else given
+        made = build_dataset(session.workspace, session.store, records, name=name, frozen=questions)
+        text = f"{describe(made)}\nNext: doyen train {made.dataset_id}"
+        session.emit({"dataset": made.dataset_id, **made.manifest["counts"]}, text)
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the datasets, newest first."""
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        rows = dataset_rows(session.store)
+        lines = [f"{row.dataset_id}  {row.created_at}  {row.manifest['counts']['train']} training pairs" for row in rows]
+        shown = [{"dataset": row.dataset_id, "created_at": row.created_at, **row.manifest["counts"]} for row in rows]
+        session.emit(shown, "\n".join(lines) or "No datasets yet.")
+
+
+def dataset_rows(store: Store) -> list[DatasetRow]:
+    """Return all datasets' rows, newest first."""
+    with store.session() as session:
+        return list(session.scalars(select(DatasetRow).order_by(DatasetRow.created_at.desc())))
+
+
+def find_dataset_id(store: Store, wanted: str) -> str:
+    """Return the id of a dataset named by its id, or the newest one of that name.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    rows = dataset_rows(store)
+    for row in rows:
+        if wanted in {row.dataset_id, row.name}:
+            return row.dataset_id
+    known = ", ".join(row.dataset_id for row in rows) or "none, build one with `doyen dataset build`"
+    raise NotFoundError(f"there is no dataset {wanted!r}; known: {known}")
+
+
+def describe(dataset: Dataset) -> str:
+    """Return one line on what a dataset holds."""
+    counts = dataset.manifest["counts"]
+    dropped = ", ".join(f"{number} {step}" for step, number in counts["dropped"].items()) or "none"
+    return (
+        f"Dataset {dataset.dataset_id}: {counts['train']} pairs to train on, {counts['validation']} for validation, "
+        f"{counts['disagreements']} disagreements between annotators; dropped: {dropped}"
+    )

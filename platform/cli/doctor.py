@@ -1,0 +1,124 @@
+"""``doyen doctor``: is everything in order?"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
+from doyen.platform.core.errors import DoyenError
+from doyen.platform.core.models import PACKAGED_EMBEDDERS, PACKAGED_GENERATORS, resolve_embedder, resolve_generator
+
+LOW_DISK_GB = 2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def doctor(
+    models: Annotated[bool, typer.Option("--models", help="Only verify the packaged models; needs no workspace.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check settings, models, database, chunk offsets, index, adapters, disk and the Label Studio server."""
+    if models:
+        checks = check_packaged_models()
+        emit([asdict(check) for check in checks], _format(checks), as_json=as_json)
+    else:
+        with open_session(workspace, as_json=as_json, debug=debug) as session:
+            checks = check_workspace(session)
+            settings = json.loads(session.workspace.settings.model_dump_json())
+            shown = f"{_format(checks)}\n\nSettings in force:\n{json.dumps(settings, indent=2)}"
+            session.emit({"checks": [asdict(check) for check in checks], "settings": settings}, shown)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def check_packaged_models() -> list[Check]:
+    """Verify the sha256 of all packaged models and prepare the generator for training."""
+    embedders = [_attempt(f"model {name}", lambda name=name: resolve_embedder(name)[1][:12]) for name in PACKAGED_EMBEDDERS]
+    generators = [
+        _attempt(f"model {name}", lambda name=name: resolve_generator(name).sha256[:12]) for name in PACKAGED_GENERATORS
+    ]
+    return embedders + generators
+
+
+def check_workspace(session: CliSession) -> list[Check]:
+    """Run all checks of a workspace; none of them stops the others."""
+    settings = session.workspace.settings
+    checks = [
+        Check("workspace", True, str(session.workspace.root)),
+        _attempt("embedder", lambda: resolve_embedder(settings.retrieval.embedder)[1][:12]),
+        _attempt("offsets", lambda: _offsets(session)),
+        _attempt("index", lambda: _index(session)),
+        _attempt("adapters", lambda: _adapters(session)),
+        _attempt("disk", lambda: _disk(session)),
+    ]
+    if settings.serving.engine == "openai":
+        checks.append(Check("generator", True, f"{settings.serving.model} at {settings.serving.openai_url}"))
+    else:
+        checks.append(_attempt("generator", lambda: resolve_generator(settings.serving.model).sha256[:12]))
+    if settings.annotation.label_studio_url:
+        checks.append(_attempt("label studio", lambda: _label_studio(session)))
+    return checks
+
+
+def _attempt(name: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, check())
+    except DoyenError as error:
+        return Check(name, False, str(error))
+
+
+def _offsets(session: CliSession) -> str:
+    from doyen.ingestion.ingest import check_offsets
+
+    problems = check_offsets(session.store)
+    if problems:
+        raise DoyenError(f"{len(problems)} problem(s), the first: {problems[0]}: run `doyen ingest` again")
+    return "every chunk equals its stretch of its document"
+
+
+def _index(session: CliSession) -> str:
+    from doyen.retrieval.index import open_retriever
+
+    return f"{open_retriever(session.workspace, session.store).n_chunks} chunks"
+
+
+def _adapters(session: CliSession) -> str:
+    from doyen.finetune.registry import Registry
+
+    adapters = Registry(session.workspace, session.store).list()
+    missing = [adapter.ref for adapter in adapters if not (adapter.folder / "adapter_model.safetensors").is_file()]
+    if missing:
+        raise DoyenError(f"files of {', '.join(missing)} are gone: delete them with `doyen adapters delete`, or train again")
+    return ", ".join(f"{adapter.ref} ({adapter.status})" for adapter in adapters) or "none yet"
+
+
+def _disk(session: CliSession) -> str:
+    free = shutil.disk_usage(session.workspace.root).free / 1e9
+    if free < LOW_DISK_GB:
+        raise DoyenError(f"only {free:.1f} GB free: training needs about {LOW_DISK_GB} GB")
+    return f"{free:.0f} GB free"
+
+
+def _label_studio(session: CliSession) -> str:
+    from doyen.ingestion.annotation.sync import check_server
+
+    return check_server(session.workspace)
+
+
+def _format(checks: list[Check]) -> str:
+    return "\n".join(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}" for check in checks)

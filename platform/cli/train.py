@@ -1,0 +1,45 @@
+"""``doyen train``: a dataset becomes an adapter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doyen.platform.cli.dataset import find_dataset_id
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+
+if TYPE_CHECKING:
+    from doyen.finetune.dataset import Dataset
+    from doyen.finetune.registry import Adapter
+
+
+def train(
+    dataset: Annotated[str, typer.Argument(help="Dataset id, or a name: its newest version.")],
+    adapter: Annotated[str | None, typer.Option(help="Name of the adapter; default: the dataset's name.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a LoRA adapter and fit when rag and hybrid refuse. Stopped and started again, it goes on."""
+    from doyen.finetune.dataset import load_dataset
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        loaded = load_dataset(session.workspace, find_dataset_id(session.store, dataset))
+        made = train_and_calibrate(session, loaded, adapter or loaded.name)
+        text = f"Adapter {made.ref} is ready ({made.status}).\nNext: doyen ask QUESTION --mode hybrid --adapter {made.ref}"
+        session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
+
+
+def train_and_calibrate(session: CliSession, dataset: Dataset, name: str) -> Adapter:
+    """Train an adapter on a dataset, then fit the refusal thresholds of rag and hybrid on its validation pairs."""
+    from doyen.finetune.train import train_adapter
+    from doyen.platform.serving.abstention import calibrate
+    from doyen.platform.serving.assistant import open_assistant
+    from doyen.retrieval.index import open_retriever
+
+    retriever = open_retriever(session.workspace, session.store)
+    adapter = train_adapter(session.workspace, session.store, dataset, retriever, name=name, reporter=session.reporter)
+    with open_assistant(session.workspace, session.store) as assistant:
+        calibrate(assistant, dataset.validation, adapter=adapter.ref, reporter=session.reporter)
+    return adapter
