@@ -1,0 +1,70 @@
+"""The gateway's application: routers, guards and the life of what they share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from doyen.platform.core.network import is_loopback
+from doyen.platform.core.store import open_store
+from doyen.platform.core.workspace import Workspace
+from doyen.platform.serving.assistant import open_assistant
+from doyen.platform.serving.gateway import adapters, chat, documents, evals, feedback, health, models, search
+from doyen.platform.serving.gateway.docs import install_docs
+from doyen.platform.serving.gateway.errors import install_error_handlers
+from doyen.platform.serving.gateway.guard import Guard, RequestRecord
+from doyen.platform.serving.gateway.metrics import Metrics
+from doyen.platform.serving.gateway.services import OpenAssistant, Services
+
+DESCRIPTION = """An assistant over your documents, behind OpenAI's API. `model` names how it answers: `base` (the model
+alone), `rag` (with passages of the documents), `finetune` (with an adapter), `hybrid` (both), and, for the last two, which
+adapter: `hybrid@name` or `hybrid@name:version`."""
+
+
+def create_app(workspace: Workspace, *, host: str | None = None, open_model: OpenAssistant = open_assistant) -> FastAPI:
+    """Return the gateway for a workspace. The model is loaded in the background once the application starts.
+
+    Args:
+        host: the address that it will be bound to, default serving.host; on loopback, only names of this machine are
+            answered.
+        open_model: opens the assistant.
+    """
+    settings = workspace.settings.serving
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = Services(workspace, open_store(workspace), metrics, open_model)
+        app.state.services = services
+        threading.Thread(target=services.warm_up, name="doyen-warm-up", daemon=True).start()
+        try:
+            yield
+        finally:
+            services.close()
+
+    app = FastAPI(
+        title="Doyen",
+        description=DESCRIPTION,
+        version=version("doyen"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    for router in (chat, models, search, documents, feedback, adapters, evals, health):
+        app.include_router(router.router)
+    install_docs(app)
+    install_error_handlers(app)
+    # The last one added is the outermost.
+    app.add_middleware(
+        Guard,
+        api_key=settings.api_key.get_secret_value(),
+        local_only=is_loopback(host or settings.host),
+        upload_bytes=settings.max_upload_mb * 1_000_000,
+    )
+    app.add_middleware(RequestRecord, metrics=metrics)
+    return app

@@ -1,0 +1,159 @@
+"""``POST /v1/chat/completions``: OpenAI's chat API, answered by the assistant."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from doyen.platform.core.errors import DoyenError
+from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream
+from doyen.platform.serving.gateway.chat_schema import ChatRequest
+from doyen.platform.serving.gateway.errors import error_body
+from doyen.platform.serving.gateway.model_names import parse_model
+from doyen.platform.serving.gateway.search import passage_json
+from doyen.platform.serving.gateway.services import Services, ServicesOf
+
+if TYPE_CHECKING:
+    from doyen.platform.serving.assistant import Answer
+
+logger = logging.getLogger("doyen.gateway")
+router = APIRouter(prefix="/v1", tags=["chat"])
+
+
+@router.post("/chat/completions", response_model=None)
+async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf) -> Response:
+    """Answer the last user message, as one JSON document or as a stream of server-sent events.
+
+    ``model`` is a mode (base, rag, finetune, hybrid), "mode@adapter" or "mode@adapter:version". Beside OpenAI's
+    fields the response (streamed: the last chunk before [DONE]) carries ``citations``, ``passages``, ``abstained``,
+    ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings`` and ``warnings``.
+    """
+    started = time.time()
+    run = await _start(request, body, services)
+    try:
+        # The first piece comes before the response begins, so that early errors get a status of their own.
+        first = await run.next()
+        if body.stream:
+            return ClosingStream(run, _events(run, first, body, services, int(started)), media_type="text/event-stream")
+        answer = await _last(run, first)
+    except ClientGone:
+        await run.close()
+        return Response(status_code=499)
+    except BaseException:
+        await run.close()
+        raise
+    await run.close()
+    _count(services, answer)
+    return JSONResponse(_completion(answer, body, int(started)))
+
+
+async def _start(request: Request, body: ChatRequest, services: Services) -> AnswerRun:
+    """Check the request, wait for a turn and begin the answer."""
+    name = parse_model(body.model)
+    body.check_supported()
+    question, history = body.conversation(services.settings.serving.max_question_chars)
+    limit = services.settings.serving.request_timeout_s
+    deadline = time.monotonic() + limit
+    release = await services.limiter.acquire(limit)
+    try:
+        assistant = await run_sync(services.assistant)
+        pieces = assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=body.token_limit)
+    except BaseException:
+        release()
+        raise
+    return AnswerRun(request, pieces, release, deadline, limit)
+
+
+async def _last(run: AnswerRun, piece: str | Answer | None) -> Answer:
+    """Return the whole answer at the end of its pieces."""
+    while isinstance(piece, str):
+        piece = await run.next()
+    if piece is None:
+        raise RuntimeError("the assistant ended without an answer")
+    return piece
+
+
+async def _events(
+    run: AnswerRun, piece: str | Answer | None, body: ChatRequest, services: Services, created: int
+) -> AsyncIterator[str]:
+    """Yield the server-sent events of a streamed answer; an error in its middle is an event too."""
+    head: dict[str, Any] = {"id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": created, "model": body.model}
+    sent = ""
+    try:
+        yield _event({**head, "choices": [_choice({"role": "assistant", "content": ""}, None)]})
+        while isinstance(piece, str):
+            sent += piece
+            yield _event({**head, "choices": [_choice({"content": piece}, None)]})
+            piece = await run.next()
+        answer = await _last(run, piece)
+        if answer.answer.startswith(sent) and len(answer.answer) > len(sent):
+            yield _event({**head, "choices": [_choice({"content": answer.answer[len(sent) :]}, None)]})
+        _count(services, answer)
+        yield _event({**head, "choices": [_choice({}, _finish_reason(answer))], **_extras(answer, body)})
+        if body.stream_options and body.stream_options.include_usage:
+            yield _event({**head, "choices": [], "usage": _usage(answer)})
+        yield "data: [DONE]\n\n"
+    except ClientGone:
+        return
+    except DoyenError as error:
+        yield _event(error_body(error))
+    except Exception as error:
+        # The status line is long gone: the client can only learn of it here.
+        logger.exception("unforeseen error in the middle of an answer")
+        yield _event(error_body(error))
+
+
+def _completion(answer: Answer, body: ChatRequest, created: int) -> dict[str, Any]:
+    """Return OpenAI's chat.completion object with our fields beside."""
+    message = {"role": "assistant", "content": answer.answer, "refusal": None}
+    return {
+        "id": f"chatcmpl-{answer.answer_id}",
+        "object": "chat.completion",
+        "created": created,
+        "model": body.model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer)}],
+        "usage": _usage(answer),
+        **_extras(answer, body),
+    }
+
+
+def _extras(answer: Answer, body: ChatRequest) -> dict[str, Any]:
+    """Return what our answers carry beside OpenAI's fields: the contract of ``doyen ask``, passages and warnings."""
+    fields = answer.to_json()
+    for name in ("usage", "model", "question"):
+        fields.pop(name, None)
+    passages = [passage_json(passage) for passage in answer.passages]
+    return {**fields, "answer_id": answer.answer_id, "passages": passages, "warnings": body.warnings()}
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    usage: dict[str, int] = answer.to_json()["usage"]
+    return {**usage, "total_tokens": usage["prompt_tokens"] + usage["completion_tokens"]}
+
+
+def _finish_reason(answer: Answer) -> str:
+    return "length" if answer.finish_reason == "length" else "stop"
+
+
+def _count(services: Services, answer: Answer) -> None:
+    """Add an answer to the metrics."""
+    fields = answer.to_json()
+    services.metrics.answers.labels(answer.mode, "abstained" if answer.abstained else "answered").inc()
+    services.metrics.first_token.labels(answer.mode).observe(fields["timings"]["first_token_s"])
+    for kind in ("prompt_tokens", "completion_tokens"):
+        services.metrics.tokens.labels(kind.removesuffix("_tokens")).inc(fields["usage"][kind])
+
+
+def _choice(delta: dict[str, str], finish_reason: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+
+
+def _event(value: dict[str, Any]) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"

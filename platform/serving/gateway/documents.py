@@ -1,0 +1,216 @@
+"""``/v1/documents``: upload, list, read and delete documents."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, File, Form, Query, UploadFile
+from pydantic import BaseModel
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from doyen.platform.core.errors import InputError, NotFoundError
+from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.platform.serving.gateway.errors import TooLarge
+from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.retrieval.pipeline import delete_document, upload_document
+
+router = APIRouter(prefix="/v1", tags=["documents"])
+MAX_SOURCE_CHARS = 255
+
+
+class Document(BaseModel):
+    """A document at its current version.
+
+    Attributes:
+        version: SHA-256 of the file's bytes.
+        bytes: size of the file.
+        duplicate_of: id of the exact duplicate that is searched in its place; such a document has no chunks.
+    """
+
+    object: Literal["document"] = "document"
+    id: str
+    source: str
+    title: str
+    version: str
+    media_type: str
+    bytes: int
+    chunks: int
+    duplicate_of: str | None
+    ingested_at: str
+
+
+class DocumentList(BaseModel):
+    """A page of documents, ordered by source.
+
+    Attributes:
+        total: documents in the workspace.
+        next: what ``after`` must be for the next page; None on the last one.
+    """
+
+    object: Literal["list"] = "list"
+    data: list[Document]
+    total: int
+    next: str | None
+
+
+class DocumentText(BaseModel):
+    """A stretch of a document's parsed text.
+
+    Attributes:
+        start: first character of ``text`` in the whole parsed text, to which citations' offsets refer.
+        end: one past its last character.
+        length: characters of the whole parsed text.
+        pages: [start, end] of each page in the whole text; empty where there are no pages.
+    """
+
+    object: Literal["document.text"] = "document.text"
+    id: str
+    source: str
+    version: str
+    start: int
+    end: int
+    length: int
+    pages: list[tuple[int, int]]
+    text: str
+
+
+class DocumentDeleted(BaseModel):
+    """A document that is gone."""
+
+    object: Literal["document.deleted"] = "document.deleted"
+    id: str
+    deleted: bool = True
+
+
+@router.post("/documents", status_code=201)
+def upload(
+    services: ServicesOf,
+    file: Annotated[UploadFile, File(description="The document.")],
+    source: Annotated[str | None, Form(description="Name to store it under; default: the file's own.")] = None,
+) -> Document:
+    """Read a document and index it. One with the same name is replaced."""
+    name = confined_source(source or file.filename or "")
+    limit = services.settings.serving.max_upload_mb
+    if file.size is None or file.size > limit * 1_000_000:
+        raise TooLarge(f"{name} is larger than {limit} MB: split it, or raise serving.max_upload_mb")
+    data = file.file.read()
+    if not data:
+        raise InputError(f"{name} is empty: send a file with content")
+    upload_document(services.workspace, services.store, name, data)
+    services.documents_changed()
+    with services.store.session() as session:
+        row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
+        return _document(row, _chunk_counts(session, [row.document_id]))
+
+
+@router.get("/documents")
+def list_documents(
+    services: ServicesOf,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str, Query(description="`next` of the page before.")] = "",
+) -> DocumentList:
+    """List documents by source."""
+    with services.store.session() as session:
+        statement = select(DocumentRow).where(DocumentRow.source > after).order_by(DocumentRow.source).limit(limit + 1)
+        rows = list(session.scalars(statement))
+        shown = rows[:limit]
+        counts = _chunk_counts(session, [row.document_id for row in shown])
+        total = session.scalar(select(func.count()).select_from(DocumentRow)) or 0
+        following = shown[-1].source if len(rows) > limit else None
+        return DocumentList(data=[_document(row, counts) for row in shown], total=total, next=following)
+
+
+@router.get("/documents/{document_id}")
+def read_document(document_id: str, services: ServicesOf) -> Document:
+    """Describe a document."""
+    with services.store.session() as session:
+        row = session.get(DocumentRow, document_id)
+        if row is None:
+            raise _no_document(document_id)
+        return _document(row, _chunk_counts(session, [document_id]))
+
+
+@router.get("/documents/{document_id}/text")
+def read_text(
+    document_id: str,
+    services: ServicesOf,
+    version: Annotated[str | None, Query(description="As in a citation; default: the current one.")] = None,
+    start: Annotated[int, Query(ge=0)] = 0,
+    end: Annotated[int | None, Query(ge=0)] = None,
+) -> DocumentText:
+    """Read a document's parsed text, or the stretch around a citation. Old versions stay readable."""
+    with services.store.session() as session:
+        if version is None:
+            current = session.get(DocumentRow, document_id)
+            if current is None:
+                raise _no_document(document_id)
+            version = current.version
+        row = session.get(DocumentVersionRow, (document_id, version))
+        if row is None:
+            raise NotFoundError(f"document {document_id!r} has no version {version!r}: leave version out for the current one")
+        text = row.text[start:end]
+        return DocumentText(
+            id=document_id,
+            source=row.source,
+            version=version,
+            start=min(start, len(row.text)),
+            end=min(start, len(row.text)) + len(text),
+            length=len(row.text),
+            pages=[(page[0], page[1]) for page in row.pages],
+            text=text,
+        )
+
+
+@router.delete("/documents/{document_id}")
+def delete(document_id: str, services: ServicesOf) -> DocumentDeleted:
+    """Delete a document from the store and every index."""
+    with services.store.session() as session:
+        if session.get(DocumentRow, document_id) is None:
+            raise _no_document(document_id)
+    delete_document(services.workspace, services.store, document_id)
+    services.documents_changed()
+    return DocumentDeleted(id=document_id)
+
+
+def confined_source(name: str) -> str:
+    """Return an upload's name as a relative path with forward slashes.
+
+    Raises:
+        InputError: it is empty, too long, absolute, climbs upwards or has characters that no path should have.
+    """
+    path = unicodedata.normalize("NFC", name)
+    parts = path.split("/")
+    strange = any(unicodedata.category(character) in {"Cc", "Cs"} or character in '\\:*?"<>|' for character in path)
+    if strange or len(path) > MAX_SOURCE_CHARS or any(part.strip() in {"", ".", ".."} for part in parts):
+        raise InputError(
+            f"{name[:100]!r} cannot name a document: use a relative path of at most {MAX_SOURCE_CHARS} characters, "
+            "such as policies/travel.pdf"
+        )
+    return str(PurePosixPath(*parts))
+
+
+def _no_document(document_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no document {document_id!r}: GET /v1/documents lists them")
+
+
+def _chunk_counts(session: Session, document_ids: list[str]) -> dict[str, int]:
+    statement = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(document_ids))
+    rows = session.execute(statement.group_by(ChunkRow.document_id)).tuples()
+    return dict(rows.all())
+
+
+def _document(row: DocumentRow, counts: dict[str, int]) -> Document:
+    return Document(
+        id=row.document_id,
+        source=row.source,
+        title=row.title,
+        version=row.version,
+        media_type=row.media_type,
+        bytes=row.size,
+        chunks=counts.get(row.document_id, 0),
+        duplicate_of=row.duplicate_of,
+        ingested_at=row.ingested_at,
+    )

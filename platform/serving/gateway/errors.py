@@ -1,0 +1,153 @@
+"""The one place that knows HTTP status codes: what each class of error means to a client.
+
+Bodies have OpenAI's form, so that its clients raise their own exceptions with our sentence:
+``{"error": {"message", "type", "code"}}``.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from doyen.platform.core.errors import (
+    Busy,
+    DoyenError,
+    IncompatibleError,
+    IndexMissing,
+    InputError,
+    MissingPart,
+    ModelMissing,
+    NotFoundError,
+    ServiceError,
+    SettingsError,
+    StateError,
+    StorageError,
+    Unauthorized,
+    UnreadableDocument,
+    UsageError,
+    WorkspaceMissing,
+)
+
+logger = logging.getLogger("doyen.gateway")
+RETRY_AFTER_S = 2
+
+
+class Unauthenticated(UsageError):
+    """The request has no API key, or a wrong one."""
+
+
+class Forbidden(UsageError):
+    """The request comes from a place that may not send it."""
+
+
+class TooLarge(InputError):
+    """The request's body is larger than this server takes."""
+
+
+class Overloaded(Busy):
+    """Too many requests are waiting already."""
+
+
+class TimedOut(StateError):
+    """The answer took longer than the settings allow."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an error is to an HTTP client."""
+
+    status: int
+    type: str
+    code: str
+
+
+# The nearest class of an error's ancestry counts.
+MEANINGS: dict[type[BaseException], Meaning] = {
+    Unauthenticated: Meaning(401, "authentication_error", "invalid_api_key"),
+    Forbidden: Meaning(403, "permission_error", "forbidden"),
+    TooLarge: Meaning(413, "invalid_request_error", "too_large"),
+    UnreadableDocument: Meaning(422, "invalid_request_error", "unreadable_document"),
+    NotFoundError: Meaning(404, "invalid_request_error", "not_found"),
+    SettingsError: Meaning(500, "server_error", "settings"),
+    UsageError: Meaning(400, "invalid_request_error", "invalid_request"),
+    Overloaded: Meaning(503, "overloaded_error", "overloaded"),
+    TimedOut: Meaning(504, "timeout_error", "timeout"),
+    Busy: Meaning(503, "overloaded_error", "busy"),
+    IndexMissing: Meaning(409, "state_error", "index_missing"),
+    IncompatibleError: Meaning(409, "state_error", "incompatible"),
+    WorkspaceMissing: Meaning(503, "state_error", "workspace_missing"),
+    StateError: Meaning(409, "state_error", "wrong_state"),
+    ModelMissing: Meaning(503, "server_error", "model_missing"),
+    MissingPart: Meaning(503, "server_error", "missing_part"),
+    StorageError: Meaning(507, "server_error", "storage"),
+    Unauthorized: Meaning(502, "server_error", "upstream_refused"),
+    ServiceError: Meaning(502, "server_error", "upstream"),
+    DoyenError: Meaning(500, "server_error", "internal"),
+}
+INTERNAL = "the server failed on this request: look for its request id in the server's log"
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def meaning_of(error: BaseException) -> Meaning:
+    """Return what an error means to a client; an unforeseen one is the server's fault."""
+    for ancestor in type(error).__mro__:
+        if ancestor in MEANINGS:
+            return MEANINGS[ancestor]
+    return Meaning(500, "server_error", "internal")
+
+
+def error_body(error: BaseException) -> dict[str, Any]:
+    """Return the JSON body for an error. What was not raised on purpose is not shown to clients."""
+    meaning = meaning_of(error)
+    message = str(error) if isinstance(error, DoyenError) else INTERNAL
+    return {"error": {"message": message, "type": meaning.type, "param": None, "code": meaning.code}}
+
+
+def error_response(error: BaseException) -> JSONResponse:
+    """Return the response for an error."""
+    meaning = meaning_of(error)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Busy) else {}
+    if meaning.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(error_body(error), meaning.status, headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of the application, its own or the framework's, leave in the same form."""
+
+    async def on_known(_: Request, error: Exception) -> JSONResponse:
+        return error_response(error)
+
+    async def on_invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+        return error_response(InputError(f"the request is not valid: {'; '.join(_problems(error))}"))
+
+    async def on_http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+        body = {"message": str(error.detail), "type": "invalid_request_error", "param": None}
+        code = _CODES.get(error.status_code, "invalid_request")
+        return JSONResponse({"error": {**body, "code": code}}, error.status_code, error.headers)
+
+    async def on_unforeseen(_: Request, error: Exception) -> JSONResponse:
+        logger.error("unforeseen error", exc_info=error)
+        return error_response(error)
+
+    app.add_exception_handler(DoyenError, on_known)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_unforeseen)
+
+
+def _problems(error: RequestValidationError) -> list[str]:
+    """Return one phrase for each wrong field, without the values, which may be long or private."""
+    problems = []
+    for item in error.errors()[:10]:
+        where = ".".join(str(part) for part in item["loc"] if part != "body") or "body"
+        problems.append(f"{where}: {str(item['msg']).removeprefix('Value error, ')}")
+    return problems

@@ -1,0 +1,113 @@
+"""``/v1/evals``: evaluation reports."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+
+from doyen.platform.core.errors import NotFoundError, StorageError
+from doyen.platform.serving.gateway.services import Services, ServicesOf
+
+logger = logging.getLogger("doyen.gateway")
+router = APIRouter(prefix="/v1", tags=["evals"])
+# A report may draw its plots itself, but it reaches nothing outside itself.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; script-src 'unsafe-inline'; "
+    "sandbox allow-scripts"
+)
+
+
+class Evaluation(BaseModel):
+    """One evaluation in the list.
+
+    Attributes:
+        means: mode → metric → mean.
+    """
+
+    object: Literal["eval"] = "eval"
+    id: str
+    created_at: str | None
+    questions: int | None
+    modes: list[str]
+    means: dict[str, dict[str, float | None]]
+
+
+class EvaluationList(BaseModel):
+    """All evaluations, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Evaluation]
+
+
+@router.get("/evals")
+def list_evals(services: ServicesOf) -> EvaluationList:
+    """List evaluations, newest first."""
+    found = []
+    for name, folder in _folders(services).items():
+        try:
+            found.append(_summary(name, _read(folder)))
+        except StorageError as error:
+            logger.warning("left out of the list of evaluations: %s", error)
+    return EvaluationList(data=sorted(found, key=lambda item: (item.created_at or "", item.id), reverse=True))
+
+
+@router.get("/evals/{eval_id}", response_model=None)
+def read_eval(eval_id: str, services: ServicesOf) -> dict[str, Any]:
+    """Return an evaluation's report.json."""
+    return _read(_folder(services, eval_id))
+
+
+@router.get("/evals/{eval_id}/report.html")
+def read_report(eval_id: str, services: ServicesOf) -> FileResponse:
+    """Return an evaluation's report as a page that stands alone."""
+    path = _folder(services, eval_id) / "report.html"
+    if not path.is_file():
+        raise NotFoundError(f"evaluation {eval_id!r} has no report.html: run `doyen eval run` again")
+    return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def _folders(services: Services) -> dict[str, Path]:
+    """Return the reports by id: the name of their folder."""
+    folder = services.workspace.reports_folder
+    if not folder.is_dir():
+        return {}
+    return {path.parent.name: path.parent for path in folder.glob("*/report.json") if not path.parent.name.startswith(".")}
+
+
+def _folder(services: Services, eval_id: str) -> Path:
+    """Return a report's folder. Only listed names are known, so that no name can lead elsewhere."""
+    folders = _folders(services)
+    if eval_id not in folders:
+        raise NotFoundError(f"there is no evaluation {eval_id!r}: GET /v1/evals lists them")
+    return folders[eval_id]
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / "report.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read ({error}): run the evaluation again") from error
+    if not isinstance(report, dict):
+        raise StorageError(f"{path} is not a report: run the evaluation again")
+    return report
+
+
+def _summary(name: str, report: dict[str, Any]) -> Evaluation:
+    modes = report.get("modes", {})
+    return Evaluation(
+        id=name,
+        created_at=report.get("manifest", {}).get("created_at"),
+        questions=report.get("questions", {}).get("n"),
+        modes=list(modes),
+        means={
+            mode: {metric: values.get("mean") for metric, values in result.get("metrics", {}).items()}
+            for mode, result in modes.items()
+        },
+    )

@@ -1,0 +1,69 @@
+"""``POST /v1/feedback``: what a person says about an answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import uuid4
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from doyen.platform.core.errors import InputError, NotFoundError
+from doyen.platform.core.manifest import now
+from doyen.platform.core.store.schema import AnswerRow, FeedbackRow
+from doyen.platform.serving.gateway.services import ServicesOf
+
+router = APIRouter(prefix="/v1", tags=["feedback"])
+MAX_TEXT_CHARS = 20_000
+
+
+class FeedbackRequest(BaseModel):
+    """A thumb, a better answer, a remark, or several of these.
+
+    Attributes:
+        answer_id: from the answer that it is about.
+        rating: 1 thumb up, -1 thumb down, 0 none.
+        correction: what the answer should have been.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer_id: str = Field(min_length=1, max_length=100)
+    rating: Literal[-1, 0, 1] = 0
+    correction: str | None = Field(None, max_length=MAX_TEXT_CHARS)
+    comment: str | None = Field(None, max_length=MAX_TEXT_CHARS)
+
+
+class FeedbackSaved(BaseModel):
+    """What was stored."""
+
+    object: Literal["feedback"] = "feedback"
+    feedback_id: str
+    answer_id: str
+    rating: int
+    correction: str | None
+    comment: str | None
+    created_at: str
+
+
+@router.post("/feedback", status_code=201)
+def give_feedback(body: FeedbackRequest, services: ServicesOf) -> FeedbackSaved:
+    """Store feedback on an answer. Each call adds an entry; none is ever changed."""
+    correction = (body.correction or "").strip() or None
+    comment = (body.comment or "").strip() or None
+    if not (body.rating or correction or comment):
+        raise InputError("the feedback says nothing: give a rating of 1 or -1, a correction or a comment")
+    saved = FeedbackSaved(
+        feedback_id=uuid4().hex,
+        answer_id=body.answer_id,
+        rating=body.rating,
+        correction=correction,
+        comment=comment,
+        created_at=now(),
+    )
+    with services.store.session() as session:
+        if session.get(AnswerRow, body.answer_id) is None:
+            raise NotFoundError(f"there is no answer {body.answer_id!r}: take the answer_id of an answer that was given here")
+        session.add(FeedbackRow(**saved.model_dump(exclude={"object"})))
+    services.metrics.feedback.labels(str(body.rating)).inc()
+    return saved

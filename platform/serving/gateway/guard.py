@@ -1,0 +1,150 @@
+"""What every request passes before a router sees it: identity, origin, size and key; and what every response carries.
+
+Plain ASGI middlewares: Starlette's BaseHTTPMiddleware would hide a client's disconnect from a running generation.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from doyen.platform.core.errors import DoyenError
+from doyen.platform.core.network import reason_to_refuse
+from doyen.platform.serving.gateway.errors import Forbidden, TooLarge, Unauthenticated, error_response, meaning_of
+from doyen.platform.serving.gateway.metrics import Metrics
+
+logger = logging.getLogger("doyen.gateway.access")
+
+JSON_BODY_BYTES = 2_000_000
+UPLOAD_OVERHEAD_BYTES = 64_000
+"""Room for the boundaries and headers of a multipart body around the file itself."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class RequestRecord:
+    """Outermost: gives each request an id, and its response security headers, a log line and metrics."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request and record it. Neither query strings, headers nor bodies are logged."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        status = 500
+        started = time.perf_counter()
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_marked)
+        finally:
+            self._record(scope, request_id, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self.metrics.requests.labels(route, scope["method"], str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        client = scope.get("client")
+        fields = {
+            "request_id": request_id,
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "seconds": round(seconds, 4),
+            "client": client[0] if client else None,
+        }
+        logger.info("%s %s %d %.3f s", scope["method"], scope["path"], status, seconds, extra={"fields": fields})
+
+
+class Guard:
+    """Refuses what comes from the wrong place, without the key, or is too large.
+
+    Args:
+        api_key: needed by every path under /v1 when not empty.
+        local_only: whether only names of this machine are right in the Host header.
+        upload_bytes: largest file that ``POST /v1/documents`` takes.
+    """
+
+    def __init__(self, app: ASGIApp, api_key: str, local_only: bool, upload_bytes: int) -> None:
+        self.app = app
+        self.api_key = api_key.encode()
+        self.local_only = local_only
+        self.upload_bytes = upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = JSON_BODY_BYTES
+        if scope["path"] == "/v1/documents":
+            limit = self.upload_bytes + UPLOAD_OVERHEAD_BYTES
+        try:
+            self._check(scope, headers, limit)
+        except DoyenError as error:
+            await error_response(error)(scope, receive, send)
+            return
+        await self.app(scope, _limited(receive, limit), send)
+
+    def _check(self, scope: Scope, headers: Headers, limit: int) -> None:
+        reason = reason_to_refuse(scope["method"], headers, local_only=self.local_only)
+        if reason:
+            raise Forbidden(reason)
+        if self.api_key and scope["path"].startswith("/v1") and not self._has_key(headers):
+            raise Unauthenticated("the API key is missing or wrong: send it as 'Authorization: Bearer …'")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > limit:
+            raise TooLarge(_too_large(limit))
+
+    def _has_key(self, headers: Headers) -> bool:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.api_key)
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Count the body as it comes in, because a chunked request need not say its length."""
+    total = 0
+
+    async def receive_counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            # The framework turns other exceptions during parsing into a plain 400.
+            raise HTTPException(meaning_of(TooLarge()).status, _too_large(limit))
+        return message
+
+    return receive_counted
+
+
+def _too_large(limit: int) -> str:
+    return f"the request's body is larger than {limit / 1e6:.1f} MB: send less, or raise serving.max_upload_mb for documents"

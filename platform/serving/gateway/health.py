@@ -1,0 +1,69 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``: for those who run the gateway."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from sqlalchemy import func, select
+
+from doyen.platform.core.store.schema import ChunkRow
+from doyen.platform.serving.gateway.services import Services, ServicesOf
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether every mode can answer.
+
+    Attributes:
+        missing: what is not there → why and what to do about it.
+    """
+
+    status: Literal["ready", "not ready"]
+    missing: dict[str, str]
+
+
+@router.get("/healthz")
+def show_health() -> Health:
+    """Say that the process is alive."""
+    return Health()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+def show_readiness(services: ServicesOf) -> JSONResponse:
+    """Say what is missing before every mode can answer; 503 while something is."""
+    missing = {name: reason for name, reason in _parts(services).items() if reason}
+    readiness = Readiness(status="not ready" if missing else "ready", missing=missing)
+    return JSONResponse(readiness.model_dump(), 503 if missing else 200)
+
+
+@router.get("/metrics", response_class=Response)
+def show_metrics(services: ServicesOf) -> Response:
+    """Show metrics in Prometheus' text format."""
+    return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _parts(services: Services) -> dict[str, str | None]:
+    """Return each part that answers need, with what is wrong with it."""
+    return {"model": services.assistant_problem, "index": _index_problem(services)}
+
+
+def _index_problem(services: Services) -> str | None:
+    with services.store.session() as session:
+        chunks = session.scalar(select(func.count()).select_from(ChunkRow)) or 0
+        waiting = session.scalar(select(func.count()).select_from(ChunkRow).where(ChunkRow.indexed.is_(False))) or 0
+    if not chunks:
+        return "no document has been ingested: run `doyen ingest FOLDER` or upload one to /v1/documents"
+    if waiting == chunks:
+        return "no chunk has been indexed yet: run `doyen ingest` again and let it finish"
+    return None

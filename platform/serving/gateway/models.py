@@ -1,0 +1,68 @@
+"""``GET /v1/models``: the names that ``model`` may have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from doyen.platform.core.errors import NotFoundError
+from doyen.platform.serving.gateway.adapters import list_adapters
+from doyen.platform.serving.gateway.model_names import ADAPTER_MODES, PLAIN_MODES
+from doyen.platform.serving.gateway.services import Services, ServicesOf
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+
+class Model(BaseModel):
+    """A way of answering.
+
+    Attributes:
+        adapter: "name:version" that it answers with; None for the modes without one, and where it is chosen at each
+            question: the promoted version.
+    """
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    mode: str
+    adapter: str | None
+
+
+class ModelList(BaseModel):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+@router.get("/models")
+def list_models(services: ServicesOf) -> ModelList:
+    """List modes, and modes with each adapter that can be named."""
+    return ModelList(data=_models(services))
+
+
+@router.get("/models/{model_id}")
+def read_model(model_id: str, services: ServicesOf) -> Model:
+    """Describe a model."""
+    for model in _models(services):
+        if model.id == model_id:
+            return model
+    raise NotFoundError(f"there is no model {model_id!r}: GET /v1/models lists them")
+
+
+def _models(services: Services) -> list[Model]:
+    """Return the modes that can answer, and every "mode@name:version"."""
+    base = services.settings.serving.model
+    models = [Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None) for mode in PLAIN_MODES]
+    adapters = list_adapters(services).data
+    for mode in ADAPTER_MODES:
+        if adapters:
+            models.append(Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None))
+        for adapter in adapters:
+            created = int(datetime.fromisoformat(adapter.created_at).timestamp())
+            models.append(Model(id=f"{mode}@{adapter.id}", created=created, owned_by=base, mode=mode, adapter=adapter.id))
+    return models

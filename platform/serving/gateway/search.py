@@ -1,0 +1,66 @@
+"""``POST /v1/search``: passages without an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from doyen.platform.core.errors import InputError
+from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.retrieval.passage import Passage
+
+router = APIRouter(prefix="/v1", tags=["search"])
+
+
+class SearchRequest(BaseModel):
+    """What to look for.
+
+    Attributes:
+        k: passages at most; default: the workspace's retrieval.top_k.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str
+    k: int | None = Field(None, ge=1, le=50)
+
+
+class FoundPassage(BaseModel):
+    """A stretch of a document: ``parsed_text[start:end] == text``."""
+
+    chunk_id: str
+    document_id: str
+    version: str
+    source: str
+    start: int
+    end: int
+    page: int | None
+    heading: str
+    score: float
+    text: str
+
+
+class SearchResult(BaseModel):
+    """Passages, best first."""
+
+    query: str
+    passages: list[FoundPassage]
+
+
+@router.post("/search")
+def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
+    """Find the passages that a question would be answered from."""
+    limit = services.settings.serving.max_question_chars
+    if not body.query.strip():
+        raise InputError("the query is empty: write what to look for")
+    if len(body.query) > limit:
+        raise InputError(f"the query has {len(body.query):,} characters, the limit is {limit:,}: shorten it")
+    found = services.retriever().retrieve(body.query, body.k or services.settings.retrieval.top_k)
+    return SearchResult(query=body.query, passages=[FoundPassage(**passage_json(passage)) for passage in found])
+
+
+def passage_json(passage: Passage) -> dict[str, Any]:
+    """Return a passage as every response shows it."""
+    return {name: getattr(passage, name) for name in FoundPassage.model_fields}

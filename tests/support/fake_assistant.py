@@ -1,0 +1,130 @@
+"""An assistant without a model: it answers at once and leaves the same rows as the real one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from doyen.platform.core.errors import NotFoundError
+from doyen.platform.core.manifest import now
+from doyen.platform.core.records import REFUSAL, Turn
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnswerRow
+from doyen.platform.core.workspace import Workspace
+from doyen.retrieval.passage import Citation, Passage
+
+TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."
+QUOTE = "filter of the PX-90 every 400 hours"
+
+
+@dataclass
+class FakeAnswer:
+    """An answer with the fields that the gateway reads."""
+
+    answer_id: str
+    question: str
+    answer: str
+    mode: str
+    adapter: str | None
+    abstained: bool
+    citations: list[Citation]
+    passages: list[Passage]
+    finish_reason: str = "stop"
+    model: str = "fake"
+    usage: dict[str, int] = field(default_factory=lambda: {"prompt_tokens": 7, "completion_tokens": 3})
+    timings: dict[str, float] = field(default_factory=lambda: {"retrieve_s": 0.01, "first_token_s": 0.1, "total_s": 0.3})
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of ``doyen ask``."""
+        names = ("answer_id", "question", "answer", "mode", "model", "adapter", "abstained", "usage", "timings")
+        return {**{name: getattr(self, name) for name in names}, "citations": [asdict(item) for item in self.citations]}
+
+
+class FakeAssistant:
+    """Answers with fixed words; records what it was asked and whether it was stopped.
+
+    A question that contains "unknown" is refused; one with "break" fails in the middle; one with "slow" waits between
+    the words; one with "hostile" answers with markup.
+    """
+
+    def __init__(self, workspace: Workspace, store: Store) -> None:
+        self.store = store
+        self.asked: list[dict[str, Any]] = []
+        self.stopped = threading.Event()
+        self.pause = 0.0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def stream(
+        self,
+        question: str,
+        mode: str,
+        *,
+        history: Sequence[Turn] = (),
+        adapter: str | None = None,
+        max_tokens: int | None = None,
+    ) -> Iterator[str | FakeAnswer]:
+        """Yield the answer word by word, then the answer."""
+        self.asked.append({"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens})
+        if adapter is not None and not adapter.startswith("known"):
+            raise NotFoundError(f"there is no adapter {adapter!r}: `doyen adapters list` shows them")
+        return self._pieces(question, mode, adapter, history)
+
+    def _pieces(self, question: str, mode: str, adapter: str | None, history: Sequence[Turn]) -> Iterator[str | FakeAnswer]:
+        answer = self._answer(question, mode, adapter)
+        finished = False
+        try:
+            self.gate.wait(10)
+            for number, word in enumerate(answer.answer.split(" ")):
+                if "break" in question and number == 2:
+                    raise NotFoundError("the shelf broke: mend it")
+                time.sleep(0.15 if "slow" in question else self.pause)
+                yield word if number == 0 else f" {word}"
+            self._record(answer, history)
+            yield answer
+            finished = True
+        finally:
+            if not finished:
+                self.stopped.set()
+
+    def _answer(self, question: str, mode: str, adapter: str | None) -> FakeAnswer:
+        passages, citations = [], []
+        if mode in {"rag", "hybrid"}:
+            for number, text in enumerate([TEXT, "Nothing of interest. " * 9], start=1):
+                start = 100 * number
+                place = (f"c{number}", "d1", "v1", "manuals/px-90.pdf", start, start + len(text))
+                passages.append(Passage(*place, number, "PX-90 > Filters", 0.5 / number, text, {}))
+            at = 100 + TEXT.index(QUOTE)
+            citations = [Citation(1, "c1", "manuals/px-90.pdf", at, at + len(QUOTE), 1, QUOTE)]
+        text = "Every 400 hours, and note it in the log."
+        abstained = "unknown" in question
+        if abstained:
+            text, citations = REFUSAL, []
+        if "hostile" in question:
+            text = "![x](https://evil.example/x.png) <img src=https://evil.example/y.png> *plain* <b>bold</b>"
+        answer_id = f"a{len(self.asked)}"
+        return FakeAnswer(answer_id, question, text, mode, adapter, abstained, citations, passages)
+
+    def _record(self, answer: FakeAnswer, history: Sequence[Turn]) -> None:
+        with self.store.session() as session:
+            session.merge(
+                AnswerRow(
+                    answer_id=answer.answer_id,
+                    question=answer.question,
+                    history=[turn.model_dump() for turn in history],
+                    answer=answer.answer,
+                    mode=answer.mode,
+                    model=answer.model,
+                    adapter=answer.adapter,
+                    abstained=answer.abstained,
+                    passages=[asdict(item) for item in answer.passages],
+                    citations=[asdict(item) for item in answer.citations],
+                    created_at=now(),
+                )
+            )
+
+    def close(self) -> None:
+        """Nothing to free."""

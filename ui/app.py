@@ -1,0 +1,143 @@
+"""The pages put together, and served."""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from doyen.platform.core.network import reason_to_refuse
+from doyen.ui.client import GatewayClient, GatewayError
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from fastapi import FastAPI
+
+STYLE = Path(__file__).parent / "style.css"
+# Gradio's pages need inline scripts; nothing may be loaded from, or sent to, another server.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; "
+    "frame-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+def build_chat(gateway_url: str, api_key: str = "", title: str = "Doyen") -> gr.Blocks:
+    """Return the pages: chat, evaluation reports, adapters.
+
+    Args:
+        gateway_url: base URL of the gateway, without /v1.
+        api_key: its key, kept on this side of the connection: browsers never see it.
+    """
+    import gradio as gr
+
+    from doyen.ui.adapters import build_adapters_tab
+    from doyen.ui.chat import build_chat_tab
+    from doyen.ui.evaluation import build_evaluation_tab
+    from doyen.ui.render import banner, page_header
+
+    client = GatewayClient(gateway_url, api_key)
+
+    def readiness() -> str:
+        try:
+            return banner(" ".join(f"{name.capitalize()}: {reason}." for name, reason in client.missing().items()))
+        except GatewayError as error:
+            return banner(str(error), "red")
+
+    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as demo:
+        gr.HTML(page_header(title, client.url))
+        notice = gr.HTML(elem_id="notice")
+        with gr.Tab("Chat", id="chat"):
+            build_chat_tab(client, demo)
+        with gr.Tab("Evaluation", id="evaluation") as evaluation:
+            build_evaluation_tab(client, evaluation)
+        with gr.Tab("Adapters", id="adapters") as adapters:
+            build_adapters_tab(client, adapters)
+        demo.load(readiness, None, [notice], show_progress="hidden", api_visibility="private")
+    demo.queue(default_concurrency_limit=16, max_size=64)
+    return demo
+
+
+def create_ui_app(gateway_url: str, api_key: str = "", title: str = "Doyen", *, local_only: bool = True) -> FastAPI:
+    """Return the pages as an ASGI application.
+
+    Where the gateway has a key, users sign in with it (any user name): the pages would else lend it to everyone.
+
+    Args:
+        local_only: whether the application will be bound to loopback, so that only names of this machine are answered.
+    """
+    import gradio as gr
+    from fastapi import FastAPI
+
+    def signs_in(_: str, password: str) -> bool:
+        return hmac.compare_digest(password.encode(), api_key.encode())
+
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(PageGuard, local_only=local_only)
+    return gr.mount_gradio_app(
+        app,
+        build_chat(gateway_url, api_key, title),
+        path="/",
+        auth=signs_in if api_key else None,
+        auth_message="Sign in with the gateway's API key as password; any user name will do.",
+        theme=_theme(),
+        css=STYLE.read_text(encoding="utf-8"),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+        enable_monitoring=False,
+    )
+
+
+def launch(gateway_url: str, *, api_key: str = "", port: int = 7860, title: str = "Doyen") -> None:
+    """Serve the pages on this machine until Ctrl-C, against a gateway that runs already."""
+    import uvicorn
+
+    app = create_ui_app(gateway_url, api_key, title)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", server_header=False, ws="none")
+
+
+class PageGuard:
+    """Keeps other sites' pages out, and this one's requests in."""
+
+    def __init__(self, app: ASGIApp, local_only: bool) -> None:
+        self.app = app
+        self.local_only = local_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        reason = reason_to_refuse(scope["method"], Headers(scope=scope), local_only=self.local_only)
+        if reason:
+            await PlainTextResponse(reason, 403)(scope, receive, send)
+            return
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_marked)
+
+
+def _theme() -> Any:
+    """Return the look: the system's own fonts, because the others would be fetched from a font server."""
+    import gradio as gr
+
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
+        radius_size=gr.themes.sizes.radius_md,
+    )

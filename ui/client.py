@@ -1,0 +1,177 @@
+"""The gateway, as the pages see it: a few calls over HTTP, and one kind of error whose text can be shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+CONNECT_S = 5
+READ_S = 600
+"""Longest silence of the gateway; it has a limit of its own for answers."""
+
+
+class GatewayError(Exception):
+    """The gateway refused, failed or cannot be reached; ``str(error)`` is a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class ChatAnswer:
+    """A finished answer as the gateway's last chunk describes it.
+
+    Attributes:
+        text: the answer.
+        citations: ``{"marker", "chunk_id", "source", "start", "end", "page", "quote"}``.
+        passages: what the model was shown, ``{"chunk_id", "source", "start", "end", "page", "heading", "text", …}``.
+        usage: ``{"prompt_tokens", "completion_tokens", "total_tokens"}``.
+    """
+
+    answer_id: str
+    text: str
+    mode: str
+    adapter: str | None
+    abstained: bool
+    citations: list[dict[str, Any]]
+    passages: list[dict[str, Any]]
+    usage: dict[str, int] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class GatewayClient:
+    """Calls of the gateway.
+
+    Args:
+        url: its base URL, without /v1.
+        api_key: its key, empty where it has none.
+    """
+
+    def __init__(self, url: str, api_key: str = "", transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+            trust_env=False,
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def ask(self, messages: Sequence[dict[str, str]], model: str) -> Iterator[str | ChatAnswer]:
+        """Yield pieces of text as they come and at the end the answer. Closing the iterator stops the generation.
+
+        Raises:
+            GatewayError: before or in the middle of the answer.
+        """
+        body = {"model": model, "messages": list(messages), "stream": True, "stream_options": {"include_usage": True}}
+        try:
+            with self._http.stream("POST", "/v1/chat/completions", json=body) as response:
+                if response.is_error:
+                    response.read()
+                    raise _refused(response)
+                yield from _read_events(response.iter_lines())
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def adapters(self) -> list[dict[str, Any]]:
+        """Return all adapter versions: by name, newest first."""
+        return list(self._call("GET", "/v1/adapters")["data"])
+
+    def promote(self, name: str, version: int) -> dict[str, Any]:
+        """Promote an adapter version and return it."""
+        return self._call("POST", f"/v1/adapters/{name}/{version}/promote")
+
+    def roll_back(self, name: str) -> dict[str, Any]:
+        """Promote the version before the current one and return it."""
+        return self._call("POST", f"/v1/adapters/{name}/rollback")
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """Return summaries of all evaluations, newest first."""
+        return list(self._call("GET", "/v1/evals")["data"])
+
+    def report(self, eval_id: str) -> dict[str, Any]:
+        """Return an evaluation's report.json."""
+        return self._call("GET", f"/v1/evals/{eval_id}")
+
+    def report_page(self, eval_id: str) -> str:
+        """Return an evaluation's report as an HTML page."""
+        return self._send("GET", f"/v1/evals/{eval_id}/report.html").text
+
+    def give_feedback(self, answer_id: str, rating: int, correction: str = "", comment: str = "") -> dict[str, Any]:
+        """Store feedback on an answer."""
+        body = {"answer_id": answer_id, "rating": rating, "correction": correction or None, "comment": comment or None}
+        return self._call("POST", "/v1/feedback", json=body)
+
+    def missing(self) -> dict[str, str]:
+        """Return what the gateway lacks before it can answer in every mode: name → sentence."""
+        try:
+            return dict(self._http.get("/readyz").json()["missing"])
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        value: dict[str, Any] = self._send(method, path, **options).json()
+        return value
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise _refused(response)
+        return response
+
+    def _unreachable(self, error: httpx.HTTPError) -> GatewayError:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return GatewayError(f"The gateway at {self.url} cannot be reached: start it with `doyen serve`.")
+        return GatewayError(f"The connection to the gateway broke off ({type(error).__name__}): ask again.")
+
+
+def _refused(response: httpx.Response) -> GatewayError:
+    try:
+        return GatewayError(_sentence(response.json()["error"]["message"]))
+    except (ValueError, KeyError, TypeError):
+        return GatewayError(f"The gateway answered with status {response.status_code}: look into its log.")
+
+
+def _sentence(message: str) -> str:
+    """Return an error's message as a sentence."""
+    text = message.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
+
+
+def _read_events(lines: Iterator[str]) -> Iterator[str | ChatAnswer]:
+    """Read server-sent events: pieces of text, then the answer that the last chunks describe."""
+    fields: dict[str, Any] = {}
+    usage: dict[str, int] = {}
+    for line in lines:
+        if not line.startswith("data: ") or line == "data: [DONE]":
+            continue
+        chunk = json.loads(line.removeprefix("data: "))
+        if "error" in chunk:
+            raise GatewayError(_sentence(chunk["error"]["message"]))
+        usage = chunk.get("usage") or usage
+        if "answer_id" in chunk:
+            fields = chunk
+        for choice in chunk["choices"]:
+            if choice["delta"].get("content"):
+                yield choice["delta"]["content"]
+    if not fields:
+        raise GatewayError("The gateway ended the answer too early: ask again.")
+    yield ChatAnswer(
+        answer_id=fields["answer_id"],
+        text=fields["answer"],
+        mode=fields["mode"],
+        adapter=fields["adapter"],
+        abstained=fields["abstained"],
+        citations=fields["citations"],
+        passages=fields["passages"],
+        usage=usage,
+        timings=fields["timings"],
+    )

@@ -1,0 +1,160 @@
+"""HTML for the pages. Everything that comes from documents, models or people is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from doyen.ui.client import ChatAnswer
+
+MODE_LABELS = {
+    "base": "Base model",
+    "rag": "Documents",
+    "finetune": "Adapter",
+    "hybrid": "Documents + adapter",
+}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question and what came of it.
+
+    Attributes:
+        answer: None while it is coming, and where an error came instead.
+        problem: that error's sentence.
+    """
+
+    question: str
+    answer: ChatAnswer | None = None
+    problem: str = ""
+
+
+def conversation_html(exchanges: Sequence[Exchange], coming: str = "") -> str:
+    """Return a conversation; ``coming`` is what has come so far of an answer that is not finished."""
+    if not exchanges:
+        return (
+            "<div class='doyen-empty'><h2>Ask your documents</h2><p>Answers quote the passages they rest on, "
+            "or say that the documents do not know.</p></div>"
+        )
+    turns = []
+    for index, exchange in enumerate(exchanges):
+        turns.append(f"<div class='doyen-question'>{escape(exchange.question)}</div>")
+        if exchange.answer is not None:
+            turns.append(_answer_html(index, exchange.answer))
+        elif exchange.problem:
+            turns.append(
+                "<div class='doyen-reply doyen-failed' role='alert'><span class='doyen-chip doyen-red'>No answer</span>"
+                f"<div class='doyen-text'>{escape(exchange.problem)}</div></div>"
+            )
+        else:
+            text = escape(coming) if coming else "<span class='doyen-wait'>Reading…</span>"
+            turns.append(f"<div class='doyen-reply doyen-coming' aria-busy='true'><div class='doyen-text'>{text}</div></div>")
+    return f"<div class='doyen-conversation' role='log' aria-live='polite'>{''.join(turns)}</div>"
+
+
+def _answer_html(index: int, answer: ChatAnswer) -> str:
+    """Return a finished answer with its sources and how it came about."""
+    chip = "<span class='doyen-chip doyen-amber'>Not in the documents</span>" if answer.abstained else ""
+    sources = dict.fromkeys((citation["marker"], _place(citation)) for citation in answer.citations)
+    listed = "".join(f"<span class='doyen-source'><b>{marker}</b>{escape(place)}</span>" for marker, place in sources)
+    listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
+    return (
+        f"<div class='doyen-reply{' doyen-abstained' if answer.abstained else ''}' data-index='{index}' tabindex='0'>{chip}"
+        f"<div class='doyen-text'>{escape(answer.text)}</div>"
+        f"{listed}"
+        f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div></div>"
+    )
+
+
+def passages_panel(answer: ChatAnswer | None) -> str:
+    """Return the passages beside an answer: cited ones with the quotes marked, the others folded away."""
+    if answer is None:
+        return _note("Passages", "The passages that an answer rests on appear here, with the quoted words marked.")
+    if not answer.passages:
+        return _note(
+            "No passages", f"“{MODE_LABELS.get(answer.mode, answer.mode)}” answers without looking into the documents."
+        )
+    quoted: dict[int, list[dict[str, Any]]] = {}
+    for citation in answer.citations:
+        quoted.setdefault(citation["marker"], []).append(citation)
+    cited, others = [], []
+    for marker, passage in enumerate(answer.passages, start=1):
+        card = _card(marker, passage, quoted.get(marker, []))
+        (cited if marker in quoted else others).append(card)
+    head = ""
+    if answer.abstained:
+        head = _note(
+            "Not in the documents", "Nothing that was found answers the question. The closest passages:", "doyen-amber"
+        )
+        return f"<div class='doyen-panel'>{head}{''.join(cited + others)}</div>"
+    if not cited:
+        return f"<div class='doyen-panel'><h3>Read, but not quoted</h3>{''.join(others)}</div>"
+    more = f"<details><summary>Also read ({len(others)})</summary>{''.join(others)}</details>" if others else ""
+    return f"<div class='doyen-panel'><h3>Quoted passages</h3>{''.join(cited)}{more}</div>"
+
+
+def highlight(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return text as HTML with the spans (start, end) marked; spans may overlap or reach beyond the text."""
+    pieces = []
+    done = 0
+    for start, end in sorted(spans):
+        start, end = max(start, done), min(end, len(text))
+        if start >= end:
+            continue
+        pieces += [escape(text[done:start]), "<mark>", escape(text[start:end]), "</mark>"]
+        done = end
+    return "".join([*pieces, escape(text[done:])])
+
+
+def _card(marker: int, passage: dict[str, Any], citations: Sequence[dict[str, Any]]) -> str:
+    """Return one passage with its quotes marked."""
+    text, offset = passage["text"], passage["start"]
+    spans = []
+    loose = []
+    for citation in citations:
+        start, end = citation["start"] - offset, citation["end"] - offset
+        if 0 <= start < end and text[start:end] == citation["quote"]:
+            spans.append((start, end))
+        else:
+            loose.append(f"<blockquote>{escape(citation['quote'])}</blockquote>")
+    heading = f"<div class='doyen-heading'>{escape(passage['heading'])}</div>" if passage.get("heading") else ""
+    return (
+        f"<article class='doyen-card{' doyen-cited' if citations else ''}'><header><b>{marker}</b>"
+        f"<span>{escape(_place(passage))}</span></header>{heading}{''.join(loose)}<p>{highlight(text, spans)}</p></article>"
+    )
+
+
+def _place(item: dict[str, Any]) -> str:
+    return f"{item['source']}, page {item['page']}" if item.get("page") else str(item["source"])
+
+
+def _circumstances(answer: ChatAnswer) -> list[str]:
+    """Return how an answer came about, in a few words each."""
+    notes = [MODE_LABELS.get(answer.mode, answer.mode)]
+    if answer.adapter:
+        notes.append(answer.adapter)
+    if "total_s" in answer.timings:
+        notes.append(f"{answer.timings['total_s']:.1f} s")
+    if answer.usage:
+        notes.append(f"{answer.usage['prompt_tokens']} + {answer.usage['completion_tokens']} tokens")
+    return notes
+
+
+def _note(title: str, text: str, kind: str = "") -> str:
+    return f"<div class='doyen-note {kind}'><h3>{escape(title)}</h3><p>{escape(text)}</p></div>"
+
+
+def banner(text: str, kind: str = "amber") -> str:
+    """Return a line that stands out; nothing for an empty text."""
+    return f"<div class='doyen-banner doyen-{kind}' role='status'>{escape(text)}</div>" if text else ""
+
+
+def page_header(title: str, gateway: str) -> str:
+    """Return the top of the page."""
+    return (
+        f"<div class='doyen-top'><span class='doyen-logo'>{escape(title[:1].upper())}</span><div><h1>{escape(title)}</h1>"
+        f"<p>Answers from your documents, with the passages they rest on</p></div>"
+        f"<span class='doyen-gateway'>{escape(gateway)}</span></div>"
+    )
