@@ -7,6 +7,7 @@ only the command line prints them.
     ├── UsageError              ask differently: the request itself is wrong
     │   ├── SettingsError       mend doyen.toml or the environment
     │   ├── InputError          mend the input file or the text that was sent
+    │   │   ├── PromptTooLong   ask shorter, or show the model less
     │   │   ├── UnreadableDocument
     │   │   └── RecordError     one or more records of a JSONL or CSV file
     │   └── NotFoundError       name something that exists
@@ -52,6 +53,10 @@ class SettingsError(UsageError):
 
 class InputError(UsageError):
     """A file or a text given by the user is unusable."""
+
+
+class PromptTooLong(InputError):
+    """Question, history and passages together are longer than the model's window."""
 
 
 class UnreadableDocument(InputError):

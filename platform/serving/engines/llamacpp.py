@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from doyen.platform.core.errors import IncompatibleError, InputError, ServiceError
+from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooLong, ServiceError
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
 from doyen.platform.core.models import GeneratorFiles, cache_folder
@@ -77,12 +77,12 @@ class LlamaCppEngine:
 
         return AutoTokenizer.from_pretrained(self._files.folder)
 
-    def stream(self, request: GenerationRequest) -> Iterator[str | Generation]:
+    def stream(self, request: GenerationRequest) -> Generator[str | Generation, None, None]:
         """Generate; see `Engine.stream`.
 
         Raises:
             IncompatibleError: the adapter belongs to another base, or GGUF cannot hold it.
-            InputError: prompt and answer are longer than the context.
+            PromptTooLong: prompt and answer are longer than the context.
             ServiceError: the worker crashed or stalled; the next request starts a new one.
         """
         prompt = self._prompt(request)
@@ -128,7 +128,7 @@ class LlamaCppEngine:
     def _prompt(self, request: GenerationRequest) -> list[int]:
         tokens = encode_prompt(self.tokenizer, list(request.messages))
         if len(tokens) + request.max_tokens > self._context:
-            raise InputError(
+            raise PromptTooLong(
                 f"the prompt has {len(tokens)} tokens, and with {request.max_tokens} for the answer the model takes "
                 f"{self._context}: ask a shorter question or show fewer passages"
             )

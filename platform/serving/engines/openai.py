@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import httpx
@@ -40,7 +40,7 @@ class OpenAIEngine:
         timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None)
         self._client = httpx.Client(headers=headers, timeout=timeout)
 
-    def stream(self, request: GenerationRequest) -> Iterator[str | Generation]:
+    def stream(self, request: GenerationRequest) -> Generator[str | Generation, None, None]:
         """Generate; see `Engine.stream`.
 
         Raises:

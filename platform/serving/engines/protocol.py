@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -69,13 +69,14 @@ class Engine(Protocol):
     def base_sha256(self) -> str:
         """SHA-256 of the base weights; empty for remote servers, which cannot tell."""
 
-    def stream(self, request: GenerationRequest) -> Iterator[str | Generation]:
+    def stream(self, request: GenerationRequest) -> Generator[str | Generation, None, None]:
         """Yield pieces of text as they come and at the end exactly one ``Generation`` with the whole text.
 
         Closing the iterator early stops the generation. Safe to call from several threads.
 
         Raises:
             IncompatibleError: the adapter does not fit this base or engine.
+            PromptTooLong: prompt and answer do not fit the model's window.
             ServiceError: the model server failed.
         """
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from doyen.platform.core.errors import IncompatibleError, InputError
+from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooLong
 from doyen.platform.core.models import GeneratorFiles, wants_bfloat16
 from doyen.platform.core.prompts import encode_prompt
 from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
@@ -68,12 +68,12 @@ class TransformersEngine:
         with self._lock:
             return self._parts()[1]
 
-    def stream(self, request: GenerationRequest) -> Iterator[str | Generation]:
+    def stream(self, request: GenerationRequest) -> Generator[str | Generation, None, None]:
         """Generate; see `Engine.stream`.
 
         Raises:
             IncompatibleError: the adapter belongs to another base.
-            InputError: the prompt is longer than the model's window.
+            PromptTooLong: prompt and answer are longer than the model's window.
         """
         import torch
 
@@ -152,7 +152,7 @@ class TransformersEngine:
         with self._lock:
             window = getattr(self._parts()[0].config, "max_position_embeddings", None)
         if window and len(tokens) + request.max_tokens > window:
-            raise InputError(
+            raise PromptTooLong(
                 f"the prompt has {len(tokens)} tokens, and with {request.max_tokens} for the answer the model takes "
                 f"{window}: ask a shorter question or show fewer passages"
             )

@@ -1,0 +1,116 @@
+"""What the assistant gives back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+from uuid import uuid4
+
+from doyen.platform.core.manifest import now
+from doyen.platform.core.records import REFUSAL, Turn
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnswerRow
+from doyen.retrieval.passage import Citation, Passage
+
+Mode = Literal["base", "rag", "finetune", "hybrid"]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens read and written; 0 where the engine was not asked or cannot tell."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds since the question arrived.
+
+    Attributes:
+        retrieve_s: spent on finding passages; 0 in modes without them.
+        first_token_s: until the first text could be shown.
+    """
+
+    retrieve_s: float
+    first_token_s: float
+    total_s: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with everything that it rests on.
+
+    Attributes:
+        adapter: "name:version", or None.
+        abstained: the documents hold no answer, as far as Doyen can tell; ``answer`` is then the fixed refusal.
+        passages: what the model was shown, best first; markers of citations count from 1 in this list.
+        finish_reason: "length" when the answer was cut at the token limit.
+        answer_id: what feedback refers to.
+    """
+
+    question: str
+    answer: str
+    mode: Mode
+    model: str
+    adapter: str | None
+    abstained: bool
+    citations: list[Citation]
+    passages: list[Passage]
+    usage: Usage
+    timings: Timings
+    finish_reason: Literal["stop", "length", "cancelled"]
+    answer_id: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as ``doyen ask --json`` prints it."""
+        return {
+            "question": self.question,
+            "answer": self.answer,
+            "mode": self.mode,
+            "model": self.model,
+            "adapter": self.adapter,
+            "abstained": self.abstained,
+            "citations": [citation.to_json() for citation in self.citations],
+            "usage": asdict(self.usage),
+            "timings": {name: round(value, 4) for name, value in asdict(self.timings).items()},
+            "answer_id": self.answer_id,
+        }
+
+
+def new_answer_id() -> str:
+    """Return an id that no other answer has."""
+    return uuid4().hex
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a model's text says that the documents hold no answer; so does saying nothing at all."""
+    words = re.sub(r"[^a-z ]", "", text.lower()).split()
+    refusal = re.sub(r"[^a-z ]", "", REFUSAL.lower()).split()
+    return words[: len(refusal)] == refusal or not words
+
+
+def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None:
+    """Store an answer, so that feedback can point to it.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    with store.session() as session:
+        session.add(
+            AnswerRow(
+                answer_id=answer.answer_id,
+                question=answer.question,
+                history=[turn.model_dump() for turn in history],
+                answer=answer.answer,
+                mode=answer.mode,
+                model=answer.model,
+                adapter=answer.adapter,
+                abstained=answer.abstained,
+                passages=[passage.to_json() for passage in answer.passages],
+                citations=[citation.to_json() for citation in answer.citations],
+                created_at=now(),
+            )
+        )

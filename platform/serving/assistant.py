@@ -1,0 +1,314 @@
+"""The assistant: a question in, an answer with its evidence out, in one of four modes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from doyen.finetune.registry import Adapter, Registry
+from doyen.platform.core.errors import MissingPart, PromptTooLong
+from doyen.platform.core.prompts import build_messages
+from doyen.platform.core.records import REFUSAL, Turn
+from doyen.platform.core.settings import Settings
+from doyen.platform.core.store import Store
+from doyen.platform.core.workspace import Workspace
+from doyen.platform.serving.answer import Answer, Timings, Usage, is_refusal, new_answer_id, record_answer
+from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
+from doyen.platform.serving.plan import ADAPTER_MODES, MODES, PASSAGE_MODES, Plan, check_mode, check_question, choose_adapter
+from doyen.platform.serving.refusal import AbstentionModel, load_abstention
+from doyen.platform.serving.signals import Features, after_features, before_features
+from doyen.retrieval.citations import cite
+from doyen.retrieval.passage import Passage, Retriever
+from doyen.retrieval.query import standalone_query
+
+__all__ = ["ADAPTER_MODES", "MODES", "PASSAGE_MODES", "Answer", "Assistant", "Observation", "open_assistant"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the abstention model is fitted on: one generated answer, judged by nobody.
+
+    Attributes:
+        refused: whether the model itself said that the documents hold no answer.
+        before: features known before generating.
+        after: features known after it.
+    """
+
+    passages: list[Passage]
+    answer: str
+    refused: bool
+    before: Features
+    after: Features
+
+
+class Assistant:
+    """Answers questions. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        engine: Engine,
+        registry: Registry,
+        store: Store,
+        settings: Settings,
+        *,
+        state: Path | None = None,
+    ) -> None:
+        """Put the parts together; the assistant owns the engine from now on.
+
+        Args:
+            state: the workspace's state folder, where the abstention model of mode rag lies; None goes without one.
+        """
+        self.engine = engine
+        self.registry = registry
+        self._retriever = retriever
+        self.store = store
+        self._settings = settings.serving
+        self._state = state
+
+    def ask(
+        self,
+        question: str,
+        mode: str,
+        *,
+        history: Sequence[Turn] = (),
+        adapter: str | None = None,
+        max_tokens: int | None = None,
+        record: bool = True,
+    ) -> Answer:
+        """Answer a question.
+
+        Args:
+            question: as the person worded it.
+            mode: "base", "rag", "finetune" or "hybrid".
+            history: earlier turns, oldest first.
+            adapter: "name" or "name:version"; None takes the promoted adapter, else the newest.
+            max_tokens: longest answer; None takes it from the settings.
+            record: whether to store the answer, so that feedback can point to it.
+
+        Raises:
+            InputError: the question is empty or too long.
+            NotFoundError: there is no such mode or adapter.
+            IndexMissing: the mode needs passages and nothing is indexed.
+            IncompatibleError: the adapter belongs to another base model.
+            ServiceError: the model server failed.
+        """
+        pieces = self.stream(question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record)
+        return next(piece for piece in pieces if isinstance(piece, Answer))
+
+    def stream(
+        self,
+        question: str,
+        mode: str,
+        *,
+        history: Sequence[Turn] = (),
+        adapter: str | None = None,
+        max_tokens: int | None = None,
+        record: bool = True,
+    ) -> Iterator[str | Answer]:
+        """Yield the answer's text as it comes, and at the end the `Answer`, which holds the whole.
+
+        Arguments and errors are those of ``ask``; errors come with the first piece. Closing the iterator stops the
+        generation. Where the abstention model is in doubt the text comes in one piece, after it was judged.
+        """
+        plan = self._plan(question, mode, history, adapter, max_tokens)
+        while True:
+            try:
+                answer = yield from self._answer(plan)
+                break
+            except PromptTooLong:
+                # As in training: passages are dropped from the end until the prompt fits.
+                if len(plan.passages) <= 1:
+                    raise
+                plan = replace(plan, passages=plan.passages[:-1])
+        if record:
+            record_answer(self.store, answer, history)
+        yield answer
+
+    def observe(
+        self,
+        question: str,
+        mode: str,
+        *,
+        history: Sequence[Turn] = (),
+        adapter: str | None = None,
+        exclude_documents: Sequence[str] = (),
+    ) -> Observation | None:
+        """Generate without judging, for fitting the abstention model; None when nothing was retrieved.
+
+        Args:
+            exclude_documents: ids of documents to pretend away.
+
+        Raises:
+            as ``ask``.
+        """
+        plan = self._plan(question, mode, history, adapter, None, exclude_documents)
+        if not plan.passages:
+            return None
+        request = self._request(plan, want_logprobs=True)
+        before = before_features(plan.query, plan.passages, self._refusal_logprob(request))
+        result = complete(self.engine, request)
+        after = after_features(before, plan.question, result.text, result.logprobs, plan.passages)
+        return Observation(plan.passages, result.text, is_refusal(result.text), before, after)
+
+    @property
+    def model(self) -> str:
+        """The base model's name."""
+        return self.engine.model
+
+    def abstention_path(self, mode: str, adapter: str | None = None) -> Path | None:
+        """Return where the abstention model of a mode lies: with the adapter, or in the workspace for rag.
+
+        Raises:
+            NotFoundError: there is no such mode or adapter.
+        """
+        return self._abstention_path(mode, choose_adapter(self.registry, self.engine, check_mode(mode), adapter))
+
+    def close(self) -> None:
+        """End the engine and its processes."""
+        self.engine.close()
+
+    def _plan(
+        self,
+        question: str,
+        mode: str,
+        history: Sequence[Turn],
+        adapter: str | None,
+        max_tokens: int | None,
+        exclude_documents: Sequence[str] = (),
+    ) -> Plan:
+        """Check the request and retrieve."""
+        started = time.monotonic()
+        checked = check_mode(mode)
+        question = check_question(question, self._settings.max_question_chars)
+        chosen = choose_adapter(self.registry, self.engine, checked, adapter)
+        query, passages = question, []
+        retrieval_started = time.monotonic()
+        if checked in PASSAGE_MODES:
+            query = standalone_query(question, history)
+            k = self._settings.context_passages
+            passages = self._retriever.retrieve(query, k, exclude_documents=exclude_documents)
+        retrieve_s = time.monotonic() - retrieval_started
+        tokens = max_tokens or self._settings.max_tokens
+        return Plan(question, checked, history, chosen, tokens, query, passages, started, retrieve_s)
+
+    def _request(self, plan: Plan, *, want_logprobs: bool) -> GenerationRequest:
+        adapter = plan.adapter
+        return GenerationRequest(
+            build_messages(plan.question, plan.passages, plan.history),
+            AdapterFiles(adapter.ref, adapter.folder, adapter.base_sha256) if adapter else None,
+            max_tokens=plan.max_tokens,
+            temperature=self._settings.temperature,
+            want_logprobs=want_logprobs,
+        )
+
+    def _answer(self, plan: Plan) -> Generator[str, None, Answer]:
+        """Yield the text of an answer and return the Answer."""
+        if plan.mode in PASSAGE_MODES and not plan.passages:
+            return (yield from self._refuse(plan))
+        judge = self._judge(plan)
+        request = self._request(plan, want_logprobs=judge is not None)
+        before: Features = {}
+        verdict = "answer"
+        if judge:
+            before = before_features(plan.query, plan.passages, self._refusal_logprob(request))
+            verdict = judge.first_look(before)
+        if verdict == "refuse":
+            return (yield from self._refuse(plan))
+        first_token_s: float | None = None
+        result: Generation | None = None
+        with closing(self.engine.stream(request)) as pieces:
+            for piece in pieces:
+                if isinstance(piece, Generation):
+                    result = piece
+                elif verdict == "answer":
+                    first_token_s = first_token_s or time.monotonic() - plan.started
+                    yield piece
+        if result is None:
+            raise AssertionError("an engine's stream must end with a Generation")
+        if judge and verdict == "doubtful" and not is_refusal(result.text):
+            after = after_features(before, plan.question, result.text, result.logprobs, plan.passages)
+            if not judge.accepts(after):
+                return (yield from self._refuse(plan, result))
+        if first_token_s is None:
+            first_token_s = time.monotonic() - plan.started
+            yield REFUSAL if is_refusal(result.text) else result.text
+        return self._build(plan, result, first_token_s)
+
+    def _abstention_path(self, mode: str, adapter: Adapter | None) -> Path | None:
+        if adapter is not None:
+            return adapter.folder / f"abstention-{mode}.json"
+        return self._state / "abstention" / f"{mode}.json" if self._state else None
+
+    def _judge(self, plan: Plan) -> AbstentionModel | None:
+        path = self._abstention_path(plan.mode, plan.adapter) if plan.mode in PASSAGE_MODES else None
+        return load_abstention(path, self.model) if path else None
+
+    def _refusal_logprob(self, request: GenerationRequest) -> float | None:
+        try:
+            return self.engine.score(request, [REFUSAL])[0]
+        except MissingPart:
+            return None
+
+    def _refuse(self, plan: Plan, result: Generation | None = None) -> Generator[str, None, Answer]:
+        """Yield and return the refusal; ``result`` is what had been generated for nothing."""
+        prompt_tokens, completion_tokens = (result.prompt_tokens, result.completion_tokens) if result else (0, 0)
+        yield REFUSAL
+        shown = time.monotonic() - plan.started
+        return self._build(plan, Generation(REFUSAL, "stop", prompt_tokens, completion_tokens), shown)
+
+    def _build(self, plan: Plan, result: Generation, first_token_s: float) -> Answer:
+        abstained = is_refusal(result.text)
+        text = REFUSAL if abstained else result.text.strip()
+        cited = plan.passages and not abstained
+        return Answer(
+            question=plan.question,
+            answer=text,
+            mode=plan.mode,
+            model=self.engine.model,
+            adapter=plan.adapter.ref if plan.adapter else None,
+            abstained=abstained,
+            citations=cite(text, plan.passages) if cited else [],
+            passages=plan.passages,
+            usage=Usage(result.prompt_tokens, result.completion_tokens),
+            timings=Timings(plan.retrieve_s, first_token_s, time.monotonic() - plan.started),
+            finish_reason=result.finish_reason,
+            answer_id=new_answer_id(),
+        )
+
+
+class LazyRetriever:
+    """Opens the index with the first question that needs it, so that the other modes work without one."""
+
+    def __init__(self, open_it: Callable[[], Retriever]) -> None:
+        self._open = open_it
+        self._opened: Retriever | None = None
+        self._lock = threading.Lock()
+
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+        """See `Retriever.retrieve`; also raises IndexMissing. A failed opening is tried again by the next call."""
+        with self._lock:
+            self._opened = self._opened or self._open()
+        return self._opened.retrieve(query, k, exclude_documents=exclude_documents)
+
+
+def open_assistant(workspace: Workspace, store: Store) -> Assistant:
+    """Return the workspace's assistant. Index and weights are loaded by the first question that needs them.
+
+    Raises:
+        ModelMissing: the base model is not on this machine.
+        SettingsError: the engine's settings are incomplete.
+    """
+
+    def open_index() -> Retriever:
+        from doyen.retrieval.pipeline import open_retriever
+
+        return open_retriever(workspace, store)
+
+    registry = Registry(workspace, store)
+    retriever = LazyRetriever(open_index)
+    return Assistant(retriever, open_engine(workspace), registry, store, workspace.settings, state=workspace.state)

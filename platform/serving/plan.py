@@ -1,0 +1,97 @@
+"""What is settled about a question before anything is generated: mode, adapter, passages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from doyen.finetune.registry import PROMOTED, Adapter, Registry
+from doyen.platform.core.errors import IncompatibleError, InputError, NotFoundError
+from doyen.platform.core.records import Turn
+from doyen.platform.serving.answer import Mode
+from doyen.platform.serving.engines import Engine
+from doyen.retrieval.passage import Passage
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+PASSAGE_MODES = frozenset({"rag", "hybrid"})
+ADAPTER_MODES = frozenset({"finetune", "hybrid"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked question, ready to be generated.
+
+    Attributes:
+        query: what was retrieved for; a follow-up question is made to stand alone.
+        passages: best first; empty in modes without them, or when nothing was found.
+        started: ``time.monotonic()`` at the question's arrival.
+        retrieve_s: seconds spent on finding passages.
+    """
+
+    question: str
+    mode: Mode
+    history: Sequence[Turn]
+    adapter: Adapter | None
+    max_tokens: int
+    query: str
+    passages: list[Passage]
+    started: float
+    retrieve_s: float
+
+
+def check_mode(mode: str) -> Mode:
+    """Return the mode.
+
+    Raises:
+        NotFoundError: there is no such mode.
+    """
+    if mode not in MODES:
+        raise NotFoundError(f"there is no mode {mode!r}; known: {', '.join(MODES)}")
+    return cast("Mode", mode)
+
+
+def check_question(question: str, limit: int) -> str:
+    """Return the question without white space around it.
+
+    Raises:
+        InputError: it is empty, or longer than ``limit`` characters.
+    """
+    question = question.strip()
+    if not question:
+        raise InputError("the question is empty: ask something")
+    if len(question) > limit:
+        raise InputError(
+            f"the question has {len(question):,} characters and {limit:,} are allowed: ask a shorter one "
+            "or raise serving.max_question_chars"
+        )
+    return question
+
+
+def choose_adapter(registry: Registry, engine: Engine, mode: Mode, reference: str | None) -> Adapter | None:
+    """Return the adapter that a mode answers with: the named one, else the promoted, else the newest; None without one.
+
+    Raises:
+        NotFoundError: there is no such adapter, or none at all.
+        IncompatibleError: it was trained on another base model than the engine serves.
+    """
+    if mode not in ADAPTER_MODES:
+        return None
+    adapter = registry.get(reference) if reference else _default_adapter(registry, mode)
+    if engine.base_sha256 and adapter.base_sha256 != engine.base_sha256:
+        raise IncompatibleError(
+            f"adapter {adapter.ref!r} was trained on base {adapter.base_model!r} ({adapter.base_sha256[:12]}…), but the "
+            f"engine serves {engine.model!r} ({engine.base_sha256[:12]}…): train it again or set serving.model"
+        )
+    return adapter
+
+
+def _default_adapter(registry: Registry, mode: Mode) -> Adapter:
+    adapters = registry.list()
+    if not adapters:
+        raise NotFoundError(f'mode "{mode}" needs an adapter and there is none: run `doyen train`, or ask in mode "rag"')
+
+    def rank(adapter: Adapter) -> tuple[bool, str, int]:
+        return adapter.status == PROMOTED, str(adapter.manifest.get("created_at", "")), adapter.version
+
+    return max(adapters, key=rank)
