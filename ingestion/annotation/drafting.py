@@ -11,7 +11,8 @@ MIN_SCORE = 0.2
 
 _SENTENCE = re.compile(r"[^\n.!?]+(?:[.!?](?!\s|$)[^\n.!?]*)*[.!?]?")
 _BULLET = re.compile(r"^\s*(?:[-*•>]|\d+[.)]|#+)\s+")
-_CODE = re.compile(r"\b(?=[\w./-]*\d)(?=[\w./-]*[A-Z])[A-Z][A-Za-z]*[-./]?\d[\w./-]*\b")
+_CODE = re.compile(r"\b(?:[A-Z][A-Za-z]*[-./]?\d[\w./-]*|\d+-\d[\w-]*)\b")
+"""Part numbers, error codes, model names: E-41, FSN-2024-02, H7, 410-778."""
 _NUMBER = re.compile(r"\d")
 _OBLIGATION = re.compile(r"\b(?:must|shall|should|never|always|only|required|do not)\b", re.IGNORECASE)
 _SUBJECT = re.compile(

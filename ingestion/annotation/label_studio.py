@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -106,7 +106,7 @@ class LabelStudioBackend:
 
     def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
         """Yield tasks that changed at or after ``since``, with their annotations."""
-        filters = [_filter("tasks:updated_at", "greater_or_equal", "Datetime", since)] if since else []
+        filters = [_filter("tasks:updated_at", "greater_or_equal", "Datetime", _filter_time(since))] if since else []
         for task in self._walk(project_id, filters, fields="all"):
             annotations = [self._annotation(task.id, raw) for raw in task.annotations or []]
             yield RemoteTask(str(task.id), _uid(task.data), annotations)
@@ -192,6 +192,11 @@ class LabelStudioBackend:
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
     return {"filter": f"filter:{column}", "operator": operator, "type": kind, "value": value}
+
+
+def _filter_time(moment: str) -> str:
+    """Return the one time format that the server's filters take; others end in its error 500."""
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _uid(data: Any) -> str | None:

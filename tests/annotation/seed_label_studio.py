@@ -39,7 +39,7 @@ def main() -> None:
     organization.jwt.api_tokens_enabled = True
     organization.jwt.legacy_api_tokens_enabled = True
     organization.jwt.save()
-    print(json.dumps(tokens))
+    sys.stdout.write(json.dumps(tokens) + "\n")
 
 
 if __name__ == "__main__":
