@@ -86,7 +86,7 @@ def mine(
             ranked = retriever.retrieve(query, DEPTH * passages)
             without: list[Passage] = []
             if pair.id in excluded and document is not None:
-                without = retriever.retrieve(query, passages, exclude_documents=[document.document_id])
+                without = retriever.retrieve(query, 2 * passages, exclude_documents=[document.document_id])
             stored = finder.gold(pair, document)
             quotes = _quotes(pair, ranked, stored)
             mined.append(MinedPair(pair, tuple(ranked), tuple(without), quotes, content_words(pair.response)))

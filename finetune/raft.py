@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from doyen.finetune.mining import Key, MinedPair, key_of
@@ -58,7 +59,7 @@ class Shares:
         return Shares(missing / gold, closed / gold) if gold else Shares(0.0, 1.0)
 
 
-def excluded_ids(pairs: Sequence[str], seed: int, share: float = 0.06) -> frozenset[str]:
+def excluded_ids(pairs: Sequence[str], seed: int, share: float = 0.03) -> frozenset[str]:
     """Choose the pairs that are also asked where their own document is missing altogether."""
     return frozenset(random.Random(seed).sample(sorted(pairs), round(share * len(pairs))))
 
@@ -82,14 +83,15 @@ class _Composer:
 
     def __init__(self, mined: Sequence[MinedPair], passages: int, missing: float, rng: random.Random) -> None:
         self.mined, self.passages, self.rng = mined, passages, rng
-        self.asked = [index for index, item in enumerate(mined) if not item.pair.history]
+        asked = [index for index, item in enumerate(mined) if not item.pair.history]
+        self.unanswerable = [index for index in asked if not mined[index].pair.answerable]
         self.wished = sum(item.has_gold for item in mined)
-        self.quota = missing * self.wished
+        self.missing = missing
         self.answers: Counter[int] = Counter()
         self.refusals: Counter[int] = Counter()
         self.seekers: dict[Key, list[int]] = defaultdict(list)
         self.holders: dict[Key, set[int]] = defaultdict(set)
-        for index in self.asked:
+        for index in asked:
             for passage in mined[index].ranked[: 2 * passages]:
                 self.seekers[key_of(passage)].append(index)
             for golds in mined[index].quotes:
@@ -97,69 +99,88 @@ class _Composer:
                     self.holders[key_of(passage)].add(index)
 
     def compose(self) -> list[Context]:
-        """Return contexts: around unanswerable pairs, missing documents, uncovered pairs, and follow-ups, in this order."""
+        """Return contexts: around missing documents, pairs not yet answered, and unanswerable pairs not yet refused."""
         order = list(range(len(self.mined)))
         self.rng.shuffle(order)
-        contexts = []
-        for index in order:
-            item = self.mined[index]
-            if not item.pair.answerable and item.ranked:
-                contexts.append(self._context(index, list(item.ranked[: self.passages]), "unanswerable"))
+        return [*self._around_missing(order), *self._around_gold(order), *self._around_unanswerable(order)]
+
+    def _around_missing(self, order: Sequence[int]) -> Iterator[Context]:
         for index in order:
             item = self.mined[index]
             if item.without_gold and not item.maybe_answered_by(item.without_gold):
-                contexts.append(self._context(index, list(item.without_gold), "missing"))
+                yield self._context(index, self._fill({}, item.without_gold), "missing")
+
+    def _around_gold(self, order: Sequence[int]) -> Iterator[Context]:
+        for index in order:
+            if self.mined[index].has_gold and not self.answers[index]:
+                yield self._context(index, self._with_gold(index), "gold")
+
+    def _around_unanswerable(self, order: Sequence[int]) -> Iterator[Context]:
         for index in order:
             item = self.mined[index]
-            if item.has_gold and not self.answers[index]:
-                contexts.append(self._context(index, self._choose(index), "gold"))
-        return [context for context in contexts if context.examples]
+            if not item.pair.answerable and item.ranked and not self.refusals[index]:
+                yield self._context(index, self._fill({}, item.ranked[: 2 * self.passages]), "unanswerable")
 
-    def _choose(self, index: int) -> list[Passage]:
+    def _with_gold(self, index: int) -> list[Passage]:
         """Return the gold passages of a pair with distractors from its own ranking."""
         item = self.mined[index]
         chosen: dict[Key, Passage] = {}
         for golds in item.quotes:
             if not any(key_of(passage) in chosen for passage in golds):
                 chosen[key_of(golds[0])] = golds[0]
-        others = [passage for passage in item.ranked if key_of(passage) not in chosen]
-        if not item.pair.history and self.rng.random() >= SERVED_AS_IS:
-            rank = {key_of(passage): place for place, passage in enumerate(others)}
-            others.sort(key=lambda passage: -(self._uncovered(passage) + 1 / (1 + rank[key_of(passage)])))
+        return self._fill(chosen, item.ranked)
+
+    def _fill(self, chosen: dict[Key, Passage], ranked: Sequence[Passage]) -> list[Passage]:
+        """Fill a context up from a ranking, mostly with passages that answer pairs which have had no turn yet."""
+        others = [passage for passage in ranked if key_of(passage) not in chosen]
+        if self.rng.random() >= SERVED_AS_IS:
+            # A stable sort: the ranking decides among passages that answer as many.
+            others.sort(key=lambda passage: -self._uncovered(passage))
         return [*chosen.values(), *others][: max(self.passages, len(chosen))]
 
     def _uncovered(self, passage: Passage) -> int:
         return sum(not self.answers[index] for index in self.holders[key_of(passage)])
 
     def _context(self, seed: int, passages: list[Passage], kind: Kind) -> Context:
+        """Make the context that ``seed`` asks over, and let others ask over it too."""
         item = self.mined[seed]
-        if item.pair.history:
-            self.answers[seed] += kind == "gold"
-            return Context(self._ordered(passages, [seed]), (self._example(seed, kind),))
-        related = {index for passage in passages for index in self.holders[key_of(passage)]} - {seed}
-        answered = [index for index in sorted(related) if self._may_answer(index, passages)]
-        refused = self._refused(passages, {seed, *answered}) if kind == "gold" else []
-        for index in answered if kind != "gold" else [seed, *answered]:
-            self.answers[index] += 1
-        self.refusals.update([seed, *refused] if kind != "gold" else refused)
-        examples = [self._example(seed, kind)]
-        examples += [self._example(index, "gold") for index in answered]
-        examples += [self._example(index, "missing") for index in refused]
+        kinds: dict[int, Kind] = {seed: kind}
+        if not item.pair.history:  # earlier turns stand before the passages: nobody else shares them
+            related = {index for passage in passages for index in self.holders[key_of(passage)]}
+            kinds |= {index: "gold" for index in sorted(related - {seed}) if self._may_answer(index, passages)}
+            kinds |= dict.fromkeys(self._unanswerable(passages, set(kinds)), "unanswerable")
+            kinds |= dict.fromkeys(self._refused(passages, kinds), "missing")
+        golds = [index for index in kinds if kinds[index] == "gold"]
+        self.answers.update(golds)
+        self.refusals.update(kinds.keys() - golds)
+        examples = [_example(self.mined[index], kinds[index]) for index in kinds]
         self.rng.shuffle(examples)
-        return Context(self._ordered(passages, [seed, *answered]), tuple(examples))
+        return Context(self._ordered(passages, [seed, *golds]), tuple(examples))
 
     def _may_answer(self, index: int, passages: list[Passage]) -> bool:
         return self.answers[index] < REPEATS and self.mined[index].answered_by(passages)
 
-    def _refused(self, passages: list[Passage], taken: set[int]) -> list[int]:
+    def _unanswerable(self, passages: list[Passage], taken: set[int]) -> list[int]:
+        """Return the unanswerable pairs without a turn for which retrieval would show one of these passages."""
+        keys = {key_of(passage) for passage in passages}
+        return [
+            index
+            for index in self.unanswerable
+            if index not in taken
+            and not self.refusals[index]
+            and any(key_of(passage) in keys for passage in self.mined[index].ranked[: self.passages])
+        ]
+
+    def _refused(self, passages: list[Passage], kinds: dict[int, Kind]) -> list[int]:
         """Choose pairs that these passages are about but do not answer, as long as refusals are below their share."""
-        room = self.quota * (1 + self.answers.total()) / max(1, self.wished) - self.refusals.total()
+        golds = self.answers.total() + sum(kind == "gold" for kind in kinds.values())
+        refusals = self.refusals.total() + sum(kind != "gold" for kind in kinds.values())
         overlap = Counter(index for passage in passages for index in self.seekers[key_of(passage)])
-        candidates = [index for index in sorted(overlap) if index not in taken and self.mined[index].pair.answerable]
+        candidates = [index for index in sorted(overlap) if index not in kinds and self.mined[index].pair.answerable]
         self.rng.shuffle(candidates)
         candidates.sort(key=lambda index: (self.refusals[index], -overlap[index]))
         fit = (index for index in candidates if not self.mined[index].maybe_answered_by(passages))
-        return [index for index, _ in zip(fit, range(int(room)), strict=False)]
+        return list(islice(fit, max(0, round(self.missing * golds) - refusals)))
 
     def _ordered(self, passages: Iterable[Passage], asked: Sequence[int]) -> tuple[Passage, ...]:
         """Order passages as retrieval ranks them for those who ask; one that retrieval misses lands at random."""
@@ -169,9 +190,6 @@ class _Composer:
                 rank[key_of(passage)] += 1 / (1 + place)
         score = {key_of(passage): rank[key_of(passage)] or self.rng.random() for passage in passages}
         return tuple(sorted(passages, key=lambda passage: -score[key_of(passage)]))
-
-    def _example(self, index: int, kind: Kind) -> Example:
-        return _example(self.mined[index], kind)
 
 
 def _closed_book(mined: Sequence[MinedPair], count: int, seed: int, number: int) -> list[Context]:

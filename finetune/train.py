@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
@@ -140,8 +141,8 @@ def _identity(
         "chunks": fingerprint(list(chunks)),
         "format": FORMAT,
     }
-    shaping = settings.model_dump(exclude={"checkpoint_steps", "seed"})
-    retrieval = workspace.settings.retrieval.model_dump(exclude={"chroma_url", "embedder_dtype"})
+    shaping = settings.model_dump(mode="json", exclude={"checkpoint_steps", "seed"})
+    retrieval = workspace.settings.retrieval.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype"})
     return build_manifest("adapter", inputs=inputs, settings={**shaping, "retrieval": retrieval}, seed=settings.seed)
 
 
@@ -165,8 +166,6 @@ def _examples(
         save_batches(train_file, batches)
         save_batches(validation_file, [rows])
         write_json_atomic(counts_file, counts)
-    import json
-
     counts = json.loads(counts_file.read_text(encoding="utf-8"))
     return Examples(load_batches(train_file), load_batches(validation_file)[0], counts)
 
@@ -232,14 +231,13 @@ def _summary(examples: Examples, settings: FinetuneSettings) -> str:
 @contextmanager
 def _memory_errors(settings: FinetuneSettings) -> Iterator[None]:
     """Turn the several ways in which memory runs out into one error with the remedy."""
-    import torch
-
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
-            if "allocate memory" not in str(error) and "not enough memory" not in str(error):
-                raise
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch reports a failed allocation on a processor as a plain RuntimeError.
+        texts = ("allocate memory", "not enough memory", "out of memory")
+        if isinstance(error, RuntimeError) and not any(text in str(error) for text in texts):
+            raise
         raise StateError(
             f"memory does not suffice for training with finetune.max_tokens = {settings.max_tokens} and batch_size = "
             f"{settings.batch_size}: lower them or context_passages, or take a smaller serving.model; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from doyen.platform.core.models import wants_bfloat16
 from doyen.platform.core.progress import Bar, Reporter
 from doyen.platform.core.settings import FinetuneSettings
 
+TRAIN_PREFIX = not os.environ.get("NOPREFIX")
 WARM_UP = 0.06
 """Share of the steps in which the learning rate rises to its full value."""
 
@@ -61,7 +63,7 @@ class AdapterTrainer(Trainer):
         tokens = sum(row.response_tokens for row in inputs)
         total = torch.zeros((), device=self.args.device)
         for row in inputs:
-            loss = row_loss(model, row, self.args.device) / tokens
+            loss = row_loss(model, row, self.args.device, train_prefix=TRAIN_PREFIX) / tokens
             self.accelerator.backward(loss)
             total += loss.detach()
         return total

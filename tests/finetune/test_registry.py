@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from doyen.finetune.registry import Registry
+from doyen.platform.core.errors import InputError, NotFoundError, StateError
+
+
+@pytest.fixture
+def registry(workspace, store):
+    return Registry(workspace, store)
+
+
+@pytest.fixture
+def add(registry, tmp_path):
+    files = tmp_path / "peft"
+    files.mkdir()
+    (files / "adapter_model.safetensors").write_bytes(b"weights")
+
+    def register(name="legal", fingerprint="f"):
+        manifest = {"inputs": {"base": "sha"}, "fingerprint": fingerprint}
+        return registry.register(name, files, base_model="m", dataset_id="d", manifest=manifest)
+
+    return register
+
+
+def test_versions_count_up_and_keep_their_files(registry, add):
+    first, second = add(), add()
+    assert [first.ref, second.ref] == ["legal:1", "legal:2"]
+    assert (second.folder / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert (second.folder / "manifest.json").is_file()
+    assert [adapter.ref for adapter in registry.list()] == ["legal:1", "legal:2"]
+    assert first.base_sha256 == "sha"
+
+
+def test_a_bare_name_is_the_promoted_version_else_the_newest(registry, add):
+    add(), add(), add("other")
+    assert registry.get("legal").version == 2
+    registry.promote("legal:1")
+    assert registry.get("legal").ref == "legal:1"
+    assert registry.get("legal:2").status == "candidate"
+
+
+def test_promotion_retires_and_rollback_goes_back(registry, add):
+    for _ in range(3):
+        add()
+    for version in (1, 3, 2):
+        registry.promote(f"legal:{version}")
+    assert [adapter.status for adapter in registry.list()] == ["retired", "promoted", "retired"]
+    assert registry.rollback("legal").version == 3
+    assert registry.rollback("legal").version == 1
+    with pytest.raises(StateError, match="no earlier promoted version"):
+        registry.rollback("legal")
+    assert sum(adapter.status == "promoted" for adapter in registry.list()) == 1
+    assert registry.promote("legal:1") == registry.get("legal:1")
+
+
+def test_deleting_frees_the_files_and_never_the_number(registry, add):
+    add()
+    gone = add()
+    registry.delete("legal:2")
+    assert not gone.folder.exists()
+    assert add().version == 3
+    registry.promote("legal:1")
+    with pytest.raises(StateError, match="is promoted"):
+        registry.delete("legal:1")
+    with pytest.raises(NotFoundError, match="legal:1"):
+        registry.delete("legal")
+
+
+def test_unknown_adapters_are_named_with_the_known_ones(registry, add):
+    with pytest.raises(NotFoundError, match="none yet"):
+        registry.get("legal")
+    add()
+    for reference in ("legal:7", "medical", "legal:x"):
+        with pytest.raises(NotFoundError, match="known: legal:1"):
+            registry.get(reference)
+    with pytest.raises(InputError, match="cannot be an adapter's name"):
+        add("../up")
+
+
+def test_the_same_run_is_found_by_its_fingerprint(registry, add):
+    add(fingerprint="a"), add(fingerprint="b")
+    assert registry.find("legal", "a").version == 1
+    assert registry.find("legal", "c") is None
+    assert registry.find("other", "a") is None

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from peft import PeftModel
+
+from doyen.finetune import train as train_module
+from doyen.finetune.dataset import build_dataset
+from doyen.finetune.registry import Registry
+from doyen.finetune.train import train_adapter
+from doyen.finetune.trainer import add_adapter, last_checkpoint, load_base
+from doyen.platform.core.errors import InputError, StateError
+from doyen.platform.core.progress import Silent
+from doyen.platform.core.store import open_store
+from doyen.platform.core.workspace import Workspace
+
+
+class Stopped(Exception):
+    """Stands for a kill in the middle of training."""
+
+
+class StopAfter(Silent):
+    """A reporter that ends the run when the training bar has advanced so often."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+        self.notes: list[str] = []
+
+    def bar(self, title, total):
+        outer = self
+
+        class Bar:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *error):
+                return None
+
+            def advance(self, amount=1, note=""):
+                if "training" in title:
+                    outer.notes.append(note)
+                    outer.left -= amount
+                    if outer.left < 0:
+                        raise Stopped
+
+        return Bar()
+
+
+def weights(adapter) -> str:
+    return hashlib.sha256((adapter.folder / "adapter_model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def dataset(tiny_workspace, store, domain):
+    return build_dataset(tiny_workspace, store, domain, name="service")
+
+
+@pytest.fixture
+def run(tiny_workspace, store, dataset, retriever):
+    def train(reporter=None, **changes):
+        settings = tiny_workspace.settings.finetune.model_copy(update=changes)
+        return train_adapter(tiny_workspace, store, dataset, retriever, name="tiny", reporter=reporter, settings=settings)
+
+    return train
+
+
+def test_an_adapter_is_trained_registered_and_loads(run, tiny_workspace, store, dataset, tiny_model):
+    progress = StopAfter(10_000)
+    adapter = run(progress, epochs=2, learning_rate=5e-3)
+    manifest = json.loads((adapter.folder / "manifest.json").read_text())
+    assert adapter == Registry(tiny_workspace, store).get("tiny")
+    assert adapter.dataset_id == dataset.dataset_id
+    assert manifest["losses"][-1] < manifest["losses"][0]
+    assert manifest["validation_loss"] > 0
+    assert manifest["peak_memory_mb"] > 50
+    assert manifest["examples"]["steps"] == len(manifest["losses"]) == len(progress.notes)
+    assert "s left" in progress.notes[-1]
+    assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
+    base, _ = load_base(tiny_model, "float32")
+    assert PeftModel.from_pretrained(base, adapter.folder).peft_config["default"].r == 4
+
+
+def test_the_same_run_is_not_repeated(run, retriever):
+    first = run()
+    calls = retriever.calls
+    assert run() == first
+    assert retriever.calls == calls
+    assert run(learning_rate=1e-3).version == 2
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_workspace, store, stop_after):
+    whole = weights(run())
+    registry = Registry(tiny_workspace, store)
+    registry.delete("tiny:1")
+    with pytest.raises(Stopped):
+        run(StopAfter(stop_after))
+    assert registry.list() == []
+    resumed = StopAfter(10_000)
+    adapter = run(resumed)
+    assert ("resumed" in resumed.notes) == (stop_after >= 2)
+    assert weights(adapter) == whole
+    assert adapter.manifest["examples"]["steps"] == len(adapter.manifest["losses"])
+
+
+def test_a_checkpoint_cut_short_is_not_resumed_from(tmp_path):
+    for step, state in ((2, '{"global_step": 2}'), (4, '{"global_st')):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "trainer_state.json").write_text(state)
+    (tmp_path / "checkpoint-6").mkdir()
+    assert last_checkpoint(tmp_path).name == "checkpoint-2"
+    assert last_checkpoint(tmp_path / "none") is None
+
+
+def test_the_seed_shapes_the_adapter(run):
+    assert weights(run()) != weights(run(seed=99))
+
+
+def test_the_adapter_starts_from_the_seed_whatever_ran_before(tiny_workspace, tiny_model):
+    import torch
+
+    starts = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        model = add_adapter(load_base(tiny_model, "float32")[0], tiny_workspace.settings.finetune)
+        starts.append(torch.cat([value.flatten() for name, value in model.named_parameters() if "lora_A" in name]))
+    assert torch.equal(*starts)
+
+
+def test_too_little_room_is_an_error_with_the_remedy(run):
+    with pytest.raises(InputError, match=r"max_tokens = 64"):
+        run(max_tokens=64, raft_shares=(1.0, 0.0, 0.0))
+
+
+def test_running_out_of_memory_says_what_to_lower(run, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(train_module, "_examples", fail)
+    with pytest.raises(StateError, match="lower them or context_passages"):
+        run()
+
+
+@pytest.mark.model
+def test_three_steps_on_the_packaged_model(workspace, store, domain, retriever):
+    text = (workspace.root / "doyen.toml").read_text() + "\n[finetune]\nepochs = 0.05\nrank = 2\n"
+    (workspace.root / "doyen.toml").write_text(text)
+    workspace = Workspace(workspace.root)
+    dataset = build_dataset(workspace, store, domain, name="service")
+    adapter = train_adapter(workspace, store, dataset, retriever, name="smoke")
+    assert 1 <= len(adapter.manifest["losses"]) <= 3
+    assert adapter.manifest["losses"][0] < 6
+    reopened = open_store(workspace)
+    assert Registry(workspace, reopened).get("smoke").ref == "smoke:1"
+    reopened.close()
