@@ -27,19 +27,21 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
     )
     outputs = [said, table, version]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(lambda: show(client), None, outputs, **options)
-    refresh.click(lambda: show(client), None, outputs, **options)
+    tab.select(lambda chosen: show(client, chosen), [version], outputs, **options)
+    refresh.click(lambda chosen: show(client, chosen), [version], outputs, **options)
     promote.click(lambda chosen: promote_version(client, chosen), [version], outputs, **options)
     back.click(lambda chosen: roll_back(client, chosen), [version], outputs, **options)
 
 
-def show(client: GatewayClient, said: str = "") -> tuple[str, str, Any]:
+def show(client: GatewayClient, chosen: str | None, said: str = "") -> tuple[str, str, Any]:
     """Return what was said, the table and the picker's choices."""
     try:
         found = client.adapters()
     except GatewayError as error:
         return banner(str(error), "red"), "", gr.skip()
-    return said, adapters_table(found), gr.update(choices=[item["id"] for item in found])
+    names = [item["id"] for item in found]
+    selected = chosen if chosen in names else next(iter(names), None)
+    return said, adapters_table(found), gr.update(choices=names, value=selected)
 
 
 def promote_version(client: GatewayClient, chosen: str | None) -> tuple[str, str, Any]:
@@ -56,10 +58,10 @@ def _act(
     client: GatewayClient, chosen: str | None, action: Callable[[str, int], dict[str, Any]], outcome: str
 ) -> tuple[str, str, Any]:
     if not chosen:
-        return show(client, banner("Choose a version first."))
+        return show(client, chosen, banner("Choose a version first."))
     name, _, version = chosen.rpartition(":")
     try:
         changed = action(name, int(version))
     except GatewayError as error:
-        return show(client, banner(str(error), "red"))
-    return show(client, banner(f"{changed['id']} {outcome}.", "green"))
+        return show(client, chosen, banner(str(error), "red"))
+    return show(client, chosen, banner(f"{changed['id']} {outcome}.", "green"))

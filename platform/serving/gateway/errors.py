@@ -6,7 +6,6 @@ Bodies have OpenAI's form, so that its clients raise their own exceptions with o
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,6 @@ from doyen.platform.core.errors import (
     WorkspaceMissing,
 )
 
-logger = logging.getLogger("doyen.gateway")
 RETRY_AFTER_S = 2
 
 
@@ -119,7 +117,7 @@ def error_response(error: BaseException) -> JSONResponse:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make every error of the application, its own or the framework's, leave in the same form."""
+    """Make every error that is raised on purpose, by us or the framework, leave in the same form."""
 
     async def on_known(_: Request, error: Exception) -> JSONResponse:
         return error_response(error)
@@ -134,14 +132,9 @@ def install_error_handlers(app: FastAPI) -> None:
         code = _CODES.get(error.status_code, "invalid_request")
         return JSONResponse({"error": {**body, "code": code}}, error.status_code, error.headers)
 
-    async def on_unforeseen(_: Request, error: Exception) -> JSONResponse:
-        logger.error("unforeseen error", exc_info=error)
-        return error_response(error)
-
     app.add_exception_handler(DoyenError, on_known)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_unforeseen)
 
 
 def _problems(error: RequestValidationError) -> list[str]:

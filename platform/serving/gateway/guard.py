@@ -50,7 +50,7 @@ class RequestRecord:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        status = 500
+        status = 0
         started = time.perf_counter()
 
         async def send_marked(message: Message) -> None:
@@ -65,6 +65,11 @@ class RequestRecord:
 
         try:
             await self.app(scope, receive, send_marked)
+        except Exception as error:
+            logger.exception("unforeseen error", extra={"fields": {"request_id": request_id}})
+            if status:
+                raise
+            await error_response(error)(scope, receive, send_marked)
         finally:
             self._record(scope, request_id, status, time.perf_counter() - started)
 

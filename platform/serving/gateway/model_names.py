@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 
 from doyen.platform.core.errors import NotFoundError
+from doyen.platform.serving.assistant import ADAPTER_MODES, MODES
 
-PLAIN_MODES = ("base", "rag")
-ADAPTER_MODES = ("finetune", "hybrid")
-MODES = (*PLAIN_MODES, *ADAPTER_MODES)
 _NAME = re.compile(r"(?P<mode>[a-z]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
 
 
@@ -34,7 +32,7 @@ def parse_model(model: str) -> ModelName:
     match = _NAME.fullmatch(model)
     if match is None or match["mode"] not in MODES:
         raise NotFoundError(f"there is no model {model!r}: choose {', '.join(MODES)}, or add an adapter as in hybrid@name:1")
-    if match["adapter"] and match["mode"] in PLAIN_MODES:
-        choices = " or ".join(f"{mode}@{match['adapter']}" for mode in ADAPTER_MODES)
+    if match["adapter"] and match["mode"] not in ADAPTER_MODES:
+        choices = " or ".join(f"{mode}@{match['adapter']}" for mode in MODES if mode in ADAPTER_MODES)
         raise NotFoundError(f"there is no model {model!r}: {match['mode']} answers without an adapter, choose {choices}")
     return ModelName(match["mode"], match["adapter"])

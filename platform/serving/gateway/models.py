@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from doyen.platform.core.errors import NotFoundError
+from doyen.platform.serving.assistant import ADAPTER_MODES, MODES
 from doyen.platform.serving.gateway.adapters import list_adapters
-from doyen.platform.serving.gateway.model_names import ADAPTER_MODES, PLAIN_MODES
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -57,12 +57,12 @@ def read_model(model_id: str, services: ServicesOf) -> Model:
 def _models(services: Services) -> list[Model]:
     """Return the modes that can answer, and every "mode@name:version"."""
     base = services.settings.serving.model
-    models = [Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None) for mode in PLAIN_MODES]
+    models = []
     adapters = list_adapters(services).data
-    for mode in ADAPTER_MODES:
-        if adapters:
+    for mode in MODES:
+        if mode not in ADAPTER_MODES or adapters:
             models.append(Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None))
-        for adapter in adapters:
+        for adapter in adapters if mode in ADAPTER_MODES else []:
             created = int(datetime.fromisoformat(adapter.created_at).timestamp())
             models.append(Model(id=f"{mode}@{adapter.id}", created=created, owned_by=base, mode=mode, adapter=adapter.id))
     return models
