@@ -18,6 +18,9 @@ from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVers
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.passage import Passage
 
+# Threads only cost time on models this small, above all beside other work.
+torch.set_num_threads(1)
+
 MACHINES = ("Arrel", "Bontes", "Cauvin", "Delmar", "Estoc", "Farron", "Gessel", "Hubrand")
 
 
