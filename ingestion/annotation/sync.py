@@ -27,7 +27,7 @@ from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
 from doyen.platform.core.workspace import Workspace
 
-PUSH_BATCH, PULL_BATCH = 200, 100
+PUSH_BATCH, PULL_BATCH = 400, 100
 OVERLAP = timedelta(seconds=10)
 """A pull looks this far behind the last one: a server may commit a change a moment after the time that it notes."""
 

@@ -22,6 +22,8 @@ from doyen.platform.core.store.schema import AnnotationTaskRow, ChunkRow, Docume
 
 GIVEN = "given"
 """Version name of predictions that come from given prompts and not from a drafter."""
+COMMIT_EVERY = 20
+"""Drafts that a stop may lose: a model's are dear, and a transaction for each would double the time of cheap ones."""
 
 
 def draft_tasks(
@@ -53,16 +55,19 @@ def draft_tasks(
     with store.session() as session:
         excerpts = list(_open_excerpts(session, project, sources))
     made = 0
+    waiting: list[tuple[Excerpt, Draft]] = []
     with (reporter or Silent()).bar("drafting tasks", len(excerpts)) as bar:
         for excerpt in excerpts:
             if limit is not None and made >= limit:
                 break
             draft = drafter.draft(excerpt)
-            if draft is not None:
-                # One transaction for each task: a model's drafts are dear, and a stop should lose one at most.
-                with store.session() as session:
-                    made += add_task(session, project, task_type, excerpt, draft, drafter.version)
             bar.advance(1)
+            if draft is None:
+                continue
+            waiting.append((excerpt, draft))
+            if len(waiting) >= COMMIT_EVERY or (limit is not None and made + len(waiting) >= limit):
+                made += _store(store, project, task_type, waiting, drafter.version)
+        made += _store(store, project, task_type, waiting, drafter.version)
     return made
 
 
@@ -97,6 +102,14 @@ def add_task(session: Session, project: str, task_type: TaskType, excerpt: Excer
     row.predictions = [task_type.prediction(draft, data, version)]
     session.add(row)
     return True
+
+
+def _store(store: Store, project: str, task_type: TaskType, waiting: list[tuple[Excerpt, Draft]], version: str) -> int:
+    """Add the waiting drafts in one transaction and empty the list; return how many were new."""
+    with store.session() as session:
+        made = sum(add_task(session, project, task_type, excerpt, draft, version) for excerpt, draft in waiting)
+    waiting.clear()
+    return made
 
 
 def new_task_row(project: str, uid: str, excerpt: Excerpt, data: dict[str, Any]) -> AnnotationTaskRow:

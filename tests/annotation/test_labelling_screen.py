@@ -55,7 +55,7 @@ def test_what_an_expert_marks_and_types(remote: Workspace, remote_store: Store, 
         page.fill("input[name=email]", "ben@example.com")
         page.fill("input[name=password]", PASSWORD)
         page.click("button[type=submit]")
-        page.wait_for_url("**/projects/**")
+        page.wait_for_url(lambda url: "login" not in url)
         page.goto(f"{label_studio.url}/projects/{project}/data?labeling=1")
         page.wait_for_selector(".lsf-htx-richtext", timeout=60_000)
         page.wait_for_selector("text=How often is the sample pump replaced?")
