@@ -58,7 +58,7 @@ def _answer_html(index: int, answer: ChatAnswer) -> str:
     """Return a finished answer with its sources and how it came about."""
     chip = "<span class='doyen-chip doyen-amber'>Not in the documents</span>" if answer.abstained else ""
     sources = dict.fromkeys((citation["marker"], _place(citation)) for citation in answer.citations)
-    listed = "".join(f"<span class='doyen-source'><b>{marker}</b>{escape(place)}</span>" for marker, place in sources)
+    listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
     return (
         f"<div class='doyen-reply{' doyen-abstained' if answer.abstained else ''}' data-index='{index}' tabindex='0'>{chip}"
@@ -121,7 +121,7 @@ def _card(marker: int, passage: dict[str, Any], citations: Sequence[dict[str, An
             loose.append(f"<blockquote>{escape(citation['quote'])}</blockquote>")
     heading = f"<div class='doyen-heading'>{escape(passage['heading'])}</div>" if passage.get("heading") else ""
     return (
-        f"<article class='doyen-card{' doyen-cited' if citations else ''}'><header><b>{marker}</b>"
+        f"<article class='doyen-card{' doyen-cited' if citations else ''}'><header><b>{marker}</b> "
         f"<span>{escape(_place(passage))}</span></header>{heading}{''.join(loose)}<p>{highlight(text, spans)}</p></article>"
     )
 

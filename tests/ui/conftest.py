@@ -1,0 +1,128 @@
+"""A gateway over a fake assistant and the pages before it, both on real ports, and a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import pytest
+import uvicorn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.fake_assistant import FakeAssistant
+
+from doyen.platform.core.store import Store
+from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.server import Listener, bind
+from doyen.ui.app import create_ui_app
+
+CHROMIUM_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an application on a free port of loopback; yield its URL."""
+    listener = Listener("test", app, bind("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.socket]})
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    try:
+        yield listener.url
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.socket.close()
+
+
+@dataclass
+class Site:
+    """What a browser test needs: where the pages are, and what lies behind them."""
+
+    url: str
+    gateway: str
+    workspace: Workspace
+    store: Store
+    assistant: FakeAssistant
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    workspace = create_workspace(tmp_path_factory.mktemp("ui") / "space", "test")
+    app = create_app(workspace, open_model=FakeAssistant)
+    with ExitStack() as stack:
+        gateway = stack.enter_context(served(app))
+        services = app.state.services
+        assistant = services.assistant()
+        assistant.pause = 0.05
+        url = stack.enter_context(served(create_ui_app(gateway, title="Quillane")))
+        yield Site(url, gateway, workspace, services.store, assistant)
+
+
+@dataclass
+class Visit:
+    """A page, with what it asked of the network and what went wrong in it."""
+
+    page: Any
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("DOYEN_REQUIRE_BROWSER"):
+            pytest.fail("Chromium is not installed: run scripts/install_system_packages.sh")
+        pytest.skip("Chromium is not installed: run scripts/install_system_packages.sh")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_OPTIONS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any, site: Site) -> Iterator[Callable[[], Visit]]:
+    """Open the pages in a fresh browser profile."""
+    contexts = []
+
+    def open_page() -> Visit:
+        context = chromium.new_context(viewport={"width": 1360, "height": 860})
+        contexts.append(context)
+        seen = Visit(context.new_page())
+        seen.page.set_default_timeout(20_000)
+        seen.page.on("request", lambda request: seen.requests.append(request.url))
+        seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        seen.page.on("console", lambda line: seen.errors.append(line.text) if line.type == "error" else None)
+        seen.page.goto(site.url)
+        seen.page.wait_for_selector("#question textarea")
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,123 @@
+"""Rendering, the HTTP client and the sign-in, without a browser."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doyen.ui.app import create_ui_app
+from doyen.ui.chat import messages_for, model_name
+from doyen.ui.client import ChatAnswer, GatewayClient, GatewayError
+from doyen.ui.render import Exchange, conversation_html, highlight, passages_panel
+from doyen.ui.tables import comparison_table, report_frame
+
+NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
+ANSWER = ChatAnswer("a1", "Yes.", "rag", None, False, [], [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60), st.lists(st.tuples(st.integers(-5, 70), st.integers(-5, 70)), max_size=5))
+def test_highlight_keeps_the_text_and_marks_the_spans(text: str, spans: list[tuple[int, int]]) -> None:
+    html = highlight(text, spans)
+    assert unescape(re.sub(r"</?mark>", "", html)) == text
+    marked = {position for start, end in spans for position in range(max(start, 0), min(end, len(text)))}
+    position, inside, seen = 0, False, set()
+    for part in re.split(r"(</?mark>)", html):
+        if part in {"<mark>", "</mark>"}:
+            inside = part == "<mark>"
+            continue
+        for _ in unescape(part):
+            if inside:
+                seen.add(position)
+            position += 1
+    assert seen == marked
+
+
+def test_everything_from_outside_is_escaped() -> None:
+    place = {"source": NASTY, "start": 0, "end": len(NASTY), "page": 3, "chunk_id": "c"}
+    answer = replace(
+        ANSWER,
+        text=NASTY,
+        adapter=NASTY,
+        citations=[{**place, "marker": 1, "quote": NASTY}, {**place, "marker": 1, "start": 5, "end": 2, "quote": NASTY}],
+        passages=[{**place, "heading": NASTY, "text": NASTY}],
+    )
+    report = {
+        "modes": {NASTY: {"metrics": {NASTY: {"mean": 1.0, "low": None, "high": None}}}},
+        "comparisons": [{"a": NASTY, "b": NASTY, "metric": NASTY, "delta": 1.0, "low": 0.5, "high": 1.5, "p": None}],
+        "retrieval": {NASTY: 1.0},
+    }
+    exchanges = [Exchange(NASTY, answer), Exchange(NASTY, problem=NASTY), Exchange(NASTY)]
+    for html in (conversation_html(exchanges, NASTY), passages_panel(answer), comparison_table(report), report_frame(NASTY)):
+        assert "<script" not in html
+        assert "&lt;script&gt;" in html
+
+
+def test_a_quote_outside_its_passage_is_shown_apart() -> None:
+    passage = {"source": "a.md", "start": 10, "end": 15, "page": None, "heading": "", "text": "hello", "chunk_id": "c"}
+    citation = {"marker": 1, "source": "a.md", "start": 0, "end": 5, "page": None, "quote": "other", "chunk_id": "c"}
+    html = passages_panel(replace(ANSWER, passages=[passage], citations=[citation]))
+    assert "<blockquote>other</blockquote>" in html
+    assert "<mark>" not in html
+
+
+def test_names_and_history() -> None:
+    assert model_name("hybrid", "a:1") == "hybrid@a:1"
+    assert model_name("rag", "a:1") == "rag"
+    assert model_name("hybrid", "") == "hybrid"
+    done = [Exchange("one", ANSWER), Exchange("two", problem="broke")]
+    assert [message["content"] for message in messages_for("three", done)] == ["one", "Yes.", "three"]
+
+
+def client_that_gets(response: httpx.Response | Exception) -> GatewayClient:
+    def answer(_: httpx.Request) -> httpx.Response:
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    return GatewayClient("http://gateway", "key", transport=httpx.MockTransport(answer))
+
+
+@pytest.mark.parametrize(
+    ("response", "sentence"),
+    [
+        (
+            httpx.Response(404, json={"error": {"message": "there is no model 'x': choose one"}}),
+            "There is no model 'x': choose one.",
+        ),
+        (httpx.Response(500, text="<html>"), "status 500"),
+        (httpx.ConnectError("refused"), "cannot be reached: start it with `doyen serve`"),
+        (httpx.ReadError("reset"), "broke off"),
+        (httpx.Response(200, text='data: {"choices": []}\n\n'), "ended the answer too early"),
+        (httpx.Response(200, text='data: {"error": {"message": "no"}}\n\n'), "No."),
+    ],
+)
+def test_every_failure_becomes_a_sentence(response: httpx.Response | Exception, sentence: str) -> None:
+    with pytest.raises(GatewayError, match=re.escape(sentence)):
+        list(client_that_gets(response).ask([], "rag"))
+
+
+def test_pages_need_the_key_where_the_gateway_has_one() -> None:
+    with TestClient(create_ui_app("http://127.0.0.1:9", "kT9"), base_url="http://127.0.0.1") as client:
+        assert client.get("/config").status_code == 401
+        assert client.post("/login", data={"username": "me", "password": "wrong"}).status_code == 400
+        assert client.post("/login", data={"username": "me", "password": "kT9"}).status_code == 200
+        page = client.get("/config")
+        assert page.status_code == 200
+        assert "kT9" not in page.text
+
+
+def test_pages_answer_only_to_this_machine_and_load_nothing_from_elsewhere() -> None:
+    with TestClient(create_ui_app("http://127.0.0.1:9"), base_url="http://127.0.0.1") as client:
+        page = client.get("/")
+        assert "connect-src 'self'" in page.headers["content-security-policy"]
+        assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+        hostile = client.post("/gradio_api/queue/join", json={}, headers={"Origin": "https://evil.example"})
+        assert hostile.status_code == 403
