@@ -1,0 +1,104 @@
+"""Readers: bytes of a file to a ParsedDocument, one module a format, chosen by extension and by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from doyen.ingestion.document import ParsedDocument
+from doyen.ingestion.readers.limits import Limits
+from doyen.platform.core.errors import UnreadableDocument
+
+Reader = Callable[[bytes, str, Limits], ParsedDocument]
+
+FORMATS = {
+    ".txt": "plain",
+    ".text": "plain",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+def is_supported(name: str) -> bool:
+    """Whether files with this name are read."""
+    return PurePosixPath(name).suffix.lower() in FORMATS
+
+
+def read_document(data: bytes, name: str, limits: Limits) -> ParsedDocument:
+    """Parse a file.
+
+    Args:
+        data: its bytes.
+        name: its name or relative path; the extension says the format unless the content contradicts it.
+        limits: what the reader may spend.
+
+    Raises:
+        UnreadableDocument: with the reason and the remedy; the name is not repeated in it.
+    """
+    if not data.strip(b" \t\r\n\x00\xef\xbb\xbf\xfe\xff"):
+        raise UnreadableDocument("it is empty: fill it or remove it")
+    if len(data) > limits.max_bytes:
+        raise UnreadableDocument(too_large(len(data), limits))
+    document = _reader(_format(data, name))(data, name, limits)
+    if not document.text:
+        raise UnreadableDocument("no text was found in it: check that it has content besides scripts and pictures")
+    return document
+
+
+def too_large(size: int, limits: Limits) -> str:
+    """Return the sentence about a file above ``max_bytes``."""
+    return f"it has {size / 1e6:,.0f} MB, more than ingestion.max_file_mb = {limits.max_bytes // 1_000_000}: split it or raise the setting"
+
+
+def _format(data: bytes, name: str) -> str:
+    """Return the format; a file's first bytes count more than its extension."""
+    extension = PurePosixPath(name).suffix.lower()
+    if b"%PDF-" in data[:1024]:
+        return "pdf"
+    if data.startswith(b"PK\x03\x04"):
+        if extension != ".docx" and b"word/document.xml" not in data:
+            raise UnreadableDocument("it is a ZIP archive, not text: unpack it")
+        return "docx"
+    if data.startswith(OLD_OFFICE):
+        raise UnreadableDocument("it is an old or password-protected Office file: save it as .docx without password")
+    if extension not in FORMATS:
+        raise UnreadableDocument(
+            f"files of type {extension or '(none)'} are not read: convert it to one of {', '.join(FORMATS)}"
+        )
+    named = FORMATS[extension]
+    if named == "pdf":
+        raise UnreadableDocument("it is named .pdf but is none: fetch it again or rename it")
+    if named == "docx":
+        raise UnreadableDocument("it is a damaged Word document, or none at all: open it in Word and save it again")
+    if named == "plain" and data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "html"
+    return named
+
+
+def _reader(named: str) -> Reader:
+    """Return the reader of a format; its library is imported only then."""
+    if named == "plain":
+        from doyen.ingestion.readers.plain import read_plain as reader
+    elif named == "markdown":
+        from doyen.ingestion.readers.markdown import read_markdown as reader
+    elif named == "html":
+        from doyen.ingestion.readers.html import read_html as reader
+    elif named == "pdf":
+        from doyen.ingestion.readers.pdf import read_pdf as reader
+    elif named == "docx":
+        from doyen.ingestion.readers.docx import read_docx as reader
+    elif named == "csv":
+        from doyen.ingestion.readers.csv_table import read_csv as reader
+    else:
+        from doyen.ingestion.readers.jsonl import read_jsonl as reader
+    return reader

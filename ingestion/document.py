@@ -1,0 +1,119 @@
+"""What a reader makes of a file: the parsed text and its structure, as character ranges in that text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A structural unit of a document: ``text[start:end]`` without white space at either end.
+
+    Attributes:
+        level: depth of a heading, from 1; 0 for every other kind.
+        group: number of the list or table that the block belongs to; blocks outside have a number of their own.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int
+    group: int
+
+
+@dataclass(frozen=True)
+class ParsedDocument:
+    """The final text of a document. All offsets anywhere in the product refer to ``text``.
+
+    Attributes:
+        pages: (start, end) of each page in ``text``; empty where the format has no pages.
+        blocks: in order, without overlap; together they cover every character that is not white space.
+    """
+
+    text: str
+    title: str
+    media_type: str
+    pages: tuple[tuple[int, int], ...]
+    blocks: tuple[Block, ...]
+
+
+class DocumentBuilder:
+    """Collects blocks in reading order and joins them to one text, so that offsets are right by construction.
+
+    Blocks are parted by an empty line, blocks of one list or table by a line end.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._blocks: list[Block] = []
+        self._pages: list[int | None] = []
+        self._group = 0
+
+    def new_group(self) -> None:
+        """Begin another list or table: the next item or row is parted from the last one."""
+        self._group += 1
+
+    def start_page(self) -> None:
+        """Count what is added from now on to the next page."""
+        self._pages.append(None)
+
+    def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
+        """Append a block; text that is only white space is left out."""
+        text = text.strip()
+        if not text:
+            return
+        grouped = kind in ("list_item", "table_row")
+        last = self._blocks[-1] if self._blocks else None
+        continues = grouped and last is not None and last.kind == kind and last.group == self._group
+        if not continues:
+            self._group += 1
+        if last is not None:
+            self._append("\n" if continues else "\n\n")
+        self._mark_pages()
+        start = self._length
+        self._append(text)
+        self._blocks.append(Block(kind, start, self._length, level, self._group))
+        if not grouped:
+            self._group += 1
+
+    def extend(self, text: str) -> None:
+        """Append to the last block, as for a paragraph that goes on after a page break."""
+        text = text.strip()
+        if not text or not self._blocks:
+            self.add("paragraph", text)
+            return
+        self._append(" ")
+        self._mark_pages()
+        self._append(text)
+        last = self._blocks[-1]
+        self._blocks[-1] = Block(last.kind, last.start, self._length, last.level, last.group)
+
+    @property
+    def last_text(self) -> str:
+        """The text of the last block; empty before the first."""
+        return self._parts[-1] if self._parts else ""
+
+    @property
+    def last_kind(self) -> BlockKind | None:
+        """The kind of the last block."""
+        return self._blocks[-1].kind if self._blocks else None
+
+    def build(self, title: str, media_type: str) -> ParsedDocument:
+        """Return the document."""
+        starts = [self._length if start is None else start for start in self._pages]
+        pages = tuple(zip(starts, [*starts[1:], self._length], strict=True)) if starts else ()
+        return ParsedDocument("".join(self._parts), title.strip(), media_type, pages, tuple(self._blocks))
+
+    def _append(self, text: str) -> None:
+        self._parts.append(text)
+        self._length += len(text)
+
+    def _mark_pages(self) -> None:
+        for number in range(len(self._pages) - 1, -1, -1):
+            if self._pages[number] is not None:
+                break
+            self._pages[number] = self._length

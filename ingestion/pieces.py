@@ -1,0 +1,83 @@
+"""Counting the embedder's word pieces, so that no chunk is longer than what the embedder reads."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from doyen.platform.core.models import resolve_embedder
+
+RESERVED = 48
+"""Pieces of the window that are left to the index: begin and end marks, and the title or headings put before a chunk."""
+DEFAULT_WINDOW = 256
+LARGEST_BODY = 480
+"""Also with a long window a chunk stays small enough to be about one thing."""
+BATCH = 128
+
+
+class PieceCounter:
+    """Counts word pieces of stretches of a document.
+
+    Attributes:
+        limit: most pieces that a chunk may have.
+    """
+
+    def __init__(self, tokenizer: Any | None, window: int) -> None:
+        self._tokenizer = tokenizer
+        self.limit = max(32, min(window - RESERVED, LARGEST_BODY))
+
+    def starts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return for each text the offsets at which its pieces start, in order."""
+        if self._tokenizer is None:
+            return [_estimated_starts(text) for text in texts]
+        starts: list[list[int]] = []
+        for first in range(0, len(texts), BATCH):
+            encodings = self._tokenizer.encode_batch(list(texts[first : first + BATCH]), add_special_tokens=False)
+            starts += [[start for start, _ in encoding.offsets] for encoding in encodings]
+        return starts
+
+
+def count_between(starts: list[int], start: int, end: int) -> int:
+    """Return how many pieces begin in ``start <= offset < end``."""
+    return bisect_left(starts, end) - bisect_left(starts, start)
+
+
+def open_counter(embedder: str) -> PieceCounter:
+    """Return the counter of the embedder named in the settings.
+
+    Raises:
+        ModelMissing: the embedder is not on this machine.
+    """
+    folder, _ = resolve_embedder(embedder)
+    return _counter_of(folder)
+
+
+@cache
+def _counter_of(folder: Path) -> PieceCounter:
+    window = DEFAULT_WINDOW
+    settings = folder / "sentence_bert_config.json"
+    if settings.is_file():
+        window = int(json.loads(settings.read_text(encoding="utf-8")).get("max_seq_length") or DEFAULT_WINDOW)
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return PieceCounter(None, window)
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return PieceCounter(tokenizer, window)
+
+
+def _estimated_starts(text: str) -> list[int]:
+    """Stand-in for embedders without tokenizer.json: a piece begins every third character of a word."""
+    starts, inside = [], 0
+    for position, letter in enumerate(text):
+        inside = 0 if letter.isspace() else inside + 1
+        if inside % 3 == 1:
+            starts.append(position)
+    return starts

@@ -1,0 +1,114 @@
+"""Markdown (CommonMark with tables) through markdown-it: structure is kept, marks of emphasis and links are dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
+from doyen.ingestion.decoding import decode_bytes
+from doyen.ingestion.document import DocumentBuilder, ParsedDocument
+from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.tables import add_table
+
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^>]*>", re.DOTALL)
+BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+
+def read_markdown(data: bytes, name: str, limits: Limits) -> ParsedDocument:
+    """Parse a Markdown file."""
+    text = repair_text(decode_bytes(data))
+    builder = DocumentBuilder()
+    title = ""
+    if front := FRONT_MATTER.match(text):
+        builder.add("paragraph", tidy_lines(front.group(1)))
+        text = text[front.end() :]
+        if named := re.search(r"^title:\s*(.+)$", front.group(1), re.MULTILINE):
+            title = named.group(1).strip(" \"'")
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    first_heading = _Writer(builder).write(tokens)
+    return builder.build(title or first_heading, "text/markdown")
+
+
+class _Writer:
+    """Walks the tokens once; they come flat, with opening and closing tokens around what is nested."""
+
+    def __init__(self, builder: DocumentBuilder) -> None:
+        self.builder = builder
+        self.lists: list[int | None] = []
+        """Open lists: the next number, or None for bullets."""
+        self.mark = ""
+        """The mark of a list item whose first paragraph has not come yet."""
+
+    def write(self, tokens: Sequence[Token]) -> str:
+        """Add all blocks; return the text of the first heading."""
+        title, kind, level, rows = "", "", 0, list[list[str]]()
+        for token in tokens:
+            if token.type == "heading_open":
+                kind, level = "heading", int(token.tag[1])
+            elif token.type == "heading_close":
+                kind = ""
+            elif token.type in ("bullet_list_open", "ordered_list_open"):
+                self._open_list(token)
+            elif token.type in ("bullet_list_close", "ordered_list_close"):
+                self.lists.pop()
+                if not self.lists:
+                    self.builder.new_group()
+            elif token.type == "list_item_open":
+                self._open_item()
+            elif token.type == "table_open":
+                kind, rows = "table", []
+            elif token.type == "tr_open":
+                rows.append([])
+            elif token.type == "table_close":
+                add_table(self.builder, rows, has_header=True)
+                kind = ""
+            elif token.type == "inline":
+                text = _plain(token)
+                if kind == "table":
+                    rows[-1].append(text)
+                elif kind == "heading":
+                    title = title or text
+                    self.builder.add("heading", text, level)
+                else:
+                    self._add_text(text)
+            elif token.type in ("fence", "code_block"):
+                self.builder.add("code", token.content.strip("\n"))
+            elif token.type == "html_block":
+                self._add_text(tidy_lines(TAG.sub("", BREAK.sub("\n", token.content))))
+        return title
+
+    def _open_list(self, token: Token) -> None:
+        if not self.lists:
+            self.builder.new_group()
+        self.lists.append(int(token.attrs.get("start", 1)) if token.type == "ordered_list_open" else None)
+
+    def _open_item(self) -> None:
+        number = self.lists[-1]
+        self.mark = "- " if number is None else f"{number}. "
+        if number is not None:
+            self.lists[-1] = number + 1
+
+    def _add_text(self, text: str) -> None:
+        if not self.lists:
+            self.builder.add("paragraph", text)
+        elif text.strip():
+            self.builder.add("list_item", self.mark + text)
+            self.mark = ""
+
+
+def _plain(inline: Token) -> str:
+    """Return the text of an inline token: code and link texts kept, image descriptions kept, HTML tags dropped."""
+    parts: list[str] = []
+    for token in inline.children or []:
+        if token.type in ("text", "code_inline", "image", "text_special"):
+            parts.append(token.content)
+        elif token.type == "softbreak":
+            parts.append(" ")
+        elif token.type == "hardbreak" or (token.type == "html_inline" and BREAK.match(token.content)):
+            parts.append("\n")
+    return "\n".join(single_spaced(line) for line in "".join(parts).split("\n"))

@@ -1,0 +1,51 @@
+"""Repeated page headers and footers: kept once at the beginning, dropped from the pages, page numbers dropped everywhere.
+
+They are kept once because the number, the revision and the date of a document often stand nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from doyen.ingestion.readers.pdf_lines import Line, Page
+
+MARGIN = 0.1
+"""Share of the page's height, at the top and at the bottom, in which headers and footers stand."""
+LEAST_SHARE = 0.4
+PAGE_NUMBER = re.compile(
+    r"^[\W_]*(?:page|seite|p\.?|pg\.?)?\s*(?:\d{1,4}|[ivxlc]{1,6})\s*(?:(?:of|von|/|-)\s*\d{1,4})?[\W_]*$", re.IGNORECASE
+)
+TRAILING_NUMBER = re.compile(r"\s*\b(?:page|seite|pg\.?)\s*\d{1,4}(?:\s*(?:of|von|/)\s*\d{1,4})?\s*$", re.IGNORECASE)
+
+
+def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
+    """Return the repeated lines without their page numbers, and the pages without headers, footers and page numbers."""
+    seen: dict[str, set[int]] = defaultdict(set)
+    first: dict[str, str] = {}
+    for number, page in enumerate(pages):
+        for line in page.lines:
+            if _in_margin(line, page):
+                key = _key(line.text)
+                seen[key].add(number)
+                first.setdefault(key, TRAILING_NUMBER.sub("", line.text))
+    least = max(2, LEAST_SHARE * len(pages))
+    repeated = {key for key, numbers in seen.items() if len(numbers) >= least}
+    kept = [
+        Page([line for line in page.lines if not _is_margin(line, page, repeated)], page.width, page.height) for page in pages
+    ]
+    once = [text for key, text in first.items() if key in repeated and not PAGE_NUMBER.match(text) and text]
+    return once, kept
+
+
+def _is_margin(line: Line, page: Page, repeated: set[str]) -> bool:
+    return _in_margin(line, page) and (_key(line.text) in repeated or bool(PAGE_NUMBER.match(line.text)))
+
+
+def _in_margin(line: Line, page: Page) -> bool:
+    return line.bottom < MARGIN * page.height or line.bottom > (1 - MARGIN) * page.height
+
+
+def _key(text: str) -> str:
+    """A line without its figures: they count the pages."""
+    return re.sub(r"\d+", "#", text).strip().lower()

@@ -1,0 +1,47 @@
+"""Cutting a text into sentences by punctuation, without a language model: decimals and abbreviations stay whole.
+
+A sentence cut too late costs little (the chunk is a bit longer); one cut too early may part an answer. So a full stop ends
+a sentence only where what follows looks like a beginning and what precedes does not look like an abbreviation.
+"""
+
+from __future__ import annotations
+
+import re
+
+ABBREVIATIONS = frozenset(
+    "al approx art ave bzw ca cf ch chap co corp dept dr ed eds e.g eg eq eqs est etc ex exp fig figs gen hr i.e ie inc incl jr kap "
+    "lt ltd max min mr mrs ms no nos nr op p par pos pp prof ref refs resp rev s.a sec sect seq sgt sp spp sr st str suppl syn "
+    "tab tel temp u.a usw v var viz vol vols vs z.b abb bspw d.h evtl ggf inkl mind sog vgl zzgl".split()
+)
+_CANDIDATE = re.compile(
+    r"(?P<latin>[.!?…]+[\"'”’»)\]]*\s+)"  # needs white space behind it
+    r"|(?P<other>[。！？｡؟۔।॥]+[\"'”’»」』）\]]*\s*)"  # scripts that may do without
+    r"|(?P<line>\n+)"
+)
+_OPENING = "\"'“‘«(["
+_LAST_WORD = re.compile(r"([^\s(\[\"'“‘«]+)$")
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Return the positions after which ``text`` may be cut, in order; the last one is its length."""
+    ends: list[int] = []
+    for match in _CANDIDATE.finditer(text):
+        if match.end() < len(text) and (match["other"] or match["line"] or _ends_sentence(text, match)):
+            ends.append(match.end())
+    return [*ends, len(text)]
+
+
+def _ends_sentence(text: str, match: re.Match[str]) -> bool:
+    following = text[match.end() :].lstrip(_OPENING)[:1] if match.end() < len(text) else ""
+    if following.islower():
+        return False
+    mark = match["latin"].rstrip()
+    if mark != ".":
+        return True
+    word_match = _LAST_WORD.search(text, max(0, match.start() - 40), match.start())
+    word = word_match.group(1).lower() if word_match else ""
+    if word in ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or re.fullmatch(r"(?:[a-z]\.)+[a-z]", word):
+        return False
+    # "1. Open the valve": the number of a list item belongs to what follows.
+    begins_line = text.rfind("\n", 0, match.start()) + 1 == match.start() - len(word)
+    return not (word.isdigit() and (begins_line or len(word) <= 2 and following.isdigit()))
