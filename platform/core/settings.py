@@ -120,6 +120,9 @@ class EvalSettings(Section):
 
     seed: int = 17
     bootstrap_samples: int = Field(2000, ge=200)
+    """Resamples behind each interval and p: more make their ends steadier and cost time."""
+    cluster_by_source: bool = False
+    """Draw whole documents instead of single questions: wider, more honest intervals where many questions share a document."""
     judge_url: str | None = None
     """Base URL of an OpenAI-compatible judge for RAGAS' judged metrics; None leaves them out."""
     judge_model: str = ""
