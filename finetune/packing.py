@@ -73,8 +73,8 @@ class Row:
         return Row(tuple(value["prefix"]), branches)
 
 
-def common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
-    """Return how many leading items all sequences share."""
+def common_prefix_length(sequences: Sequence[tuple[int, ...]]) -> int:
+    """Return how many leading items all sequences share: as many as the first and the last in order do."""
     first, last = min(sequences), max(sequences)
     length = 0
     for a, b in zip(first, last, strict=False):

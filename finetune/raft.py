@@ -184,7 +184,7 @@ class _Composer:
 
     def _ordered(self, passages: Iterable[Passage], asked: Sequence[int]) -> tuple[Passage, ...]:
         """Order passages as retrieval ranks them for those who ask; one that retrieval misses lands at random."""
-        rank: Counter[Key] = Counter()
+        rank: dict[Key, float] = defaultdict(float)
         for index in asked:
             for place, passage in enumerate(self.mined[index].ranked):
                 rank[key_of(passage)] += 1 / (1 + place)

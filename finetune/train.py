@@ -18,9 +18,9 @@ from sqlalchemy import select
 from doyen.finetune.dataset import Dataset
 from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
-from doyen.finetune.raft import Shares, build_round, excluded_ids
+from doyen.finetune.raft import Context, Shares, build_round, excluded_ids
 from doyen.finetune.registry import Adapter, Registry
-from doyen.finetune.rows import encode_contexts, load_batches, make_batches, save_batches
+from doyen.finetune.rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
 from doyen.platform.core.errors import InputError, StateError, storage_errors
 from doyen.platform.core.files import write_json_atomic
 from doyen.platform.core.manifest import build_manifest, fingerprint
@@ -33,6 +33,7 @@ from doyen.platform.core.store.schema import ChunkRow
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.passage import Retriever
 
+SILENT = Silent()
 FORMAT = 1
 """Raised when the same dataset and settings would give other training examples than before."""
 
@@ -59,7 +60,7 @@ def train_adapter(
     retriever: Retriever,
     *,
     name: str,
-    reporter: Reporter | None = None,
+    reporter: Reporter = SILENT,
     settings: FinetuneSettings | None = None,
 ) -> Adapter:
     """Train a LoRA adapter on a dataset and register it as the next version of ``name``.
@@ -76,7 +77,6 @@ def train_adapter(
         StateError: memory does not suffice.
         StorageError: the disk is full.
     """
-    reporter = reporter or Silent()
     settings = settings or workspace.settings.finetune
     registry = Registry(workspace, store)
     base = resolve_generator(workspace.settings.serving.model)
@@ -186,9 +186,7 @@ def _train_batches(
     too_long = 0
     for number in range(math.ceil(settings.epochs)):
         contexts = build_round(mined, passages=settings.context_passages, shares=shares, seed=settings.seed, number=number)
-        encoded = encode_contexts(
-            tokenizer, contexts, mined, max_tokens=settings.max_tokens, max_branches=2 * settings.batch_size, share=share
-        )
+        encoded = _encode(tokenizer, contexts, mined, share, settings)
         part = min(1.0, settings.epochs - number)
         found = make_batches(encoded.rows, settings.batch_size, f"{settings.seed}/{number}")
         batches += found[: math.ceil(part * len(found))]
@@ -214,8 +212,15 @@ def _train_batches(
 
 def _validation_rows(mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings) -> list[Row]:
     contexts = build_round(mined, passages=settings.context_passages, shares=Shares(0.0, 0.0), seed=settings.seed, number=-1)
-    options = {"max_tokens": settings.max_tokens, "max_branches": 2 * settings.batch_size, "share": share}
-    return encode_contexts(tokenizer, contexts, mined, **options).rows
+    return _encode(tokenizer, contexts, mined, share, settings).rows
+
+
+def _encode(
+    tokenizer: Any, contexts: list[Context], mined: list[MinedPair], share: bool, settings: FinetuneSettings
+) -> Encoded:
+    return encode_contexts(
+        tokenizer, contexts, mined, max_tokens=settings.max_tokens, max_branches=2 * settings.batch_size, share=share
+    )
 
 
 def _summary(examples: Examples, settings: FinetuneSettings) -> str:

@@ -57,7 +57,7 @@ def add_adapter(model: Any, settings: FinetuneSettings) -> Any:
 class AdapterTrainer(Trainer):
     """Trainer whose batches are lists of rows; the loss is the mean over all response tokens of a batch."""
 
-    def training_step(self, model: Any, inputs: list[Row], num_items_in_batch: Any = None) -> Tensor:
+    def training_step(self, model: Any, inputs: list[Row], *_: Any) -> Tensor:
         """Add up the gradients of a batch row by row, so that memory is that of the longest row alone."""
         model.train()
         tokens = sum(row.response_tokens for row in inputs)
@@ -76,7 +76,7 @@ class _Progress(TrainerCallback):
         self._bar, self._total, self._started, self._first = bar, total, time.monotonic(), done
         self.losses: list[float] = []
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, _control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """Take over the loss of a step."""
         if logs is None or "loss" not in logs:
             return

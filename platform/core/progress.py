@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -21,19 +21,11 @@ class Bar(Protocol):
 class Reporter(Protocol):
     """Where progress and messages of a long job go."""
 
-    def bar(self, title: str, total: float | None) -> BarContext:
+    def bar(self, title: str, total: float | None) -> AbstractContextManager[Bar]:
         """Open a bar as a context manager; ``total`` None means unknown."""
 
     def say(self, message: str) -> None:
         """Show one line."""
-
-
-class BarContext(Protocol):
-    """A context manager that yields a Bar."""
-
-    def __enter__(self) -> Bar: ...
-
-    def __exit__(self, *error: object) -> bool | None: ...
 
 
 class Silent:
