@@ -29,16 +29,26 @@ def serving_gguf(files: GeneratorFiles) -> Path:
         )
     if files.gguf.stat().st_size >= SMALL_MODEL_BYTES:
         return files.gguf
+    target = cache_folder() / "models" / f"{files.gguf.stem.lower()}-{files.sha256[:12]}.q8_0.gguf"
+    if target.is_file():
+        return target
     import gguf
 
+    # Reading the header takes seconds, so a file that needs no change is remembered by a link.
     reader = gguf.GGUFReader(files.gguf)
     kinds = gguf.GGMLQuantizationType
     if all(tensor.tensor_type in {kinds.F32, kinds.Q8_0} for tensor in reader.tensors):
-        return files.gguf
-    target = cache_folder() / "models" / f"{files.gguf.stem.lower()}-{files.sha256[:12]}.q8_0.gguf"
-    if not target.is_file():
+        _link(target, files.gguf)
+    else:
         _requantise(reader, target)
     return target
+
+
+def _link(target: Path, source: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.symlink_to(source.resolve())
+    temporary.replace(target)
 
 
 def _requantise(reader: Any, target: Path) -> None:

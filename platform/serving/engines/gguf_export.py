@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,9 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+@lru_cache(maxsize=4)
 def read_base(base: Path) -> BaseShape:
-    """Read architecture, heads and tensor shapes of a GGUF model.
+    """Read architecture, heads and tensor shapes of a GGUF model, which takes seconds and is remembered.
 
     Raises:
         IncompatibleError: adapters for its architecture cannot be converted.

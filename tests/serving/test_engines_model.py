@@ -1,0 +1,240 @@
+"""Both local engines with the packaged model: same tokens, same answers, adapters kept apart, failures survived."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooLong, ServiceError
+from doyen.platform.core.prompts import build_messages, encode_prompt
+from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete
+from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
+
+pytestmark = pytest.mark.model
+
+QUESTIONS = [
+    "What is the capital of France?",
+    "Who wrote Hamlet?",
+    "Name a fruit that is yellow.",
+    "How many legs has a spider?",
+    "What do bees make?",
+]
+
+
+def request(question=QUESTIONS[0], adapter=None, max_tokens=8, **more):
+    return GenerationRequest(build_messages(question), adapter, max_tokens=max_tokens, **more)
+
+
+def chosen(adapters, name):
+    return None if name is None else getattr(adapters, name)
+
+
+def test_llamacpp_has_the_vocabulary_of_training(llama):
+    """Prompts are sent as the ids of training: they must mean the same there, special tokens included."""
+    complete(llama, request(max_tokens=1))
+    for question in [*QUESTIONS, "Größe: 7.5 µm <|im_end|> 日本 🙂\n\n\ttab"]:
+        ids = encode_prompt(llama.tokenizer, build_messages(question))
+        rendered = llama.tokenizer.decode(ids)
+        body = {"content": rendered, "add_special": False, "parse_special": True}
+        assert llama._worker.client.post("/tokenize", json=body).json()["tokens"] == ids
+
+
+def test_both_engines_count_the_same_prompt(llama, reference):
+    ids = encode_prompt(llama.tokenizer, build_messages(QUESTIONS[1]))
+    for engine in (llama, reference):
+        assert complete(engine, request(QUESTIONS[1], max_tokens=1)).prompt_tokens == len(ids)
+
+
+@pytest.mark.parametrize("name", [None, "first", "second", "patterned"])
+def test_llamacpp_answers_as_the_reference_does(llama, reference, adapters, name):
+    """8-bit weights move log-probabilities by a little; a wrongly converted adapter moves them by much more."""
+    texts = ["The documents do not say.", "Paris is the capital of France."]
+    asked = request(QUESTIONS[0], chosen(adapters, name))
+    assert llama.score(asked, texts) == pytest.approx(reference.score(asked, texts), abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["first", "patterned"])
+def test_an_adapter_changes_the_scores_by_more_than_the_tolerance(llama, adapters, name):
+    asked, plain = request(QUESTIONS[0], chosen(adapters, name)), request(QUESTIONS[0])
+    text = ["Paris is the capital of France."]
+    assert abs(llama.score(asked, text)[0] - llama.score(plain, text)[0]) > 1.0
+
+
+def test_scores_agree_with_the_log_probabilities_of_generation(llama, reference):
+    for engine in (llama, reference):
+        result = complete(engine, request(QUESTIONS[0], max_tokens=16, want_logprobs=True))
+        assert result.finish_reason == "stop"
+        assert len(result.logprobs) == result.completion_tokens
+        spoken = result.logprobs[:-1]
+        assert engine.score(request(QUESTIONS[0]), [result.text])[0] == pytest.approx(sum(spoken) / len(spoken), abs=0.02)
+
+
+def test_pieces_add_up_to_the_text(llama, reference):
+    for engine in (llama, reference):
+        *pieces, last = engine.stream(request(QUESTIONS[0], max_tokens=12, stop=["France"]))
+        assert isinstance(last, Generation)
+        assert "".join(pieces) == last.text
+        assert "France" not in last.text
+        assert last.text.startswith("The capital of")
+
+
+def test_adapters_never_leak_into_each_others_answers(llama, adapters):
+    """Random adapters and questions, cache on, two at a time, against answers of a server without any history."""
+    rng = random.Random(5)
+    kinds = [None, "first", "second"]
+    fresh = {}
+    for kind in kinds:
+        for question in QUESTIONS:
+            fresh[kind, question] = _uncached(llama, request(question, chosen(adapters, kind), max_tokens=6))
+    assert len({fresh[kind, QUESTIONS[0]] for kind in kinds}) > 1
+    asked = [(rng.choice(kinds), rng.choice(QUESTIONS)) for _ in range(40)]
+
+    def answer(item):
+        kind, question = item
+        return complete(llama, request(question, chosen(adapters, kind), max_tokens=6)).text
+
+    with ThreadPoolExecutor(2) as pool:
+        given = list(pool.map(answer, asked))
+    wrong = [item for item, text in zip(asked, given, strict=True) if text != fresh[item]]
+    assert wrong == []
+
+
+def _uncached(llama, asked):
+    prompt = encode_prompt(llama.tokenizer, list(asked.messages))
+    with llama._lease(asked.adapter) as (worker, lora):
+        return worker.post({**llama._body(asked, prompt, lora), "cache_prompt": False})["content"]
+
+
+def test_a_new_adapter_is_served_while_an_answer_is_running(generator, adapters):
+    engine = LlamaCppEngine(generator, context=512, slots=2)
+    try:
+        running = engine.stream(request("Count from one to fifty.", max_tokens=60))
+        first = next(running)
+        old = engine._worker
+        assert complete(engine, request(QUESTIONS[0], adapters.second, max_tokens=4)).completion_tokens == 4
+        assert engine._worker is not old
+        rest = list(running)
+        assert isinstance(rest[-1], Generation)
+        assert rest[-1].text.startswith(first)
+        assert not old.alive
+    finally:
+        engine.close()
+
+
+def test_a_cancelled_answer_frees_its_slot(llama):
+    stream = llama.stream(request("Tell me a long story.", max_tokens=900))
+    next(stream)
+    stream.close()
+    started = time.monotonic()
+    complete(llama, request(max_tokens=1))
+    complete(llama, request(QUESTIONS[1], max_tokens=1))
+    assert time.monotonic() - started < 8
+    assert not llama._running
+
+
+def test_a_crash_fails_the_request_and_not_the_next(generator):
+    engine = LlamaCppEngine(generator, context=512, slots=1)
+    try:
+        stream = engine.stream(request("Tell me a long story.", max_tokens=300))
+        next(stream)
+        engine._worker.process.send_signal(signal.SIGKILL)
+        with pytest.raises(ServiceError, match=r"crashed.*SIGKILL"):
+            list(stream)
+        assert complete(engine, request(max_tokens=2)).completion_tokens == 2
+    finally:
+        engine.close()
+
+
+def test_closing_ends_the_worker(generator):
+    engine = LlamaCppEngine(generator, context=512, slots=1)
+    complete(engine, request(max_tokens=1))
+    worker = engine._worker
+    engine.close()
+    assert not worker.alive
+    assert not worker._folder.exists()
+    with pytest.raises(InputError, match="closed"):
+        complete(engine, request(max_tokens=1))
+
+
+def test_the_worker_ends_when_its_parent_is_killed(generator):
+    script = """
+import sys, time
+from doyen.platform.core.models import resolve_generator
+from doyen.platform.core.prompts import build_messages
+from doyen.platform.serving.engines import GenerationRequest, complete
+from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
+engine = LlamaCppEngine(resolve_generator("smollm2-135m-instruct"), context=512, slots=1)
+complete(engine, GenerationRequest(build_messages("Hello?"), max_tokens=1))
+print(engine._worker.process.pid, flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=os.environ)
+    pid = int(parent.stdout.readline())
+    worker = psutil.Process(pid)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs([worker], timeout=10)
+    assert not alive
+
+
+def test_an_adapter_of_another_base_is_refused(llama, reference, adapters):
+    foreign = AdapterFiles("foreign:1", adapters.first.folder, "0" * 64)
+    for engine in (llama, reference):
+        with pytest.raises(IncompatibleError, match="foreign:1"):
+            complete(engine, request(adapter=foreign))
+
+
+def test_an_adapter_without_files_is_refused(llama, reference, generator, tmp_path):
+    lost = AdapterFiles("lost:1", tmp_path, generator.sha256)
+    for engine in (llama, reference):
+        with pytest.raises(IncompatibleError, match="lost:1"):
+            complete(engine, request(adapter=lost))
+
+
+def test_a_prompt_beyond_the_window_is_refused(llama, reference):
+    for engine in (llama, reference):
+        with pytest.raises(PromptTooLong, match="tokens"):
+            complete(engine, request("word " * 9000))
+
+
+def test_temperature_draws_by_seed(reference):
+    def draw(seed):
+        return complete(reference, request("Say something.", max_tokens=6, temperature=1.5, seed=seed)).text
+
+    assert draw(1) == draw(1)
+    assert len({draw(seed) for seed in range(4)}) > 1
+
+
+def test_the_reference_serves_streams_in_turns(reference, adapters):
+    """Interleaved streams with different adapters give what each gives alone."""
+    kinds = [None, "first", "second"]
+    alone = [complete(reference, request(QUESTIONS[2], chosen(adapters, kind), max_tokens=5)).text for kind in kinds]
+    streams = [reference.stream(request(QUESTIONS[2], chosen(adapters, kind), max_tokens=5)) for kind in kinds]
+    results = {}
+    while len(results) < len(kinds):
+        for index, stream in enumerate(streams):
+            piece = next(stream, None)
+            if isinstance(piece, Generation):
+                results[index] = piece.text
+    assert [results[index] for index in range(len(kinds))] == alone
+
+
+def test_an_idle_reader_does_not_block_others(reference):
+    idle = reference.stream(request(QUESTIONS[0], max_tokens=5))
+    next(idle)
+    done = threading.Event()
+    thread = threading.Thread(target=lambda: (complete(reference, request(QUESTIONS[1], max_tokens=2)), done.set()))
+    thread.start()
+    assert done.wait(30)
+    idle.close()
+    thread.join()
