@@ -33,7 +33,6 @@ from doyen.platform.core.store.schema import ChunkRow
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.passage import Retriever
 
-SILENT = Silent()
 FORMAT = 1
 """Raised when the same dataset and settings would give other training examples than before."""
 
@@ -60,7 +59,7 @@ def train_adapter(
     retriever: Retriever,
     *,
     name: str,
-    reporter: Reporter = SILENT,
+    reporter: Reporter | None = None,
     settings: FinetuneSettings | None = None,
 ) -> Adapter:
     """Train a LoRA adapter on a dataset and register it as the next version of ``name``.
@@ -77,6 +76,7 @@ def train_adapter(
         StateError: memory does not suffice.
         StorageError: the disk is full.
     """
+    reporter = reporter or Silent()
     settings = settings or workspace.settings.finetune
     registry = Registry(workspace, store)
     base = resolve_generator(workspace.settings.serving.model)

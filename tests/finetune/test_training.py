@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from peft import PeftModel
@@ -90,7 +94,7 @@ def test_the_same_run_is_not_repeated(run, retriever):
     assert run(learning_rate=1e-3).version == 2
 
 
-@pytest.mark.parametrize("stop_after", [1, 3, 5])
+@pytest.mark.parametrize("stop_after", [1, 4])
 def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_workspace, store, stop_after):
     whole = weights(run())
     registry = Registry(tiny_workspace, store)
@@ -103,6 +107,19 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_works
     assert ("resumed" in resumed.notes) == (stop_after >= 2)
     assert weights(adapter) == whole
     assert adapter.manifest["examples"]["steps"] == len(adapter.manifest["losses"])
+
+
+def test_a_killed_process_loses_nothing(run, tiny_workspace, store, dataset):
+    script = Path(__file__).with_name("killed_run.py")
+    command = [sys.executable, str(script), str(tiny_workspace.root), dataset.dataset_id, "3"]
+    killed = subprocess.run(command, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert Registry(tiny_workspace, store).list() == []
+    progress = StopAfter(10_000)
+    resumed = weights(run(progress))
+    assert "resumed" in progress.notes
+    Registry(tiny_workspace, store).delete("tiny:1")
+    assert weights(run()) == resumed
 
 
 def test_a_checkpoint_cut_short_is_not_resumed_from(tmp_path):
