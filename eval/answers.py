@@ -1,0 +1,160 @@
+"""The answers of an evaluation as a JSONL file that survives being killed: what was answered is never asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from doyen.platform.core.errors import Busy, storage_errors
+from doyen.platform.core.files import write_text_atomic
+from doyen.platform.serving.answer import Answer
+from doyen.retrieval.passage import Citation, Passage
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """One line of answers.jsonl.
+
+    Attributes:
+        key: fingerprint of all that shapes the answer: question, mode, model, index, adapter, prompts, settings.
+        id: the question's id.
+        usage: prompt_tokens, completion_tokens.
+        timings: retrieve_s, first_token_s, total_s.
+    """
+
+    key: str
+    id: str
+    mode: str
+    question: str
+    answer: str
+    model: str
+    adapter: str | None
+    abstained: bool
+    citations: list[Citation]
+    passages: list[Passage]
+    usage: dict[str, int]
+    timings: dict[str, float]
+
+    @classmethod
+    def of(cls, key: str, question_id: str, answer: Answer) -> AnswerRecord:
+        """Return the record of an assistant's answer."""
+        return cls(
+            key=key,
+            id=question_id,
+            mode=answer.mode,
+            question=answer.question,
+            answer=answer.answer,
+            model=answer.model,
+            adapter=answer.adapter,
+            abstained=answer.abstained,
+            citations=list(answer.citations),
+            passages=list(answer.passages),
+            usage=asdict(answer.usage),
+            timings={name: round(seconds, 4) for name, seconds in asdict(answer.timings).items()},
+        )
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> AnswerRecord:
+        """Return the record of a line. Raises KeyError or TypeError when the line is not one."""
+        citations = [Citation(**item) for item in data["citations"]]
+        return cls(**{**data, "citations": citations, "passages": [Passage(**item) for item in data["passages"]]})
+
+    def for_question(self, question_id: str) -> AnswerRecord:
+        """Return the record under another question's id: the same question asked twice is answered once."""
+        return replace(self, id=question_id)
+
+    def to_line(self) -> str:
+        """Return the record as one line of JSON, line end included."""
+        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
+
+
+class JsonLines:
+    """An append-only file of JSON objects, each with a ``key``. The last line may have been torn by a crash."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Return the lines by key, later ones winning, and cut off what follows the last whole line."""
+        if not self._path.exists():
+            return {}
+        data = self._path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            os.truncate(self._path, len(whole))
+        found: dict[str, dict[str, Any]] = {}
+        for line in whole.splitlines():
+            try:
+                item = json.loads(line)
+            except ValueError:
+                continue  # a block that the disk lost in a crash: the question is asked again
+            if isinstance(item, dict) and "key" in item:
+                found[item["key"]] = item
+        return found
+
+    @contextmanager
+    def appending(self) -> Iterator[Appender]:
+        """Open the file for more lines; each is handed to the operating system at once."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            yield Appender(stream)
+
+
+class Appender:
+    """Writes lines, flushing each."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """Append a line, its end included.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        with storage_errors("writing an answer"):
+            self._stream.write(line)
+            self._stream.flush()
+
+
+def read_answers(path: Path) -> dict[str, AnswerRecord]:
+    """Return the answers of an earlier run by key; lines of another format are left out and asked again."""
+    records: dict[str, AnswerRecord] = {}
+    for key, item in JsonLines(path).read().items():
+        try:
+            records[key] = AnswerRecord.from_json(item)
+        except (KeyError, TypeError):
+            continue
+    return records
+
+
+def write_answers(path: Path, records: Iterable[AnswerRecord]) -> None:
+    """Replace the file by exactly these answers."""
+    with storage_errors("writing the answers"):
+        write_text_atomic(path, "".join(record.to_line() for record in records))
+
+
+@contextmanager
+def evaluation_lock(folder: Path) -> Iterator[None]:
+    """Hold an evaluation's folder; two processes that append to one file would mix their answers.
+
+    Raises:
+        Busy: another evaluation writes there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Busy(f"another evaluation is writing to {folder}: wait for it, or choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()

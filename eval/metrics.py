@@ -1,0 +1,136 @@
+"""Metrics of one answer against its question, each a small function.
+
+A metric returns None where it does not apply to the question (token F1 of an unanswerable one), and NaN where it
+applies but has no value (citation precision of an answer that cites nothing): both stay out of the mean, and the
+second is counted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from doyen.eval.answers import AnswerRecord
+from doyen.eval.evidence import evidence_in, quotes_evidence
+from doyen.platform.core.records import Question
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+Score = float | None
+Metric = Callable[[Question, AnswerRecord], Score]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """How a metric is shown.
+
+    Attributes:
+        title: for tables.
+        better: "higher" or "lower".
+        explanation: one sentence for the report; docs/evaluation.md has the whole definition.
+    """
+
+    title: str
+    explanation: str
+    better: str = "higher"
+
+
+def squad_normalise(text: str) -> str:
+    """Return the text in lower case without ASCII punctuation, English articles and extra white space.
+
+    This is the normalisation of SQuAD's evaluation script (Rajpurkar et al. 2016, arXiv 1606.05250).
+    """
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def overlap_f1(answer: str, reference: str) -> float:
+    """Return SQuAD's token F1: the harmonic mean of precision and recall of the shared words, with repetition."""
+    given, wanted = squad_normalise(answer).split(), squad_normalise(reference).split()
+    if not given or not wanted:
+        return float(given == wanted)
+    shared = (Counter(given) & Counter(wanted)).total()
+    return 2 * shared / (len(given) + len(wanted))
+
+
+def token_f1(question: Question, record: AnswerRecord) -> Score:
+    """SQuAD token F1 (0 to 1) against the best of the references; answerable questions only, a refusal scores as text."""
+    if not question.answerable:
+        return None
+    return max(overlap_f1(record.answer, reference) for reference in question.answers)
+
+
+def exact_match(question: Question, record: AnswerRecord) -> Score:
+    """SQuAD exact match (0 or 1): equal to one of the references after normalisation; answerable questions only."""
+    if not question.answerable:
+        return None
+    return float(squad_normalise(record.answer) in {squad_normalise(reference) for reference in question.answers})
+
+
+def refusal_accuracy(question: Question, record: AnswerRecord) -> Score:
+    """Whether an unanswerable question was refused (0 or 1)."""
+    return None if question.answerable else float(record.abstained)
+
+
+def over_refusal(question: Question, record: AnswerRecord) -> Score:
+    """Whether an answerable question was refused (0 or 1; lower is better)."""
+    return float(record.abstained) if question.answerable else None
+
+
+def citation_precision(question: Question, record: AnswerRecord) -> Score:
+    """Share of the answer's citations that are right (0 to 1); NaN when it cites nothing.
+
+    A citation is right when it is of the evidence's document and its quote holds an evidence quote (or is part of
+    one), or the passage that it was taken from holds one. After ALCE (Gao et al. 2023, arXiv 2305.14627), with the
+    experts' quotes in place of an entailment model.
+    """
+    if not (question.answerable and question.evidence):
+        return None
+    if not record.citations:
+        return math.nan
+    holding = {passage.chunk_id for passage in record.passages if evidence_in(question, passage)}
+    right = [bool(quotes_evidence(question, citation)) or citation.chunk_id in holding for citation in record.citations]
+    return sum(right) / len(right)
+
+
+def citation_recall(question: Question, record: AnswerRecord) -> Score:
+    """Share of the evidence quotes that a citation's own quote holds or is part of (0 to 1); 0 when nothing is cited."""
+    if not (question.answerable and question.evidence):
+        return None
+    found = {number for citation in record.citations for number in quotes_evidence(question, citation)}
+    return len(found) / len(question.evidence)
+
+
+ANSWER_METRICS: dict[str, Metric] = {
+    "token_f1": token_f1,
+    "exact_match": exact_match,
+    "refusal_accuracy": refusal_accuracy,
+    "over_refusal": over_refusal,
+}
+PASSAGE_METRICS: dict[str, Metric] = {
+    "citation_precision": citation_precision,
+    "citation_recall": citation_recall,
+}
+"""Only in modes that are given passages; the others cannot cite."""
+
+INFO: dict[str, MetricInfo] = {
+    "token_f1": MetricInfo("Token F1", "Words shared with the reference answer, on answerable questions."),
+    "exact_match": MetricInfo("Exact match", "Answers that equal a reference apart from case, articles and punctuation."),
+    "rouge_l": MetricInfo("ROUGE-L", "Longest common word sequence with the reference, stemmed (RAGAS)."),
+    "string_presence": MetricInfo("String presence", "Answers that contain the reference word for word (RAGAS)."),
+    "semantic_similarity": MetricInfo("Semantic similarity", "Cosine of the embeddings of answer and reference (RAGAS)."),
+    "refusal_accuracy": MetricInfo("Refusal accuracy", "Unanswerable questions that were refused."),
+    "over_refusal": MetricInfo("Over-refusal", "Answerable questions that were refused.", better="lower"),
+    "citation_precision": MetricInfo("Citation precision", "Citations that point to the evidence."),
+    "citation_recall": MetricInfo("Citation recall", "Evidence quotes that a citation quotes."),
+    "context_precision": MetricInfo("Context precision", "How high the passages with evidence are ranked (RAGAS, no judge)."),
+    "context_recall": MetricInfo("Context recall", "Evidence quotes that are in the passages shown (RAGAS, no judge)."),
+    "judge_faithfulness": MetricInfo("Faithfulness", "Statements of the answer that the passages support, says the judge."),
+    "judge_answer_relevancy": MetricInfo("Answer relevancy", "How well the answer fits the question, says the judge."),
+    "judge_context_precision": MetricInfo("Context precision (judge)", "Ranking of the useful passages, says the judge."),
+    "judge_context_recall": MetricInfo("Context recall (judge)", "Reference statements that the passages support."),
+}

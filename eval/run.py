@@ -1,0 +1,214 @@
+"""An evaluation from questions to report: one readable pass over named steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from doyen.eval.answers import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
+from doyen.eval.identity import answer_key, manifest_settings
+from doyen.eval.judging import judge_answers
+from doyen.eval.questions import questions_sha256
+from doyen.eval.questions import sample as take_sample
+from doyen.eval.ragas_metrics import Embed
+from doyen.eval.report import Report, write_report
+from doyen.eval.retrieval_metrics import DEPTH, score_ranking
+from doyen.eval.scores import Table, judged_columns, score_mode
+from doyen.eval.summary import (
+    Bootstrap,
+    compare_modes,
+    source_clusters,
+    summarise_metrics,
+    summarise_retrieval,
+    summarise_tags,
+    summarise_usage,
+)
+from doyen.platform.core.errors import InputError, UsageError
+from doyen.platform.core.manifest import build_manifest
+from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.records import Question, Turn
+from doyen.platform.core.settings import Settings
+from doyen.platform.serving.answer import Answer
+from doyen.retrieval.passage import Retriever
+
+ANSWERS = "answers.jsonl"
+
+
+class Respondent(Protocol):
+    """What an evaluation needs of the assistant."""
+
+    def ask(
+        self,
+        question: str,
+        mode: str,
+        *,
+        history: Sequence[Turn] = (),
+        adapter: str | None = None,
+        record: bool = True,
+    ) -> Answer:
+        """Answer a question; ``record=False`` keeps it out of the store."""
+
+
+def run_evaluation(
+    assistant: Respondent,
+    retriever: Retriever | None,
+    questions: Sequence[Question],
+    *,
+    modes: Sequence[str],
+    out: Path,
+    settings: Settings,
+    manifest_inputs: Mapping[str, Any],
+    reporter: Reporter | None = None,
+    adapter: str | None = None,
+    sample: int | None = None,
+    embed: Embed | None = None,
+) -> Report:
+    """Ask every question in every mode and write answers.jsonl, report.json and report.html.
+
+    Stopped anywhere and called again with the same arguments it goes on where it was: an answer is asked for again only
+    when something that shapes it has changed (the question, the model, the prompts, and, for the modes that use them,
+    the index and the adapter).
+
+    Args:
+        assistant: answers; an evaluation never talks to an engine.
+        retriever: measured on the questions with evidence; None leaves retrieval out.
+        questions: the frozen questions.
+        modes: in the order in which they are shown; of each pair the later one is compared with the earlier.
+        out: folder of the report; made if need be.
+        manifest_inputs: names to hashes of what the answers rest on. "index" shapes the modes with passages, "adapter"
+            those with an adapter, "questions" none, everything else all of them.
+        adapter: "name:version" for the modes that need one.
+        sample: ask that many of the questions, every tag in proportion; None asks all.
+        embed: for semantic similarity and the judge's answer relevancy; None leaves the first out.
+
+    Raises:
+        UsageError: no questions, no modes, or a mode twice.
+        Busy: another evaluation writes to ``out``.
+        ServiceError: the model server or the judge failed.
+        StorageError: the disk is full.
+    """
+    reporter = reporter or Silent()
+    _check(questions, modes)
+    chosen = take_sample(questions, sample, settings.eval.seed) if sample is not None else list(questions)
+    with evaluation_lock(out):
+        records = answer_questions(assistant, chosen, modes, out / ANSWERS, settings, manifest_inputs, adapter, reporter)
+        tables = score_answers(chosen, records, embed, settings, out, reporter)
+        rankings = measure_retrieval(retriever, chosen, reporter) if retriever else {}
+        data = build_report(chosen, records, tables, rankings, settings, manifest_inputs, adapter)
+        return write_report(out, data, chosen, records, tables)
+
+
+def answer_questions(
+    assistant: Respondent,
+    questions: Sequence[Question],
+    modes: Sequence[str],
+    path: Path,
+    settings: Settings,
+    inputs: Mapping[str, Any],
+    adapter: str | None,
+    reporter: Reporter,
+) -> dict[str, list[AnswerRecord]]:
+    """Return mode → one answer a question; those of an earlier run are kept, the others asked for and written at once."""
+    known = read_answers(path)
+    records: dict[str, list[AnswerRecord]] = {}
+    with JsonLines(path).appending() as lines:
+        for mode in modes:
+            keys = [answer_key(question, mode, settings, inputs, adapter) for question in questions]
+            missing = sum(key not in known for key in keys)
+            with reporter.bar(f"Answering ({mode})", missing) as bar:
+                for question, key in zip(questions, keys, strict=True):
+                    if key not in known:
+                        known[key] = _ask(assistant, question, mode, adapter, key)
+                        lines.write(known[key].to_line())
+                        bar.advance()
+            # Equal questions share an answer; each keeps its own id.
+            records[mode] = [known[key].for_question(question.id) for question, key in zip(questions, keys, strict=True)]
+    write_answers(path, (record for mode in modes for record in records[mode]))
+    return records
+
+
+def score_answers(
+    questions: Sequence[Question],
+    records: Mapping[str, Sequence[AnswerRecord]],
+    embed: Embed | None,
+    settings: Settings,
+    out: Path,
+    reporter: Reporter,
+) -> dict[str, Table]:
+    """Return mode → scores, the judge's among them where one is set."""
+    with reporter.bar("Scoring", len(records)) as bar:
+        tables = {}
+        for mode, answers in records.items():
+            tables[mode] = score_mode(mode, questions, answers, embed)
+            bar.advance(note=mode)
+    if settings.eval.judge_url:
+        judgements = judge_answers(questions, records, embed, settings.eval, out, reporter)
+        for mode in records:
+            tables[mode] |= judged_columns(mode, questions, judgements)
+    return tables
+
+
+def measure_retrieval(retriever: Retriever, questions: Sequence[Question], reporter: Reporter) -> dict[str, dict[str, float]]:
+    """Return question id → retrieval metrics, for the questions with evidence, asked as the assistant asks them."""
+    from doyen.retrieval.query import standalone_query
+
+    quoted = [question for question in questions if question.evidence]
+    scores = {}
+    with reporter.bar("Retrieval", len(quoted)) as bar:
+        for question in quoted:
+            query = standalone_query(question.question, question.history)
+            scores[question.id] = score_ranking(question, retriever.retrieve(query, DEPTH))
+            bar.advance()
+    return scores
+
+
+def build_report(
+    questions: Sequence[Question],
+    records: Mapping[str, Sequence[AnswerRecord]],
+    tables: Mapping[str, Table],
+    rankings: Mapping[str, Mapping[str, float]],
+    settings: Settings,
+    inputs: Mapping[str, Any],
+    adapter: str | None,
+) -> dict[str, Any]:
+    """Return report.json: figures and manifest, as docs/evaluation.md describes them."""
+    seed, samples = settings.eval.seed, settings.eval.bootstrap_samples
+    bootstrap = Bootstrap(samples, seed, source_clusters(questions) if settings.eval.cluster_by_source else None)
+    ranked = [question for question in questions if question.id in rankings]
+    clusters = source_clusters(ranked) if settings.eval.cluster_by_source else None
+    retrieval = summarise_retrieval([rankings[question.id] for question in ranked], Bootstrap(samples, seed, clusters))
+    sha256 = questions_sha256(questions)
+    return {
+        "name": settings.name,
+        "manifest": build_manifest(
+            "report",
+            inputs={**inputs, "questions": sha256, "adapter": inputs.get("adapter", adapter), "modes": list(records)},
+            settings=manifest_settings(settings),
+            seed=seed,
+        ),
+        "questions": {"n": len(questions), "sha256": sha256},
+        "modes": {
+            mode: {"metrics": summarise_metrics(tables[mode], bootstrap), **summarise_usage(answers)}
+            for mode, answers in records.items()
+        },
+        "comparisons": compare_modes(tables, bootstrap),
+        "retrieval": retrieval["means"],
+        "retrieval_intervals": retrieval["intervals"],
+        "tags": summarise_tags(questions, tables, bootstrap),
+    }
+
+
+def _check(questions: Sequence[Question], modes: Sequence[str]) -> None:
+    if not questions:
+        raise UsageError("there are no questions to ask: name a questions.jsonl with at least one")
+    if not modes or len(set(modes)) < len(modes):
+        raise UsageError(f"the modes must be named, each once (found {', '.join(modes) or 'none'}): --modes base,rag")
+
+
+def _ask(assistant: Respondent, question: Question, mode: str, adapter: str | None, key: str) -> AnswerRecord:
+    try:
+        answer = assistant.ask(question.question, mode, history=question.history, adapter=adapter, record=False)
+    except InputError as error:
+        raise InputError(f"question {question.id!r} cannot be asked in mode {mode}: {error}") from error
+    return AnswerRecord.of(key, question.id, answer)
