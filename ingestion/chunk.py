@@ -117,7 +117,7 @@ def _atoms(document: ParsedDocument, most_words: int, counter: PieceCounter) -> 
     parts = [part for number, block in enumerate(document.blocks) for part in _parts(document.text, number, block)]
     texts = [document.text[start:end] for _, start, end in parts]
     atoms: list[Atom] = []
-    for (number, start, end), text, pieces in zip(parts, texts, counter.starts(texts), strict=True):
+    for (number, start, _), text, pieces in zip(parts, texts, counter.starts(texts), strict=True):
         block = document.blocks[number]
         whole = block.kind in ("heading", "list_item", "table_row")
         if not whole or count_between(pieces, 0, len(text)) > counter.limit or _words(text) > most_words:

@@ -12,11 +12,9 @@ import unicodedata
 import ftfy
 from ftfy.badness import is_bad
 
-INVISIBLE = {
-    code: None for code in (0x00AD, 0x200B, 0x2060, 0xFEFF, 0xFFFE, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-}
+INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff\ufffe\u061c\u202a-\u202e\u2066-\u2069]")
 """Soft hyphen, zero-width and bidirectional marks. Zero-width joiners stay: scripts and emoji need them."""
-CONTROLS = {code: " " for code in (*range(0, 9), 11, *range(14, 32), *range(127, 160)) if code != 0x85}
+CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 SPACES = re.compile(r"[^\S\n]+")
 EMPTY_LINES = re.compile(r"\n{3,}")
@@ -33,12 +31,12 @@ _REPAIR = ftfy.TextFixerConfig(
 
 
 def repair_text(text: str) -> str:
-    """Return the text with line ends made ``\\n``, mojibake repaired, control and invisible characters gone, in NFC."""
+    """Return the text with line feeds alone as line ends, mojibake repaired, control and invisible characters gone, in NFC."""
     text = LINE_ENDS.sub("\n", text)
     if is_bad(text):
         # Line by line: one damaged paragraph must not make ftfy guess about sound ones.
         text = "\n".join(ftfy.fix_text(line, _REPAIR) if is_bad(line) else line for line in text.split("\n"))
-    text = text.translate(INVISIBLE).translate(CONTROLS)
+    text = CONTROLS.sub(" ", INVISIBLE.sub("", text))
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -62,8 +60,8 @@ def join_lines(lines: list[str]) -> str:
     """Join printed lines to one paragraph, undoing the hyphenation at line ends.
 
     A soft hyphen always goes. After a hard one the halves are joined when the next line starts with a lower-case letter
-    and the joined word, or neither form, stands elsewhere in the paragraph with a hyphen ("long-\\nterm" keeps its own
-    when "long-term" occurs).
+    unless the compound stands elsewhere in the paragraph with a hyphen ("long-" and "term" keep it when
+    "long-term" occurs) or the first half is one that is mostly written with a hyphen.
     """
     whole = " ".join(lines)
     joined = ""
@@ -85,8 +83,9 @@ def join_lines(lines: list[str]) -> str:
     return _SOFT_BREAK.sub("", joined)
 
 
-COMPOUND_PREFIXES = frozenset(
-    "long short high low non self well half multi cross pre post re co anti mid full part two three four year "
-    "day month week re one first second third fourth end out in on up off real time cost risk tax cash".split()
-)
+_PREFIXES = """
+long short high low non self well half multi cross pre post re co anti mid full part two three four year day month week one
+first second third fourth end out in on up off real time cost risk tax cash
+"""
+COMPOUND_PREFIXES = frozenset(_PREFIXES.split())
 """First halves that English writes with a hyphen more often than without: their hyphen at a line end stays."""

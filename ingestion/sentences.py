@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
-ABBREVIATIONS = frozenset(
-    "al approx art ave bzw ca cf ch chap co corp dept dr ed eds e.g eg eq eqs est etc ex exp fig figs gen hr i.e ie inc incl jr kap "
-    "lt ltd max min mr mrs ms no nos nr op p par pos pp prof ref refs resp rev s.a sec sect seq sgt sp spp sr st str suppl syn "
-    "tab tel temp u.a usw v var viz vol vols vs z.b abb bspw d.h evtl ggf inkl mind sog vgl zzgl".split()
-)
+_ABBREVIATIONS = """
+al approx art ave bzw ca cf ch chap co corp dept dr ed eds e.g eg eq eqs est etc ex exp fig figs gen hr i.e ie inc incl jr kap
+lt ltd max min mr mrs ms no nos nr op p par pos pp prof ref refs resp rev s.a sec sect seq sgt sp spp sr st str suppl syn
+tab tel temp u.a usw v var viz vol vols vs z.b abb bspw d.h evtl ggf inkl mind sog vgl zzgl
+"""
+ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 _CANDIDATE = re.compile(
     r"(?P<latin>[.!?…]+[\"'”’»)\]]*\s+)"  # needs white space behind it
     r"|(?P<other>[。！？｡؟۔।॥]+[\"'”’»」』）\]]*\s*)"  # scripts that may do without
@@ -24,15 +25,13 @@ _LAST_WORD = re.compile(r"([^\s(\[\"'“‘«]+)$")
 
 def sentence_ends(text: str) -> list[int]:
     """Return the positions after which ``text`` may be cut, in order; the last one is its length."""
-    ends: list[int] = []
-    for match in _CANDIDATE.finditer(text):
-        if match.end() < len(text) and (match["other"] or match["line"] or _ends_sentence(text, match)):
-            ends.append(match.end())
+    inner = [match for match in _CANDIDATE.finditer(text) if match.end() < len(text)]
+    ends = [match.end() for match in inner if match["other"] or match["line"] or _ends_sentence(text, match)]
     return [*ends, len(text)]
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
-    following = text[match.end() :].lstrip(_OPENING)[:1] if match.end() < len(text) else ""
+    following = text[match.end() : match.end() + 4].lstrip(_OPENING)[:1]
     if following.islower():
         return False
     mark = match["latin"].rstrip()
@@ -44,4 +43,4 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
         return False
     # "1. Open the valve": the number of a list item belongs to what follows.
     begins_line = text.rfind("\n", 0, match.start()) + 1 == match.start() - len(word)
-    return not (word.isdigit() and (begins_line or len(word) <= 2 and following.isdigit()))
+    return not (word.isdigit() and (begins_line or (len(word) <= 2 and following.isdigit())))

@@ -56,7 +56,7 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
 
     Two columns without figures below are taken as names and values, not as a table with headings.
     """
-    first, body = [cell for cell in rows[0]], [row for row in rows[1:] if any(row)]
+    first, body = list(rows[0]), [row for row in rows[1:] if any(row)]
     filled = [cell for cell in first if cell]
     if not body or len(filled) < 2 or len(filled) < len(first) - 1 or len(set(filled)) < len(filled):
         return False

@@ -57,7 +57,8 @@ def read_document(data: bytes, name: str, limits: Limits) -> ParsedDocument:
 
 def too_large(size: int, limits: Limits) -> str:
     """Return the sentence about a file above ``max_bytes``."""
-    return f"it has {size / 1e6:,.0f} MB, more than ingestion.max_file_mb = {limits.max_bytes // 1_000_000}: split it or raise the setting"
+    most = limits.max_bytes // 1_000_000
+    return f"it has {size / 1e6:,.0f} MB, more than ingestion.max_file_mb = {most}: split it or raise the setting"
 
 
 def _format(data: bytes, name: str) -> str:

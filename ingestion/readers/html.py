@@ -14,14 +14,17 @@ from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.tables import add_table
 
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer form "
-    "header hgroup hr html legend li main ol p pre search section summary table tbody td tfoot th thead tr ul".split()
-) | frozenset(HEADINGS)
+_BLOCK_TAGS = """
+address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer form header
+hgroup hr html legend li main ol p pre search section summary table tbody td tfoot th thead tr ul
+"""
+BLOCKS = frozenset(_BLOCK_TAGS.split()) | frozenset(HEADINGS)
 DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_\-]+)", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)\b[^>]*?(/?)>")
-VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-IMPLIED_END = frozenset("p li td th tr dt dd option tbody thead tfoot".split())
+VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
+)
+IMPLIED_END = frozenset(("p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot"))
 DEEPEST = 256
 """HTML parsers take time that grows with the square of the depth; pages that people read are at most some dozens deep."""
 

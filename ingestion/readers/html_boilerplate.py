@@ -9,7 +9,10 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-NEVER_TEXT = "script, style, noscript, template, svg, iframe, object, canvas, audio, video, head, select, datalist, button, input, textarea"
+NEVER_TEXT = (
+    "script, style, noscript, template, svg, iframe, object, canvas, audio, video, head, "
+    "select, datalist, button, input, textarea"
+)
 ROLES = frozenset(["navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alertdialog", "toolbar"])
 MARKED = re.compile(
     r"(?:^|[-_\s])(?:nav|navbar|navigation|menu|breadcrumbs?|cookies?|consent|gdpr|sidebar|side-bar|footer|site-header|"

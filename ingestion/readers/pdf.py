@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 
 import pypdfium2 as pdfium
 
@@ -224,6 +225,6 @@ def _heading_levels(lines: list[Line], body: float) -> dict[float, int]:
 
 def _pitch(lines: list[Line]) -> float:
     """Return the most frequent distance between lines of a page, in points."""
-    steps = Counter(round(above.bottom - below.bottom) for above, below in zip(lines, lines[1:], strict=False))
+    steps = Counter(round(above.bottom - below.bottom) for above, below in pairwise(lines))
     usual = [(count, step) for step, count in steps.items() if 4 < step < 40]
     return float(max(usual)[1]) if usual else 12.0

@@ -112,7 +112,7 @@ def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
         if (step <= 0 and not beside) or step > 3.5 * max(line.size, previous.size) or line.size > 1.25 * size:
             break
         cells = joined_segments(line)
-        if BULLET.match(line.text) or len(cells) == 1 and not _is_label_or_continuation(grid, cells[0]):
+        if BULLET.match(line.text) or (len(cells) == 1 and not _is_label_or_continuation(grid, cells[0])):
             break
         places = [_column(grid, cell) for cell in cells]
         if any(place is None for place in places):

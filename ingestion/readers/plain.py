@@ -62,9 +62,11 @@ def _add_list(builder: DocumentBuilder, lines: list[str]) -> None:
 
 def heading_level(line: str, *, first: bool) -> int:
     """Return the level that a line standing alone has as a heading, 0 if it reads like a sentence or a datum."""
+    if len(line) > LONGEST_HEADING:
+        return 0
     words = line.split()
     letters = sum(letter.isalpha() for letter in line)
-    if not words or len(line) > LONGEST_HEADING or letters < 0.5 * len(line.replace(" ", "")) or "://" in line:
+    if not words or letters < 0.5 * len(line.replace(" ", "")) or "://" in line:
         return 0
     if line[-1] in ".,;!?。！？" or ": " in line or "=" in line or "|" in line:
         return 0

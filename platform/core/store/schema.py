@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -55,6 +55,17 @@ class DocumentVersionRow(Base):
     pages: Mapped[list[Any]]
     """[start, end] of each page in the text; empty where there are no pages."""
     created_at: Mapped[str]
+
+
+class DocumentSignatureRow(Base):
+    """What tells exact and near duplicates of a current document, so that finding them needs no text."""
+
+    __tablename__ = "document_signatures"
+
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.document_id", ondelete="CASCADE"), primary_key=True)
+    text_sha256: Mapped[str] = mapped_column(index=True)
+    minhash: Mapped[bytes] = mapped_column(LargeBinary)
+    """MinHash of the text's shingles: 128 unsigned 64-bit numbers."""
 
 
 class ChunkRow(Base):

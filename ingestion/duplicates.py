@@ -1,0 +1,98 @@
+"""Exact and near duplicates among documents.
+
+Near duplicates are found with MinHash signatures and locality-sensitive hashing (Broder 1997; Leskovec, Rajaraman and
+Ullman, Mining of Massive Datasets, chapter 3) over word 5-grams; each candidate pair is then verified by its true Jaccard
+similarity, so that the approximation can miss a pair but never invent one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERMUTATIONS = 128
+SHINGLE_WORDS = 5
+SHINGLE_LETTERS = 8
+BATCH = 4096
+CANDIDATE_SHARE = 0.8
+"""Candidates are sought from this share of the threshold on: at the threshold itself LSH misses a third of the pairs."""
+_WORD = re.compile(r"\w+")
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256 of a parsed text: files that differ in bytes alone (encoding, line ends) are exact duplicates."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def shingles(text: str) -> set[str]:
+    """Return the word 5-grams of a text, letter 8-grams where words are not parted by spaces."""
+    words = _WORD.findall(text.lower())
+    letters = sum(map(len, words))
+    if words and letters / len(words) > 15:
+        joined = "".join(words)
+        return {joined[i : i + SHINGLE_LETTERS] for i in range(max(1, len(joined) - SHINGLE_LETTERS + 1))}
+    return {" ".join(words[i : i + SHINGLE_WORDS]) for i in range(max(1, len(words) - SHINGLE_WORDS + 1))}
+
+
+def jaccard(a: set[str], b: set[str]) -> float:
+    """Return the share of common members; 1.0 for two empty sets."""
+    return len(a & b) / len(a | b) if a or b else 1.0
+
+
+def signature(text: str) -> bytes:
+    """Return the MinHash of a text: 128 unsigned 64-bit numbers, little endian."""
+    from datasketch import MinHash
+
+    minhash = MinHash(num_perm=PERMUTATIONS)
+    encoded = [shingle.encode("utf-8") for shingle in shingles(text)]
+    for first in range(0, len(encoded), BATCH):
+        minhash.update_batch(encoded[first : first + BATCH])
+    values: NDArray[np.uint64] = np.asarray(minhash.hashvalues, dtype="<u8")
+    return values.tobytes()
+
+
+def near_groups(signatures: Mapping[str, bytes], text_of: Callable[[str], str], threshold: float) -> dict[str, str]:
+    """Group documents whose texts are alike.
+
+    Args:
+        signatures: document id to signature.
+        text_of: returns the text of a document; called only for candidates.
+        threshold: least Jaccard similarity of two documents that are put together. Groups are transitive.
+
+    Returns:
+        Document id to group; a group is named by the smallest of its document ids.
+    """
+    parent = {document: document for document in signatures}
+
+    def root(document: str) -> str:
+        while parent[document] != document:
+            parent[document] = parent[parent[document]]
+            document = parent[document]
+        return document
+
+    sets: dict[str, set[str]] = {}
+    for a, b in _candidates(signatures, threshold):
+        if root(a) == root(b):
+            continue
+        for document in (a, b):
+            if document not in sets:
+                sets[document] = shingles(text_of(document))
+        if jaccard(sets[a], sets[b]) >= threshold:
+            low, high = sorted((root(a), root(b)))
+            parent[high] = low
+    return {document: root(document) for document in signatures}
+
+
+def _candidates(signatures: Mapping[str, bytes], threshold: float) -> Iterable[tuple[str, str]]:
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(threshold=max(0.05, CANDIDATE_SHARE * threshold), num_perm=PERMUTATIONS)
+    for document in sorted(signatures):
+        minhash = MinHash(num_perm=PERMUTATIONS, hashvalues=np.frombuffer(signatures[document], dtype="<u8"))
+        for other in sorted(index.query(minhash)):
+            yield other, document
+        index.insert(document, minhash)

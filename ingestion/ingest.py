@@ -1,0 +1,276 @@
+"""Documents into the store: parse, clean, cut into chunks, find duplicates; only what has changed since the last time.
+
+Each document is one transaction: a run that is killed leaves whole documents, and the next run goes on. The caller holds
+the workspace's writer lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from sqlalchemy import func, select, update
+
+from doyen.ingestion import chunk as chunking
+from doyen.ingestion.chunk import chunk_document
+from doyen.ingestion.duplicates import near_groups, signature, text_hash
+from doyen.ingestion.naming import choose_sources
+from doyen.ingestion.pieces import PieceCounter, open_counter
+from doyen.ingestion.readers import is_supported, read_document, too_large
+from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.report import IngestReport
+from doyen.ingestion.rows import Prepared, delete_document, write_document
+from doyen.ingestion.sources import Findings, FoundFile, find_files
+from doyen.platform.core.errors import DoyenError, InputError, NotFoundError, UnreadableDocument
+from doyen.platform.core.files import sha256_bytes
+from doyen.platform.core.manifest import fingerprint, short_id
+from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
+from doyen.platform.core.workspace import Workspace
+
+READERS_VERSION = 1
+"""Raise it when the same file would be parsed differently: documents are then read again."""
+UPLOADS = ""
+"""The root of documents that came as bytes and not from a folder."""
+LONGEST_SOURCE = 500
+
+log = logging.getLogger(__name__)
+
+
+def ingest(workspace: Workspace, store: Store, paths: Sequence[Path], *, reporter: Reporter | None = None) -> IngestReport:
+    """Bring the store up to date with files and folders.
+
+    In a folder, unchanged documents are skipped, changed ones replaced, missing ones removed. A document that cannot be
+    read is reported and does not stop the others; an earlier version of it stays.
+
+    Args:
+        workspace: gives the settings.
+        store: receives documents, versions and chunks; ``update_index`` then brings the index up to date.
+        paths: folders (all supported files below them) and single files.
+        reporter: shows progress.
+
+    Raises:
+        InputError: a path does not exist; nothing was changed.
+        ModelMissing: the embedder, whose window limits the chunks, is not on this machine.
+        StorageError: the disk is full; documents written before are whole.
+    """
+    reporter = reporter or Silent()
+    desk = Desk(workspace, store)
+    findings = find_files(paths)
+    report = IngestReport(
+        skipped=findings.skipped,
+        failed=[(path, f"it cannot be looked at ({why}): mend its rights") for path, why in findings.unreadable],
+    )
+    known = _known_documents(store)
+    named = choose_sources(findings.files, known)
+    with reporter.bar("Reading documents", len(named)) as bar:
+        for source, file in named.items():
+            _ingest_file(desk, known.get(source), source, file, report)
+            bar.advance(note=source)
+    _remove_missing(store, findings, known, set(named), report)
+    settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
+    return _count(store, report)
+
+
+def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -> IngestReport:
+    """Add or replace one document that was uploaded.
+
+    Args:
+        workspace: gives the settings.
+        store: receives the document.
+        source: its name, also a path with forward slashes; the extension says the format.
+        data: its bytes.
+
+    Raises:
+        InputError: the name is unusable, or belongs to a file of an ingested folder.
+        UnreadableDocument: it cannot be parsed; nothing was changed.
+    """
+    _check_source(source)
+    desk = Desk(workspace, store)
+    with store.session() as session:
+        row = session.get(DocumentRow, short_id(source))
+    if row is not None and row.root != UPLOADS:
+        raise InputError(f"{source!r} comes from the folder {row.root}: upload it under another name or change the file there")
+    report = IngestReport()
+    version = sha256_bytes(data)
+    if row is not None and (row.version, row.settings_fingerprint) == (version, desk.fingerprint):
+        report.unchanged.append(source)
+        return _count(store, report)
+    try:
+        prepared = desk.prepare(source, UPLOADS, data, modified_ns=0)
+    except UnreadableDocument as error:
+        raise UnreadableDocument(f"{source}: {error}") from error
+    _write(store, prepared, report, is_new=row is None)
+    settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
+    return _count(store, report)
+
+
+def remove_document(store: Store, source_or_id: str) -> str:
+    """Remove a document and its chunks, and note the chunks for removal from the index; return its source.
+
+    Raises:
+        NotFoundError: there is no such document.
+    """
+    with store.session() as session:
+        row = session.scalar(
+            select(DocumentRow).where((DocumentRow.source == source_or_id) | (DocumentRow.document_id == source_or_id))
+        )
+        if row is None:
+            raise NotFoundError(f"there is no document {source_or_id!r}: `doyen documents` lists them")
+        source = row.source
+        delete_document(session, row.document_id)
+    return source
+
+
+class Desk:
+    """Turns bytes into prepared documents with the workspace's settings.
+
+    Attributes:
+        fingerprint: changes when the same bytes would give other text or chunks.
+    """
+
+    def __init__(self, workspace: Workspace, store: Store) -> None:
+        settings = workspace.settings.ingestion
+        self.store = store
+        self.chunk_words = settings.chunk_words
+        self.counter: PieceCounter = open_counter(workspace.settings.retrieval.embedder)
+        megabyte = 1_000_000
+        self.limits = Limits(settings.max_file_mb * megabyte, 4 * settings.max_file_mb * megabyte, settings.max_pages)
+        self.fingerprint = fingerprint(
+            {
+                "readers": READERS_VERSION,
+                "chunking": chunking.VERSION,
+                "chunk_words": settings.chunk_words,
+                "pieces": self.counter.limit,
+                "embedder": workspace.settings.retrieval.embedder,
+            }
+        )[:16]
+
+    def prepare(self, source: str, root: str, data: bytes, *, modified_ns: int) -> Prepared:
+        """Parse and chunk a document.
+
+        Raises:
+            UnreadableDocument: it cannot be parsed.
+        """
+        document = read_document(data, source, self.limits)
+        chunks = chunk_document(document, chunk_words=self.chunk_words, counter=self.counter)
+        if not document.title:
+            document = replace(document, title=PurePosixPath(source).stem)
+        return Prepared(
+            source=source,
+            root=root,
+            version=sha256_bytes(data),
+            size=len(data),
+            modified_ns=modified_ns,
+            fingerprint=self.fingerprint,
+            document=document,
+            chunks=chunks,
+            text_sha256=text_hash(document.text),
+            minhash=signature(document.text),
+        )
+
+
+def settle_near_groups(store: Store, threshold: float) -> None:
+    """Put near-duplicates into common groups; nothing is done when no document is new, changed or without its twin."""
+    with store.session() as session:
+        current = dict(session.execute(select(DocumentRow.document_id, DocumentRow.near_group)).tuples().all())
+        if all(group in current for group in current.values()):
+            return
+        versions = dict(session.execute(select(DocumentRow.document_id, DocumentRow.version)).tuples().all())
+        query = select(DocumentSignatureRow.document_id, DocumentSignatureRow.minhash)
+        signatures = dict(session.execute(query).tuples().all())
+
+        def text_of(document_id: str) -> str:
+            version = session.get(DocumentVersionRow, (document_id, versions[document_id]))
+            return version.text if version is not None else ""
+
+        groups = near_groups(signatures, text_of, threshold)
+        for document_id, group in groups.items():
+            if current[document_id] != group:
+                session.execute(update(DocumentRow).where(DocumentRow.document_id == document_id).values(near_group=group))
+
+
+def _known_documents(store: Store) -> dict[str, DocumentRow]:
+    with store.session() as session:
+        return {row.source: row for row in session.scalars(select(DocumentRow))}
+
+
+def _ingest_file(desk: Desk, row: DocumentRow | None, source: str, file: FoundFile, report: IngestReport) -> None:
+    """Bring one document up to date, or report why it cannot be."""
+    same_settings = row is not None and row.settings_fingerprint == desk.fingerprint and row.root == file.root
+    if row is not None and same_settings and (row.size, row.modified_ns) == (file.size, file.modified_ns):
+        report.unchanged.append(source)
+        return
+    try:
+        if file.size > desk.limits.max_bytes:
+            raise UnreadableDocument(too_large(file.size, desk.limits))
+        data = file.path.read_bytes()
+        if row is not None and same_settings and row.version == sha256_bytes(data):
+            _touch(desk.store, row, file)
+            report.unchanged.append(source)
+            return
+        prepared = desk.prepare(source, file.root, data, modified_ns=file.modified_ns)
+    except UnreadableDocument as error:
+        report.failed.append((source, str(error)))
+    except OSError as error:
+        report.failed.append((source, f"it cannot be read ({error.strerror or error}): mend its rights or remove it"))
+    except DoyenError:
+        raise
+    except Exception as error:
+        # A parser's own fault on one file must not stop the others; the log has the details.
+        log.warning("reading %s failed", source, exc_info=error)
+        report.failed.append(
+            (source, f"the reader failed on it ({type(error).__name__}: {error}): convert it to another format")
+        )
+    else:
+        _write(desk.store, prepared, report, is_new=row is None)
+
+
+def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bool) -> None:
+    with store.session() as session:
+        twin = write_document(session, prepared)
+        if twin:
+            original = session.get(DocumentRow, twin)
+            report.duplicates.append((prepared.source, original.source if original is not None else twin))
+    (report.added if is_new else report.updated).append(prepared.source)
+
+
+def _touch(store: Store, row: DocumentRow, file: FoundFile) -> None:
+    """Remember the time of a file that was written again with the same content, so that it is not hashed every time."""
+    with store.session() as session:
+        session.execute(
+            update(DocumentRow).where(DocumentRow.document_id == row.document_id).values(modified_ns=file.modified_ns)
+        )
+
+
+def _remove_missing(
+    store: Store, findings: Findings, known: dict[str, DocumentRow], present: set[str], report: IngestReport
+) -> None:
+    """Remove documents of the searched folders whose files are gone."""
+    for source, row in sorted(known.items()):
+        if row.root not in findings.folders or source in present:
+            continue
+        path = Path(row.root) / source.removeprefix(f"{Path(row.root).name}/")
+        if any(path.is_relative_to(folder) for folder, _ in findings.unreadable):
+            continue
+        with store.session() as session:
+            delete_document(session, row.document_id)
+        report.removed.append(source)
+
+
+def _count(store: Store, report: IngestReport) -> IngestReport:
+    with store.session() as session:
+        report.n_documents = session.scalar(select(func.count()).select_from(DocumentRow)) or 0
+        report.n_chunks = session.scalar(select(func.count()).select_from(ChunkRow)) or 0
+    return report
+
+
+def _check_source(source: str) -> None:
+    parts = PurePosixPath(source).parts
+    if not parts or len(source) > LONGEST_SOURCE or source.startswith("/") or ".." in parts or not source.isprintable():
+        raise InputError(f"{source[:80]!r} is no usable document name: give a relative path such as 'policies/travel.pdf'")
+    if not is_supported(source):
+        raise InputError(f"files of type {PurePosixPath(source).suffix or '(none)'} are not read: convert {source!r} first")

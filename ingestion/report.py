@@ -1,0 +1,38 @@
+"""What an ingestion did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class IngestReport:
+    """What an ingestion did, by source.
+
+    Attributes:
+        added, updated, unchanged, removed: sources.
+        duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
+        failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
+        skipped: (path, reason) of files that are no documents.
+        n_documents, n_chunks: in the whole workspace afterwards.
+    """
+
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    n_documents: int = 0
+    n_chunks: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the store holds something else than before."""
+        return bool(self.added or self.updated or self.removed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as the command line and the gateway show it."""
+        return asdict(self)

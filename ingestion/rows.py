@@ -1,0 +1,165 @@
+"""Writing documents to the store: one document, its version, chunks and signature in one transaction, or nothing."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.chunk import Chunk
+from doyen.ingestion.document import ParsedDocument
+from doyen.platform.core.manifest import now, short_id
+from doyen.platform.core.store.schema import (
+    ChunkRow,
+    DocumentRow,
+    DocumentSignatureRow,
+    DocumentVersionRow,
+    IndexRemovalRow,
+)
+
+SQL_BATCH = 500
+"""Ids in one statement: databases limit the number of parameters."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A parsed and chunked document, ready to be written.
+
+    Attributes:
+        version: SHA-256 of the file's bytes.
+        fingerprint: of the settings and versions that shaped text and chunks.
+        text_sha256, minhash: see DocumentSignatureRow.
+    """
+
+    source: str
+    root: str
+    version: str
+    size: int
+    modified_ns: int
+    fingerprint: str
+    document: ParsedDocument
+    chunks: Sequence[Chunk]
+    text_sha256: str
+    minhash: bytes
+
+    @property
+    def document_id(self) -> str:
+        """The stable id of the source."""
+        return short_id(self.source)
+
+
+def write_document(session: Session, prepared: Prepared) -> str | None:
+    """Write a document, new or changed; return the document id of its exact duplicate if there is one.
+
+    Chunks that stay the same keep their rows; those that go are noted for removal from the index.
+    """
+    document_id = prepared.document_id
+    twin = _twin(session, prepared)
+    signature = session.get(DocumentSignatureRow, document_id)
+    if signature is not None and signature.text_sha256 != prepared.text_sha256:
+        _pass_on_chunks(session, document_id)
+    row = session.get(DocumentRow, document_id) or DocumentRow(document_id=document_id, source=prepared.source)
+    row.root, row.version = prepared.root, prepared.version
+    row.title, row.media_type = prepared.document.title, prepared.document.media_type
+    row.size, row.modified_ns = prepared.size, prepared.modified_ns
+    row.settings_fingerprint, row.duplicate_of = prepared.fingerprint, twin
+    row.near_group, row.ingested_at = "", now()
+    session.add(row)
+    session.merge(DocumentSignatureRow(document_id=document_id, text_sha256=prepared.text_sha256, minhash=prepared.minhash))
+    session.merge(
+        DocumentVersionRow(
+            document_id=document_id,
+            version=prepared.version,
+            source=prepared.source,
+            text=prepared.document.text,
+            pages=[list(page) for page in prepared.document.pages],
+            created_at=now(),
+        )
+    )
+    session.flush()
+    chunks = [] if twin else [_chunk_row(row, number, chunk) for number, chunk in enumerate(prepared.chunks)]
+    _replace_chunks(session, document_id, chunks)
+    if twin:
+        session.execute(update(DocumentRow).where(DocumentRow.duplicate_of == document_id).values(duplicate_of=twin))
+    return twin
+
+
+def delete_document(session: Session, document_id: str) -> None:
+    """Delete a document; an exact duplicate takes its place in the index, its versions are kept."""
+    _pass_on_chunks(session, document_id)
+    _replace_chunks(session, document_id, [])
+    session.execute(delete(DocumentSignatureRow).where(DocumentSignatureRow.document_id == document_id))
+    session.execute(delete(DocumentRow).where(DocumentRow.document_id == document_id))
+
+
+def _twin(session: Session, prepared: Prepared) -> str | None:
+    """Return the indexed document with the same text, if there is another one."""
+    return session.scalar(
+        select(DocumentRow.document_id)
+        .join(DocumentSignatureRow, DocumentSignatureRow.document_id == DocumentRow.document_id)
+        .where(
+            DocumentSignatureRow.text_sha256 == prepared.text_sha256,
+            DocumentRow.duplicate_of.is_(None),
+            DocumentRow.document_id != prepared.document_id,
+            DocumentRow.settings_fingerprint == prepared.fingerprint,
+        )
+        .order_by(DocumentRow.source)
+        .limit(1)
+    )
+
+
+def _chunk_row(row: DocumentRow, number: int, chunk: Chunk) -> ChunkRow:
+    parts = (row.document_id, row.version, row.settings_fingerprint, str(chunk.start), str(chunk.end))
+    return ChunkRow(
+        chunk_id=short_id(*parts),
+        document_id=row.document_id,
+        version=row.version,
+        ordinal=number,
+        start=chunk.start,
+        end=chunk.end,
+        page=chunk.page,
+        heading=chunk.heading,
+        text=chunk.text,
+        indexed=False,
+    )
+
+
+def _replace_chunks(session: Session, document_id: str, chunks: Sequence[ChunkRow]) -> None:
+    old = set(session.scalars(select(ChunkRow.chunk_id).where(ChunkRow.document_id == document_id)))
+    new = {chunk.chunk_id for chunk in chunks}
+    for batch in _batches(sorted(old - new)):
+        session.execute(delete(ChunkRow).where(ChunkRow.chunk_id.in_(batch)))
+        for chunk_id in batch:
+            session.merge(IndexRemovalRow(chunk_id=chunk_id))
+    for batch in _batches(sorted(new - old)):
+        session.execute(delete(IndexRemovalRow).where(IndexRemovalRow.chunk_id.in_(batch)))
+    session.add_all(chunk for chunk in chunks if chunk.chunk_id not in old)
+    session.flush()
+
+
+def _pass_on_chunks(session: Session, document_id: str) -> None:
+    """Before a document changes or goes, cut its first exact duplicate at the same places: their texts are the same."""
+    heirs = list(
+        session.scalars(select(DocumentRow).where(DocumentRow.duplicate_of == document_id).order_by(DocumentRow.source))
+    )
+    if not heirs:
+        return
+    heir = heirs[0]
+    version = session.get(DocumentVersionRow, (heir.document_id, heir.version))
+    page_starts = [start for start, _ in version.pages] if version is not None else []
+    old = session.scalars(select(ChunkRow).where(ChunkRow.document_id == document_id).order_by(ChunkRow.ordinal)).all()
+    heir.duplicate_of = None
+    chunks = [
+        Chunk(row.start, row.end, bisect_right(page_starts, row.start) if page_starts else None, row.heading, row.text)
+        for row in old
+    ]
+    _replace_chunks(session, heir.document_id, [_chunk_row(heir, number, chunk) for number, chunk in enumerate(chunks)])
+    session.execute(update(DocumentRow).where(DocumentRow.duplicate_of == document_id).values(duplicate_of=heir.document_id))
+    session.flush()
+
+
+def _batches(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (values[first : first + SQL_BATCH] for first in range(0, len(values), SQL_BATCH))
