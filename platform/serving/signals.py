@@ -28,7 +28,7 @@ def before_features(query: str, passages: Sequence[Passage], refusal_logprob: fl
     Args:
         query: what was retrieved for.
         passages: best first, at least one.
-        refusal_logprob: mean log-probability per token of the refusal after the prompt, where the engine can tell.
+        refusal_logprob: mean log-probability per token of the refusal's opening after the prompt, where the engine can tell.
     """
     terms = _terms(query)
     features = {

@@ -1,0 +1,320 @@
+"""The assistant with small fakes for engine and retriever, and the real registry and store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from doyen.finetune.registry import Registry
+from doyen.platform.core.errors import IncompatibleError, IndexMissing, InputError, MissingPart, NotFoundError, PromptTooLong
+from doyen.platform.core.records import REFUSAL, Turn
+from doyen.platform.core.settings import Settings
+from doyen.platform.core.store.schema import AnswerRow
+from doyen.platform.serving.assistant import Answer, Assistant, LazyRetriever, open_assistant
+from doyen.platform.serving.engines import Generation
+from doyen.platform.serving.refusal import AbstentionModel, Head, save_abstention
+from doyen.retrieval.passage import Passage
+
+TEXT = "Tighten the head screws crosswise to 2.1 Nm in two passes. Wear gloves."
+PASSAGES = [
+    Passage("c1", "d1", "v1", "pump.md", 0, len(TEXT), None, "Assembly", 0.9, TEXT, {"dense": 0.7}),
+    Passage("c2", "d2", "v1", "lamp.md", 10, 40, 3, "", 0.5, "The lamp lasts 4,000 operating.", {"dense": 0.2}),
+]
+
+
+@dataclass
+class FakeEngine:
+    """Says what it is told to, in pieces of three characters."""
+
+    text: str = "2.1 Nm, crosswise in two passes."
+    base_sha256: str = "a" * 64
+    model: str = "fake"
+    refusal_logprob: float | None = -4.0
+    window: int = 10_000
+    requests: list = field(default_factory=list)
+    closed: bool = False
+    cancelled: bool = False
+
+    def stream(self, request):
+        self.requests.append(request)
+        prompt = sum(len(message["content"]) for message in request.messages)
+        if prompt > self.window:
+            raise PromptTooLong("too long: ask shorter")
+        try:
+            for start in range(0, len(self.text), 3):
+                yield self.text[start : start + 3]
+        except GeneratorExit:
+            self.cancelled = True
+            raise
+        yield Generation(self.text, "stop", prompt, 9, [-0.2] * 9 if request.want_logprobs else [])
+
+    def score(self, request, continuations):
+        if self.refusal_logprob is None:
+            raise MissingPart("cannot")
+        return [self.refusal_logprob for _ in continuations]
+
+    def close(self):
+        self.closed = True
+
+
+@dataclass
+class FakeRetriever:
+    passages: list[Passage]
+    queries: list = field(default_factory=list)
+
+    def retrieve(self, query, k, *, exclude_documents=()):
+        self.queries.append((query, k))
+        return [passage for passage in self.passages if passage.document_id not in exclude_documents][:k]
+
+
+@pytest.fixture
+def parts(workspace, store):
+    engine, retriever = FakeEngine(), FakeRetriever(list(PASSAGES))
+    registry = Registry(workspace, store)
+    return Assistant(retriever, engine, registry, store, workspace.settings, state=workspace.state), engine, retriever
+
+
+def add_adapter(assistant: Assistant, folder: Path, name="legal", base="a" * 64, created="2025-01-01"):
+    folder.mkdir(exist_ok=True)
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    manifest = {"inputs": {"base": base}, "created_at": created}
+    adapter = assistant.registry.register(name, folder, base_model="fake", dataset_id="set", manifest=manifest)
+    shutil.rmtree(folder)
+    return adapter
+
+
+def rule(path: Path, *, refuse_below=0.0, trust_from=0.0, threshold=0.0, model="fake"):
+    """Store an abstention model whose probabilities are 0.5 before and after."""
+    head = Head(features=[], means=[], scales=[], weights=[], bias=0.0)
+    values = {"refuse_below": refuse_below, "trust_from": trust_from, "threshold": threshold}
+    save_abstention(path, AbstentionModel(mode="rag", model=model, before=head, after=head, manifest={}, **values))
+
+
+def test_rag_answers_with_citations_and_is_recorded(parts, store):
+    assistant, engine, _ = parts
+    answer = assistant.ask("  What torque do the head screws get? ", "rag")
+    assert answer.answer == engine.text
+    assert not answer.abstained
+    assert answer.passages == PASSAGES
+    assert answer.citations
+    for citation in answer.citations:
+        passage = PASSAGES[citation.marker - 1]
+        place = citation.start - passage.start
+        assert passage.text[place : place + len(citation.quote)] == citation.quote
+    shown = engine.requests[0].messages[-1]["content"]
+    assert all(passage.text in shown for passage in PASSAGES)
+    with store.session() as session:
+        row = session.scalars(select(AnswerRow)).one()
+    assert (row.answer_id, row.question, row.answer, row.mode) == (answer.answer_id, answer.question, answer.answer, "rag")
+    assert row.passages[0]["text"] == TEXT
+
+
+def test_json_is_the_contract(parts):
+    assistant, _, _ = parts
+    value = json.loads(json.dumps(assistant.ask("Torque?", "rag").to_json()))
+    assert list(value) == [
+        *("question", "answer", "mode", "model", "adapter", "abstained", "citations", "usage", "timings", "answer_id")
+    ]
+    assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
+    assert set(value["timings"]) == {"retrieve_s", "first_token_s", "total_s"}
+    assert set(value["citations"][0]) == {"marker", "chunk_id", "source", "start", "end", "page", "quote"}
+    assert value["timings"]["retrieve_s"] <= value["timings"]["first_token_s"] <= value["timings"]["total_s"]
+
+
+def test_base_needs_no_index_and_cites_nothing(parts):
+    assistant, engine, retriever = parts
+    answer = assistant.ask("Hello?", "base")
+    assert (answer.passages, answer.citations, answer.adapter, retriever.queries) == ([], [], None, [])
+    assert engine.requests[0].adapter is None
+
+
+def test_the_stream_is_the_answer(parts):
+    assistant, engine, _ = parts
+    *pieces, last = assistant.stream("Torque?", "rag")
+    assert isinstance(last, Answer)
+    assert len(pieces) > 3
+    assert "".join(pieces) == engine.text == last.answer
+
+
+def test_closing_the_stream_stops_the_engine_and_records_nothing(parts, store):
+    assistant, engine, _ = parts
+    stream = assistant.stream("Torque?", "rag")
+    next(stream)
+    stream.close()
+    assert engine.cancelled
+    with store.session() as session:
+        assert session.scalars(select(AnswerRow)).all() == []
+
+
+def test_recording_can_be_turned_off(parts, store):
+    assistant, _, _ = parts
+    assistant.ask("Torque?", "rag", record=False)
+    with store.session() as session:
+        assert session.scalars(select(AnswerRow)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("question", "mode", "error", "words"),
+    [
+        ("x", "magic", NotFoundError, "base, rag, finetune, hybrid"),
+        ("  \n", "rag", InputError, "empty"),
+        ("y" * 100_000, "rag", InputError, "100,000 characters"),
+        ("x", "finetune", NotFoundError, "doyen train"),
+        ("x", "hybrid", NotFoundError, "doyen train"),
+    ],
+)
+def test_wrong_requests_are_told_before_anything_is_done(parts, question, mode, error, words):
+    assistant, engine, retriever = parts
+    with pytest.raises(error, match=words):
+        assistant.ask(question, mode)
+    assert (engine.requests, retriever.queries) == ([], [])
+
+
+def test_adapters_are_chosen_by_name_promotion_and_age(parts, tmp_path):
+    assistant, engine, _ = parts
+    add_adapter(assistant, tmp_path / "x", "legal", created="2025-01-01")
+    add_adapter(assistant, tmp_path / "x", "medical", created="2025-01-02")
+    assert assistant.ask("x", "finetune").adapter == "medical:1"
+    assistant.registry.promote("legal:1")
+    assert assistant.ask("x", "hybrid").adapter == "legal:1"
+    assert assistant.ask("x", "hybrid", adapter="medical").adapter == "medical:1"
+    assert engine.requests[-1].adapter.name == "medical:1"
+    with pytest.raises(NotFoundError, match="tax"):
+        assistant.ask("x", "hybrid", adapter="tax")
+
+
+def test_an_adapter_of_another_base_is_refused(parts, tmp_path):
+    assistant, engine, _ = parts
+    add_adapter(assistant, tmp_path / "x", base="b" * 64)
+    with pytest.raises(IncompatibleError, match=r"legal:1.*fake"):
+        assistant.ask("x", "finetune")
+    engine.base_sha256 = ""
+    assert assistant.ask("x", "finetune").adapter == "legal:1"
+
+
+def test_nothing_found_is_an_honest_refusal(parts):
+    assistant, engine, retriever = parts
+    retriever.passages = []
+    answer = assistant.ask("Torque?", "rag")
+    assert (answer.answer, answer.abstained, answer.citations) == (REFUSAL, True, [])
+    assert engine.requests == []
+
+
+@pytest.mark.parametrize("text", ["The documents do not say", "The documents do not say anything about it.", ""])
+def test_the_models_own_refusal_is_an_abstention_without_citations(parts, text):
+    assistant, engine, _ = parts
+    engine.text = text
+    answer = assistant.ask("Torque?", "rag")
+    assert (answer.answer, answer.abstained, answer.citations) == (REFUSAL, True, [])
+
+
+def test_the_rule_can_refuse_before_generating(parts, workspace):
+    assistant, engine, _ = parts
+    rule(workspace.state / "abstention" / "rag.json", refuse_below=0.6, trust_from=0.7)
+    answer = assistant.ask("Torque?", "rag")
+    assert (answer.answer, answer.abstained, answer.usage.completion_tokens) == (REFUSAL, True, 0)
+    assert engine.requests == []
+
+
+def test_a_doubtful_answer_is_held_back_and_judged(parts, workspace):
+    assistant, engine, _ = parts
+    path = workspace.state / "abstention" / "rag.json"
+    rule(path, trust_from=0.6, threshold=0.6)
+    *pieces, answer = assistant.stream("Torque?", "rag")
+    assert pieces == [REFUSAL]
+    assert answer.abstained
+    assert answer.usage.completion_tokens == 9
+    rule(path, trust_from=0.6, threshold=0.4)
+    *pieces, answer = assistant.stream("Torque?", "rag")
+    assert pieces == [engine.text]
+    assert not answer.abstained
+
+
+def test_a_trusted_answer_streams(parts, workspace):
+    assistant, _, _ = parts
+    rule(workspace.state / "abstention" / "rag.json", trust_from=0.5, threshold=1.0)
+    assert len(list(assistant.stream("Torque?", "rag"))) > 3
+
+
+def test_the_rule_of_another_model_or_mode_is_not_used(parts, workspace, tmp_path):
+    assistant, _, _ = parts
+    rule(workspace.state / "abstention" / "rag.json", refuse_below=0.6, trust_from=0.7, model="other")
+    assert not assistant.ask("Torque?", "rag").abstained
+    rule(workspace.state / "abstention" / "rag.json", refuse_below=0.6, trust_from=0.7)
+    add_adapter(assistant, tmp_path / "x")
+    assert not assistant.ask("Torque?", "hybrid").abstained
+    assert not assistant.ask("Torque?", "base").abstained
+    rule(assistant.abstention_path("hybrid"), refuse_below=0.6, trust_from=0.7)
+    assert assistant.ask("Torque?", "hybrid").abstained
+    assert not assistant.ask("Torque?", "finetune").abstained
+
+
+def test_an_engine_that_cannot_score_is_judged_without(parts, workspace):
+    assistant, engine, _ = parts
+    engine.refusal_logprob = None
+    rule(workspace.state / "abstention" / "rag.json", trust_from=0.6, threshold=0.4)
+    assert not assistant.ask("Torque?", "rag").abstained
+    assert "refusal_logprob" not in assistant.observe("Torque?", "rag").before
+
+
+def test_passages_are_dropped_from_the_end_until_the_prompt_fits(parts):
+    assistant, engine, _ = parts
+    engine.window = 10
+    with pytest.raises(PromptTooLong):
+        assistant.ask("Torque?", "rag")
+    assert len(engine.requests) == 2
+    one = sum(len(message["content"]) for message in engine.requests[-1].messages)
+    engine.window = one
+    answer = assistant.ask("Torque?", "rag")
+    assert answer.passages == PASSAGES[:1]
+
+
+def test_follow_ups_are_retrieved_as_standalone_questions(parts):
+    assistant, engine, retriever = parts
+    history = [Turn(role="user", content="What torque do the pump head screws get?"), Turn(role="assistant", content="2.1 Nm.")]
+    assistant.ask("And in how many passes?", "rag", history=history)
+    assert "pump" in retriever.queries[-1][0]
+    assert engine.requests[-1].messages[-1]["content"].endswith("Question: And in how many passes?")
+
+
+def test_observing_can_pretend_documents_away(parts, store):
+    assistant, _, _ = parts
+    seen = assistant.observe("Torque?", "rag", exclude_documents=["d1"])
+    assert [passage.document_id for passage in seen.passages] == ["d2"]
+    assert assistant.observe("Torque?", "rag", exclude_documents=["d1", "d2"]) is None
+    with store.session() as session:
+        assert session.scalars(select(AnswerRow)).all() == []
+
+
+def test_a_missing_index_is_told_and_tried_again(parts):
+    states = [IndexMissing("no index: run `doyen ingest`"), FakeRetriever(list(PASSAGES))]
+
+    def open_index():
+        state = states.pop(0)
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    retriever = LazyRetriever(open_index)
+    with pytest.raises(IndexMissing):
+        retriever.retrieve("x", 1)
+    assert len(retriever.retrieve("x", 1)) == 1
+    assert len(retriever.retrieve("y", 2)) == 2
+
+
+@pytest.mark.model
+def test_a_workspace_without_index_answers_in_base_mode(workspace, store):
+    assistant = open_assistant(workspace, store)
+    try:
+        answer = assistant.ask("What is the capital of France?", "base", max_tokens=12)
+        assert "Paris" in answer.answer
+        assert answer.model == Settings().serving.model
+        with pytest.raises(IndexMissing):
+            assistant.ask("What is the capital of France?", "rag")
+    finally:
+        assistant.close()
