@@ -30,9 +30,6 @@ from doyen.retrieval.passage import Passage
 
 BAR_SECONDS = 1.2
 WORDS = [f"{word}{letter}" for word in ("valve", "sensor", "pump", "notice") for letter in "abcdefgh"]
-    *(f"part{letter}" for letter in "abcdefgh"),
-    *["valve", "pressure", "service", "sensor", "operator", "manual", "replace", "inspection"],
-]
 
 
 class FixedPassages:
