@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ PERMUTATIONS = 128
 SHINGLE_WORDS = 5
 SHINGLE_LETTERS = 8
 BATCH = 4096
+SCHEME: Literal["affine32"] = "affine32"
+HASH_TYPE = "<u4"
 CANDIDATE_SHARE = 0.8
 """Candidates are sought from this share of the threshold on: at the threshold itself LSH misses a third of the pairs."""
 _WORD = re.compile(r"\w+")
@@ -44,14 +47,14 @@ def jaccard(a: set[str], b: set[str]) -> float:
 
 
 def signature(text: str) -> bytes:
-    """Return the MinHash of a text: 128 unsigned 64-bit numbers, little endian."""
+    """Return the MinHash of a text: 128 unsigned 32-bit numbers, little endian."""
     from datasketch import MinHash
 
-    minhash = MinHash(num_perm=PERMUTATIONS)
+    minhash = MinHash(num_perm=PERMUTATIONS, scheme=SCHEME)
     encoded = [shingle.encode("utf-8") for shingle in shingles(text)]
     for first in range(0, len(encoded), BATCH):
         minhash.update_batch(encoded[first : first + BATCH])
-    values: NDArray[np.uint64] = np.asarray(minhash.hashvalues, dtype="<u8")
+    values: NDArray[np.uint32] = np.asarray(minhash.hashvalues, dtype=HASH_TYPE)
     return values.tobytes()
 
 
@@ -92,7 +95,7 @@ def _candidates(signatures: Mapping[str, bytes], threshold: float) -> Iterable[t
 
     index = MinHashLSH(threshold=max(0.05, CANDIDATE_SHARE * threshold), num_perm=PERMUTATIONS)
     for document in sorted(signatures):
-        minhash = MinHash(num_perm=PERMUTATIONS, hashvalues=np.frombuffer(signatures[document], dtype="<u8"))
+        minhash = MinHash(num_perm=PERMUTATIONS, scheme=SCHEME, hashvalues=np.frombuffer(signatures[document], dtype=HASH_TYPE))
         for other in sorted(index.query(minhash)):
             yield other, document
         index.insert(document, minhash)

@@ -65,7 +65,7 @@ class DocumentSignatureRow(Base):
     document_id: Mapped[str] = mapped_column(ForeignKey("documents.document_id", ondelete="CASCADE"), primary_key=True)
     text_sha256: Mapped[str] = mapped_column(index=True)
     minhash: Mapped[bytes] = mapped_column(LargeBinary)
-    """MinHash of the text's shingles: 128 unsigned 64-bit numbers."""
+    """MinHash of the text's shingles: 128 unsigned 32-bit numbers."""
 
 
 class ChunkRow(Base):
