@@ -20,6 +20,7 @@ from doyen.platform.core.records import Question
 _FOLDER = Path(__file__).parent
 MAIN_METRIC = "token_f1"
 COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4}
+WIDE, NARROW = 760, 480
 TAG_ORDER = ("seen-document", "unseen-document")
 
 
@@ -73,10 +74,10 @@ def render_page(
         data=data,
         css=(_FOLDER / "report.css").read_text(encoding="utf-8"),
         modes=list(data["modes"]),
-        colours={mode: COLOURS.get(mode, 5 + number % 2) for number, mode in enumerate(data["modes"])},
+        colours={mode: COLOURS.get(mode, 5) for mode in data["modes"]},
         info=_info(data),
         verdict=verdict(data),
-        main_plots=_main_plots(data),
+        main_plot=_main_plot(data),
         forest=_forest(data["comparisons"]),
         refusals=_refusal_plots(data),
         tags=sorted(data["tags"], key=lambda tag: (tag not in TAG_ORDER, tag)),
@@ -108,25 +109,21 @@ def verdict(data: Mapping[str, Any], metric: str = MAIN_METRIC) -> list[str]:
     return said
 
 
-def _main_plots(data: Mapping[str, Any]) -> list[tuple[str, Plot]]:
-    """Return (title, plot) of the main metric for all questions, and for seen and unseen documents apart."""
-    title = INFO[MAIN_METRIC].title
+def _main_plot(data: Mapping[str, Any]) -> Plot | None:
+    """Return the main metric of all questions, and of those on seen and unseen documents apart, on one axis."""
     parts = [("All questions", data["modes"])]
     parts += [
         (tag.replace("-", " ").capitalize() + "s", data["tags"][tag]["modes"]) for tag in TAG_ORDER if tag in data["tags"]
     ]
-    plots = []
-    for name, modes in parts:
-        if plot := interval_plot(_mode_rows(modes, MAIN_METRIC), f"{title} of each mode with 95% interval: {name.lower()}"):
-            plots.append((name, plot))
-    return plots
+    groups = [(name, rows) for name, modes in parts if (rows := _mode_rows(modes, MAIN_METRIC))]
+    return interval_plot(groups, f"{INFO[MAIN_METRIC].title} of each mode with 95% interval", width=WIDE)
 
 
 def _refusal_plots(data: Mapping[str, Any]) -> list[tuple[MetricInfo, Plot]]:
-    plots = [
-        (INFO[name], interval_plot(_mode_rows(data["modes"], name), f"{INFO[name].title} of each mode with 95% interval"))
-        for name in ("refusal_accuracy", "over_refusal")
-    ]
+    plots = []
+    for name in ("refusal_accuracy", "over_refusal"):
+        summary = f"{INFO[name].title} of each mode with 95% interval"
+        plots.append((INFO[name], interval_plot([("", _mode_rows(data["modes"], name))], summary, width=NARROW)))
     return [(info, plot) for info, plot in plots if plot]
 
 
@@ -145,10 +142,10 @@ def _forest(comparisons: Sequence[Mapping[str, Any]]) -> Plot | None:
     for item in comparisons:
         if item["metric"] == MAIN_METRIC:
             kind = "up" if item["low"] > 0 else "down" if item["high"] < 0 else "unsure"
-            figure = f"{item['delta']:+.3f}  [{item['low']:+.3f}, {item['high']:+.3f}]"
+            figure = f"{_signed(item['delta'])}  [{_signed(item['low'])}, {_signed(item['high'])}]"
             rows.append(Row(f"{item['a']} − {item['b']}", item["delta"], item["low"], item["high"], figure, kind))
     title = INFO[MAIN_METRIC].title
-    return interval_plot(rows, f"Paired differences in {title} with 95% interval", around_zero=True)
+    return interval_plot([("", rows)], f"Paired differences in {title} with 95% interval", width=WIDE, around_zero=True)
 
 
 def _question_view(

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, ROW, TOP, BOTTOM = 640, 26, 8, 28
-LABELS, VALUES = 170, 150
-"""Width of the labels on the left and of the figures on the right; the axis is between."""
+ROW, HEADING, TOP, BOTTOM = 26, 30, 8, 28
+LETTER = 7.6
+"""Width of a label's letter in SVG units; enough for any common typeface at 13 units."""
+FIGURES = 175
+"""Width of the numbers on the right."""
+TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -45,54 +48,61 @@ class Plot:
     """An interval plot, ready to be drawn.
 
     Attributes:
+        headings: (y, text) above groups of rows.
         ticks: (x, label) of the axis.
         zero: x of the zero line, or None when the axis starts there.
         summary: what a screen reader says.
     """
 
     marks: list[Mark]
+    headings: list[tuple[float, str]]
     ticks: list[tuple[float, str]]
     zero: float | None
-    height: int
+    width: int
+    height: float
+    labels: float
     summary: str
-    width: int = WIDTH
-    axis_left: int = LABELS
-    axis_right: int = WIDTH - VALUES
 
 
-def interval_plot(rows: Sequence[Row], summary: str, *, around_zero: bool = False) -> Plot | None:
+def interval_plot(
+    groups: Sequence[tuple[str, Sequence[Row]]], summary: str, *, width: int, around_zero: bool = False
+) -> Plot | None:
     """Return marks with intervals on one axis; None when there is nothing to draw.
 
     Args:
+        groups: (heading, rows); an empty heading takes no room.
+        width: in SVG units; narrow plots keep their letters readable in half a page.
         around_zero: differences, with a zero line; otherwise the axis starts at 0.
     """
+    rows = [row for _, members in groups for row in members]
     if not rows:
         return None
-    low = min(0.0, min(row.low for row in rows))
-    high = max(0.0, max(row.high for row in rows))
-    step = _step(high - low)
-    start, end = math.floor(low / step) * step, math.ceil(high / step) * step
-    if end <= start:
-        end = start + step
+    start, step, count = _axis(min(row.low for row in rows), max(row.high for row in rows))
+    labels = max(len(row.label) for row in rows) * LETTER + 20
 
     def place(value: float) -> float:
-        return round(LABELS + (value - start) / (end - start) * (WIDTH - LABELS - VALUES), 1)
+        return round(labels + (value - start) / (step * count) * (width - labels - FIGURES), 1)
 
-    marks = [
-        Mark(row, place(row.mean), place(row.low), place(row.high), TOP + ROW * number + ROW / 2)
-        for number, row in enumerate(rows)
-    ]
-    count = round((end - start) / step)
+    marks: list[Mark] = []
+    headings: list[tuple[float, str]] = []
+    y = float(TOP)
+    for heading, members in groups:
+        if heading:
+            headings.append((y + HEADING - 10, heading))
+            y += HEADING
+        for row in members:
+            marks.append(Mark(row, place(row.mean), place(row.low), place(row.high), y + ROW / 2))
+            y += ROW
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     ticks = [(place(start + step * number), f"{start + step * number:.{digits}f}") for number in range(count + 1)]
-    zero = place(0.0) if around_zero else None
-    return Plot(marks, ticks, zero, TOP + ROW * len(rows) + BOTTOM, summary)
+    return Plot(marks, headings, ticks, place(0.0) if around_zero else None, width, y + BOTTOM, labels, summary)
 
 
-def _step(span: float) -> float:
-    """Return a round distance between ticks that gives about five of them."""
-    if span <= 0:
-        return 0.2
-    raw = span / 5
+def _axis(low: float, high: float) -> tuple[float, float, int]:
+    """Return start, distance and number of steps of an axis that holds zero and both values at round ticks."""
+    low, high = min(0.0, low), max(0.0, high)
+    raw = (high - low) / TICKS or 0.2
     power = 10.0 ** math.floor(math.log10(raw))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw - 1e-12)
+    start = math.floor(low / step + 1e-9) * step
+    return start, step, max(1, math.ceil((high - start) / step - 1e-9))
