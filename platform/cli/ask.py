@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ def ask(
     from doyen.platform.serving.assistant import open_assistant
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        with open_assistant(session.workspace, session.store) as assistant:
+        with closing(open_assistant(session.workspace, session.store)) as assistant:
             answer = assistant.ask(question, mode, adapter=adapter)
         session.emit(answer.to_json(), format_answer(answer))
 

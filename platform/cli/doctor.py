@@ -83,7 +83,7 @@ def _attempt(name: str, check: Callable[[], str]) -> Check:
 
 
 def _offsets(session: CliSession) -> str:
-    from doyen.ingestion.ingest import check_offsets
+    from doyen.ingestion.check import check_offsets
 
     problems = check_offsets(session.store)
     if problems:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.core.errors import InputError
+
+if TYPE_CHECKING:
+    from doyen.ingestion.report import IngestReport
 
 
 def ingest(
@@ -22,6 +25,24 @@ def ingest(
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = ingest_documents(session.workspace, session.store, paths, reporter=session.reporter)
-        session.emit(report.to_json(), report.summary())
+        session.emit(report.to_json(), describe(report))
         if report.failed and not (report.added or report.updated or report.unchanged):
             raise InputError(f"none of {len(report.failed)} document(s) could be read: see the reasons above")
+
+
+def describe(report: IngestReport) -> str:
+    """Return what an ingestion did: counts, and every document that could not be taken with its reason."""
+    counts = {
+        "new": report.added,
+        "changed": report.updated,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "exact duplicates": report.duplicates,
+        "failed": report.failed,
+        "skipped": report.skipped,
+    }
+    shown = ", ".join(f"{len(items)} {name}" for name, items in counts.items() if items) or "nothing to do"
+    lines = [f"{shown}; the workspace holds {report.n_documents} documents in {report.n_chunks} chunks"]
+    lines += [f"  failed: {source}: {reason}" for source, reason in report.failed]
+    lines += [f"  skipped: {source}: {reason}" for source, reason in report.skipped]
+    return "\n".join(lines)

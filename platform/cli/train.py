@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,12 +35,13 @@ def train(
 def train_and_calibrate(session: CliSession, dataset: Dataset, name: str) -> Adapter:
     """Train an adapter on a dataset, then fit the refusal thresholds of rag and hybrid on its validation pairs."""
     from doyen.finetune.train import train_adapter
-    from doyen.platform.serving.abstention import calibrate
+    from doyen.platform.serving.abstention import fit_abstention
     from doyen.platform.serving.assistant import open_assistant
     from doyen.retrieval.index import open_retriever
 
-    retriever = open_retriever(session.workspace, session.store)
-    adapter = train_adapter(session.workspace, session.store, dataset, retriever, name=name, reporter=session.reporter)
-    with open_assistant(session.workspace, session.store) as assistant:
-        calibrate(assistant, dataset.validation, adapter=adapter.ref, reporter=session.reporter)
+    workspace, store, reporter = session.workspace, session.store, session.reporter
+    adapter = train_adapter(workspace, store, dataset, open_retriever(workspace, store), name=name, reporter=reporter)
+    with closing(open_assistant(workspace, store)) as assistant:
+        for mode in ("rag", "hybrid"):
+            fit_abstention(assistant, dataset.validation, mode=mode, adapter=adapter.ref, reporter=reporter)
     return adapter

@@ -1,0 +1,200 @@
+"""``doyen demo``: the whole loop on the example domain, from documents to a report that compares the four modes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doyen.platform.cli.ask import format_answer
+from doyen.platform.cli.eval import MODES, evaluate
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.train import train_and_calibrate
+from doyen.platform.core.errors import InputError
+from doyen.platform.core.files import write_bytes_atomic
+from doyen.platform.core.records import Pair, Question, read_records
+from doyen.platform.core.settings import FILE_NAME
+
+if TYPE_CHECKING:
+    from doyen.eval.report import Report
+    from doyen.finetune.dataset import Dataset
+    from doyen.finetune.registry import Adapter
+    from doyen.platform.serving.answer import Answer
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PROJECT = "demo"
+SAMPLE = 40
+DRAFTED_TASKS = 40
+"""Tasks with drafts that the demo makes for a person to try; the labels come from the example's pairs."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example domain's files."""
+
+    folder: Path
+
+    @property
+    def documents(self) -> Path:
+        """The folder to ingest."""
+        return self.folder / "documents"
+
+    @property
+    def pairs(self) -> Path:
+        """The labelled pairs."""
+        return self.folder / "pairs.jsonl"
+
+    @property
+    def questions(self) -> Path:
+        """The held-out questions."""
+        return self.folder / "questions.jsonl"
+
+
+def demo(
+    example: Annotated[Path, typer.Option(help="Folder with documents/, pairs.jsonl, questions.jsonl, doyen.toml.")] = EXAMPLES
+    / "quillane",
+    full: Annotated[bool, typer.Option("--full", help="Evaluate all questions instead of a fixed sample of 40.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run the whole loop on the example domain. Stopped and started again it goes on; what is done is reused."""
+    started = time.monotonic()
+    chosen = find_example(example)
+    root = make_workspace(chosen, workspace or Path("demo"))
+    with open_session(root, as_json=as_json, debug=debug) as session:
+        pairs, questions = read_records(chosen.pairs, Pair), read_records(chosen.questions, Question)
+        ingest_step(session, chosen)
+        annotation_step(session, pairs)
+        dataset = dataset_step(session, questions)
+        adapter = train_step(session, dataset)
+        report, answers = evaluation_step(session, adapter, chosen.questions, questions, None if full else SAMPLE)
+        session.reporter.say(f"\nThe demo took {time.monotonic() - started:.0f} s.\n")
+        session.emit(summary(session, adapter, report, answers), closing_text(session, report, answers))
+
+
+def find_example(folder: Path) -> Example:
+    """Return the example of a folder.
+
+    Raises:
+        InputError: a part of it is missing.
+    """
+    example = Example(folder.resolve())
+    for part in (example.documents, example.pairs, example.questions):
+        if not part.exists():
+            raise InputError(f"{part} does not exist: name an example with --example, or run this in a clone of the project")
+    return example
+
+
+def make_workspace(example: Example, folder: Path) -> Path:
+    """Make the demo's workspace with the example's settings, or keep the one that is there."""
+    root = folder.resolve()
+    if not (root / FILE_NAME).exists():
+        settings = example.folder / FILE_NAME
+        root.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomic(root / FILE_NAME, settings.read_bytes() if settings.exists() else b'name = "demo"\n')
+    return root
+
+
+def ingest_step(session: CliSession, example: Example) -> None:
+    """Documents in: parsed, cut into chunks, indexed."""
+    from doyen.platform.cli.ingest import describe
+    from doyen.retrieval.pipeline import ingest_documents
+
+    with step(session, "1/5 Ingesting the documents"):
+        report = ingest_documents(session.workspace, session.store, [example.documents], reporter=session.reporter)
+        session.reporter.say(describe(report))
+
+
+def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
+    """Tasks for annotators out, and the labels that the example's two annotators made in."""
+    from doyen.ingestion.annotation import create_project, draft_tasks, import_pairs, project_status, pull, push
+
+    with step(session, "2/5 Annotation tasks and labels"):
+        workspace, store = session.workspace, session.store
+        create_project(workspace, store, PROJECT)
+        waiting = sum(project_status(store, PROJECT).tasks.values())
+        if not waiting:
+            draft_tasks(store, PROJECT, limit=DRAFTED_TASKS, reporter=session.reporter)
+        import_pairs(workspace, store, PROJECT, pairs, reporter=session.reporter)
+        push(workspace, store, PROJECT, reporter=session.reporter)
+        pull(workspace, store, PROJECT, reporter=session.reporter)
+        status = project_status(store, PROJECT)
+        labels = ", ".join(f"{name} {count}" for name, count in sorted(status.annotators.items()))
+        session.reporter.say(f"{sum(status.tasks.values())} tasks in {status.location}; labels: {labels}")
+
+
+def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
+    """Labels become a dataset whose parts share no document and which holds no frozen question."""
+    from doyen.finetune.dataset import build_dataset
+    from doyen.ingestion.annotation import labelled_pairs
+    from doyen.platform.cli.dataset import describe
+
+    with step(session, "3/5 Dataset"):
+        pairs = labelled_pairs(session.store, PROJECT)
+        dataset = build_dataset(session.workspace, session.store, pairs, name=PROJECT, frozen=questions)
+        session.reporter.say(describe(dataset))
+        return dataset
+
+
+def train_step(session: CliSession, dataset: Dataset) -> Adapter:
+    """The dataset becomes an adapter, and its validation pairs fit when to refuse."""
+    with step(session, "4/5 Adapter"):
+        return train_and_calibrate(session, dataset, PROJECT)
+
+
+def evaluation_step(
+    session: CliSession, adapter: Adapter, file: Path, questions: list[Question], sample: int | None
+) -> tuple[Report, list[Answer]]:
+    """The same held-out questions in all modes, and three answers to show."""
+    from doyen.platform.serving.assistant import open_assistant
+
+    with step(session, "5/5 Evaluation of " + ", ".join(MODES)):
+        out = session.workspace.reports_folder / ("demo-full" if sample is None else "demo")
+        report = evaluate(session, file, modes=MODES, out=out, adapter=adapter.ref, sample=sample)
+        shown = [question for question in questions if question.answerable and not question.history][:: len(questions) // 4][:3]
+        with closing(open_assistant(session.workspace, session.store)) as assistant:
+            answers = [assistant.ask(q.question, "hybrid", adapter=adapter.ref, record=False) for q in shown]
+        return report, answers
+
+
+@contextmanager
+def step(session: CliSession, title: str) -> Iterator[None]:
+    """Announce a step and say how long it took."""
+    session.reporter.say(f"\n==> {title}")
+    started = time.monotonic()
+    yield
+    session.reporter.say(f"    done in {time.monotonic() - started:.0f} s")
+
+
+def summary(session: CliSession, adapter: Adapter, report: Report, answers: list[Answer]) -> dict[str, object]:
+    """Return the demo's result for machines."""
+    return {
+        "workspace": str(session.workspace.root),
+        "adapter": adapter.ref,
+        "report": str(report.folder / "report.html"),
+        "modes": report.data["modes"],
+        "comparisons": report.data["comparisons"],
+        "answers": [answer.to_json() for answer in answers],
+    }
+
+
+def closing_text(session: CliSession, report: Report, answers: list[Answer]) -> str:
+    """Return what the demo shows at its end: table, three answers, and what to do next."""
+    from doyen.eval.report import comparison_table
+
+    root = session.workspace.root
+    shown = [f"Q: {answer.question}\nA: {format_answer(answer)}" for answer in answers]
+    return "\n\n".join(
+        [
+            comparison_table(report),
+            *shown,
+            f"Report: {report.folder / 'report.html'}",
+            f"Open the chat: doyen serve --workspace {root}   (`doyen` is in .venv/bin)",
+        ]
+    )

@@ -1,0 +1,118 @@
+"""``doyen eval …``: the same frozen questions in several modes, compared with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.files import sha256_file
+from doyen.platform.core.manifest import fingerprint
+
+if TYPE_CHECKING:
+    from doyen.eval.report import Report
+    from doyen.finetune.registry import Adapter
+    from doyen.platform.serving.assistant import Assistant
+
+MODES = ("base", "rag", "finetune", "hybrid")
+
+app = typer.Typer(help="Evaluation: frozen questions × modes → report.", no_args_is_help=True)
+
+
+@app.command()
+def run(
+    questions: Annotated[Path, typer.Option(help="Frozen questions (questions.jsonl).")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json, report.html and answers.jsonl.")],
+    modes: Annotated[str, typer.Option(help="Modes, separated by commas.")] = ",".join(MODES),
+    adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Ask a fixed sample of that many questions.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Ask the same questions in every mode and compare. Stopped and started again, it goes on."""
+    from doyen.eval.report import comparison_table
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        names = [mode.strip() for mode in modes.split(",") if mode.strip()]
+        report = evaluate(session, questions, modes=names, out=out, adapter=adapter, sample=sample)
+        session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
+
+
+@app.command()
+def gate(
+    report: Annotated[Path, typer.Argument(help="Folder of a report.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a report is good enough to promote its adapter; exit code 1 when it is not."""
+    from doyen.eval.gate import check_gate
+    from doyen.eval.report import load_report
+    from doyen.platform.cli.session import emit
+
+    problems = check_gate(load_report(report))
+    emit({"passed": not problems, "problems": problems}, "\n".join(problems) or "The gate is open.", as_json=as_json)
+    if problems:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    session: CliSession, file: Path, *, modes: Sequence[str], out: Path, adapter: str | None, sample: int | None
+) -> Report:
+    """Evaluate the questions of a file with the workspace's assistant.
+
+    Raises:
+        RecordError, UsageError, NotFoundError, IndexMissing, ServiceError: as the steps do.
+    """
+    from doyen.eval.questions import load_questions, resolve_duplicates
+    from doyen.eval.run import run_evaluation
+    from doyen.platform.serving.assistant import open_assistant
+    from doyen.retrieval.embedder import open_embedder
+    from doyen.retrieval.index import open_retriever
+
+    workspace, store = session.workspace, session.store
+    frozen = resolve_duplicates(load_questions(file), store)
+    retriever = open_retriever(workspace, store)
+    with closing(open_assistant(workspace, store)) as assistant:
+        chosen = _adapter_for(assistant, modes, adapter)
+        return run_evaluation(
+            assistant,
+            retriever,
+            frozen,
+            modes=modes,
+            out=out,
+            settings=workspace.settings,
+            manifest_inputs=_inputs(assistant, retriever.fingerprint, chosen),
+            reporter=session.reporter,
+            adapter=chosen.ref if chosen else None,
+            sample=sample,
+            embed=open_embedder(workspace.settings.retrieval).encode,
+        )
+
+
+def _adapter_for(assistant: Assistant, modes: Sequence[str], wanted: str | None) -> Adapter | None:
+    """Return the adapter that all modes with one will use, so that a promotion in between cannot mix two."""
+    from doyen.platform.serving.plan import ADAPTER_MODES, check_mode, choose_adapter
+
+    checked = [check_mode(mode) for mode in modes]
+    first = next((mode for mode in checked if mode in ADAPTER_MODES), None)
+    return choose_adapter(assistant.registry, assistant.engine, first, wanted) if first else None
+
+
+def _inputs(assistant: Assistant, index: str, adapter: Adapter | None) -> dict[str, str]:
+    """Return the hashes of what answers rest on; the rule by which a mode refuses shapes them as much as weights do."""
+    inputs = {
+        "base_model": assistant.engine.base_sha256 or assistant.engine.model,
+        "index": fingerprint([index, _file_hash(assistant.abstention_file("rag", None))]),
+    }
+    if adapter:
+        refusal = _file_hash(assistant.abstention_file("hybrid", adapter))
+        inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"], refusal])
+    return inputs
+
+
+def _file_hash(path: Path | None) -> str:
+    return sha256_file(path) if path and path.is_file() else ""

@@ -1,0 +1,77 @@
+"""Exit codes, messages and machine-readable output of single commands."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def space(doyen, tmp_path):
+    """A fresh workspace made by ``doyen init``."""
+    made = doyen("init", tmp_path / "space", "--json")
+    assert made.code == 0, made.err
+    return tmp_path / "space"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), (["no-such-command"], 2), (["search"], 2), (["ask", "x", "--mode"], 2)],
+)
+def test_exit_codes_of_wrong_use(doyen, arguments, code):
+    assert doyen(*arguments).code == code
+
+
+def test_without_a_workspace_the_remedy_is_named(doyen, tmp_path):
+    outcome = doyen("search", "x", cwd=tmp_path)
+    assert outcome.code == 1
+    assert "doyen init" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_init_twice_and_into_a_file(doyen, space, tmp_path):
+    again = doyen("init", space)
+    assert again.code == 2
+    assert "workspace already" in again.err
+    (tmp_path / "file").write_text("x")
+    assert "is a file" in doyen("init", tmp_path / "file").err
+
+
+def test_three_mistakes_in_the_settings_are_shown_at_once(doyen, space):
+    (space / "doyen.toml").write_text('nmae = "x"\n[retrieval]\ntop_k = -1\n[serving]\nport = "high"\n')
+    outcome = doyen("search", "x", "--workspace", space)
+    assert outcome.code == 2
+    for part in ("3 mistakes", "nmae", "retrieval.top_k", "serving.port", "doyen.toml"):
+        assert part in outcome.err
+
+
+def test_a_broken_pairs_file_imports_nothing(doyen, space, tmp_path):
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"id": "1", "prompt": "a", "response": "b"}) + "\n{broken\n")
+    assert doyen("annotate", "create", "--project", "one", "--workspace", space).code == 0
+    outcome = doyen("annotate", "import", pairs, "--project", "one", "--workspace", space)
+    assert outcome.code == 2
+    assert "line 2" in outcome.err
+    status = doyen("annotate", "status", "--project", "one", "--workspace", space, "--json")
+    assert status.json["annotators"] == {}
+
+
+def test_searching_before_ingesting(doyen, space):
+    outcome = doyen("search", "x", "--workspace", space)
+    assert outcome.code == 1
+    assert "doyen ingest" in outcome.err
+
+
+def test_questions_that_cannot_be_asked(doyen, space):
+    assert "empty" in doyen("search", "  ", "--workspace", space).err
+    long = doyen("ask", "why " * 25_000, "--workspace", space)
+    assert long.code == 2
+    assert "100000" in long.err.replace(",", "").replace(" ", "") or "99999" in long.err.replace(",", "")
+    assert doyen("ask", "why", "--mode", "magic", "--workspace", space).code == 2
+
+
+def test_names_that_do_not_exist(doyen, space):
+    for arguments in (["adapters", "promote", "none:1"], ["train", "none"], ["annotate", "push", "--project", "none"]):
+        outcome = doyen(*arguments, "--workspace", space)
+        assert outcome.code == 2, arguments
+        assert "none" in outcome.err
