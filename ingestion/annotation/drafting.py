@@ -81,7 +81,7 @@ def _question(sentence: str, excerpt: Excerpt) -> str:
     match = _SUBJECT.match(sentence)
     if match and match["subject"].split()[0].lower() not in _PRONOUNS:
         subject, verb = _lower_first(match["subject"].strip()), match["verb"]
-        if verb in _COPULAS and not _is_participle(match["rest"]):
+        if verb in _COPULAS and _states_a_value(match["rest"]):
             return f"What {verb} {subject}?"
         return f"What applies to {subject}?"
     if code := _CODE.search(sentence):
@@ -90,10 +90,9 @@ def _question(sentence: str, excerpt: Excerpt) -> str:
     return f"What does “{topic}” say?"
 
 
-def _is_participle(rest: str) -> bool:
-    """Whether the words after the copula begin a passive or an adjective ('is replaced every …'), not a definition."""
-    first = rest.split()[0].lower().strip(",;")
-    return first.endswith(("ed", "en", "ing")) or first in {"not", "only", "never", "always"}
+def _states_a_value(rest: str) -> bool:
+    """Whether the words after the copula name what the subject is ('12 months', 'the seal'), not what happens to it."""
+    return bool(re.match(r"(?:about |at most |at least |only )?(?:\d|the |an? )", rest))
 
 
 def _lower_first(text: str) -> str:
