@@ -119,6 +119,12 @@ def get_project(store: Store, name: str) -> AnnotationProjectRow:
         return row
 
 
+def list_projects(store: Store) -> list[AnnotationProjectRow]:
+    """Return all projects' rows by name, detached."""
+    with store.session() as session:
+        return list(session.scalars(select(AnnotationProjectRow).order_by(AnnotationProjectRow.name)))
+
+
 def project_status(store: Store, name: str) -> ProjectStatus:
     """Count tasks by state and current labels by annotator.
 

@@ -115,9 +115,14 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.ingestion.annotation.sync import check_server
+    from doyen.ingestion.annotation.projects import list_projects, project_marker, require_backend
 
-    return check_server(session.workspace)
+    found = []
+    for project in list_projects(session.store):
+        backend, external_id = require_backend(session.workspace, project)
+        count = backend.count_tasks(external_id, project_marker(session.workspace, project.name))
+        found.append(f"{project.name}: {count} tasks at {backend.location}")
+    return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 
 
 def _format(checks: list[Check]) -> str:
