@@ -17,6 +17,7 @@ DEFAULT_WINDOW = 256
 LARGEST_BODY = 480
 """Also with a long window a chunk stays small enough to be about one thing."""
 BATCH = 128
+LONGEST_PIECE = 40
 
 
 class PieceCounter:
@@ -37,8 +38,17 @@ class PieceCounter:
         starts: list[list[int]] = []
         for first in range(0, len(texts), BATCH):
             encodings = self._tokenizer.encode_batch(list(texts[first : first + BATCH]), add_special_tokens=False)
-            starts += [[start for start, _ in encoding.offsets] for encoding in encodings]
+            starts += [_piece_starts(encoding.offsets) for encoding in encodings]
         return starts
+
+
+def _piece_starts(offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """Return where pieces start. WordPiece makes one unknown piece of a word above 100 letters, but many of its halves."""
+    if all(end - start <= LONGEST_PIECE for start, end in offsets):
+        return [start for start, _ in offsets]
+    return [
+        position for start, end in offsets for position in (range(start, end, 3) if end - start > LONGEST_PIECE else (start,))
+    ]
 
 
 def count_between(starts: list[int], start: int, end: int) -> int:

@@ -11,7 +11,7 @@ import re
 _ABBREVIATIONS = """
 al approx art ave bzw ca cf ch chap co corp dept dr ed eds e.g eg eq eqs est etc ex exp fig figs gen hr i.e ie inc incl jr kap
 lt ltd max min mr mrs ms no nos nr op p par pos pp prof ref refs resp rev s.a sec sect seq sgt sp spp sr st str suppl syn
-tab tel temp u.a usw v var viz vol vols vs z.b abb bspw d.h evtl ggf inkl mind sog vgl zzgl
+tab tel temp u.a usw var viz vol vols vs z.b abb bspw d.h evtl ggf inkl mind sog vgl zzgl
 """
 ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 _CANDIDATE = re.compile(
@@ -38,8 +38,10 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     if mark != ".":
         return True
     word_match = _LAST_WORD.search(text, max(0, match.start() - 40), match.start())
-    word = word_match.group(1).lower() if word_match else ""
-    if word in ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or re.fullmatch(r"(?:[a-z]\.)+[a-z]", word):
+    word = word_match.group(1) if word_match else ""
+    initial = len(word) == 1 and word.isupper()
+    word = word.lower()
+    if word in ABBREVIATIONS or initial or re.fullmatch(r"(?:[a-z]\.)+[a-z]", word):
         return False
     # "1. Open the valve": the number of a list item belongs to what follows.
     begins_line = text.rfind("\n", 0, match.start()) + 1 == match.start() - len(word)

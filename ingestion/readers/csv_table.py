@@ -12,7 +12,8 @@ from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.tables import is_number, render_row
 
-DELIMITERS = ",;\t|"
+DELIMITERS = ";\t|,"
+"""Ties go to the first: a comma may also be a decimal sign."""
 LARGEST_CELL = 10_000_000
 
 
