@@ -100,7 +100,7 @@ def launch(gateway_url: str, *, api_key: str = "", port: int = 7860, title: str 
     import uvicorn
 
     app = create_ui_app(gateway_url, api_key, title)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", server_header=False, ws="none")
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="info", access_log=False, server_header=False, ws="none")
 
 
 class PageGuard:

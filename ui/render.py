@@ -79,7 +79,8 @@ def passages_panel(answer: ChatAnswer | None) -> str:
     quoted: dict[int, list[dict[str, Any]]] = {}
     for citation in answer.citations:
         quoted.setdefault(citation["marker"], []).append(citation)
-    cited, others = [], []
+    cited: list[str] = []
+    others: list[str] = []
     for marker, passage in enumerate(answer.passages, start=1):
         card = _card(marker, passage, quoted.get(marker, []))
         (cited if marker in quoted else others).append(card)

@@ -100,7 +100,6 @@ def upload(
     if not data:
         raise InputError(f"{name} is empty: send a file with content")
     upload_document(services.workspace, services.store, name, data)
-    services.documents_changed()
     with services.store.session() as session:
         row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
         return _document(row, _chunk_counts(session, [row.document_id]))
@@ -171,7 +170,6 @@ def delete(document_id: str, services: ServicesOf) -> DocumentDeleted:
         if session.get(DocumentRow, document_id) is None:
             raise _no_document(document_id)
     delete_document(services.workspace, services.store, document_id)
-    services.documents_changed()
     return DocumentDeleted(id=document_id)
 
 

@@ -8,9 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
-from sqlalchemy import func, select
 
-from doyen.platform.core.store.schema import ChunkRow
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 
 router = APIRouter(tags=["health"])
@@ -55,15 +53,4 @@ def show_metrics(services: ServicesOf) -> Response:
 
 def _parts(services: Services) -> dict[str, str | None]:
     """Return each part that answers need, with what is wrong with it."""
-    return {"model": services.assistant_problem, "index": _index_problem(services)}
-
-
-def _index_problem(services: Services) -> str | None:
-    with services.store.session() as session:
-        chunks = session.scalar(select(func.count()).select_from(ChunkRow)) or 0
-        waiting = session.scalar(select(func.count()).select_from(ChunkRow).where(ChunkRow.indexed.is_(False))) or 0
-    if not chunks:
-        return "no document has been ingested: run `doyen ingest FOLDER` or upload one to /v1/documents"
-    if waiting == chunks:
-        return "no chunk has been indexed yet: run `doyen ingest` again and let it finish"
-    return None
+    return {"model": services.assistant_problem, "index": services.index_problem()}

@@ -15,7 +15,7 @@ from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.gateway.limits import Limiter
 from doyen.platform.serving.gateway.metrics import Metrics
-from doyen.retrieval.passage import Retriever
+from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.pipeline import open_retriever
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Services:
         self._problem: str | None = "the model is still being loaded: wait a moment"
         self._closed = False
         self._lock = threading.Lock()
-        self._retriever: Retriever | None = None
+        self._retriever: HybridRetriever | None = None
         self._retriever_lock = threading.Lock()
 
     @property
@@ -75,8 +75,8 @@ class Services:
                 self._problem = None
             return self._assistant
 
-    def retriever(self) -> Retriever:
-        """Return the retriever, opened by the first caller.
+    def retriever(self) -> HybridRetriever:
+        """Return the retriever, opened by the first caller; it follows updates of the index by itself.
 
         Raises:
             IndexMissing: nothing is indexed yet.
@@ -86,8 +86,13 @@ class Services:
                 self._retriever = open_retriever(self.workspace, self.store)
             return self._retriever
 
-    def documents_changed(self) -> None:
-        """Have the next search see documents that were added or removed."""
+    def index_problem(self) -> str | None:
+        """Why nothing can be retrieved now, or None."""
+        try:
+            chunks = self.retriever().n_chunks
+        except DoyenError as error:
+            return str(error)
+        return None if chunks else "the index holds no document: run `doyen ingest FOLDER` or upload one to /v1/documents"
 
     def warm_up(self) -> None:
         """Load the assistant ahead of the first question; a problem is logged and shown by /readyz."""
