@@ -34,13 +34,13 @@ class Store:
         """Give a session that commits when the block ends and rolls back when it fails.
 
         Raises:
-            StorageError: the disk is full or read-only.
+            StorageError: the disk is full, read-only or fails.
         """
         try:
             with self._sessions.begin() as session:
                 yield session
         except DatabaseError as error:
-            if "full" in str(error.orig) or "readonly" in str(error.orig):
+            if any(sign in str(error.orig) for sign in ("full", "readonly", "disk I/O")):
                 raise StorageError(f"the database cannot be written ({error.orig}): free some space, then try again") from error
             raise
 

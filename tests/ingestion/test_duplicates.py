@@ -1,0 +1,53 @@
+"""Near-duplicate groups: verified by true similarity, transitive, named stably."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doyen.ingestion.duplicates import jaccard, near_groups, shingles, signature
+
+BASE = [f"word{n}" for n in range(300)]
+
+
+def grouped(texts: dict[str, str], threshold: float) -> dict[str, str]:
+    return near_groups({name: signature(text) for name, text in texts.items()}, texts.__getitem__, threshold)
+
+
+def changed(count: int) -> str:
+    """The base text with ``count`` words replaced, far from one another."""
+    words = list(BASE)
+    for n in range(count):
+        words[n * 290 // count] = f"other{n}"
+    return " ".join(words)
+
+
+@pytest.mark.parametrize(("count", "together"), [(1, True), (3, True), (8, False), (40, False)])
+def test_the_threshold_is_the_true_similarity(count, together):
+    texts = {"a": changed(0), "b": changed(count)}
+    assert (jaccard(shingles(texts["a"]), shingles(texts["b"])) >= 0.85) == together
+    groups = grouped(texts, 0.85)
+    assert (groups["a"] == groups["b"]) == together
+
+
+def test_groups_are_transitive_and_named_by_their_smallest_member():
+    texts = {"c": changed(0), "b": changed(5), "a": changed(10), "z": "something else entirely " * 20}
+    assert grouped(texts, 0.5) == {"c": "a", "b": "a", "a": "a", "z": "z"}
+
+
+def test_texts_without_spaces_are_compared_by_letters():
+    text = "".join(chr(0x4E00 + n * 7) for n in range(300))
+    assert jaccard(shingles(text), shingles(text[:150] + "囧" + text[150:])) > 0.9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.text(max_size=60), max_size=8))
+def test_equal_texts_are_always_together_and_groups_are_never_invented(texts):
+    named = {f"d{number}": text for number, text in enumerate(texts)}
+    groups = grouped(named, 0.9)
+    assert set(groups) == set(named)
+    for a in named:
+        for b in named:
+            if named[a] == named[b]:
+                assert groups[a] == groups[b]
+            if jaccard(shingles(named[a]), shingles(named[b])) == 0 and len(named) == 2:
+                assert groups[a] != groups[b]
