@@ -40,10 +40,10 @@ def resolve_duplicates(questions: Sequence[Question], store: Store) -> list[Ques
     """Return the questions with the indexed twin as source, where theirs is an exact duplicate that is not indexed."""
     query = select(DocumentRow.source, DocumentRow.duplicate_of).where(DocumentRow.duplicate_of.is_not(None))
     with store.session() as session:
-        twins = dict(session.execute(query).tuples())
+        twins = {source: twin for source, twin in session.execute(query)}  # noqa: C416 - dict() fails on a result
         ids = [document_id for document_id in twins.values() if document_id]
         rows = session.execute(select(DocumentRow.document_id, DocumentRow.source).where(DocumentRow.document_id.in_(ids)))
-        names = dict(rows.tuples())
+        names = {document_id: source for document_id, source in rows}  # noqa: C416
     moved = {source: names[document_id] for source, document_id in twins.items() if document_id in names}
     return [q.model_copy(update={"source": moved[q.source]}) if q.source in moved else q for q in questions]
 

@@ -159,7 +159,7 @@ class RagasJudge:
         try:
             return float((await metric(sample)).value)
         except (InstructorError, APIError) as error:
-            cause = _root(error)
+            cause = _cause(error)
             if isinstance(cause, AuthenticationError | PermissionDeniedError):
                 raise Unauthorized(f"the judge at {self._url} refused the key: set DOYEN_EVAL__JUDGE_API_KEY") from error
             # A request that the judge rejects (this question is too long for it) says nothing about the next one.
@@ -246,11 +246,15 @@ def _embeddings(embed: Embed) -> Any:
 def _ragas_quietly() -> None:
     """Switch off RAGAS' usage reports. It reads the variable once, so this comes before every first import."""
     os.environ["RAGAS_DO_NOT_TRACK"] = "true"
+    # instructor logs each unusable reply as an error; the report counts them.
+    logging.getLogger("instructor").setLevel(logging.CRITICAL)
 
 
-def _root(error: BaseException) -> BaseException:
-    """Return the first cause of a chain of errors."""
-    while error.__cause__ is not None:
+def _cause(error: BaseException) -> BaseException:
+    """Return the API's error behind what instructor and RAGAS made of it, or the first cause of another kind."""
+    from openai import APIError
+
+    while not isinstance(error, APIError) and error.__cause__ is not None:
         error = error.__cause__
     return error
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Method = Literal["bca", "percentile"]
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def sign_flip_p(differences: Floats, *, samples: int, seed: int, clusters: Seque
     exact = len(sums) < 31 and 2 ** len(sums) <= samples
     flipped = np.abs((_all_signs(len(sums)) if exact else _random_signs(len(sums), samples, seed)) @ sums)
     # Rounding must not decide whether a pattern is as extreme as the one that was seen.
-    extreme = int((flipped >= observed - 1e-12 * max(1.0, observed)).sum())
+    extreme = int((flipped >= observed - ROUNDING * max(1.0, observed)).sum())
     return extreme / len(flipped) if exact else (extreme + 1) / (len(flipped) + 1)
 
 
@@ -148,7 +149,8 @@ def _bca_ends(means: Floats, mean: float, sums: Floats, sizes: Floats, ends: tup
     """Return the quantiles that correct for bias and skew; the plain ones where the correction is undefined."""
     from scipy.special import ndtr, ndtri
 
-    below = ((means < mean).mean() + (means <= mean).mean()) / 2
+    # Resamples that equal the mean count half; rounding must not decide which those are.
+    below = ((means < mean - ROUNDING).mean() + (means <= mean + ROUNDING).mean()) / 2
     if not 0 < below < 1:
         return ends
     bias = ndtri(below)

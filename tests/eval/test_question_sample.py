@@ -1,0 +1,84 @@
+"""Frozen questions: loading, hashing, sampling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doyen.eval.questions import load_questions, question_hash, questions_sha256, resolve_duplicates, sample
+from doyen.platform.core.errors import RecordError, UsageError
+from doyen.platform.core.records import Question
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import DocumentRow
+
+QUILLANE = Path(__file__).resolve().parents[2] / "examples" / "quillane" / "questions.jsonl"
+TAGS = st.lists(st.sampled_from(["seen-document", "unseen-document", "follow-up", "unanswerable"]), unique=True, max_size=2)
+
+
+def make(number: int, tags: list[str]) -> Question:
+    return Question(id=str(number), question=f"q{number}", answers=["a"], tags=tags)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tags=st.lists(TAGS, min_size=1, max_size=60), n=st.integers(1, 70), seed=st.integers(0, 3))
+def test_a_sample_is_of_the_asked_size_in_order_and_hears_every_kind(tags: list[list[str]], n: int, seed: int) -> None:
+    questions = [make(number, own) for number, own in enumerate(tags)]
+    chosen = sample(questions, n, seed)
+    assert len(chosen) == min(n, len(questions))
+    assert [int(question.id) for question in chosen] == sorted(int(question.id) for question in chosen)
+    assert chosen == sample(questions, n, seed)
+    kinds = {tuple(sorted(question.tags)) for question in questions}
+    if n >= len(kinds):
+        assert {tuple(sorted(question.tags)) for question in chosen} == kinds
+
+
+def test_forty_of_the_example_hear_every_tag_in_proportion() -> None:
+    questions = load_questions(QUILLANE)
+    chosen = sample(questions, 40, 17)
+    for tag in {tag for question in questions for tag in question.tags}:
+        share = sum(tag in question.tags for question in questions) / len(questions)
+        count = sum(tag in question.tags for question in chosen)
+        assert count >= 1
+        assert abs(count - 40 * share) <= 3
+
+
+def test_another_seed_is_another_sample() -> None:
+    questions = [make(number, []) for number in range(100)]
+    assert sample(questions, 10, 1) != sample(questions, 10, 2)
+
+
+def test_a_sample_of_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least 1"):
+        sample([make(1, [])], 0, 0)
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"id": "1", "question": "x", "answer": "y"}\n{"id": "2", "question": ""}\n')
+    with pytest.raises(RecordError, match="line 2"):
+        load_questions(tmp_path / "q.jsonl")
+
+
+def test_the_hash_freezes_what_is_asked_and_what_is_expected() -> None:
+    question = make(1, [])
+    edited = question.model_copy(update={"answers": ["b"]})
+    assert questions_sha256([question]) != questions_sha256([edited])
+    # A mended reference needs no new answer, a changed conversation does.
+    assert question_hash(question) == question_hash(edited)
+    asked = Question(id="1", question="q1", answers=["a"], history=[{"role": "user", "content": "before"}])
+    assert question_hash(question) != question_hash(asked)
+
+
+def test_questions_on_an_exact_duplicate_look_at_the_indexed_twin(store: Store) -> None:
+    with store.session() as session:
+        for name, twin in (("a.md", None), ("copy.md", "id-a.md")):
+            session.add(
+                DocumentRow(
+                    document_id=f"id-{name}", source=name, root="", version="v", title="", media_type="text/plain", size=1,
+                    modified_ns=0, settings_fingerprint="", duplicate_of=twin, near_group="g", ingested_at="",
+                )
+            )  # fmt: skip
+    asked = [Question(id=name, question="?", answers=["x"], source=name) for name in ("a.md", "copy.md", "gone.md")]
+    assert [question.source for question in resolve_duplicates(asked, store)] == ["a.md", "a.md", "gone.md"]
