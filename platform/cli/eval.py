@@ -12,6 +12,7 @@ import typer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
+from doyen.platform.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from doyen.eval.report import Report
@@ -85,7 +86,7 @@ def evaluate(
             modes=modes,
             out=out,
             settings=workspace.settings,
-            manifest_inputs=_inputs(assistant, retriever.fingerprint, chosen),
+            manifest_inputs=_inputs(workspace, assistant, chosen),
             reporter=session.reporter,
             adapter=chosen.ref if chosen else None,
             sample=sample,
@@ -102,11 +103,14 @@ def _adapter_for(assistant: Assistant, modes: Sequence[str], wanted: str | None)
     return choose_adapter(assistant.registry, assistant.engine, first, wanted) if first else None
 
 
-def _inputs(assistant: Assistant, index: str, adapter: Adapter | None) -> dict[str, str]:
+def _inputs(workspace: Workspace, assistant: Assistant, adapter: Adapter | None) -> dict[str, str]:
     """Return the hashes of what answers rest on; the rule by which a mode refuses shapes them as much as weights do."""
+    from doyen.retrieval.manifest import read_manifest
+
+    index = read_manifest(workspace.index_folder)
     inputs = {
         "base_model": assistant.engine.base_sha256 or assistant.engine.model,
-        "index": fingerprint([index, _file_hash(assistant.abstention_file("rag", None))]),
+        "index": fingerprint([index.content, index.embedder_sha256, _file_hash(assistant.abstention_file("rag", None))]),
     }
     if adapter:
         refusal = _file_hash(assistant.abstention_file("hybrid", adapter))
