@@ -13,12 +13,15 @@ from doyen.ui.render import MODE_LABELS, Exchange, banner, conversation_html, pa
 
 DEFAULT_MODE = "rag"
 DEFAULT_ADAPTER = ""
+STOPPED = "You stopped this answer."
 PROMOTED_LABEL = "the promoted one"
-# A click on an answer tells the server which one.
-ON_CLICK = """element.addEventListener('click', (event) => {
+# A click or Enter on an answer tells the server which one.
+ON_CHOICE = """const choose = (event) => {
   const reply = event.target.closest('[data-index]');
-  if (reply) trigger('click', { index: Number(reply.dataset.index) });
-});"""
+  if (reply && (event.type === 'click' || event.key === 'Enter')) trigger('click', { index: Number(reply.dataset.index) });
+};
+element.addEventListener('click', choose);
+element.addEventListener('keydown', choose);"""
 
 Conversation = list[Exchange]
 
@@ -60,7 +63,7 @@ def build_chat_tab(client: GatewayClient, demo: gr.Blocks) -> None:
     inputs = [parts.question, conversation, parts.mode, parts.adapter]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     asked = gr.on([parts.question.submit, parts.ask.click], ask, inputs, outputs, **options)
-    parts.stop.click(None, None, None, cancels=[asked], api_visibility="private")
+    parts.stop.click(_stopped, [conversation], outputs, cancels=[asked], **options)
     parts.clear.click(_fresh, None, outputs, cancels=[asked], **options)
     parts.chat.click(show, [conversation], [parts.panel], **options)
     parts.up.click(lambda done: rate(client, done, 1), [conversation], [parts.thanks], **options)
@@ -97,7 +100,7 @@ def _lay_out() -> _Parts:
         )
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=420):
-            chat = gr.HTML(conversation_html([]), elem_id="chat", autoscroll=True, js_on_load=ON_CLICK)
+            chat = gr.HTML(conversation_html([]), elem_id="chat", autoscroll=True, js_on_load=ON_CHOICE)
             with gr.Row(elem_classes="doyen-ask"):
                 question = gr.Textbox(
                     placeholder="Ask a question about your documents",
@@ -160,6 +163,13 @@ def _page(done: Conversation, text: str, feedback: Any) -> tuple[Any, ...]:
 
 def _fresh() -> tuple[Any, ...]:
     return _page([], "", gr.update(visible=False))
+
+
+def _stopped(done: Conversation) -> tuple[Any, ...]:
+    """Close the answer that was coming, if one was."""
+    if done and done[-1].answer is None and not done[-1].problem:
+        return _page([*done[:-1], replace(done[-1], problem=STOPPED)], "", gr.update(visible=False))
+    return tuple(gr.skip() for _ in range(7))
 
 
 def messages_for(question: str, done: Conversation) -> list[dict[str, str]]:

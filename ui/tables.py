@@ -8,37 +8,44 @@ from typing import Any
 
 from doyen.ui.render import MODE_LABELS
 
-SIGNIFICANT = 0.05
+LOWER_IS_BETTER = frozenset({"over_refusal"})
+HEADLINE = "token_f1"
+"""The metric that is shown for each tag of questions, and whose differences are not folded away."""
+_WORDS = {"f1": "F1", "rouge": "ROUGE", "l": "L", "mrr": "MRR"}
 
 
 def comparison_table(report: dict[str, Any]) -> str:
     """Return a report's modes side by side, the differences between them, and its retrieval metrics."""
-    parts = [_metrics_table(report.get("modes", {}))]
-    if report.get("comparisons"):
-        parts.append(_differences_table(report["comparisons"]))
+    modes = report.get("modes", {})
+    rows = _metric_rows(modes)
+    for tag, part in report.get("tags", {}).items():
+        rows.append(_metric_row(f"{_words(HEADLINE)}, {tag}", HEADLINE, [part["modes"].get(mode) for mode in modes]))
+    latency = "".join(f"<td>{_number(result.get('latency_s', {}).get('p50'))} s</td>" for result in modes.values())
+    rows.append(f"<tr class='doyen-quiet'><th>median time</th>{latency}</tr>")
+    head = "".join(f"<th>{escape(MODE_LABELS.get(mode, mode))}<small>{escape(mode)}</small></th>" for mode in modes)
+    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    parts = [table, *_differences(report.get("comparisons", []))]
     if report.get("retrieval"):
         cells = "".join(
             f"<span class='doyen-figure'><b>{_number(value)}</b>{escape(str(name))}</span>"
             for name, value in report["retrieval"].items()
             if isinstance(value, int | float)
         )
-        parts.append(f"<h3>Retrieval</h3><div class='doyen-figures'>{cells}</div>")
+        parts.append(f"<section><h3>Retrieval</h3><div class='doyen-figures'>{cells}</div></section>")
     return f"<div class='doyen-tables'>{''.join(parts)}</div>"
 
 
-def _metrics_table(modes: dict[str, Any]) -> str:
-    """Return metrics × modes; the best mean of each row stands out."""
-    names = list(dict.fromkeys(name for result in modes.values() for name in result["metrics"]))
-    rows = []
-    for name in names:
-        values = [result["metrics"].get(name) for result in modes.values()]
-        means = [value["mean"] for value in values if value and value["mean"] is not None]
-        best = max(means, default=None)
-        rows.append(f"<tr><th>{escape(_words(name))}</th>{''.join(_metric_cell(value, best) for value in values)}</tr>")
-    latency = "".join(f"<td>{_number(result.get('latency_s', {}).get('p50'))} s</td>" for result in modes.values())
-    rows.append(f"<tr class='doyen-quiet'><th>median time</th>{latency}</tr>")
-    head = "".join(f"<th>{escape(MODE_LABELS.get(mode, mode))}<small>{escape(mode)}</small></th>" for mode in modes)
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+def _metric_rows(modes: dict[str, Any]) -> list[str]:
+    names = dict.fromkeys(name for result in modes.values() for name in result["metrics"])
+    return [_metric_row(_words(name), name, list(modes.values())) for name in names]
+
+
+def _metric_row(title: str, metric: str, results: Sequence[dict[str, Any] | None]) -> str:
+    """Return one metric of all modes; the best mean stands out."""
+    values = [result["metrics"].get(metric) if result else None for result in results]
+    means = [value["mean"] for value in values if value and value["mean"] is not None]
+    best = (min if metric in LOWER_IS_BETTER else max)(means, default=None)
+    return f"<tr><th>{escape(title)}</th>{''.join(_metric_cell(value, best) for value in values)}</tr>"
 
 
 def _metric_cell(value: dict[str, Any] | None, best: float | None) -> str:
@@ -49,22 +56,34 @@ def _metric_cell(value: dict[str, Any] | None, best: float | None) -> str:
     return f"<td{kind}><b>{_number(value['mean'])}</b>{interval}</td>"
 
 
-def _differences_table(comparisons: Sequence[dict[str, Any]]) -> str:
-    """Return paired differences; those whose interval excludes zero are coloured."""
-    rows = []
+def _differences(comparisons: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a table of paired differences for each metric, all but the headline's folded away."""
+    groups: dict[str, list[str]] = {}
     for item in comparisons:
-        low, high = item.get("low"), item.get("high")
-        sure = low is not None and high is not None and (low > 0 or high < 0)
-        kind = ("doyen-up" if item["delta"] > 0 else "doyen-down") if sure else "doyen-quiet"
-        rows.append(
-            f"<tr class='{kind}'><th>{escape(item['a'])} against {escape(item['b'])}</th>"
-            f"<td>{escape(_words(item['metric']))}</td>"
-            f"<td><b>{_signed(item['delta'])}</b><small>{_signed(low)} to {_signed(high)}</small></td>"
-            f"<td>{_number(item.get('p'))}</td></tr>"
+        groups.setdefault(item["metric"], []).append(_difference_row(item))
+    head = "<thead><tr><th></th><th>difference<small>95% interval</small></th><th>p</th></tr></thead>"
+    tables = []
+    for metric in sorted(groups, key=lambda name: name != HEADLINE):
+        shown = " open" if metric == HEADLINE else ""
+        rows = "".join(groups[metric])
+        tables.append(
+            f"<details{shown}><summary>Differences in {escape(_words(metric))}, question by question</summary>"
+            f"<table>{head}<tbody>{rows}</tbody></table></details>"
         )
-    head = "<thead><tr><th></th><th>metric</th><th>difference<small>95% interval</small></th><th>p</th></tr></thead>"
-    table = f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
-    return f"<details open><summary>Differences, question by question</summary>{table}</details>"
+    return tables
+
+
+def _difference_row(item: dict[str, Any]) -> str:
+    """Return one difference; it is coloured, as better or worse, where its interval excludes zero."""
+    low, high = item.get("low"), item.get("high")
+    sure = low is not None and high is not None and (low > 0 or high < 0)
+    better = (item["delta"] > 0) != (item["metric"] in LOWER_IS_BETTER)
+    kind = ("doyen-up" if better else "doyen-down") if sure else "doyen-quiet"
+    return (
+        f"<tr class='{kind}'><th>{escape(item['a'])} against {escape(item['b'])}</th>"
+        f"<td><b>{_signed(item['delta'])}</b><small>{_signed(low)} to {_signed(high)}</small></td>"
+        f"<td>{_number(item.get('p'))}</td></tr>"
+    )
 
 
 def adapters_table(adapters: Sequence[dict[str, Any]]) -> str:
@@ -93,7 +112,7 @@ def _status_colour(status: str) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return " ".join(_WORDS.get(word, word) for word in name.split("_"))
 
 
 def _number(value: float | None) -> str:

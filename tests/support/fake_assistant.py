@@ -47,7 +47,7 @@ class FakeAssistant:
     """Answers with fixed words; records what it was asked and whether it was stopped.
 
     A question that contains "unknown" is refused; one with "break" fails in the middle; one with "slow" waits between
-    the words; one with "hostile" answers with markup.
+    the words; one with "hostile" answers with markup. After three words it waits for ``gate``, which is open at first.
     """
 
     def __init__(self, workspace: Workspace, store: Store) -> None:
@@ -77,10 +77,11 @@ class FakeAssistant:
         answer = self._answer(question, mode, adapter)
         finished = False
         try:
-            self.gate.wait(10)
             for number, word in enumerate(answer.answer.split(" ")):
                 if "break" in question and number == 2:
                     raise NotFoundError("the shelf broke: mend it")
+                if number == 3:
+                    self.gate.wait(20)
                 time.sleep(0.15 if "slow" in question else self.pause)
                 yield word if number == 0 else f" {word}"
             self._record(answer, history)

@@ -60,6 +60,28 @@ def test_everything_from_outside_is_escaped() -> None:
         assert "&lt;script&gt;" in html
 
 
+def test_the_best_mode_of_each_metric_stands_out() -> None:
+    def metric(mean: float | None) -> dict[str, float | None]:
+        return {"mean": mean, "low": mean, "high": mean}
+
+    report = {
+        "modes": {
+            "rag": {"metrics": {"token_f1": metric(0.3), "over_refusal": metric(0.1)}},
+            "hybrid": {"metrics": {"token_f1": metric(0.4), "over_refusal": metric(0.2), "citation_recall": metric(None)}},
+        },
+        "tags": {"seen-document": {"modes": {"hybrid": {"metrics": {"token_f1": metric(0.6)}}}}},
+        "comparisons": [
+            {"a": "hybrid", "b": "rag", "metric": "token_f1", "delta": 0.1, "low": 0.05, "high": 0.2, "p": 0.01},
+            {"a": "hybrid", "b": "rag", "metric": "over_refusal", "delta": 0.1, "low": 0.05, "high": 0.2, "p": 0.01},
+        ],
+    }
+    html = comparison_table(report)
+    best = re.findall(r"doyen-best'><b>([\d.]+)", html)
+    assert best == ["0.400", "0.100", "0.600"]
+    assert "token F1, seen-document" in html
+    assert [row[0] for row in re.findall(r"<tr class='doyen-(\w)", html)] == ["q", "u", "d"]
+
+
 def test_a_quote_outside_its_passage_is_shown_apart() -> None:
     passage = {"source": "a.md", "start": 10, "end": 15, "page": None, "heading": "", "text": "hello", "chunk_id": "c"}
     citation = {"marker": 1, "source": "a.md", "start": 0, "end": 5, "page": None, "quote": "other", "chunk_id": "c"}
