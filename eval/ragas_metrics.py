@@ -214,16 +214,15 @@ def _quote_held() -> Any:
 
     from ragas.dataset_schema import SingleTurnSample
     from ragas.metrics.base import SingleTurnMetric
-    from ragas.run_config import RunConfig
 
     @ragas_dataclass
     class QuoteHeld(SingleTurnMetric):
         name: str = "quote_held"
 
-        def init(self, run_config: RunConfig) -> None:
+        def init(self, *_: Any) -> None:
             """Nothing to prepare."""
 
-        async def _single_turn_ascore(self, sample: SingleTurnSample, callbacks: Any) -> float:
+        async def _single_turn_ascore(self, sample: SingleTurnSample, **_: Any) -> float:
             return float(holds(sample.response or "", sample.reference or ""))
 
     return QuoteHeld()
@@ -234,10 +233,10 @@ def _embeddings(embed: Embed) -> Any:
     from ragas.embeddings.base import BaseRagasEmbedding
 
     class OurEmbeddings(BaseRagasEmbedding):
-        def embed_text(self, text: str, **kwargs: Any) -> list[float]:
+        def embed_text(self, text: str, **_: Any) -> list[float]:
             return [float(value) for value in np.asarray(embed([text]))[0]]
 
-        async def aembed_text(self, text: str, **kwargs: Any) -> list[float]:
+        async def aembed_text(self, text: str, **_: Any) -> list[float]:
             return self.embed_text(text)
 
     return OurEmbeddings()

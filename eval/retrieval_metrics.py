@@ -18,7 +18,6 @@ from doyen.retrieval.passage import Passage
 
 DEPTH = 10
 """Passages looked at."""
-NAMES = ("recall@1", "recall@5", "ndcg@10", "mrr")
 
 
 def score_ranking(question: Question, passages: Sequence[Passage]) -> dict[str, float]:

@@ -31,6 +31,7 @@ from doyen.platform.core.records import Question, Turn
 from doyen.platform.core.settings import Settings
 from doyen.platform.serving.answer import Answer
 from doyen.retrieval.passage import Retriever
+from doyen.retrieval.query import standalone_query
 
 ANSWERS = "answers.jsonl"
 
@@ -151,8 +152,6 @@ def score_answers(
 
 def measure_retrieval(retriever: Retriever, questions: Sequence[Question], reporter: Reporter) -> dict[str, dict[str, float]]:
     """Return question id → retrieval metrics, for the questions with evidence, asked as the assistant asks them."""
-    from doyen.retrieval.query import standalone_query
-
     quoted = [question for question in questions if question.evidence]
     scores = {}
     with reporter.bar("Retrieval", len(quoted)) as bar:

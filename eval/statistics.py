@@ -123,7 +123,7 @@ def _cluster_sums(values: Floats, clusters: Sequence[Hashable] | None) -> tuple[
         return values, np.ones_like(values)
     numbers: dict[Hashable, int] = {}
     index = [numbers.setdefault(label, len(numbers)) for label in clusters]
-    sums = np.bincount(index, weights=values, minlength=len(numbers))
+    sums = np.bincount(index, weights=values, minlength=len(numbers)).astype(np.float64)
     return sums, np.bincount(index, minlength=len(numbers)).astype(np.float64)
 
 
@@ -136,7 +136,7 @@ def _bootstrap(
     if len(sums) < 2 or np.ptp(values) == 0:
         return mean, mean
     counts = _resampled_counts(len(sums), samples, seed)
-    means = (counts @ sums) / (counts @ sizes)
+    means = (counts @ sums) / (len(sums) if clusters is None else counts @ sizes)
     tail = (1 - CONFIDENCE) / 2
     ends = (tail, 1 - tail)
     if method == "bca":
@@ -163,20 +163,20 @@ def _bca_ends(means: Floats, mean: float, sums: Floats, sizes: Floats, ends: tup
     return float(corrected[0]), float(corrected[1])
 
 
-@lru_cache(maxsize=16)
-def _resampled_counts(n: int, samples: int, seed: int) -> NDArray[np.float32]:
+@lru_cache(maxsize=4)
+def _resampled_counts(n: int, samples: int, seed: int) -> Floats:
     """Return (samples, n): how often each of ``n`` items is drawn. The same for all metrics, hence kept."""
     drawn = np.random.default_rng(seed).integers(0, n, (samples, n))
     drawn += np.arange(samples)[:, None] * n
-    return np.bincount(drawn.ravel(), minlength=samples * n).reshape(samples, n).astype(np.float32)
+    return np.bincount(drawn.ravel(), minlength=samples * n).reshape(samples, n).astype(np.float64)
 
 
-@lru_cache(maxsize=16)
-def _random_signs(n: int, samples: int, seed: int) -> NDArray[np.float32]:
+@lru_cache(maxsize=4)
+def _random_signs(n: int, samples: int, seed: int) -> Floats:
     signs = np.random.default_rng(seed).integers(0, 2, (samples, n), dtype=np.int8)
-    return (2 * signs - 1).astype(np.float32)
+    return (2 * signs - 1).astype(np.float64)
 
 
-def _all_signs(n: int) -> NDArray[np.float32]:
+def _all_signs(n: int) -> Floats:
     patterns = np.arange(2**n)[:, None] >> np.arange(n)[None, :]
-    return (2 * (patterns & 1) - 1).astype(np.float32)
+    return (2 * (patterns & 1) - 1).astype(np.float64)
