@@ -49,13 +49,14 @@ def adapters(generator: GeneratorFiles, tmp_path_factory: pytest.TempPathFactory
             alpha_pattern={"k_proj": 3},
         ),
     }
+    spread = {"first": 0.5, "second": 0.8, "patterned": 0.3}
     made = {}
     for seed, (name, config) in enumerate(configs.items()):
         torch.manual_seed(seed)
         tuned = get_peft_model(model, config)
         for parameter_name, parameter in tuned.named_parameters():
             if "lora_B" in parameter_name:
-                torch.nn.init.normal_(parameter, std=0.3)
+                torch.nn.init.normal_(parameter, std=spread[name])
         tuned.save_pretrained(folder / name)
         model = tuned.unload()
         made[name] = AdapterFiles(f"{name}:1", folder / name, generator.sha256)
