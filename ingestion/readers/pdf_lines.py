@@ -16,6 +16,10 @@ COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""
 
 
+LOOK_BACK = 6
+"""Lines that the cells of one row may have been broken into."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """A stretch of a line without a wide gap; ``left`` and ``right`` in points from the left edge of the page."""
@@ -72,9 +76,31 @@ def read_page(page: pdfium.PdfPage) -> Page:
             if part.strip():
                 lines.append(_line(textpage, part, position))
             position += len(part) + 1
-        return Page([line for line in lines if line is not None], page.get_width(), page.get_height())
+        found = [line for line in lines if line is not None]
+        return Page(rejoin_rows(found), page.get_width(), page.get_height())
     finally:
         textpage.close()
+
+
+def rejoin_rows(lines: list[Line]) -> list[Line]:
+    """Put the parts of one printed line together where the program wrote cell after cell.
+
+    A part that stands to the right of one of the last lines at the same height belongs to it, also after lower
+    lines were written.
+    """
+    joined: list[Line] = []
+    for line in lines:
+        not_below = bool(joined) and line.bottom > joined[-1].bottom - 0.3 * line.size
+        for back in range(1, min(LOOK_BACK, len(joined)) + 1) if not_below else ():
+            above = joined[-back]
+            if abs(above.bottom - line.bottom) < 0.3 * line.size and line.left > above.right:
+                segments = above.segments + line.segments
+                text = " ".join(segment.text for segment in segments)
+                joined[-back] = Line(text, segments, above.bottom, above.top, above.size, above.bold)
+                break
+        else:
+            joined.append(line)
+    return joined
 
 
 def _text(textpage: pdfium.PdfTextPage) -> str:
@@ -119,7 +145,7 @@ def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -
         word_left = float(rect.left)
         if not segments and not words:
             left, bottom, top = word_left, float(rect.bottom), float(rect.top)
-        elif word_left - right > COLUMN_GAP * em or word_left < left - em:
+        elif word_left - right > COLUMN_GAP * em or word_left < left - em or _begins_amount(word, words):
             segments.append(Segment(" ".join(words), left, right))
             words, left = [], word_left
         raw.FPDFText_GetLooseCharBox(textpage, start + len(word) - 1, rect)
@@ -128,6 +154,11 @@ def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -
     if words:
         segments.append(Segment(" ".join(words), left, right))
     return segments, bottom, top
+
+
+def _begins_amount(word: str, before: list[str]) -> bool:
+    """A currency sign behind a figure begins the next column, however narrow the gap."""
+    return word[0] in "$€£¥" and bool(before) and before[-1][-1] in "0123456789%)"
 
 
 def _is_bold(textpage: pdfium.PdfTextPage, index: int) -> bool:

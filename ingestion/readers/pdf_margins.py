@@ -6,7 +6,7 @@ They are kept once because the number, the revision and the date of a document o
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from doyen.ingestion.readers.pdf_lines import Line, Page
 
@@ -36,6 +36,23 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
     ]
     once = [text for key, text in first.items() if key in repeated and not PAGE_NUMBER.match(text) and text]
     return once, kept
+
+
+def _numbers_at_the_end(pages: list[Page]) -> list[Line | None]:
+    """Return for each page its last line if that is a page number, wherever it stands: it counts up with the pages."""
+    last = [page.lines[-1] if page.lines else None for page in pages]
+    counts = Counter(int(line.text) - index for index, line in enumerate(last) if line is not None and _is_integer(line.text))
+    offset, times = counts.most_common(1)[0] if counts else (0, 0)
+    if times < max(3, LEAST_SHARE * len(pages)):
+        return [None] * len(pages)
+    return [
+        line if line is not None and _is_integer(line.text) and int(line.text) - index == offset else None
+        for index, line in enumerate(last)
+    ]
+
+
+def _is_integer(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5
 
 
 def _is_margin(line: Line, page: Page, repeated: set[str]) -> bool:

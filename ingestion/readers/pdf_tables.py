@@ -17,6 +17,9 @@ YEAR = re.compile(r"^(?:FY|Q[1-4])?\s?(?:19|20)\d\d[A-Za-z*]?$")
 CURRENCY = re.compile(r"^[$€£¥]$")
 CLOSING = re.compile(r"^[)%]+$")
 BULLET = re.compile(r"^[•‣◦▪·●■–\uf0b7]\s*")
+LOOK_AHEAD = 4
+INDENT = 20.0
+"""Points between the left edge of a heading and that of the labels beside it; also the deepest indentation of a label."""
 PROSE_WORDS = 14
 """A single segment longer than this is a sentence, not the label of a row."""
 
@@ -29,11 +32,15 @@ class Grid:
     columns: list[tuple[float, float]]
     rows: list[list[str]] = field(default_factory=list)
     used: int = 0
+    amounts: bool = False
+    """Whether the first full row holds an amount."""
+    crowded: int = 0
+    """Rows in which an amount fell into the column of labels."""
 
 
 def find_table(lines: Sequence[Line], start: int) -> tuple[list[str], int] | None:
     """Return the rendered rows of a table whose headings are ``lines[start]``, and the number of lines it takes."""
-    if not _is_heading_row(lines[start]):
+    if not _is_heading_row(lines[start]) or _is_within_table(lines, start):
         return None
     grid = _open_grid(lines, start)
     if grid is None:
@@ -42,6 +49,8 @@ def find_table(lines: Sequence[Line], start: int) -> tuple[list[str], int] | Non
     full = [row for row in grid.rows if sum(bool(cell) for cell in row) >= 2]
     if len(full) < 2 or 2 * len(full) < len(grid.rows):
         return None
+    if grid.crowded > 0.2 * len(grid.rows):
+        return None  # labels and amounts fell into one column: the headings are not those of the columns
     if len(grid.columns) == 2 and not _holds_amounts(grid):
         return None  # two columns of words may as well be a letterhead or two columns of text
     return _render(grid), grid.used
@@ -70,6 +79,14 @@ def _is_heading_row(line: Line) -> bool:
     return all(YEAR.match(text) or not (is_number(text) or CURRENCY.match(text)) for text in texts)
 
 
+def _is_within_table(lines: Sequence[Line], start: int) -> bool:
+    """Whether the line above is a row as well: then this one is no heading but a row of a table that was not recognised."""
+    if start == 0 or all(YEAR.match(segment.text) for segment in lines[start].segments[1:]):
+        return False
+    above, line = lines[start - 1], lines[start]
+    return len(above.segments) > 1 and 0 < above.bottom - line.bottom < 2 * line.size and above.bold == line.bold
+
+
 def _open_grid(lines: Sequence[Line], start: int) -> Grid | None:
     """Return a grid for the headings at ``start``; a second line of headings (years below periods) is joined to them."""
     top = list(lines[start].segments)
@@ -79,16 +96,33 @@ def _open_grid(lines: Sequence[Line], start: int) -> Grid | None:
         segments, used = list(below.segments), 2
         headings = [f"{_above(part, top)} {part.text}".strip() for part in segments]
     columns = [(segment.left, segment.right) for segment in segments]
-    first = lines[start + used] if start + used < len(lines) else None
-    if first is None:
-        return None
-    cells = joined_segments(first)
+    used += _wrapped_headings(lines, start + used, headings, columns)
+    rows = (joined_segments(line) for line in lines[start + used : start + used + LOOK_AHEAD])
+    # Below periods often stand further heading lines ("(Unaudited)"): the first line with an amount shows the columns.
+    cells = next((cells for cells in rows if len(cells) >= 2 and any(is_number(cell.text) for cell in cells)), None)
+    amounts = cells is not None
+    cells = cells or (joined_segments(lines[start + used]) if start + used < len(lines) else [])
     if len(cells) < 2:
-        following = lines[start + used + 1] if start + used + 1 < len(lines) else None
-        cells = joined_segments(following) if following is not None else []
-    if cells and cells[0].right < columns[0][0] and len(cells) > 1:
-        headings, columns = ["", *headings], [(cells[0].left, cells[0].right), *columns]
-    return Grid(headings, columns, used=used) if len(cells) >= 2 else None
+        return None
+    if cells[0].left < columns[0][0] - INDENT and not is_number(cells[0].text):
+        headings, columns = ["", *headings], [(cells[0].left, min(cells[0].right, columns[0][0])), *columns]
+    return Grid(headings, columns, used=used, amounts=amounts)
+
+
+def _wrapped_headings(lines: Sequence[Line], index: int, headings: list[str], columns: list[tuple[float, float]]) -> int:
+    """Append the further lines of headings that are broken over lines; return how many lines that takes."""
+    taken = 0
+    while index + taken < len(lines):
+        line, previous = lines[index + taken], lines[index + taken - 1]
+        places = [_place(part, columns) for part in line.segments]
+        tight = 0 < previous.bottom - line.bottom < 1.25 * line.size
+        words = not any(is_number(part.text) for part in line.segments)
+        if not (tight and words) or None in places or 0 in places:
+            break
+        for part, place in zip(line.segments, places, strict=True):
+            headings[place or 0] += f" {part.text}"
+        taken += 1
+    return taken
 
 
 def _above(part: Segment, top: Sequence[Segment]) -> str:
@@ -100,32 +134,28 @@ def _above(part: Segment, top: Sequence[Segment]) -> str:
 
 def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
     """Add lines to the grid until one does not belong to the table."""
-    header = lines[start + grid.used - 1]
     pitch, pending = 0.0, 0
     index = start + grid.used
-    row_bottom, size = header.bottom, lines[index].size
+    size = lines[index].size
     while index < len(lines):
         line, previous = lines[index], lines[index - 1]
         step = previous.bottom - line.bottom
-        # Some programs write cell after cell: the next cell of a row begins above the last line of the one before.
-        beside = grid.rows and line.bottom <= row_bottom + 0.5 * line.size
-        if (step <= 0 and not beside) or step > 3.5 * max(line.size, previous.size) or line.size > 1.25 * size:
+        if step <= 0 or step > 3.5 * max(line.size, previous.size) or line.size > 1.25 * size:
             break
         cells = joined_segments(line)
-        if BULLET.match(line.text) or (len(cells) == 1 and not _is_label_or_continuation(grid, cells[0])):
+        if BULLET.match(line.text) or (len(cells) == 1 and not _fits_alone(grid, cells[0], tight=step < 0.8 * pitch)):
             break
-        places = [_column(grid, cell) for cell in cells]
+        places = [_place(cell, grid.columns) for cell in cells]
         if any(place is None for place in places):
             break
         row = [""] * len(grid.columns)
         for cell, place in zip(cells, places, strict=True):
             row[place or 0] = f"{row[place or 0]} {cell.text}".strip()
-        same_row = bool(grid.rows) and abs(line.bottom - row_bottom) < 0.5 * line.size
-        if same_row or _continues(grid, row, step, pitch):
+        grid.crowded += sum(place == 0 and is_number(cell.text) for cell, place in zip(cells[1:], places[1:], strict=True))
+        if _continues(grid, row, step, pitch):
             grid.rows[-1] = [f"{old} {new}".strip() for old, new in zip(grid.rows[-1], row, strict=True)]
         else:
             pitch = pitch or step
-            row_bottom = line.bottom
             grid.rows.append(row)
             pending = pending + 1 if len(cells) == 1 else 0
         index += 1
@@ -136,13 +166,17 @@ def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
     grid.used = index - start
 
 
-def _is_label_or_continuation(grid: Grid, cell: Segment) -> bool:
+def _fits_alone(grid: Grid, cell: Segment, *, tight: bool) -> bool:
+    """Whether a line with a single segment belongs to the table: a label, or the rest of a cell of the row above."""
     if len(cell.text.split()) > PROSE_WORDS:
         return False
-    if cell.left > grid.columns[0][1]:
+    if tight and grid.rows:
         return True
+    if cell.left > grid.columns[0][1]:
+        return is_number(cell.text) or not grid.amounts
     # A line with nothing but a label parts a table of amounts; in a table of words it is a heading after the table.
-    return cell.right < grid.columns[1][0] and (not grid.rows or _holds_amounts(grid))
+    near_left = abs(cell.left - grid.columns[0][0]) <= 2 * INDENT
+    return near_left and cell.right < grid.columns[1][0] and (not grid.rows or grid.amounts)
 
 
 def _holds_amounts(grid: Grid) -> bool:
@@ -160,18 +194,18 @@ def _continues(grid: Grid, row: list[str], step: float, pitch: float) -> bool:
     return not amounts and pitch > 0 and step < 0.8 * pitch
 
 
-def _column(grid: Grid, cell: Segment) -> int | None:
+def _place(cell: Segment, columns: Sequence[tuple[float, float]]) -> int | None:
     """Return the column whose left edge, right edge or middle is nearest, if it is near enough."""
 
     def distance(column: tuple[float, float]) -> float:
         middle = abs((cell.left + cell.right) - (column[0] + column[1])) / 2
         return min(abs(cell.left - column[0]), abs(cell.right - column[1]), middle)
 
-    distances = [distance(column) for column in grid.columns]
+    distances = [distance(column) for column in columns]
     best = min(range(len(distances)), key=distances.__getitem__)
-    lefts = [column[0] for column in grid.columns]
+    lefts = [column[0] for column in columns]
     spacing = min(abs(lefts[i] - lefts[best]) for i in range(len(lefts)) if i != best)
-    if best == 0 and cell.left <= grid.columns[0][1]:
+    if best == 0 and cell.left <= columns[0][1]:
         return 0
     if best == len(lefts) - 1 and cell.left >= lefts[-1]:
         return best
