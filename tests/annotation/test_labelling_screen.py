@@ -65,8 +65,9 @@ def test_what_an_expert_marks_and_types(remote: Workspace, remote_store: Store, 
             page.evaluate(SELECT, [first, last])
             page.keyboard.press("Escape")
         page.fill("textarea[name=response]", "Every 4,000 h 😀\nof operation")
-        page.click("button:has-text('Submit')")
-        page.wait_for_selector("text=How often is the sample pump replaced?", state="detached")
+        with page.expect_response(lambda answer: answer.request.method == "POST" and "/annotations" in answer.url) as sent:
+            page.click("button:has-text('Submit')")
+        assert sent.value.status == 201
         browser.close()
     assert pull(remote, remote_store, NAME).problems == []
     (pair,) = labelled_pairs(remote_store, NAME)
