@@ -1,0 +1,146 @@
+"""Which sentences of the passages an answer rests on, as exact quotes with exact places."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from doyen.retrieval.passage import Citation, Passage
+from doyen.retrieval.tokens import tokens
+from doyen.retrieval.units import split_sentences
+
+LEAST_SUPPORT = 0.5
+"""Share of a statement's weight that its sentence must hold; below, nothing is cited rather than something wrong."""
+NUMBER_WEIGHT = 2.0
+"""Numbers and codes count double: an answer with another number is another answer."""
+NEW_PART = 0.2
+"""Share of the statement that a further sentence must add to be cited as well."""
+MARKED_BONUS = 0.3
+"""Advantage of passages that the answer itself names with [n]."""
+MAX_QUOTE_CHARS = 600
+"""Longer sentences are cut there."""
+
+_MARKER = re.compile(r"\[(\d{1,3})\]")
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """A sentence of a passage: passage number from 1, characters within the passage's text, distinct tokens."""
+
+    marker: int
+    start: int
+    end: int
+    tokens: frozenset[str]
+
+
+def cite(answer: str, passages: Sequence[Passage], *, limit: int = 3) -> list[Citation]:
+    """Return the sentences of the passages that support the answer, strongest first.
+
+    Each statement of the answer is matched with the sentence that holds most of its informative words, numbers and
+    codes counting double; sentences that add the rest follow. Passages that the answer names with ``[n]`` are
+    preferred for the statement that names them. Nothing is cited for a statement that no passage supports.
+
+    Args:
+        answer: what the model wrote.
+        passages: in the order of the prompt; the first has marker 1.
+        limit: citations at most.
+
+    Returns:
+        Citations whose ``quote`` is an exact substring: ``quote == passage.text[start - passage.start : …]``.
+    """
+    sentences = _sentences(passages)
+    weights = _weights(sentences)
+    found: dict[tuple[int, int, int], float] = {}
+    for statement in _statements(answer):
+        named = {int(number) for number in _MARKER.findall(statement)}
+        wanted = frozenset(tokens(_MARKER.sub(" ", statement)))
+        for sentence, gain in _supporting(wanted, sentences, weights, named):
+            place = (sentence.marker, sentence.start, sentence.end)
+            found[place] = max(found.get(place, 0.0), gain)
+    best = sorted(found, key=lambda place: (-found[place], place))[:limit]
+    return [_citation(passages[marker - 1], marker, start, end) for marker, start, end in best]
+
+
+def support(answer: str, passages: Sequence[Passage]) -> float:
+    """Return the share of the answer's informative words, by weight, that the passages hold, 0 to 1.
+
+    Two passages may share the support of an answer, more than two may not: words scattered over everything that was
+    found support nothing. An answer without informative words has no support.
+    """
+    sentences = _sentences(passages)
+    weights = _weights(sentences)
+    wanted = frozenset(tokens(_MARKER.sub(" ", answer)))
+    total = sum(_weight(token, weights) for token in wanted)
+    if not total:
+        return 0.0
+    held: dict[int, set[str]] = {}
+    for sentence in sentences:
+        held.setdefault(sentence.marker, set()).update(sentence.tokens & wanted)
+    sets = list(held.values())
+    pairs = [one | other for number, one in enumerate(sets) for other in sets[number:]]
+    return max((sum(_weight(token, weights) for token in pair) / total for pair in pairs), default=0.0)
+
+
+def _statements(answer: str) -> list[str]:
+    """Split an answer; a marker after the full stop belongs to the sentence before it."""
+    attached = re.sub(r"([.!?])\s*((?:\[\d{1,3}\]\s*)+)", r" \2\1 ", answer)
+    return [attached[start:end] for start, end in split_sentences(attached)]
+
+
+def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:
+    return [
+        _Sentence(marker, start, end, frozenset(tokens(passage.text[start:end])))
+        for marker, passage in enumerate(passages, start=1)
+        for start, end in split_sentences(passage.text)
+    ]
+
+
+def _weights(sentences: Sequence[_Sentence]) -> dict[str, float]:
+    """Return the weight of each token in the passages: the rarer among their sentences, the heavier."""
+    frequency = Counter(token for sentence in sentences for token in sentence.tokens)
+    return {token: math.log(1 + len(sentences) / count) for token, count in frequency.items()}
+
+
+def _weight(token: str, weights: dict[str, float]) -> float:
+    """Return a token's weight; one that no passage holds weighs as much as one that a single sentence holds."""
+    rarest = max(weights.values(), default=1.0)
+    factor = NUMBER_WEIGHT if any(char.isdigit() for char in token) else 1.0
+    return factor * weights.get(token, rarest)
+
+
+def _supporting(
+    wanted: frozenset[str], sentences: Sequence[_Sentence], weights: dict[str, float], named: set[int]
+) -> list[tuple[_Sentence, float]]:
+    """Return sentences that together support a statement, with the share that each adds, or nothing."""
+    worth = {token: _weight(token, weights) for token in wanted}
+    total = sum(worth.values())
+    chosen: list[tuple[_Sentence, float]] = []
+    missing = set(wanted)
+    while total:
+        gains = [sum(worth[token] for token in sentence.tokens & missing) / total for sentence in sentences]
+        ranked = [
+            gain + MARKED_BONUS * (sentence.marker in named and gain > 0)
+            for gain, sentence in zip(gains, sentences, strict=True)
+        ]
+        best = max(range(len(sentences)), key=lambda number: (ranked[number], -number), default=None)
+        if best is None or gains[best] < NEW_PART or (ranked[best] if not chosen else 1.0) < LEAST_SUPPORT:
+            return chosen
+        chosen.append((sentences[best], gains[best]))
+        missing -= sentences[best].tokens
+    return chosen
+
+
+def _citation(passage: Passage, marker: int, start: int, end: int) -> Citation:
+    end = min(end, start + MAX_QUOTE_CHARS)
+    return Citation(
+        marker=marker,
+        chunk_id=passage.chunk_id,
+        source=passage.source,
+        start=passage.start + start,
+        end=passage.start + end,
+        page=passage.page,
+        quote=passage.text[start:end],
+    )

@@ -1,0 +1,136 @@
+"""Text to vectors with a sentence-transformers model, run directly for speed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doyen.platform.core.errors import ModelMissing
+from doyen.platform.core.models import resolve_embedder, wants_bfloat16
+from doyen.platform.core.settings import RetrievalSettings
+
+BATCH_TOKENS = 2048
+"""Padded tokens in a batch: more no longer fills the processor better and costs cache."""
+POOLINGS = ("pooling_mode_mean_tokens", "pooling_mode_cls_token", "pooling_mode_lasttoken")
+
+
+class Embedder:
+    """Turns texts into L2-normalised vectors; the same text always gives the same vector, up to rounding.
+
+    Attributes:
+        name: the model's name in the settings.
+        sha256: of its weights; vectors of different weights are never compared.
+        dim: length of the vectors.
+        max_tokens: the model's window; longer texts are cut there.
+    """
+
+    def __init__(self, name: str, folder: Path, sha256: str, *, dtype: str = "auto") -> None:
+        import torch
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.name, self.sha256 = name, sha256
+        self._torch = torch
+        self._dtype = torch.bfloat16 if wants_bfloat16(dtype) else torch.float32
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        config = AutoConfig.from_pretrained(folder)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModel.from_pretrained(folder, config=config, dtype=self._dtype)
+        self._model = model.eval().to(self._device)
+        self.dim = int(config.hidden_size)
+        self.max_tokens = _window(folder, int(getattr(config, "max_position_embeddings", 512)))
+        self._pooling = _pooling(folder)
+        self._prompts = _read_json(folder / "config_sentence_transformers.json").get("prompts") or {}
+
+    def encode(self, texts: Sequence[str], kind: Literal["document", "query"] = "document") -> NDArray[np.float32]:
+        """Return the vectors, ``(len(texts), dim)`` float32 with unit length, in the order of the texts.
+
+        Equal texts are computed once. Batches hold texts of similar length, so that little padding is computed.
+
+        Args:
+            texts: what to embed; an empty text is allowed.
+            kind: which of the model's own prompts goes before each text, where it has any.
+        """
+        prompt = self._prompts.get(kind) or ""
+        unique = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        vectors = np.zeros((len(unique), self.dim), np.float32)
+        for rows, batch in self._batches([prompt + text for text in unique]):
+            vectors[rows] = self._forward(batch)
+        return vectors[[unique[text] for text in texts]] if len(unique) != len(texts) else vectors
+
+    def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
+        """Yield row numbers and token ids of batches, texts of similar length together."""
+        if not texts:
+            return
+        encoded = self._tokenizer(texts, truncation=True, max_length=self.max_tokens)["input_ids"]
+        order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
+        rows: list[int] = []
+        for row in order:
+            if rows and (len(rows) + 1) * len(encoded[row]) > BATCH_TOKENS:
+                yield rows, [encoded[each] for each in rows]
+                rows = []
+            rows.append(row)
+        yield rows, [encoded[each] for each in rows]
+
+    def _forward(self, batch: list[list[int]]) -> NDArray[np.float32]:
+        torch = self._torch
+        longest = max(len(ids) for ids in batch)
+        pad = self._tokenizer.pad_token_id or 0
+        ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in batch])
+        lengths = torch.tensor([len(row) for row in batch])
+        mask = (torch.arange(longest)[None, :] < lengths[:, None]).long()
+        ids, mask = ids.to(self._device), mask.to(self._device)
+        with torch.inference_mode():
+            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            pooled = self._pool(hidden, mask)
+            return np.asarray(torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy(), np.float32)
+
+    def _pool(self, hidden: Any, mask: Any) -> Any:
+        if self._pooling == "pooling_mode_cls_token":
+            return hidden[:, 0]
+        if self._pooling == "pooling_mode_lasttoken":
+            return hidden[self._torch.arange(len(hidden)), mask.sum(1) - 1]
+        weights = mask.unsqueeze(-1).float()
+        return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def open_embedder(settings: RetrievalSettings) -> Embedder:
+    """Load the embedder that the settings name; the same one is shared within a process.
+
+    Raises:
+        ModelMissing: its files are not on this machine, or it pools in a way that Doyen does not know.
+    """
+    return _load(settings.embedder, settings.embedder_dtype)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, dtype: str) -> Embedder:
+    folder, sha256 = resolve_embedder(name)
+    return Embedder(name, folder, sha256, dtype=dtype)
+
+
+def _pooling(folder: Path) -> str:
+    """Return the model's pooling mode; a plain model without the file is mean-pooled, as sentence-transformers does."""
+    config = _read_json(folder / "1_Pooling" / "config.json")
+    if not config:
+        return POOLINGS[0]
+    active = [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
+    if len(active) == 1 and active[0] in POOLINGS:
+        return active[0]
+    raise ModelMissing(f"the embedder in {folder} pools by {active}: choose one that pools by mean, first or last token")
+
+
+def _window(folder: Path, positions: int) -> int:
+    wanted = _read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    return min(int(wanted or positions), positions, 8192)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -1,0 +1,67 @@
+"""Documents in and searchable: ingestion and indexing as one step, under the workspace's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from doyen.ingestion.ingest import ingest, ingest_bytes, remove_document
+from doyen.ingestion.report import IngestReport
+from doyen.platform.core.progress import Reporter
+from doyen.platform.core.store import Store
+from doyen.platform.core.workspace import Workspace
+from doyen.retrieval.index import open_retriever, update_index
+
+__all__ = ["delete_document", "ingest_documents", "open_retriever", "upload_document"]
+
+
+def ingest_documents(
+    workspace: Workspace, store: Store, paths: Sequence[Path], *, reporter: Reporter | None = None
+) -> IngestReport:
+    """Read files and folders and bring the index up to date.
+
+    Documents that cannot be read are named in the report and do not stop the others. The index is updated also when
+    nothing is new, so that a run that was stopped before is finished.
+
+    Raises:
+        Busy: another process is changing the workspace.
+        InputError: a path does not exist.
+        StorageError: the disk is full.
+        ModelMissing: the embedder is not on this machine.
+    """
+    with workspace.lock("ingestion"):
+        report = ingest(workspace, store, paths, reporter=reporter)
+        update_index(workspace, store, reporter=reporter)
+    return report
+
+
+def upload_document(workspace: Workspace, store: Store, source: str, data: bytes) -> IngestReport:
+    """Add or replace one document given as bytes, and index it.
+
+    Raises:
+        Busy: another process is changing the workspace.
+        InputError: the name is unusable, or belongs to a file of an ingested folder.
+        UnreadableDocument: it cannot be parsed; nothing was changed.
+    """
+    with workspace.lock("the upload"):
+        report = ingest_bytes(workspace, store, source, data)
+        update_index(workspace, store)
+    return report
+
+
+def delete_document(workspace: Workspace, store: Store, document: str) -> str:
+    """Remove a document from the store and the index; return its source.
+
+    Args:
+        workspace: whose index is updated.
+        store: whose rows are deleted.
+        document: source or document id.
+
+    Raises:
+        Busy: another process is changing the workspace.
+        NotFoundError: there is no such document.
+    """
+    with workspace.lock("the deletion"):
+        source = remove_document(store, document)
+        update_index(workspace, store)
+    return source

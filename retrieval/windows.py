@@ -1,0 +1,207 @@
+"""Scoring stretches of text (windows) against a query: BM25 at several sizes around the same place, plus vectors.
+
+A window is a run of whole units. A good answer passage matches at every size: one sentence in it matches closely, the
+passage as a whole, and its surroundings are about the same thing. Summing BM25 over sizes that double says just that,
+and cures what fixed chunks suffer from: answers cut at chunk edges, and subjects that are named a paragraph earlier.
+BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doyen.retrieval.lexical import LexicalIndex
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+K1 = 1.2
+B = 0.75
+CORE_WORDS = 100
+"""Words of the window that is ranked; it is grown to the passage's size afterwards."""
+NARROW_WORDS = 40
+NARROW_WEIGHT = 0.5
+"""Of the best stretch of NARROW_WORDS inside the window."""
+CONTEXT_WEIGHTS = {200: 0.5, 400: 0.25, 800: 0.15}
+"""Words of the surroundings and their weight."""
+LABEL_WEIGHT = 0.1
+"""Of the query's terms that stand in the document's title or the headings above."""
+DENSE_WEIGHT = 0.5
+"""Of the cosine, beside the lexical score as a share of the highest that the query allows."""
+CANDIDATES = 4000
+"""Windows that are scored exactly; a cheap pass over all units chooses them."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The query as the index knows it.
+
+    Attributes:
+        rows: terms of the vocabulary that the query holds.
+        idf: (n_rows,) their weights.
+        mass: weight of all of the query's terms, those unknown to the index included.
+    """
+
+    rows: list[int]
+    idf: Floats
+    mass: float
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Scored windows, in no order.
+
+    Attributes:
+        start: first unit.
+        end: one past the last unit.
+        score: fused relevance.
+        lexical: BM25 of the window alone.
+        share: share of the query's idf mass that the window and its labels hold, 0 to 1.
+        dense: mean cosine of the pieces that the window covers.
+    """
+
+    start: Ints
+    end: Ints
+    score: Floats
+    lexical: Floats
+    share: Floats
+    dense: Floats
+
+
+def look_up(index: LexicalIndex, query_tokens: Sequence[str]) -> Terms:
+    """Return the query's distinct terms with their weights."""
+    found = {token: index.term(token) for token in dict.fromkeys(query_tokens)}
+    weights = {token: index.idf(row) for token, row in found.items()}
+    rows = [row for row in found.values() if row is not None]
+    idf = np.array([weights[token] for token, row in found.items() if row is not None], np.float64)
+    return Terms(rows, idf, sum(weights.values()))
+
+
+def unit_cosines(index: LexicalIndex, pieces: Ints, cosines: Floats) -> Floats:
+    """Return a cosine for each unit: its piece's, or the lowest one known for units of pieces that were not found.
+
+    Args:
+        pieces: rows of ``index.piece_first`` that the vector index returned.
+        cosines: their similarity to the query.
+    """
+    floor = float(cosines.min()) if len(cosines) else 0.0
+    values = np.full(index.n_units, floor)
+    for piece, cosine in zip(pieces, cosines, strict=True):
+        span = slice(int(index.piece_first[piece]), int(index.piece_last[piece]))
+        np.maximum(values[span], cosine, out=values[span])
+    return values
+
+
+def score_windows(index: LexicalIndex, terms: Terms, cosines: Floats, allowed: Flags | None = None) -> Windows:
+    """Score the most promising windows of CORE_WORDS.
+
+    Args:
+        cosines: (n_units,) from ``unit_cosines``.
+        allowed: (n_units,) units that may be returned; None allows all.
+    """
+    ends = _ends(index, np.arange(index.n_units), CORE_WORDS)
+    dense = _dense(index, cosines, ends)
+    start = _candidates(index, terms, dense, ends, allowed)
+    end, dense = ends[start], dense[start]
+    lexical = _bm25(index, terms, start, end)
+    total = lexical + NARROW_WEIGHT * _narrow(index, terms, start, end)
+    for words, weight in CONTEXT_WEIGHTS.items():
+        total += weight * _bm25(index, terms, *_around(index, start, end, words))
+    labelled = _labelled(index, terms, start)
+    total += LABEL_WEIGHT * (labelled @ terms.idf)
+    highest = terms.mass * (1 + NARROW_WEIGHT + sum(CONTEXT_WEIGHTS.values()) + LABEL_WEIGHT)
+    present = labelled | (_counts(index, terms, start, end) > 0)
+    share = present @ terms.idf / terms.mass if terms.mass else np.zeros(len(start))
+    relative = total / highest if terms.mass else total
+    return Windows(start, end, relative + DENSE_WEIGHT * dense, lexical, share, dense)
+
+
+def _ends(index: LexicalIndex, start: Ints, words: int) -> Ints:
+    """Return where windows of at most ``words`` words end; a window has at least one unit and stays in its segment."""
+    reach = np.searchsorted(index.words, index.words[start] + words, side="right") - 1
+    return np.minimum(np.maximum(reach, start + 1), index.segment_end[start])
+
+
+def _dense(index: LexicalIndex, cosines: Floats, ends: Ints) -> Floats:
+    """Return the mean cosine of each window, weighted by words."""
+    counts = np.maximum(np.diff(index.words), 1)
+    weights = np.concatenate([np.zeros(1), np.cumsum(counts)])
+    values = np.concatenate([np.zeros(1), np.cumsum(cosines * counts)])
+    start = np.arange(index.n_units)
+    return (values[ends] - values[start]) / (weights[ends] - weights[start])
+
+
+def _candidates(index: LexicalIndex, terms: Terms, dense: Floats, ends: Ints, allowed: Flags | None) -> Ints:
+    """Choose windows by the idf of their matches and their cosine, without looking at sizes."""
+    matches = np.zeros(index.n_units + 1)
+    for row, idf in zip(terms.rows, terms.idf, strict=True):
+        units, _ = index.postings(row)
+        matches[units + 1] += idf
+    cumulated = np.cumsum(matches)
+    rough = (cumulated[ends] - cumulated[:-1]) / max(terms.mass, 1e-9) + DENSE_WEIGHT * dense
+    if allowed is not None:
+        rough = np.where(allowed, rough, -np.inf)
+    count = min(CANDIDATES, len(rough))
+    chosen = np.argpartition(-rough, count - 1)[:count] if count else np.zeros(0, np.int64)
+    return np.sort(chosen[np.isfinite(rough[chosen])])
+
+
+def _counts(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
+    """Return occurrences of each term in each window, ``(n_windows, n_terms)``."""
+    counts = np.zeros((len(start), len(terms.rows)))
+    for column, row in enumerate(terms.rows):
+        units, occurrences = index.postings(row)
+        cumulated = np.concatenate([np.zeros(1, np.int64), np.cumsum(occurrences)])
+        counts[:, column] = cumulated[np.searchsorted(units, end)] - cumulated[np.searchsorted(units, start)]
+    return counts
+
+
+def _bm25(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
+    """Return BM25 of windows among windows of their size, at most ``terms.mass``."""
+    if not terms.rows or not len(start):
+        return np.zeros(len(start))
+    length = (index.lengths[end] - index.lengths[start]).astype(np.float64)
+    norm = K1 * (1 - B + B * length / max(float(length.mean()), 1.0))
+    counts = _counts(index, terms, start, end)
+    return (counts / (counts + norm[:, None])) @ terms.idf
+
+
+def _narrow(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
+    """Return the highest BM25 of a window of NARROW_WORDS inside each window."""
+    size = end - start
+    wide = int(size.max()) if len(size) else 0
+    inside = np.unique((start[:, None] + np.arange(wide))[np.arange(wide) < size[:, None]]) if wide else start
+    narrow_end = _ends(index, inside, NARROW_WORDS)
+    scores = _bm25(index, terms, inside, narrow_end)
+    place = np.searchsorted(inside, start)
+    best = np.zeros(len(start))
+    for step in range(wide):
+        at = np.minimum(place + step, len(inside) - 1)
+        fits = (step < size) & ((narrow_end[at] <= end) | (step == 0))
+        best = np.where(fits, np.maximum(best, scores[at]), best)
+    return best
+
+
+def _around(index: LexicalIndex, start: Ints, end: Ints, words: int) -> tuple[Ints, Ints]:
+    """Return windows of ``words`` words with the given ones in their middle, inside the same document."""
+    document = index.unit_document
+    first = np.searchsorted(document, document[start], side="left")
+    last = np.searchsorted(document, document[start], side="right")
+    middle = (index.words[start] + index.words[end]) / 2
+    left = np.searchsorted(index.words, middle - words / 2, side="left")
+    right = np.searchsorted(index.words, middle + words / 2, side="right") - 1
+    return np.maximum(np.minimum(left, start), first), np.minimum(np.maximum(right, end), last)
+
+
+def _labelled(index: LexicalIndex, terms: Terms, start: Ints) -> Flags:
+    """Return whether the title or headings above each window hold each term, ``(n_windows, n_terms)``."""
+    chunk = index.unit_chunk[start]
+    found = np.zeros((len(start), len(terms.rows)), np.bool_)
+    for column, row in enumerate(terms.rows):
+        found[:, column] = np.isin(chunk, index.labelled(row))
+    return found
