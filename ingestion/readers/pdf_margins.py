@@ -32,7 +32,12 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
     least = max(2, LEAST_SHARE * len(pages))
     repeated = {key for key, numbers in seen.items() if len(numbers) >= least}
     kept = [
-        Page([line for line in page.lines if not _is_margin(line, page, repeated)], page.width, page.height) for page in pages
+        Page(
+            [line for line in page.lines if line is not number and not _is_margin(line, page, repeated)],
+            page.width,
+            page.height,
+        )
+        for page, number in zip(pages, _numbers_at_the_end(pages), strict=True)
     ]
     once = [text for key, text in first.items() if key in repeated and not PAGE_NUMBER.match(text) and text]
     return once, kept
