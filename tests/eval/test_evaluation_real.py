@@ -1,0 +1,55 @@
+"""One evaluation with nothing replaced: documents, index, model, embedder."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.evaluation_world import DOCUMENTS, make_questions
+
+from doyen.eval.questions import resolve_duplicates
+from doyen.eval.run import run_evaluation
+from doyen.platform.core.store import Store
+from doyen.platform.core.workspace import Workspace
+from doyen.platform.serving.assistant import open_assistant
+from doyen.retrieval.embedder import open_embedder
+from doyen.retrieval.index import open_retriever
+from doyen.retrieval.pipeline import ingest_documents
+
+
+@pytest.mark.model
+def test_the_real_assistant_is_evaluated(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    for name, chunks in DOCUMENTS.items():
+        (documents / name).write_text("\n\n".join(chunks), encoding="utf-8")
+    ingest_documents(workspace, store, [documents])
+    questions = resolve_duplicates(make_questions(), store)
+    with closing(open_assistant(workspace, store)) as assistant:
+        report = run_evaluation(
+            assistant,
+            open_retriever(workspace, store),
+            questions,
+            modes=["base", "rag"],
+            out=tmp_path / "out",
+            settings=workspace.settings,
+            manifest_inputs={"index": "real"},
+            embed=open_embedder(workspace.settings.retrieval).encode,
+        )
+    assert report.data["questions"]["n"] == 6
+    assert report.data["retrieval"]["recall@5"] == 1
+    assert report.metric("rag", "context_recall")["mean"] == 1
+    assert 0 < report.metric("rag", "semantic_similarity")["mean"] <= 1
+    assert report.data["modes"]["rag"]["latency_s"]["p50"] > 0
+    assert report.data["modes"]["rag"]["usage"]["prompt_tokens"] > report.data["modes"]["base"]["usage"]["prompt_tokens"] > 0
+    lines = [json.loads(line) for line in (tmp_path / "out" / "answers.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["mode"] for line in lines] == ["base"] * 6 + ["rag"] * 6
+    for line in lines[6:]:
+        assert line["passages"]
+        texts = {passage["chunk_id"]: passage for passage in line["passages"]}
+        for citation in line["citations"]:
+            passage = texts[citation["chunk_id"]]
+            start = citation["start"] - passage["start"]
+            assert passage["text"][start : start + len(citation["quote"])] == citation["quote"]
