@@ -110,10 +110,10 @@ def _inputs(workspace: Workspace, assistant: Assistant, adapter: Adapter | None)
     index = read_manifest(workspace.index_folder)
     inputs = {
         "base_model": assistant.engine.base_sha256 or assistant.engine.model,
-        "index": fingerprint([index.content, index.embedder_sha256, _file_hash(assistant.abstention_file("rag", None))]),
+        "index": fingerprint([index.content, index.embedder_sha256, _file_hash(assistant.abstention_path("rag"))]),
     }
     if adapter:
-        refusal = _file_hash(assistant.abstention_file("hybrid", adapter))
+        refusal = _file_hash(assistant.abstention_path("hybrid", adapter.ref))
         inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"], refusal])
     return inputs
 

@@ -9,6 +9,7 @@ import typer
 
 from doyen.platform.cli.dataset import find_dataset_id
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.errors import InputError
 
 if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset
@@ -38,10 +39,15 @@ def train_and_calibrate(session: CliSession, dataset: Dataset, name: str) -> Ada
     from doyen.platform.serving.abstention import fit_abstention
     from doyen.platform.serving.assistant import open_assistant
     from doyen.retrieval.index import open_retriever
+    from doyen.retrieval.manifest import read_manifest
 
     workspace, store, reporter = session.workspace, session.store, session.reporter
     adapter = train_adapter(workspace, store, dataset, open_retriever(workspace, store), name=name, reporter=reporter)
+    index = read_manifest(workspace.index_folder).content
     with closing(open_assistant(workspace, store)) as assistant:
         for mode in ("rag", "hybrid"):
-            fit_abstention(assistant, dataset.validation, mode=mode, adapter=adapter.ref, reporter=reporter)
+            try:
+                fit_abstention(assistant, dataset.validation, mode=mode, adapter=adapter.ref, reporter=reporter, index=index)
+            except InputError as error:
+                reporter.say(f"mode {mode} will refuse only where the model itself does: {error}")
     return adapter

@@ -23,7 +23,7 @@ from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.records import Pair, Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import DocumentRow
-from doyen.platform.serving.refusal import AbstentionModel, Head, save_abstention
+from doyen.platform.serving.refusal import AbstentionModel, Head, load_abstention, save_abstention
 from doyen.retrieval.passage import Passage
 
 ANSWERABLE_REFUSED = 0.05
@@ -112,29 +112,37 @@ def fit_abstention(
     reporter: Reporter | None = None,
     limit: int = LIMIT,
     seed: int = 17,
+    index: str = "",
 ) -> AbstentionModel:
     """Fit when a mode refuses, store the model where the assistant looks for it, and return it.
+
+    A stored model that was fitted on the same is returned as it is.
 
     Args:
         observer: the assistant.
         pairs: validation pairs; of more than ``limit`` a fixed sample is taken.
         mode: "rag" or "hybrid".
         adapter: "name:version"; None takes the assistant's default.
+        index: fingerprint of the index that passages come from.
 
     Raises:
         InputError: too few pairs of either kind.
     """
     reporter = reporter or Silent()
     chosen = random.Random(seed).sample(list(pairs), min(limit, len(pairs)))
+    inputs = {"pairs": fingerprint([pair.model_dump() for pair in chosen]), "adapter": adapter, "index": index, "mode": mode}
+    manifest = build_manifest("abstention", inputs=inputs, settings={"limit": limit}, seed=seed)
+    path = observer.abstention_path(mode, adapter)
+    stored = load_abstention(path, observer.model) if path else None
+    if stored and stored.manifest.get("fingerprint") == manifest["fingerprint"]:
+        return stored
     cases: list[Case] = []
     with reporter.bar(f"When to refuse ({mode})", len(chosen)) as bar:
         for pair in chosen:
             cases += _cases(observer, pair, mode, adapter)
             bar.advance()
-    inputs = {"pairs": fingerprint([pair.model_dump() for pair in chosen]), "adapter": adapter}
-    manifest = build_manifest("abstention", inputs=inputs, settings={"limit": limit}, seed=seed)
     model = fit_cases(cases, mode=mode, model=observer.model, manifest=manifest, seed=seed)
-    if path := observer.abstention_path(mode, adapter):
+    if path:
         save_abstention(path, model)
     return model
 
