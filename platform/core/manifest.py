@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-LIBRARIES = ("torch", "transformers", "peft", "trl", "chromadb", "llama-index-core", "bm25s", "ragas", "xllamacpp")
+LIBRARIES = ("torch", "transformers", "peft", "chromadb", "llama-index-core", "ragas", "xllamacpp")
 
 
 def now() -> str:
