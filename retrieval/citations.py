@@ -17,7 +17,7 @@ LEAST_SUPPORT = 0.5
 NUMBER_WEIGHT = 2.0
 """Numbers and codes count double: an answer with another number is another answer."""
 NEW_PART = 0.2
-"""Share of the statement that a further sentence must add to be cited as well."""
+"""Share of the statement that a further sentence must add to be cited as well, in more than one ordinary word."""
 MARKED_BONUS = 0.3
 """Advantage of passages that the answer itself names with [n]."""
 MAX_QUOTE_CHARS = 600
@@ -41,7 +41,8 @@ def cite(answer: str, passages: Sequence[Passage], *, limit: int = 3) -> list[Ci
 
     Each statement of the answer is matched with the sentence that holds most of its informative words, numbers and
     codes counting double; sentences that add the rest follow. Passages that the answer names with ``[n]`` are
-    preferred for the statement that names them. Nothing is cited for a statement that no passage supports.
+    preferred for the statement that names them. Nothing is cited for a statement that no passage supports, nor for one
+    with a number or code that no passage holds, unless the answer itself names a passage for it.
 
     Args:
         answer: what the model wrote.
@@ -115,6 +116,8 @@ def _supporting(
     wanted: frozenset[str], sentences: Sequence[_Sentence], weights: dict[str, float], named: set[int]
 ) -> list[tuple[_Sentence, float]]:
     """Return sentences that together support a statement, with the share that each adds, or nothing."""
+    if not named and any(token not in weights and any(char.isdigit() for char in token) for token in wanted):
+        return []
     worth = {token: _weight(token, weights) for token in wanted}
     total = sum(worth.values())
     chosen: list[tuple[_Sentence, float]] = []
@@ -126,7 +129,11 @@ def _supporting(
             for gain, sentence in zip(gains, sentences, strict=True)
         ]
         best = max(range(len(sentences)), key=lambda number: (ranked[number], -number), default=None)
-        if best is None or gains[best] < NEW_PART or (ranked[best] if not chosen else 1.0) < LEAST_SUPPORT:
+        if best is None or (not chosen and ranked[best] < LEAST_SUPPORT):
+            return chosen
+        fresh = sentences[best].tokens & missing
+        telling = len(fresh) > 1 or any(char.isdigit() for token in fresh for char in token)
+        if gains[best] < NEW_PART or (chosen and not telling):
             return chosen
         chosen.append((sentences[best], gains[best]))
         missing -= sentences[best].tokens

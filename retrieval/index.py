@@ -150,17 +150,14 @@ def _remove(store: Store, vectors: VectorIndex) -> int:
     """Delete from Chroma what ingestion noted as gone, unless a chunk of that id is back; return how many were noted."""
     with store.session() as session:
         noted = session.scalars(select(IndexRemovalRow.chunk_id)).all()
-        back = set(session.scalars(select(ChunkRow.chunk_id).join(IndexRemovalRow, _same_chunk())).all())
+        join = select(ChunkRow.chunk_id).join(IndexRemovalRow, ChunkRow.chunk_id == IndexRemovalRow.chunk_id)
+        back = set(session.scalars(join).all())
     vectors.delete_chunks([chunk_id for chunk_id in noted if chunk_id not in back])
     with store.session() as session:
         for at in range(0, len(noted), BATCH_CHUNKS):
             part = noted[at : at + BATCH_CHUNKS]
             session.execute(delete(IndexRemovalRow).where(IndexRemovalRow.chunk_id.in_(part)))
     return len(noted)
-
-
-def _same_chunk():  # noqa: ANN202 - SQLAlchemy's expression type says nothing here
-    return ChunkRow.chunk_id == IndexRemovalRow.chunk_id
 
 
 def _content(store: Store) -> tuple[str, int]:

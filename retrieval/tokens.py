@@ -11,12 +11,13 @@ import Stemmer
 MAX_TOKEN = 40
 """Longer runs (base64, long URLs) are cut: they would only widen the vocabulary."""
 
-STOPWORDS = frozenset(
-    "a about all also am an and any are as at be because been being but by can could d did do does doing for from had has have "
-    "having he her here hers him his how i if in into is it its itself just ll me my of on or our ours please re s she should so "
-    "some such t tell than that the their theirs them then there these they this those to too us ve very was we were what when "
-    "where which while who whom whose why will with would you your yours".split()
-)
+_STOPWORDS = """
+a about all also am an and any are as at be because been being but by can could d did do does doing for from had has
+have having he her here hers him his how i if in into is it its itself just ll me my of on or our ours please re s she
+should so some such t tell than that the their theirs them then there these they this those to too us ve very was we
+were what when where which while who whom whose why will with would you your yours
+"""
+STOPWORDS = frozenset(_STOPWORDS.split())
 
 _CJK = r"぀-ヿ㐀-䶿一-鿿가-힯"
 _COMPOUND = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:[-._/:,+'’][^\W_{_CJK}]+)*")
@@ -38,10 +39,8 @@ def tokens(text: str, *, stopwords: bool = True) -> list[str]:
     """
     found: list[str] = []
     for match in _COMPOUND.finditer(fold(text)):
-        for token in _forms(match.group()):
-            if not (stopwords and token in STOPWORDS):
-                found.append(token)
-    return found
+        found.extend(_forms(match.group()))
+    return [token for token in found if token not in STOPWORDS] if stopwords else found
 
 
 def fold(text: str) -> str:

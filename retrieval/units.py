@@ -41,8 +41,9 @@ def split_sentences(text: str) -> list[Span]:
     position = 0
     for cut in [*cuts, len(text)]:
         words = [(position + m.start(), position + m.end()) for m in _WORD.finditer(text[position:cut])]
-        for first in range(0, len(words), MAX_UNIT_WORDS):
-            part = words[first : first + MAX_UNIT_WORDS]
+        parts = -(-len(words) // MAX_UNIT_WORDS)
+        for number in range(parts):
+            part = words[number * len(words) // parts : (number + 1) * len(words) // parts]
             units.append((part[0][0], part[-1][1], len(part)))
         position = cut
     joined: list[tuple[int, int, int]] = []
@@ -63,8 +64,9 @@ def split_pieces(text: str) -> list[Span]:
     done = first = 0
     for number, count in enumerate(counts):
         done += count
-        last = number == len(counts) - 1
-        if last or done >= total * (len(pieces) + 1) / wanted:
+        following = counts[number + 1] if number + 1 < len(counts) else None
+        # Cut where the piece's wanted end is nearer here than after the next sentence.
+        if following is None or done + following / 2 > total * (len(pieces) + 1) / wanted:
             pieces.append((sentences[first][0], sentences[number][1]))
             first = number + 1
     return pieces

@@ -179,7 +179,7 @@ def _narrow(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats
     narrow_end = _ends(index, inside, NARROW_WORDS)
     scores = _bm25(index, terms, inside, narrow_end)
     place = np.searchsorted(inside, start)
-    best = np.zeros(len(start))
+    best: Floats = np.zeros(len(start))
     for step in range(wide):
         at = np.minimum(place + step, len(inside) - 1)
         fits = (step < size) & ((narrow_end[at] <= end) | (step == 0))
