@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.errors import InputError, StateError
 
 app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
 
@@ -30,14 +32,42 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug:
 
 @app.command()
 def promote(
-    adapter: ReferenceArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+    adapter: ReferenceArgument,
+    report: Annotated[Path | None, typer.Option(help="Folder of the report that speaks for it; its gate must be open.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote without a report, or against it.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
     from doyen.finetune.registry import Registry
 
+    if not force:
+        check_report(report)
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         promoted = Registry(session.workspace, session.store).promote(adapter)
         session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
+
+
+def check_report(folder: Path | None) -> None:
+    """Let an adapter pass whose report meets the rules for promotion.
+
+    Raises:
+        InputError: no report is named.
+        StateError: its gate is closed; the message says by which rules.
+    """
+    from doyen.eval.gate import check_gate
+    from doyen.eval.report import load_report
+
+    if folder is None:
+        raise InputError(
+            "name the report that speaks for this adapter with --report DIR (made by `doyen eval run`), or use --force"
+        )
+    problems = check_gate(load_report(folder))
+    if problems:
+        raise StateError(
+            "the report does not meet the rules for promotion (--force overrides):\n  - " + "\n  - ".join(problems)
+        )
 
 
 @app.command()

@@ -62,7 +62,10 @@ def pull(
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = pull_labels(session.workspace, session.store, project, reporter=session.reporter)
-        counts = f"{report.added} new labels, {report.updated} updated, {report.removed} removed from {report.location}."
+        counts = (
+            f"{report.added} new labels, {report.updated} updated, {report.removed} removed from {report.location}; "
+            f"{report.skipped} tasks skipped by annotators, {report.deleted_tasks} deleted, {report.foreign_tasks} not ours."
+        )
         session.emit(asdict(report), "\n".join([counts, *report.problems]))
 
 
