@@ -26,6 +26,12 @@ def key_of(passage: Passage) -> Key:
     return (passage.document_id, passage.start, passage.end)
 
 
+def overlaps(a: Passage, b: Passage) -> bool:
+    """Whether two passages are mostly the same stretch: retrieval cuts passages to fit each query."""
+    shared = min(a.end, b.end) - max(a.start, b.start)
+    return a.document_id == b.document_id and 2 * shared >= min(a.end - a.start, b.end - b.start)
+
+
 @dataclass(frozen=True)
 class MinedPair:
     """A pair with its passages.

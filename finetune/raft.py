@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from doyen.finetune.mining import Key, MinedPair, key_of
+from doyen.finetune.evidence import holds_evidence
+from doyen.finetune.mining import Key, MinedPair, key_of, overlaps
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.retrieval.passage import Passage
 
@@ -89,14 +90,17 @@ class _Composer:
         self.missing = missing
         self.answers: Counter[int] = Counter()
         self.refusals: Counter[int] = Counter()
-        self.seekers: dict[Key, list[int]] = defaultdict(list)
-        self.holders: dict[Key, set[int]] = defaultdict(set)
+        self.seekers: dict[str, set[int]] = defaultdict(set)
+        """Pairs for which retrieval ranks a passage of the document high."""
+        self.rests_on: dict[str, set[int]] = defaultdict(set)
+        """Pairs whose evidence is in the document."""
+        self._held: dict[Key, set[int]] = {}
         for index in asked:
             for passage in mined[index].ranked[: 2 * passages]:
-                self.seekers[key_of(passage)].append(index)
+                self.seekers[passage.document_id].add(index)
             for golds in mined[index].quotes:
                 for passage in golds:
-                    self.holders[key_of(passage)].add(index)
+                    self.rests_on[passage.document_id].add(index)
 
     def compose(self) -> list[Context]:
         """Return contexts: around missing documents, pairs not yet answered, and unanswerable pairs not yet refused."""
@@ -132,21 +136,38 @@ class _Composer:
 
     def _fill(self, chosen: dict[Key, Passage], ranked: Sequence[Passage]) -> list[Passage]:
         """Fill a context up from a ranking, mostly with passages that answer pairs which have had no turn yet."""
-        others = [passage for passage in ranked if key_of(passage) not in chosen]
+        filled = list(chosen.values())
+        others = list(ranked)
         if self.rng.random() >= SERVED_AS_IS:
             # A stable sort: the ranking decides among passages that answer as many.
             others.sort(key=lambda passage: -self._uncovered(passage))
-        return [*chosen.values(), *others][: max(self.passages, len(chosen))]
+        for passage in others:
+            if len(filled) < self.passages and not any(overlaps(passage, other) for other in filled):
+                filled.append(passage)
+        return filled
+
+    def _held_by(self, passage: Passage) -> set[int]:
+        """Return the pairs whose evidence, or part of it, the passage holds."""
+        key = key_of(passage)
+        if key not in self._held:
+            candidates = self.rests_on[passage.document_id]
+            self._held[key] = {index for index in candidates if holds_evidence(self.mined[index].pair, passage.text)}
+        return self._held[key]
 
     def _uncovered(self, passage: Passage) -> int:
-        return sum(not self.answers[index] for index in self.holders[key_of(passage)])
+        return sum(not self.answers[index] for index in self._held_by(passage))
+
+    def _overlap(self, index: int, passages: Iterable[Passage], depth: int) -> int:
+        """Return how many of the passages retrieval would show, much the same, among its best ``depth`` for a pair."""
+        best = self.mined[index].ranked[:depth]
+        return sum(any(overlaps(passage, other) for other in best) for passage in passages)
 
     def _context(self, seed: int, passages: list[Passage], kind: Kind) -> Context:
         """Make the context that ``seed`` asks over, and let others ask over it too."""
         item = self.mined[seed]
         kinds: dict[int, Kind] = {seed: kind}
         if not item.pair.history:  # earlier turns stand before the passages: nobody else shares them
-            related = {index for passage in passages for index in self.holders[key_of(passage)]}
+            related = {index for passage in passages for index in self._held_by(passage)}
             kinds |= {index: "gold" for index in sorted(related - {seed}) if self._may_answer(index, passages)}
             kinds |= dict.fromkeys(self._unanswerable(passages, set(kinds)), "unanswerable")
             kinds |= dict.fromkeys(self._refused(passages, kinds), "missing")
@@ -162,21 +183,16 @@ class _Composer:
 
     def _unanswerable(self, passages: list[Passage], taken: set[int]) -> list[int]:
         """Return the unanswerable pairs without a turn for which retrieval would show one of these passages."""
-        keys = {key_of(passage) for passage in passages}
-        return [
-            index
-            for index in self.unanswerable
-            if index not in taken
-            and not self.refusals[index]
-            and any(key_of(passage) in keys for passage in self.mined[index].ranked[: self.passages])
-        ]
+        waiting = [index for index in self.unanswerable if index not in taken and not self.refusals[index]]
+        return [index for index in waiting if self._overlap(index, passages, self.passages)]
 
     def _refused(self, passages: list[Passage], kinds: dict[int, Kind]) -> list[int]:
         """Choose pairs that these passages are about but do not answer, as long as refusals are below their share."""
         golds = self.answers.total() + sum(kind == "gold" for kind in kinds.values())
         refusals = self.refusals.total() + sum(kind != "gold" for kind in kinds.values())
-        overlap = Counter(index for passage in passages for index in self.seekers[key_of(passage)])
-        candidates = [index for index in sorted(overlap) if index not in kinds and self.mined[index].pair.answerable]
+        near = {index for passage in passages for index in self.seekers[passage.document_id]} - kinds.keys()
+        overlap = {index: self._overlap(index, passages, 2 * self.passages) for index in sorted(near)}
+        candidates = [index for index in overlap if overlap[index] and self.mined[index].pair.answerable]
         self.rng.shuffle(candidates)
         candidates.sort(key=lambda index: (self.refusals[index], -overlap[index]))
         fit = (index for index in candidates if not self.mined[index].maybe_answered_by(passages))
@@ -184,12 +200,13 @@ class _Composer:
 
     def _ordered(self, passages: Iterable[Passage], asked: Sequence[int]) -> tuple[Passage, ...]:
         """Order passages as retrieval ranks them for those who ask; one that retrieval misses lands at random."""
-        rank: dict[Key, float] = defaultdict(float)
-        for index in asked:
-            for place, passage in enumerate(self.mined[index].ranked):
-                rank[key_of(passage)] += 1 / (1 + place)
-        score = {key_of(passage): rank[key_of(passage)] or self.rng.random() for passage in passages}
-        return tuple(sorted(passages, key=lambda passage: -score[key_of(passage)]))
+        best = [self.mined[index].ranked for index in asked]
+
+        def score(passage: Passage) -> float:
+            places = [next((n for n, other in enumerate(ranked, 1) if overlaps(passage, other)), 0) for ranked in best]
+            return sum(1 / place for place in places if place) or self.rng.random()
+
+        return tuple(sorted(passages, key=score, reverse=True))
 
 
 def _closed_book(mined: Sequence[MinedPair], count: int, seed: int, number: int) -> list[Context]:
