@@ -6,11 +6,12 @@ questions.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from statistics import fmean
 
-from doyen.retrieval.citations import support
+from doyen.retrieval.citations import cite, support
 from doyen.retrieval.passage import Passage
 
 Features = dict[str, float]
@@ -32,11 +33,14 @@ def before_features(query: str, passages: Sequence[Passage], refusal_logprob: fl
     """
     terms = _terms(query)
     features = {
-        "coverage_best": max(_covered(terms, [passage]) for passage in passages),
-        "coverage_all": _covered(terms, passages),
+        "coverage_best": max(_share(terms, _found([passage])) for passage in passages),
+        "coverage_all": _share(terms, _found(passages)),
     }
     for name in sorted({name for passage in passages for name in passage.signals}):
         values = [passage.signals[name] for passage in passages if name in passage.signals]
+        if name.endswith("_rank"):
+            # Small ranks are good ones, and the step from 1 to 2 says more than that from 21 to 22.
+            values = [-math.log(max(value, 1.0)) for value in values]
         features[f"{name}_best"] = max(values)
         features[f"{name}_spread"] = max(values) - fmean(values)
     if refusal_logprob is not None:
@@ -52,11 +56,12 @@ def after_features(
     Args:
         logprobs: of the generated tokens; empty where the engine cannot tell.
     """
-    fresh = _terms(answer) - _terms(question)
+    asked = _terms(question)
     features = {
         **before,
         "support": support(answer, passages),
-        "answer_coverage": _covered(fresh, passages),
+        "answer_coverage": _share(_terms(answer) - asked, _found(passages)),
+        "asked_in_evidence": _share(asked, _terms(_evidence(answer, passages))),
     }
     if logprobs:
         features["answer_logprob"] = fmean(logprobs)
@@ -71,7 +76,19 @@ def _terms(text: str) -> set[str]:
     return {word[:_STEM] for word in words if len(word) >= _SHORTEST or any(letter.isdigit() for letter in word)}
 
 
-def _covered(terms: set[str], passages: Sequence[Passage]) -> float:
-    """Share of the terms that occur in the passages; 1 when there are none to look for."""
-    found = set().union(*(_terms(f"{passage.heading} {passage.text}") for passage in passages))
+def _found(passages: Sequence[Passage]) -> set[str]:
+    return set().union(*(_terms(f"{passage.heading} {passage.text}") for passage in passages))
+
+
+def _evidence(answer: str, passages: Sequence[Passage]) -> str:
+    """Return the sentences that the answer rests on, with the headings above them.
+
+    An answer copied from a sentence that speaks of something else than the question is a wrong one.
+    """
+    citations = cite(answer, passages)
+    return " ".join(f"{passages[citation.marker - 1].heading} {citation.quote}" for citation in citations)
+
+
+def _share(terms: set[str], found: set[str]) -> float:
+    """Share of the terms that were found; 1 when there are none to look for."""
     return len(terms & found) / len(terms) if terms else 1.0
