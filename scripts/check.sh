@@ -2,7 +2,7 @@
 # Format, lint, layers, dead code and types. Usage: scripts/check.sh BIN SITE
 set -eu
 bin=$1 site=$2
-export RUFF_CACHE_DIR=.cache/ruff MYPY_CACHE_DIR=.cache/mypy
+export RUFF_CACHE_DIR="$PWD/.cache/ruff" MYPY_CACHE_DIR="$PWD/.cache/mypy"
 echo "==> format";    "$bin/ruff" format --check --quiet .
 echo "==> lint";      "$bin/ruff" check --quiet .
 echo "==> names";     test ! -e platform/__init__.py || { echo "platform/__init__.py shadows the standard library's platform"; exit 1; }

@@ -181,7 +181,8 @@ def _list_mark(paragraph: Paragraph, counters: dict[tuple[str, int], int]) -> st
 
 def _is_numbered(paragraph: Paragraph, number: str, depth: str, style: str) -> bool:
     try:
-        numbering: Any = paragraph.part.numbering_part.element
+        part: Any = paragraph.part
+        numbering = part.numbering_part.element
     except (KeyError, NotImplementedError):
         return "number" in style.lower()
     for num in numbering.iter(f"{W}num"):

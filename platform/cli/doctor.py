@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -48,10 +49,8 @@ def doctor(
 
 def check_packaged_models() -> list[Check]:
     """Verify the sha256 of all packaged models and prepare the generator for training."""
-    embedders = [_attempt(f"model {name}", lambda name=name: resolve_embedder(name)[1][:12]) for name in PACKAGED_EMBEDDERS]
-    generators = [
-        _attempt(f"model {name}", lambda name=name: resolve_generator(name).sha256[:12]) for name in PACKAGED_GENERATORS
-    ]
+    embedders = [_attempt(f"model {name}", partial(_embedder, name)) for name in PACKAGED_EMBEDDERS]
+    generators = [_attempt(f"model {name}", partial(_generator, name)) for name in PACKAGED_GENERATORS]
     return embedders + generators
 
 
@@ -60,18 +59,18 @@ def check_workspace(session: CliSession) -> list[Check]:
     settings = session.workspace.settings
     checks = [
         Check("workspace", True, str(session.workspace.root)),
-        _attempt("embedder", lambda: resolve_embedder(settings.retrieval.embedder)[1][:12]),
-        _attempt("offsets", lambda: _offsets(session)),
-        _attempt("index", lambda: _index(session)),
-        _attempt("adapters", lambda: _adapters(session)),
-        _attempt("disk", lambda: _disk(session)),
+        _attempt("embedder", partial(_embedder, settings.retrieval.embedder)),
+        _attempt("offsets", partial(_offsets, session)),
+        _attempt("index", partial(_index, session)),
+        _attempt("adapters", partial(_adapters, session)),
+        _attempt("disk", partial(_disk, session)),
     ]
     if settings.serving.engine == "openai":
         checks.append(Check("generator", True, f"{settings.serving.model} at {settings.serving.openai_url}"))
     else:
-        checks.append(_attempt("generator", lambda: resolve_generator(settings.serving.model).sha256[:12]))
+        checks.append(_attempt("generator", partial(_generator, settings.serving.model)))
     if settings.annotation.label_studio_url:
-        checks.append(_attempt("label studio", lambda: _label_studio(session)))
+        checks.append(_attempt("label studio", partial(_label_studio, session)))
     return checks
 
 
@@ -80,6 +79,14 @@ def _attempt(name: str, check: Callable[[], str]) -> Check:
         return Check(name, True, check())
     except DoyenError as error:
         return Check(name, False, str(error))
+
+
+def _embedder(name: str) -> str:
+    return f"sha256 {resolve_embedder(name)[1][:12]}…"
+
+
+def _generator(name: str) -> str:
+    return f"sha256 {resolve_generator(name).sha256[:12]}…"
 
 
 def _offsets(session: CliSession) -> str:

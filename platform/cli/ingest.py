@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ def ingest(
 
 def describe(report: IngestReport) -> str:
     """Return what an ingestion did: counts, and every document that could not be taken with its reason."""
-    counts = {
+    counts: dict[str, Sequence[object]] = {
         "new": report.added,
         "changed": report.updated,
         "unchanged": report.unchanged,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import get_args
 
 from doyen.finetune.registry import PROMOTED, Adapter, Registry
 from doyen.platform.core.errors import IncompatibleError, InputError, NotFoundError
@@ -48,7 +48,7 @@ def check_mode(mode: str) -> Mode:
     """
     if mode not in MODES:
         raise NotFoundError(f"there is no mode {mode!r}; known: {', '.join(MODES)}")
-    return cast("Mode", mode)
+    return mode
 
 
 def check_question(question: str, limit: int) -> str:
