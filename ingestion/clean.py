@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container, Iterable
 
 import ftfy
 from ftfy.badness import is_bad
@@ -52,35 +53,50 @@ def tidy_lines(text: str) -> str:
 
 
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
-_SOFT_BREAK = re.compile(r"(?<=\w)[\u00ad\u0002\ufffe]\s*")
 _HARD_BREAK = re.compile(r"([^\W\d_]{2,})-$")
+_WORD = re.compile(r"[^\W\d_]+")
 
 
-def join_lines(lines: list[str]) -> str:
+def join_lines(lines: list[str], vocabulary: Container[str] = ()) -> str:
     """Join printed lines to one paragraph, undoing the hyphenation at line ends.
 
-    A soft hyphen always goes. After a hard one the halves are joined when the next line starts with a lower-case letter
-    unless the compound stands elsewhere in the paragraph with a hyphen ("long-" and "term" keep it when
-    "long-term" occurs) or the first half is one that is mostly written with a hyphen.
+    Args:
+        lines: the printed lines.
+        vocabulary: lower-case words and hyphenated compounds that stand whole elsewhere in the document. They decide
+            whether "tax-" and "related" are "tax-related" or one word.
     """
-    whole = " ".join(lines)
     joined = ""
-    for line in lines:
-        line = line.strip()
-        if not joined:
-            joined = line
-            continue
-        broken = _HARD_BREAK.search(joined)
-        following = re.match(r"[^\W\d_]+", line)
-        if joined[-1] in "\u00ad\u0002\ufffe":
+    for line in map(str.strip, lines):
+        if joined.endswith("\u00ad"):
             joined = joined[:-1] + line
-        elif broken and following and following.group()[0].islower():
-            compound = f"{broken.group(1)}-{following.group()}"
-            keep = compound.lower() in whole.lower() or broken.group(1).lower() in COMPOUND_PREFIXES
-            joined = joined + line if keep else joined[:-1] + line
+        elif joined.endswith("-") and joined[-2:-1].isalnum() and line[:1].isalnum():
+            joined = (joined if _keeps_hyphen(joined, line, vocabulary) else joined[:-1]) + line
         else:
-            joined = f"{joined} {line}"
-    return _SOFT_BREAK.sub("", joined)
+            joined = f"{joined} {line}" if joined else line
+    return joined.replace("\u00ad", "")
+
+
+def line_vocabulary(lines: Iterable[str]) -> set[str]:
+    """Return the words and compounds of printed lines, without those that a line end cuts."""
+    words: set[str] = set()
+    cut = False
+    for line in lines:
+        found = line.lower().split()
+        cut, kept = line.endswith(("-", "\u00ad")), found[1 if cut else 0 :]
+        words.update(word.strip(".,;:()“”\"'") for word in (kept[:-1] if cut else kept))
+    return words
+
+
+def _keeps_hyphen(before: str, after: str, vocabulary: Container[str]) -> bool:
+    first, second = _HARD_BREAK.search(before), _WORD.match(after)
+    if first is None or second is None or first.group(1).isupper() or not second.group()[0].islower():
+        return True  # a code, a range or a name: QC-41-0238, AA-rated, Non-GAAP
+    left, right = first.group(1).lower(), second.group().lower()
+    if f"{left}-{right}" in vocabulary:
+        return True
+    if f"{left}{right}" in vocabulary:
+        return False
+    return left in COMPOUND_PREFIXES or (left in vocabulary and right in vocabulary)
 
 
 _PREFIXES = """

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pypdfium2 as pdfium
 
-from doyen.ingestion.clean import LIGATURES, join_lines, repair_text, single_spaced
+from doyen.ingestion.clean import LIGATURES, join_lines, line_vocabulary, repair_text, single_spaced
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.pdf_lines import Line, Page, Segment, read_page
@@ -86,7 +86,7 @@ def _clean_line(line: Line) -> Line:
     """Repair the text of a line; marks of soft hyphens at its end stay for ``join_lines``."""
 
     def clean(text: str) -> str:
-        soft = text[-1:] in "\u00ad\u0002\ufffe" and bool(text)
+        soft = text.endswith(("\u00ad", "\u0002"))
         text = single_spaced(repair_text(text.translate(LIGATURES)))
         return text + "\u00ad" if soft else text
 
@@ -108,6 +108,7 @@ class _Writer:
         self.title, self.title_level, self.first_page = "", 9, True
         self.width = 0.0
         lines = [line for page in pages for line in page.lines]
+        self.vocabulary = line_vocabulary(line.text for line in lines)
         self.body = _body_size(lines)
         self.levels = _heading_levels(lines, self.body)
         self.bold_level = min(5, max(self.levels.values(), default=0) + 1)
@@ -163,7 +164,7 @@ class _Writer:
                 self.builder.add("table_row", line.text)
             self.builder.new_group()
             return
-        text = "\n".join(line.text for line in lines) if broken else join_lines([line.text for line in lines])
+        text = "\n".join(line.text for line in lines) if broken else join_lines([line.text for line in lines], self.vocabulary)
         level = self._level(lines[0])
         if level and len(text.split()) <= HEADING_WORDS and len(lines) <= 3:
             text = single_spaced(text)

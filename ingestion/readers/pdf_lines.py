@@ -7,6 +7,7 @@ milliseconds, where a full layout analysis takes some hundreds.
 from __future__ import annotations
 
 import ctypes
+import re
 from dataclasses import dataclass
 
 import pypdfium2 as pdfium
@@ -16,6 +17,8 @@ COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""
 
 
+HYPHEN = "\ufffe"
+LINE_END = re.compile(rf"\n|{HYPHEN}|\Z")
 LOOK_BACK = 6
 """Lines that the cells of one row may have been broken into."""
 
@@ -72,10 +75,12 @@ def read_page(page: pdfium.PdfPage) -> Page:
     try:
         text = _text(textpage)
         lines, position = [], 0
-        for part in text.split("\n"):
+        for end in LINE_END.finditer(text):
+            # PDFium writes one character for a hyphen at a line end and the line end together.
+            part = text[position : end.start()] + ("-" if end.group() == HYPHEN else "")
             if part.strip():
                 lines.append(_line(textpage, part, position))
-            position += len(part) + 1
+            position = end.end()
         found = [line for line in lines if line is not None]
         return Page(rejoin_rows(found), page.get_width(), page.get_height())
     finally:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.ingestion.clean import join_lines, repair_text, tidy_lines
+from doyen.ingestion.clean import join_lines, line_vocabulary, repair_text, tidy_lines
 from doyen.ingestion.decoding import decode_bytes
 from doyen.platform.core.errors import UnreadableDocument
 
@@ -56,4 +56,15 @@ def test_sound_ascii_words_survive(text):
 
 def test_hyphens_at_line_ends():
     assert join_lines(["The main-", "tenance of long-", "term contracts"]) == "The maintenance of long-term contracts"
-    assert join_lines(["Off\u00ad", "set and QC-41-", "0238 parts"]) == "Offset and QC-41- 0238 parts"
+    assert (
+        join_lines(["Off\u00ad", "set and QC-41-", "0238 parts, Non-", "GAAP -", "x"])
+        == "Offset and QC-41-0238 parts, Non-GAAP - x"
+    )
+
+
+def test_the_rest_of_the_document_decides_about_hyphens():
+    words = line_vocabulary(["The tax is related to income, the analysis is fixed-rate.", "A main-", "tenance plan"])
+    assert "tenance" not in words
+    assert join_lines(["tax-", "related fixed-", "rate ana-", "lysis ana-", "tenance"], words | {"analysis"}) == (
+        "tax-related fixed-rate analysis anatenance"
+    )
