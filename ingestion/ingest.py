@@ -119,7 +119,9 @@ def remove_document(store: Store, source_or_id: str) -> str:
             select(DocumentRow).where((DocumentRow.source == source_or_id) | (DocumentRow.document_id == source_or_id))
         )
         if row is None:
-            raise NotFoundError(f"there is no document {source_or_id!r}: `doyen documents` lists them")
+            raise NotFoundError(
+                f"there is no document {source_or_id!r}: name its source as `doyen ingest` and `doyen search` show it"
+            )
         source = row.source
         delete_document(session, row.document_id)
     return source
