@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,6 @@ from doyen.platform.core.models import wants_bfloat16
 from doyen.platform.core.progress import Bar, Reporter
 from doyen.platform.core.settings import FinetuneSettings
 
-TRAIN_PREFIX = not os.environ.get("NOPREFIX")
 WARM_UP = 0.06
 """Share of the steps in which the learning rate rises to its full value."""
 
@@ -57,13 +55,18 @@ def add_adapter(model: Any, settings: FinetuneSettings) -> Any:
 class AdapterTrainer(Trainer):
     """Trainer whose batches are lists of rows; the loss is the mean over all response tokens of a batch."""
 
+    def __init__(self, *, train_prefix: bool, **options: Any) -> None:
+        """Pass the options on; ``train_prefix`` is the setting ``finetune.prefix_gradients``."""
+        super().__init__(**options)
+        self.train_prefix = train_prefix
+
     def training_step(self, model: Any, inputs: list[Row], *_: Any) -> Tensor:
         """Add up the gradients of a batch row by row, so that memory is that of the longest row alone."""
         model.train()
         tokens = sum(row.response_tokens for row in inputs)
         total = torch.zeros((), device=self.args.device)
         for row in inputs:
-            loss = row_loss(model, row, self.args.device, train_prefix=TRAIN_PREFIX) / tokens
+            loss = row_loss(model, row, self.args.device, train_prefix=self.train_prefix) / tokens
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
@@ -115,6 +118,7 @@ def fit(
             bar.advance(done, "resumed")
         progress = _Progress(bar, done, len(batches))
         trainer = AdapterTrainer(
+            train_prefix=settings.prefix_gradients,
             model=model,
             args=_arguments(settings, run_folder, len(batches)),
             train_dataset=list(batches),
