@@ -1,0 +1,175 @@
+"""Killed while indexing, a full disk while indexing, and no network at any time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.company import DOCUMENTS, write_documents
+
+from doyen.platform.core.store import Store, open_store
+from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.retrieval.lexical import load_lexical
+from doyen.retrieval.manifest import read_manifest
+from doyen.retrieval.pipeline import ingest_documents, open_retriever
+from doyen.retrieval.vectors import VectorDatabase
+
+pytestmark = pytest.mark.model
+
+PRELUDE = """
+import json, os, signal, sys
+from contextlib import contextmanager
+from pathlib import Path
+from doyen.platform.core.store import open_store
+from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.retrieval import index
+from doyen.retrieval.pipeline import ingest_documents, open_retriever
+"""
+
+
+def contents(workspace: Workspace) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
+    """Return vectors by id, and the arrays of the lexical index."""
+    manifest = read_manifest(workspace.index_folder)
+    vectors = VectorDatabase(workspace).open(manifest.collection)
+    assert vectors is not None
+    rows = vectors._collection.get(include=["embeddings"])
+    lexical = load_lexical(workspace.index_folder / manifest.lexical)
+    arrays = {name: np.asarray(getattr(lexical, name)) for name in lexical.__dataclass_fields__}
+    return dict(zip(rows["ids"], rows["embeddings"], strict=True)), arrays
+
+
+@pytest.mark.parametrize(("bar_title", "advances"), [("Embedding chunks", 1), ("Embedding chunks", 2), ("Indexing words", 1)])
+def test_killed_between_batches_and_run_again_equals_a_clean_run(tmp_path: Path, bar_title: str, advances: int) -> None:
+    documents = write_documents(tmp_path / "documents", DOCUMENTS)
+    workspace = create_workspace(tmp_path / "killed", "same")
+    script = PRELUDE + textwrap.dedent(
+        f"""
+        index.BATCH_CHUNKS = 2
+        class Killer:
+            def say(self, message): pass
+            @contextmanager
+            def bar(self, title, total):
+                class Bar:
+                    count = 0
+                    def advance(self, amount=1, note=""):
+                        self.count += 1
+                        if title == {bar_title!r} and self.count == {advances}:
+                            os.kill(os.getpid(), signal.SIGKILL)
+                yield Bar()
+        workspace = Workspace(Path({str(workspace.root)!r}))
+        ingest_documents(workspace, open_store(workspace), [Path({str(documents)!r})], reporter=Killer())
+        """
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    clean = create_workspace(tmp_path / "clean", "same")
+    for each in (workspace, clean):
+        store = open_store(each)
+        ingest_documents(each, store, [documents])
+        assert open_retriever(each, store).retrieve("AB-1234", 1)[0].source.endswith("pump.md")
+        store.close()
+    vectors, arrays = contents(workspace)
+    expected_vectors, expected_arrays = contents(clean)
+    assert vectors.keys() == expected_vectors.keys()
+    for name, vector in vectors.items():
+        assert np.dot(vector, expected_vectors[name]) > 0.9999
+    for name, array in arrays.items():
+        assert np.array_equal(array, expected_arrays[name]), name
+
+
+def _can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _can_mount(), reason="needs user namespaces (unshare -rm) to mount a small disk")
+def test_full_disk_leaves_the_old_index_answering(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    few = write_documents(tmp_path / "few", {"pump.md": DOCUMENTS["pump.md"]})
+    words = [f"w{number}" for number in range(40_000)]
+    many = {f"big{n}.txt": ". ".join(" ".join(words[at : at + 9]) for at in range(n, 9000, 9)) for n in range(3)}
+    big = write_documents(tmp_path / "big", many)
+    script = tmp_path / "script.py"
+    script.write_text(
+        PRELUDE
+        + textwrap.dedent(
+            f"""
+            from doyen.platform.core.errors import StorageError
+            disk = Path({str(disk)!r})
+            workspace = create_workspace(disk / "space", "disk")
+            store = open_store(workspace)
+            ingest_documents(workspace, store, [Path({str(few)!r})])
+            before = (workspace.index_folder / "manifest.json").read_bytes()
+            from doyen.ingestion.ingest import ingest
+            ingest(workspace, store, [Path({str(big)!r})])
+            filler = disk / "filler"
+            with filler.open("wb", buffering=0) as stream:
+                try:
+                    while True:
+                        stream.write(bytes(4096))
+                except OSError:
+                    pass
+            os.truncate(filler, filler.stat().st_size - {{reserve}})
+            try:
+                index.update_index(workspace, store)
+                outcome = "no error"
+            except StorageError as error:
+                outcome = str(error)
+            same = before == (workspace.index_folder / "manifest.json").read_bytes()
+            answer = open_retriever(workspace, store).retrieve("inlet filter", 1)[0].text
+            filler.unlink()
+            report = index.update_index(workspace, store)
+            after = open_retriever(workspace, store).retrieve("w8990 w8991", 1)[0].source
+            print(json.dumps([outcome, same, answer, report.chunks, after]))
+            """
+        ).replace("{reserve}", "int(sys.argv[1])"),
+        encoding="utf-8",
+    )
+    for reserve in (64_000, 1_000_000):
+        command = f"mount -t tmpfs -o size=40m tmpfs {disk} && {sys.executable} {script} {reserve}"
+        done = subprocess.run(["unshare", "-rm", "sh", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        outcome, same, answer, chunks, after = json.loads(done.stdout.splitlines()[-1])
+        assert "disk is full" in outcome
+        assert same
+        assert "AB-1234" in answer
+        assert chunks > 20
+        assert after.startswith("big")
+
+
+def test_indexing_and_searching_open_no_connection(tmp_path: Path) -> None:
+    documents = write_documents(tmp_path / "documents", DOCUMENTS)
+    script = PRELUDE + textwrap.dedent(
+        f"""
+        import socket
+        def refuse(*arguments, **keywords):
+            raise SystemExit(f"tried to connect: {{arguments}}")
+        socket.socket.connect = socket.socket.connect_ex = refuse
+        socket.getaddrinfo = refuse
+        workspace = create_workspace(Path({str(tmp_path / "space")!r}))
+        store = open_store(workspace)
+        ingest_documents(workspace, store, [Path({str(documents)!r})])
+        assert open_retriever(workspace, store).retrieve("filter", 1)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_store_fixture_is_untouched_by_a_failed_upload(workspace: Workspace, store: Store) -> None:
+    """An upload that cannot be read leaves no index and no rows behind."""
+    from doyen.platform.core.errors import UnreadableDocument
+    from doyen.retrieval.pipeline import upload_document
+
+    with pytest.raises(UnreadableDocument):
+        upload_document(workspace, store, "broken.pdf", b"%PDF-1.7 nothing")
+    assert not (workspace.index_folder / "manifest.json").exists()
