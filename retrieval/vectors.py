@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ PREFIX = "doyen-"
 NEAREST = 100
 """Pieces that a query looks at; Chroma's search list must be at least as long."""
 DELETE_BATCH = 200
+_OPENING = threading.Lock()
+"""Chroma shares one client a folder within a process, and loses it when two threads make it at the same time."""
 
 
 class VectorIndex:
@@ -85,7 +88,7 @@ class VectorDatabase:
     def __init__(self, workspace: Workspace) -> None:
         self.url = workspace.settings.retrieval.chroma_url
         self.folder = workspace.index_folder / "chroma"
-        with chroma_errors("opening Chroma"):
+        with _OPENING, chroma_errors("opening Chroma"):
             self._client = _server(self.url) if self.url else _embedded(self.folder)
             self.batch = int(self._client.get_max_batch_size())
 
@@ -124,7 +127,8 @@ def close_clients() -> None:
     """Forget cached connections, so that the next opening reads the files anew."""
     from chromadb.api.shared_system_client import SharedSystemClient
 
-    SharedSystemClient.clear_system_cache()
+    with _OPENING:
+        SharedSystemClient.clear_system_cache()
 
 
 def _embedded(folder: Path) -> Any:

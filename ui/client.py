@@ -110,9 +110,13 @@ class GatewayClient:
     def missing(self) -> dict[str, str]:
         """Return what the gateway lacks before it can answer in every mode: name → sentence."""
         try:
-            return dict(self._http.get("/readyz").json()["missing"])
+            response = self._http.get("/readyz")
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
+        try:
+            return dict(response.json()["missing"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise _refused(response) from error
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         value: dict[str, Any] = self._send(method, path, **options).json()

@@ -44,7 +44,7 @@ def _metric_row(title: str, metric: str, results: Sequence[dict[str, Any] | None
     """Return one metric of all modes; the best mean stands out."""
     values = [result["metrics"].get(metric) if result else None for result in results]
     means = [value["mean"] for value in values if value and value["mean"] is not None]
-    best = (min if metric in LOWER_IS_BETTER else max)(means, default=None)
+    best = (min if metric in LOWER_IS_BETTER else max)(means) if len(set(means)) > 1 else None
     return f"<tr><th>{escape(title)}</th>{''.join(_metric_cell(value, best) for value in values)}</tr>"
 
 

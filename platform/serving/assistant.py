@@ -300,19 +300,22 @@ class LazyRetriever:
         return self._opened.retrieve(query, k, exclude_documents=exclude_documents)
 
 
-def open_assistant(workspace: Workspace, store: Store) -> Assistant:
+def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever] | None = None) -> Assistant:
     """Return the workspace's assistant. Index and weights are loaded by the first question that needs them.
+
+    Args:
+        open_index: opens the retriever, for callers that share one; default: a retriever of its own.
 
     Raises:
         ModelMissing: the base model is not on this machine.
         SettingsError: the engine's settings are incomplete.
     """
 
-    def open_index() -> Retriever:
+    def open_own() -> Retriever:
         from doyen.retrieval.pipeline import open_retriever
 
         return open_retriever(workspace, store)
 
     registry = Registry(workspace, store)
-    retriever = LazyRetriever(open_index)
+    retriever = LazyRetriever(open_index or open_own)
     return Assistant(retriever, open_engine(workspace), registry, store, workspace.settings, state=workspace.state)

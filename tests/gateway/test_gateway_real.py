@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from fastapi.testclient import TestClient
 
 from doyen.platform.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.platform.serving.gateway.app import create_app
+from doyen.retrieval.pipeline import open_retriever
+from doyen.retrieval.vectors import close_clients
 
 pytestmark = pytest.mark.model
 
@@ -112,6 +115,22 @@ def text_of(client: TestClient, place: dict[str, Any]) -> str:
     """Return the stretch of a document that a passage or citation names."""
     span = {name: place[name] for name in ("version", "start", "end")}
     return client.get(f"/v1/documents/{place['document_id']}/text", params=span).json()["text"]
+
+
+def test_the_index_can_be_opened_by_many_threads_at_once(gateway: TestClient) -> None:
+    """Chroma's own client cache breaks when two threads fill it."""
+    services = gateway.app.state.services
+    barrier = threading.Barrier(8)
+
+    def search() -> int:
+        barrier.wait()
+        return len(open_retriever(services.workspace, services.store).retrieve("PX-90 oil", 1))
+
+    for _ in range(3):
+        close_clients()
+        with ThreadPoolExecutor(8) as pool:
+            found = [pool.submit(search) for _ in range(8)]
+        assert [future.result() for future in found] == [1] * 8
 
 
 def test_unusable_uploads_leave_nothing(gateway: TestClient) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from doyen.finetune.registry import Registry
 from doyen.platform.core.errors import NotFoundError
 from doyen.platform.core.manifest import now
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnswerRow
 from doyen.platform.core.workspace import Workspace
-from doyen.retrieval.passage import Citation, Passage
+from doyen.retrieval.passage import Citation, Passage, Retriever
 
 TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."
 QUOTE = "filter of the PX-90 every 400 hours"
@@ -50,13 +51,17 @@ class FakeAssistant:
     the words; one with "hostile" answers with markup. After three words it waits for ``gate``, which is open at first.
     """
 
-    def __init__(self, workspace: Workspace, store: Store) -> None:
+    def __init__(self, workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever]) -> None:
         self.store = store
+        self.registry = Registry(workspace, store)
         self.asked: list[dict[str, Any]] = []
         self.stopped = threading.Event()
         self.pause = 0.0
         self.gate = threading.Event()
         self.gate.set()
+
+    def ask(self, question: str, mode: str, *, max_tokens: int, record: bool) -> None:
+        """The gateway's warm-up; it is not counted as a question."""
 
     def stream(
         self,

@@ -69,7 +69,12 @@ def test_the_best_mode_of_each_metric_stands_out() -> None:
             "rag": {"metrics": {"token_f1": metric(0.3), "over_refusal": metric(0.1)}},
             "hybrid": {"metrics": {"token_f1": metric(0.4), "over_refusal": metric(0.2), "citation_recall": metric(None)}},
         },
-        "tags": {"seen-document": {"modes": {"hybrid": {"metrics": {"token_f1": metric(0.6)}}}}},
+        "tags": {
+            "seen-document": {
+                "modes": {name: {"metrics": {"token_f1": metric(mean)}} for name, mean in (("rag", 0.5), ("hybrid", 0.6))}
+            },
+            "unseen-document": {"modes": {name: {"metrics": {"token_f1": metric(0.0)}} for name in ("rag", "hybrid")}},
+        },
         "comparisons": [
             {"a": "hybrid", "b": "rag", "metric": "token_f1", "delta": 0.1, "low": 0.05, "high": 0.2, "p": 0.01},
             {"a": "hybrid", "b": "rag", "metric": "over_refusal", "delta": 0.1, "low": 0.05, "high": 0.2, "p": 0.01},
@@ -124,6 +129,12 @@ def client_that_gets(response: httpx.Response | Exception) -> GatewayClient:
 def test_every_failure_becomes_a_sentence(response: httpx.Response | Exception, sentence: str) -> None:
     with pytest.raises(GatewayError, match=re.escape(sentence)):
         list(client_that_gets(response).ask([], "rag"))
+
+
+def test_a_failing_readiness_check_is_a_sentence() -> None:
+    with pytest.raises(GatewayError, match="status 500"):
+        client_that_gets(httpx.Response(500, text="<html>")).missing()
+    assert client_that_gets(httpx.Response(503, json={"missing": {"index": "none"}})).missing() == {"index": "none"}
 
 
 def test_pages_need_the_key_where_the_gateway_has_one() -> None:

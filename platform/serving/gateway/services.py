@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("doyen.gateway")
 
-OpenAssistant = Callable[[Workspace, Store], "Assistant"]
+OpenAssistant = Callable[..., "Assistant"]
+"""Called as ``open_assistant`` is."""
 
 
 class Services:
@@ -68,7 +69,7 @@ class Services:
                 raise StateError("the gateway is being stopped: start it again")
             if self._assistant is None:
                 try:
-                    self._assistant = self._open(self.workspace, self.store)
+                    self._assistant = self._open(self.workspace, self.store, open_index=self.retriever)
                 except DoyenError as error:
                     self._problem = str(error)
                     raise
@@ -95,11 +96,19 @@ class Services:
         return None if chunks else "the index holds no document: run `doyen ingest FOLDER` or upload one to /v1/documents"
 
     def warm_up(self) -> None:
-        """Load the assistant ahead of the first question; a problem is logged and shown by /readyz."""
+        """Load weights and index ahead of the first question, by asking one; a problem is logged and shown by /readyz."""
         try:
-            self.assistant()
+            assistant = self.assistant()
+            if self.settings.serving.engine == "openai":
+                # Another server loads its own weights, and may charge for every question.
+                return
+            with_adapter = bool(assistant.registry.list())
+            plain, full = ("finetune", "hybrid") if with_adapter else ("base", "rag")
+            mode = plain if self.index_problem() else full
+            assistant.ask("What is this about?", mode, max_tokens=1, record=False)
         except DoyenError as error:
-            logger.warning("the assistant is not ready: %s", error)
+            if not self._closed:
+                logger.warning("the assistant is not ready: %s", error)
 
     def close(self) -> None:
         """Free the model and the database."""
