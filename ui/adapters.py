@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -18,50 +19,79 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
     table = gr.HTML(elem_id="adapters")
     with gr.Row(elem_classes="doyen-actions"):
         version = gr.Dropdown([], label="Version", elem_id="version", scale=3)
-        promote = gr.Button("Promote", variant="primary", elem_id="promote", scale=1)
-        back = gr.Button("Roll back", elem_id="rollback", scale=1)
-        refresh = gr.Button("Refresh", elem_id="refresh-adapters", scale=1)
+        report = gr.Dropdown([], label="Report that speaks for it", elem_id="promotion-report", scale=3)
+        force = gr.Checkbox(label="Promote without a report", elem_id="force", scale=2)
+    with gr.Row(elem_classes="doyen-actions"):
+        promote = gr.Button("Promote", variant="primary", elem_id="promote")
+        back = gr.Button("Roll back", elem_id="rollback")
+        refresh = gr.Button("Refresh", elem_id="refresh-adapters")
     gr.HTML(
-        "<p class='doyen-hint'>The promoted version answers when no version is named. "
-        "Rolling back promotes the version that was promoted before it.</p>"
+        "<p class='doyen-hint'>The promoted version answers when no version is named; the report's figures must meet the "
+        "rules for promotion. Rolling back promotes the version that was promoted before.</p>"
     )
-    outputs = [said, table, version]
+    inputs = [version, report]
+    outputs = [said, table, version, report]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(lambda chosen: show(client, chosen), [version], outputs, **options)
-    refresh.click(lambda chosen: show(client, chosen), [version], outputs, **options)
-    promote.click(lambda chosen: promote_version(client, chosen), [version], outputs, **options)
-    back.click(lambda chosen: roll_back(client, chosen), [version], outputs, **options)
+    tab.select(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
+    refresh.click(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
+    promote.click(lambda *chosen: promote_version(client, Chosen(*chosen)), [*inputs, force], outputs, **options)
+    back.click(lambda *chosen: roll_back(client, Chosen(*chosen)), inputs, outputs, **options)
 
 
-def show(client: GatewayClient, chosen: str | None, said: str = "") -> tuple[str, str, Any]:
-    """Return what was said, the table and the picker's choices."""
+@dataclass(frozen=True)
+class Chosen:
+    """What the pickers of the tab say.
+
+    Attributes:
+        version: "name:version".
+        report: id of an evaluation.
+        force: promote without a report.
+    """
+
+    version: str | None
+    report: str | None
+    force: bool = False
+
+
+def show(client: GatewayClient, chosen: Chosen, said: str = "") -> tuple[str, str, Any, Any]:
+    """Return what was said, the table and the pickers' choices."""
     try:
         found = client.adapters()
+        reports = [item["id"] for item in client.evaluations()]
     except GatewayError as error:
-        return banner(str(error), "red"), "", gr.skip()
-    names = [item["id"] for item in found]
-    selected = chosen if chosen in names else next(iter(names), None)
-    return said, adapters_table(found), gr.update(choices=names, value=selected)
+        return banner(str(error), "red"), "", gr.skip(), gr.skip()
+    versions = [item["id"] for item in found]
+    pickers = (_picker(versions, chosen.version), _picker(reports, chosen.report))
+    return said, adapters_table(found), *pickers
 
 
-def promote_version(client: GatewayClient, chosen: str | None) -> tuple[str, str, Any]:
+def promote_version(client: GatewayClient, chosen: Chosen) -> tuple[str, str, Any, Any]:
     """Promote the chosen version."""
-    return _act(client, chosen, lambda name, version: client.promote(name, version), "now answers")
+
+    def promote(name: str, version: int) -> dict[str, Any]:
+        return client.promote(name, version, chosen.report, force=chosen.force)
+
+    return _act(client, chosen, promote, "now answers")
 
 
-def roll_back(client: GatewayClient, chosen: str | None) -> tuple[str, str, Any]:
+def roll_back(client: GatewayClient, chosen: Chosen) -> tuple[str, str, Any, Any]:
     """Roll the chosen version's adapter back."""
     return _act(client, chosen, lambda name, _: client.roll_back(name), "answers again")
 
 
 def _act(
-    client: GatewayClient, chosen: str | None, action: Callable[[str, int], dict[str, Any]], outcome: str
-) -> tuple[str, str, Any]:
-    if not chosen:
+    client: GatewayClient, chosen: Chosen, action: Callable[[str, int], dict[str, Any]], outcome: str
+) -> tuple[str, str, Any, Any]:
+    if not chosen.version:
         return show(client, chosen, banner("Choose a version first."))
-    name, _, version = chosen.rpartition(":")
+    name, _, version = chosen.version.rpartition(":")
     try:
         changed = action(name, int(version))
     except GatewayError as error:
         return show(client, chosen, banner(str(error), "red"))
     return show(client, chosen, banner(f"{changed['id']} {outcome}.", "green"))
+
+
+def _picker(names: list[str], chosen: str | None) -> Any:
+    """Return a picker's choices, with the first one chosen where what was chosen is gone."""
+    return gr.update(choices=names, value=chosen if chosen in names else next(iter(names), None))

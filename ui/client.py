@@ -82,9 +82,10 @@ class GatewayClient:
         """Return all adapter versions: by name, newest first."""
         return list(self._call("GET", "/v1/adapters")["data"])
 
-    def promote(self, name: str, version: int) -> dict[str, Any]:
-        """Promote an adapter version and return it."""
-        return self._call("POST", f"/v1/adapters/{name}/{version}/promote")
+    def promote(self, name: str, version: int, report: str | None, *, force: bool) -> dict[str, Any]:
+        """Promote an adapter version that a report speaks for, or with ``force`` any, and return it."""
+        body = {"report": report, "force": force}
+        return self._call("POST", f"/v1/adapters/{name}/{version}/promote", json=body)
 
     def roll_back(self, name: str) -> dict[str, Any]:
         """Promote the version before the current one and return it."""

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -75,7 +76,7 @@ def test_wrong_feedback_is_refused(client: TestClient, answer_id: str, change: d
 def test_adapters_are_listed_promoted_and_rolled_back(client: TestClient) -> None:
     assert [item["id"] for item in client.get("/v1/adapters").json()["data"]] == ["known:2", "known:1"]
     for version in (1, 2):
-        promoted = client.post(f"/v1/adapters/known/{version}/promote").json()
+        promoted = client.post(f"/v1/adapters/known/{version}/promote", json={"force": True}).json()
         assert (promoted["id"], promoted["status"]) == (f"known:{version}", "promoted")
     assert client.post("/v1/adapters/known/rollback").json()["id"] == "known:1"
     statuses = {item["id"]: item["status"] for item in client.get("/v1/adapters").json()["data"]}
@@ -84,10 +85,33 @@ def test_adapters_are_listed_promoted_and_rolled_back(client: TestClient) -> Non
 
 @pytest.mark.usefixtures("adapters")
 def test_what_cannot_be_promoted(client: TestClient) -> None:
-    assert client.post("/v1/adapters/known/9/promote").status_code == 404
+    assert client.post("/v1/adapters/known/9/promote", json={"force": True}).status_code == 404
     assert client.post("/v1/adapters/other/rollback").status_code == 404
     assert client.post("/v1/adapters/known/rollback").status_code == 409
-    assert client.post("/v1/adapters/known/x/promote").status_code == 400
+    assert client.post("/v1/adapters/known/x/promote", json={"force": True}).status_code == 400
+
+
+@pytest.mark.usefixtures("adapters")
+def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) -> None:
+    def promote(body: dict[str, object]) -> Any:
+        return client.post("/v1/adapters/known/1/promote", json=body)
+
+    assert promote({}).status_code == 400
+    assert promote({"report": "nothing"}).status_code == 404
+    good = {
+        "modes": {"hybrid": {"metrics": {"refusal_accuracy": {"mean": 0.9}, "over_refusal": {"mean": 0.05}}}},
+        "comparisons": [{"a": "hybrid", "b": "rag", "metric": "token_f1", "delta": 0.2, "low": 0.1, "high": 0.3}],
+        "tags": {},
+    }
+    bad = {**good, "comparisons": [{**good["comparisons"][0], "low": -0.1}]}
+    for name, report in (("good", good), ("bad", bad)):
+        folder = client.app.state.services.workspace.reports_folder / name
+        folder.mkdir(parents=True)
+        (folder / "report.json").write_text(json.dumps(report))
+    closed = promote({"report": "bad"})
+    assert closed.status_code == 409
+    assert "must lie above 0" in closed.json()["error"]["message"]
+    assert promote({"report": "good"}).json()["status"] == "promoted"
 
 
 @pytest.mark.usefixtures("adapters")

@@ -110,6 +110,7 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
     folder.mkdir(parents=True)
     metric = {"token_f1": {"mean": 0.5, "low": 0.4, "high": 0.6}}
     report = {"manifest": {}, "questions": {"n": 3}, "modes": {"rag": {"metrics": metric}, "hybrid": {"metrics": metric}}}
+    report |= {"comparisons": [], "tags": {}}
     (folder / "report.json").write_text(json.dumps(report))
     (folder / "report.html").write_text("<h1>Whole report</h1><img src='https://evil.example/x.png'>")
     seen = visit()
@@ -117,6 +118,10 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
 
     page.get_by_role("tab", name="Adapters").click()
     page.wait_for_selector("#adapters table")
+    page.click("#promote")
+    page.wait_for_selector("#adapters-said .doyen-red")
+    assert "does not meet the rules for promotion" in page.inner_text("#adapters-said")
+    page.check("#force input")
     page.click("#promote")
     page.wait_for_selector("#adapters .doyen-green")
     assert "known:2 now answers." in page.inner_text("#adapters-said")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
+from doyen.eval.gate import check_gate
+from doyen.eval.report import load_report
 from doyen.finetune.registry import Adapter, Registry
+from doyen.platform.core.errors import InputError, StateError
 from doyen.platform.core.store.schema import AdapterRow
+from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 
 router = APIRouter(prefix="/v1", tags=["adapters"])
@@ -48,9 +52,25 @@ def list_adapters(services: ServicesOf) -> AdapterList:
     return AdapterList(data=[_version(services, adapter) for adapter in found])
 
 
+class PromotionRequest(BaseModel):
+    """What speaks for a promotion.
+
+    Attributes:
+        report: id of an evaluation whose figures meet the rules for promotion.
+        force: promote without a report, or against it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    report: str | None = None
+    force: bool = False
+
+
 @router.post("/adapters/{name}/{version}/promote")
-def promote(name: str, version: int, services: ServicesOf) -> AdapterVersion:
+def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
+    if not body.force:
+        _check_gate(services, body.report)
     promoted = registry_of(services).promote(f"{name}:{version}")
     return _version(services, promoted)
 
@@ -59,6 +79,20 @@ def promote(name: str, version: int, services: ServicesOf) -> AdapterVersion:
 def rollback(name: str, services: ServicesOf) -> AdapterVersion:
     """Promote the version that was promoted before the current one."""
     return _version(services, registry_of(services).rollback(name))
+
+
+def _check_gate(services: Services, report: str | None) -> None:
+    """Let an adapter pass whose report meets the rules for promotion.
+
+    Raises:
+        InputError: no report is named.
+        StateError: its gate is closed.
+    """
+    if report is None:
+        raise InputError("name the evaluation that speaks for this adapter as report, or send force: true")
+    problems = check_gate(load_report(report_folder(services, report)))
+    if problems:
+        raise StateError(f"evaluation {report!r} does not meet the rules for promotion: {'; '.join(problems)}")
 
 
 def registry_of(services: Services) -> Registry:

@@ -60,13 +60,13 @@ def list_evals(services: ServicesOf) -> EvaluationList:
 @router.get("/evals/{eval_id}", response_model=None)
 def read_eval(eval_id: str, services: ServicesOf) -> dict[str, Any]:
     """Return an evaluation's report.json."""
-    return _read(_folder(services, eval_id))
+    return _read(report_folder(services, eval_id))
 
 
 @router.get("/evals/{eval_id}/report.html")
 def read_report(eval_id: str, services: ServicesOf) -> FileResponse:
     """Return an evaluation's report as a page that stands alone."""
-    path = _folder(services, eval_id) / "report.html"
+    path = report_folder(services, eval_id) / "report.html"
     if not path.is_file():
         raise NotFoundError(f"evaluation {eval_id!r} has no report.html: run `doyen eval run` again")
     return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
@@ -80,7 +80,7 @@ def _folders(services: Services) -> dict[str, Path]:
     return {path.parent.name: path.parent for path in folder.glob("*/report.json") if not path.parent.name.startswith(".")}
 
 
-def _folder(services: Services, eval_id: str) -> Path:
+def report_folder(services: Services, eval_id: str) -> Path:
     """Return a report's folder. Only listed names are known, so that no name can lead elsewhere."""
     folders = _folders(services)
     if eval_id not in folders:
