@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from doyen.platform.core.settings import RetrievalSettings
 
 BATCH_TOKENS = 2048
 """Padded tokens in a batch: more no longer fills the processor better and costs cache."""
+SMALL_TOKENS = 256
+"""Tokens up to which a batch is computed on one thread."""
 POOLINGS = ("pooling_mode_mean_tokens", "pooling_mode_cls_token", "pooling_mode_lasttoken")
 
 
@@ -62,7 +65,8 @@ class Embedder:
         unique = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         vectors = np.zeros((len(unique), self.dim), np.float32)
         for rows, batch in self._batches([prompt + text for text in unique]):
-            vectors[rows] = self._forward(batch)
+            with self._threads(len(batch) * len(batch[-1])):
+                vectors[rows] = self._forward(batch)
         return vectors[[unique[text] for text in texts]] if len(unique) != len(texts) else vectors
 
     def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
@@ -78,6 +82,19 @@ class Embedder:
                 rows = []
             rows.append(row)
         yield rows, [encoded[each] for each in rows]
+
+    @contextmanager
+    def _threads(self, n_tokens: int) -> Iterator[None]:
+        """Compute a query on one thread: on busy cores, threads that wait for each other took ten times as long."""
+        before = self._torch.get_num_threads()
+        few = n_tokens <= SMALL_TOKENS and before > 1
+        if few:
+            self._torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if few:
+                self._torch.set_num_threads(before)
 
     def _forward(self, batch: list[list[int]]) -> NDArray[np.float32]:
         torch = self._torch

@@ -9,18 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
 
 from doyen.platform.core.errors import IndexMissing, StateError
 from doyen.platform.core.models import resolve_embedder
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
 from doyen.retrieval.manifest import REMEDY, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.passage import Passage
-from doyen.retrieval.selection import Chosen, choose
+from doyen.retrieval.reading import read_passages
+from doyen.retrieval.selection import choose
 from doyen.retrieval.tokens import tokens
 from doyen.retrieval.vectors import VectorDatabase, VectorIndex, close_clients
 from doyen.retrieval.windows import Terms, look_up, score_windows, unit_cosines
@@ -100,7 +99,7 @@ class HybridRetriever:
         for _ in range(ROUNDS):
             windows = score_windows(opened.lexical, terms, cosines, allowed)
             chosen = choose(opened.lexical, windows, cosines, k, self._passage_words, allowed)
-            passages, stale = self._passages(opened, chosen, pieces)
+            passages, stale = read_passages(self._store, opened.lexical, chosen, pieces)
             if not stale:
                 break
             gone = np.isin(opened.lexical.unit_chunk, stale)
@@ -112,46 +111,6 @@ class HybridRetriever:
         if len(distinct) > MAX_TERMS:
             distinct = sorted(distinct, key=lambda token: -lexical.idf(lexical.term(token)))[:MAX_TERMS]
         return look_up(lexical, distinct)
-
-    def _passages(self, opened: _Opened, chosen: list[Chosen], pieces: NDArray[np.int64]) -> tuple[list[Passage], list[int]]:
-        """Read the chosen stretches from the store; also return rows of chunks that the store no longer has."""
-        lexical = opened.lexical
-        spans = [range(int(lexical.unit_chunk[each.first]), int(lexical.unit_chunk[each.last - 1]) + 1) for each in chosen]
-        wanted = {str(lexical.chunk_ids[row]) for span in spans for row in span}
-        with self._store.session() as session:
-            query = select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.chunk_id.in_(wanted))
-            known = {row.chunk_id: (row, source) for row, source in session.execute(query)}
-            stale = [row for span in spans for row in span if str(lexical.chunk_ids[row]) not in known]
-            passages = []
-            for each, span in zip(chosen, spans, strict=True):
-                rows = [known.get(str(lexical.chunk_ids[row])) for row in span]
-                first = rows[0]
-                if first is None or None in rows:
-                    continue
-                start, end = int(lexical.unit_start[each.first]), int(lexical.unit_end[each.last - 1])
-                chunk, source = first
-                version = DocumentVersionRow
-                text, pages = session.execute(
-                    select(func.substr(version.text, start + 1, end - start), version.pages).where(
-                        version.document_id == chunk.document_id, version.version == chunk.version
-                    )
-                ).one()
-                passages.append(
-                    Passage(
-                        chunk_id=chunk.chunk_id,
-                        document_id=chunk.document_id,
-                        version=chunk.version,
-                        source=source,
-                        start=start,
-                        end=end,
-                        page=_page(pages, start, chunk.page),
-                        heading=_heading([row[0] for row in rows if row], start, end),
-                        score=each.score,
-                        text=text,
-                        signals=each.signals(pieces, lexical),
-                    )
-                )
-        return passages, stale
 
     def _current(self) -> _Opened:
         """Return the published index, opened again when its manifest has changed."""
@@ -212,16 +171,3 @@ def _piece(opened: _Opened, chunk_id: str, number: int) -> int | None:
 def _allowed(lexical: LexicalIndex, exclude_documents: Iterable[str]) -> NDArray[np.bool_] | None:
     excluded = np.isin(lexical.documents, np.array(list(exclude_documents), np.str_))
     return ~excluded[lexical.unit_document] if excluded.any() else None
-
-
-def _page(pages: Sequence[Sequence[int]], start: int, fallback: int | None) -> int | None:
-    """Return the number of the page that holds a character."""
-    for number, (first, last) in enumerate(pages, start=1):
-        if first <= start < last:
-            return number
-    return fallback
-
-
-def _heading(chunks: Sequence[ChunkRow], start: int, end: int) -> str:
-    """Return the headings of the chunk that most of the passage lies in."""
-    return max(chunks, key=lambda chunk: min(end, chunk.end) - max(start, chunk.start)).heading

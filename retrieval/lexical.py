@@ -164,7 +164,8 @@ def load_lexical(folder: Path) -> LexicalIndex:
     for name in _ARRAYS:
         path = folder / f"{name}.npy"
         try:
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            # A plain view: numpy's memmap class makes every small operation slower.
+            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
         except ValueError:
             # An empty array cannot be mapped; anything else that is wrong with the file fails again.
             arrays[name] = np.load(path, allow_pickle=False)

@@ -27,6 +27,9 @@ PREFIX = "doyen-"
 NEAREST = 100
 """Pieces that a query looks at; Chroma's search list must be at least as long."""
 DELETE_BATCH = 200
+
+_OPENED: dict[Path, int | None] = {}
+"""The database file behind each folder's cached connection."""
 _OPENING = threading.Lock()
 """Chroma shares one client a folder within a process, and loses it when two threads make it at the same time."""
 
@@ -129,6 +132,7 @@ def close_clients() -> None:
 
     with _OPENING:
         SharedSystemClient.clear_system_cache()
+    _OPENED.clear()
 
 
 def _embedded(folder: Path) -> Any:
@@ -136,7 +140,17 @@ def _embedded(folder: Path) -> Any:
     from chromadb.config import Settings
 
     folder.mkdir(parents=True, exist_ok=True)
-    return chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+    database = folder / "chroma.sqlite3"
+    if _OPENED.get(folder) not in {None, _inode(database)}:
+        # Another process made the database anew; Chroma's cached connection would go on reading the deleted one.
+        close_clients()
+    client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+    _OPENED[folder] = _inode(database)
+    return client
+
+
+def _inode(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
 
 
 def _server(url: str) -> Any:

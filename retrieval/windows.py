@@ -33,7 +33,7 @@ LABEL_WEIGHT = 0.1
 """Of the query's terms that stand in the document's title or the headings above."""
 DENSE_WEIGHT = 0.5
 """Of the cosine, beside the lexical score as a share of the highest that the query allows."""
-CANDIDATES = 4000
+CANDIDATES = 2000
 """Windows that are scored exactly; a cheap pass over all units chooses them."""
 
 

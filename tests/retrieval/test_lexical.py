@@ -82,7 +82,7 @@ def test_saved_and_mapped_index_is_the_same(tmp_path: Path) -> None:
     loaded = load_lexical(tmp_path)
     for name in index.__dataclass_fields__:
         assert np.array_equal(getattr(index, name), getattr(loaded, name)), name
-    assert isinstance(loaded.posting_unit, np.memmap)
+    assert isinstance(loaded.posting_unit.base, np.memmap)
 
 
 def test_empty_index_can_be_saved_and_searched(tmp_path: Path) -> None:
