@@ -1,0 +1,86 @@
+"""From stretches of units to passages: the text comes from the store, and only what the store still has is given out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.passage import Passage
+from doyen.retrieval.selection import Chosen
+
+
+def read_passages(
+    store: Store, lexical: LexicalIndex, chosen: Sequence[Chosen], pieces: NDArray[np.int64]
+) -> tuple[list[Passage], list[int]]:
+    """Return the passages, and the rows of indexed chunks that the store no longer has.
+
+    A stretch that touches such a chunk is left out.
+
+    Args:
+        store: holds the texts.
+        lexical: the index that the stretches speak of.
+        chosen: best first.
+        pieces: rows of the pieces nearest to the query, most similar first.
+    """
+    spans = [range(int(lexical.unit_chunk[each.first]), int(lexical.unit_chunk[each.last - 1]) + 1) for each in chosen]
+    wanted = {row: str(lexical.chunk_ids[row]) for span in spans for row in span}
+    passages = []
+    with store.session() as session:
+        query = select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.chunk_id.in_(wanted.values()))
+        known = {chunk.chunk_id: (chunk, source) for chunk, source in session.execute(query)}
+        for each, span in zip(chosen, spans, strict=True):
+            chunks = [known[wanted[row]] for row in span if wanted[row] in known]
+            if len(chunks) == len(span):
+                passages.append(_passage(session, lexical, each, [chunk for chunk, _ in chunks], chunks[0][1], pieces))
+    return passages, [row for row, chunk_id in wanted.items() if chunk_id not in known]
+
+
+def _passage(
+    session: Session, lexical: LexicalIndex, each: Chosen, chunks: list[ChunkRow], source: str, pieces: NDArray[np.int64]
+) -> Passage:
+    start, end = int(lexical.unit_start[each.first]), int(lexical.unit_end[each.last - 1])
+    first = chunks[0]
+    return Passage(
+        chunk_id=first.chunk_id,
+        document_id=first.document_id,
+        version=first.version,
+        source=source,
+        start=start,
+        end=end,
+        page=_page(session, first, start),
+        heading=max(chunks, key=lambda chunk: min(end, chunk.end) - max(start, chunk.start)).heading,
+        score=each.score,
+        text=_text(session, first, start, end),
+        signals=each.signals(pieces, lexical),
+    )
+
+
+def _text(session: Session, chunk: ChunkRow, start: int, end: int) -> str:
+    """Return a stretch of a document's text that starts in a chunk; only one that leaves it needs the whole text."""
+    if end <= chunk.end:
+        return chunk.text[start - chunk.start : end - chunk.start]
+    version = DocumentVersionRow
+    query = select(func.substr(version.text, start + 1, end - start)).where(
+        version.document_id == chunk.document_id, version.version == chunk.version
+    )
+    return str(session.execute(query).scalar_one())
+
+
+def _page(session: Session, chunk: ChunkRow, start: int) -> int | None:
+    """Return the number of the page that a character of a chunk is on; a chunk may begin on the page before."""
+    if chunk.page is None:
+        return None
+    version = DocumentVersionRow
+    query = select(version.pages).where(version.document_id == chunk.document_id, version.version == chunk.version)
+    pages = session.execute(query).scalar_one()
+    for number, (first, last) in enumerate(pages, start=1):
+        if first <= start < last:
+            return number
+    return chunk.page
