@@ -71,7 +71,11 @@ def test_questions_that_cannot_be_asked(doyen, space):
 
 
 def test_names_that_do_not_exist(doyen, space):
-    for arguments in (["adapters", "promote", "none:1"], ["train", "none"], ["annotate", "push", "--project", "none"]):
+    for arguments in (
+        ["adapters", "promote", "none:1", "--force"],
+        ["train", "none"],
+        ["annotate", "push", "--project", "none"],
+    ):
         outcome = doyen(*arguments, "--workspace", space)
         assert outcome.code == 2, arguments
         assert "none" in outcome.err
