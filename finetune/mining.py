@@ -11,6 +11,7 @@ from doyen.platform.core.progress import Reporter
 from doyen.platform.core.records import Pair
 from doyen.platform.core.store import Store
 from doyen.retrieval.passage import Passage, Retriever
+from doyen.retrieval.query import standalone_query
 
 DEPTH = 3
 """Distractors come from the best DEPTH × passages of a context that retrieval returns."""
@@ -88,7 +89,7 @@ def mine(
     with reporter.bar("mining passages", len(pairs)) as bar:
         for pair in pairs:
             document = documents.get(pair.source or "")
-            query = search_query(pair)
+            query = standalone_query(pair.prompt, pair.history)
             ranked = retriever.retrieve(query, DEPTH * passages)
             without: list[Passage] = []
             if pair.id in excluded and document is not None:
@@ -98,12 +99,6 @@ def mine(
             mined.append(MinedPair(pair, tuple(ranked), tuple(without), quotes, content_words(pair.response)))
             bar.advance()
     return mined
-
-
-def search_query(pair: Pair) -> str:
-    """Return what serving searches for: the prompt, after the user's last turn where there is one."""
-    earlier = [turn.content for turn in pair.history if turn.role == "user"][-1:]
-    return " ".join([*earlier, pair.prompt])
 
 
 def _quotes(pair: Pair, ranked: Sequence[Passage], stored: Passage | None) -> tuple[tuple[Passage, ...], ...]:

@@ -33,7 +33,7 @@ from doyen.platform.core.store.schema import ChunkRow
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.passage import Retriever
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same dataset and settings would give other training examples than before."""
 
 
