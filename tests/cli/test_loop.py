@@ -34,12 +34,12 @@ def test_the_demo_ends_with_a_report_and_cited_answers(mini_demo):
 
 def test_a_second_run_reuses_everything(mini_demo, doyen):
     folder, first = mini_demo
-    started = time.monotonic()
     second = doyen("demo", "--example", MINI, "--workspace", folder, "--json")
     assert second.code == 0, second.err
     assert second.json["adapter"] == first.json["adapter"]
     assert second.json["modes"] == first.json["modes"]
-    assert time.monotonic() - started < 60
+    assert "already trained" in second.err
+    assert "Answering (hybrid): " not in second.err
 
 
 def test_search_and_ask_follow_their_contracts(mini_demo, doyen):
@@ -73,7 +73,7 @@ def test_the_doctor_finds_nothing_wrong(mini_demo, doyen):
 def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen):
     _, whole = mini_demo
     folder = tmp_path / "space"
-    for mark in ("1/5", "mining", "training", "5/5"):
+    for mark in ("Embedding", "training the adapter: 1", "Answering (rag)"):
         _kill_when_seen(mark, folder)
     outcome = doyen("demo", "--example", MINI, "--workspace", folder, "--json")
     assert outcome.code == 0, outcome.err
