@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from doyen.finetune.registry import Adapter
 
 CALIBRATION_PAIRS = {"rag": 12, "hybrid": 24}
-"""Validation pairs that fit when a mode refuses, each asked with and without its document: two to four seconds a pair on two cores.
+"""Validation pairs that fit when a mode refuses, each asked with and without its document: some seconds a pair on two cores.
 Most go to the mode that people use."""
 
 
