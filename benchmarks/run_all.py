@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("DOYEN_DATA", "../shared/data")).resolve()
 BENCHMARKS: dict[str, list[str]] = {
     "retrieval_quality": ["--data", str(DATA / "covidqa")],
-    "ingestion_speed": ["--data", str(DATA / "covidqa")],
+    "ingestion_speed": ["--documents", str(DATA / "covidqa" / "documents"), "--limit", "20"],
     "compare_pdf_readers": ["--data", str(DATA)],
     "first_token": [],
     "training_speed": [],
