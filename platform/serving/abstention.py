@@ -3,6 +3,9 @@
 Every answerable pair gives two cases: as it is, and with its document (and that document's near-duplicates) pretended
 away, so that the very same question becomes unanswerable. Pairs labelled as unanswerable are cases as they are. The
 thresholds come from out-of-fold probabilities, because those of the fitted data are too sure of themselves.
+
+That the model itself refused is one of the features and not the last word: a small adapter refuses answerable questions
+more often than anyone allowed it to, and the rule may send it back to answer.
 """
 
 from __future__ import annotations
@@ -165,7 +168,7 @@ def fit_cases(cases: Sequence[Case], *, mode: str, model: str, manifest: Mapping
     first, first_odds = _fit_head([case.observed.before for case in cases], answerable, clear, groups)
     second, second_odds = _fit_head([case.observed.after for case in cases], answerable, clear, groups)
     refused = np.array([case.observed.refused for case in cases], dtype=bool)
-    zones = _thresholds(first_odds, second_odds, answerable, refused)
+    zones = _thresholds(first_odds, second_odds, answerable)
     report = _report(zones, first_odds, second_odds, answerable, refused)
     return AbstentionModel(
         mode=mode,
@@ -253,22 +256,19 @@ def _present(names: Sequence[str], row: Floats) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, row, strict=True) if not np.isnan(value)}
 
 
-def _thresholds(first: Floats, second: Floats, answerable: Flags, refused: Flags) -> tuple[float, float, float]:
+def _thresholds(first: Floats, second: Floats, answerable: Flags) -> tuple[float, float, float]:
     """Return (refuse_below, trust_from, threshold): as many refusals as the answerable questions allow.
 
-    The model's own refusals use up the budget first. What is refused at once, before generating, may cost a fifth of it.
+    What is refused at once, before generating, may cost a fifth of the budget.
     """
-    budget = int(ANSWERABLE_REFUSED * answerable.sum()) - int((answerable & refused).sum())
-    if budget < 0:
-        return 0.0, 1.0, 0.0
-    open_cases = answerable & ~refused
-    refuse_below = _nth_smallest(first[open_cases], budget // 5)
-    leaks = np.sort(first[~answerable & ~refused])[::-1]
-    allowed = int(LEAKED_BY_TRUST * (~answerable).sum())
+    budget = int(ANSWERABLE_REFUSED * answerable.sum())
+    refuse_below = _nth_smallest(first[answerable], budget // 5)
+    leaks = np.sort(first[~answerable])[::-1]
+    allowed = int(LEAKED_BY_TRUST * len(leaks))
     trust_from = float(np.nextafter(leaks[allowed], 1.0)) if len(leaks) > allowed else refuse_below
     trust_from = max(trust_from, refuse_below)
-    doubtful = open_cases & (first >= refuse_below) & (first < trust_from)
-    spent = int((open_cases & (first < refuse_below)).sum())
+    doubtful = answerable & (first >= refuse_below) & (first < trust_from)
+    spent = int((answerable & (first < refuse_below)).sum())
     return refuse_below, trust_from, _nth_smallest(second[doubtful], budget - spent)
 
 
@@ -285,7 +285,7 @@ def _report(
     from sklearn.metrics import roc_auc_score
 
     refuse_below, trust_from, threshold = zones
-    decided = refused | (first < refuse_below) | ((first < trust_from) & (second < threshold))
+    decided = (first < refuse_below) | ((first < trust_from) & (second < threshold))
     return {
         "answerable": int(answerable.sum()),
         "answerable_refused": float(decided[answerable].mean()),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from doyen.finetune.registry import Adapter, Registry
@@ -18,11 +17,12 @@ from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, is_refusal, new_answer_id, record_answer
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
+from doyen.platform.serving.lazy_retriever import LazyRetriever
 from doyen.platform.serving.plan import ADAPTER_MODES, MODES, PASSAGE_MODES, Plan, check_mode, check_question, choose_adapter
 from doyen.platform.serving.refusal import AbstentionModel, load_abstention
-from doyen.platform.serving.signals import Features, after_features, before_features
+from doyen.platform.serving.signals import Observation, after_features, before_features
 from doyen.retrieval.citations import cite
-from doyen.retrieval.passage import Passage, Retriever
+from doyen.retrieval.passage import Retriever
 from doyen.retrieval.query import standalone_query
 
 __all__ = ["ADAPTER_MODES", "MODES", "PASSAGE_MODES", "Answer", "Assistant", "Observation", "open_assistant"]
@@ -30,23 +30,6 @@ __all__ = ["ADAPTER_MODES", "MODES", "PASSAGE_MODES", "Answer", "Assistant", "Ob
 
 REFUSAL_OPENING = " ".join(REFUSAL.split()[:2])
 """Scored before generating: hardly any answer begins so, and two tokens cost a third of the whole refusal's time."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What the abstention model is fitted on: one generated answer, judged by nobody.
-
-    Attributes:
-        refused: whether the model itself said that the documents hold no answer.
-        before: features known before generating.
-        after: features known after it.
-    """
-
-    passages: list[Passage]
-    answer: str
-    refused: bool
-    before: Features
-    after: Features
 
 
 class Assistant:
@@ -200,7 +183,7 @@ class Assistant:
         tokens = max_tokens or self._settings.max_tokens
         return Plan(question, checked, history, chosen, tokens, query, passages, started, retrieve_s)
 
-    def _request(self, plan: Plan, *, want_logprobs: bool) -> GenerationRequest:
+    def _request(self, plan: Plan, *, want_logprobs: bool = False) -> GenerationRequest:
         adapter = plan.adapter
         return GenerationRequest(
             build_messages(plan.question, plan.passages, plan.history),
@@ -215,33 +198,36 @@ class Assistant:
         if plan.mode in PASSAGE_MODES and not plan.passages:
             return (yield from self._refuse(plan))
         judge = self._judge(plan)
-        request = self._request(plan, want_logprobs=judge is not None)
-        before: Features = {}
-        verdict = "answer"
-        if judge:
-            before = before_features(plan.query, plan.passages, self._refusal_logprob(request))
-            verdict = judge.first_look(before)
+        if judge is None:
+            return (yield from self._streamed(plan, self._request(plan)))
+        request = self._request(plan, want_logprobs=True)
+        before = before_features(plan.query, plan.passages, self._refusal_logprob(request))
+        verdict = judge.first_look(before)
         if verdict == "refuse":
             return (yield from self._refuse(plan))
+        if verdict == "answer":
+            return (yield from self._streamed(plan, replace(request, avoid=[REFUSAL])))
+        result = complete(self.engine, request)
+        if not judge.accepts(after_features(before, plan.question, result.text, result.logprobs, plan.passages)):
+            return (yield from self._refuse(plan, result))
+        if is_refusal(result.text):
+            # The fitted rule knows better than the model, which was never told how often it may refuse.
+            result = complete(self.engine, replace(request, avoid=[REFUSAL]))
+        yield REFUSAL if is_refusal(result.text) else result.text
+        return self._build(plan, result, time.monotonic() - plan.started)
+
+    def _streamed(self, plan: Plan, request: GenerationRequest) -> Generator[str, None, Answer]:
+        """Yield the text as it comes and return the Answer."""
         first_token_s: float | None = None
-        result: Generation | None = None
         with closing(self.engine.stream(request)) as pieces:
             for piece in pieces:
                 if isinstance(piece, Generation):
-                    result = piece
-                elif verdict == "answer":
-                    first_token_s = first_token_s or time.monotonic() - plan.started
-                    yield piece
-        if result is None:
-            raise AssertionError("an engine's stream must end with a Generation")
-        if judge and verdict == "doubtful" and not is_refusal(result.text):
-            after = after_features(before, plan.question, result.text, result.logprobs, plan.passages)
-            if not judge.accepts(after):
-                return (yield from self._refuse(plan, result))
-        if first_token_s is None:
-            first_token_s = time.monotonic() - plan.started
-            yield REFUSAL if is_refusal(result.text) else result.text
-        return self._build(plan, result, first_token_s)
+                    if first_token_s is None:
+                        return (yield from self._refuse(plan, piece))
+                    return self._build(plan, piece, first_token_s)
+                first_token_s = first_token_s or time.monotonic() - plan.started
+                yield piece
+        raise AssertionError("an engine's stream must end with a Generation")
 
     def _abstention_path(self, mode: str, adapter: Adapter | None) -> Path | None:
         if adapter is not None:
@@ -283,21 +269,6 @@ class Assistant:
             finish_reason=result.finish_reason,
             answer_id=new_answer_id(),
         )
-
-
-class LazyRetriever:
-    """Opens the index with the first question that needs it, so that the other modes work without one."""
-
-    def __init__(self, open_it: Callable[[], Retriever]) -> None:
-        self._open = open_it
-        self._opened: Retriever | None = None
-        self._lock = threading.Lock()
-
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
-        """See `Retriever.retrieve`; also raises IndexMissing. A failed opening is tried again by the next call."""
-        with self._lock:
-            self._opened = self._opened or self._open()
-        return self._opened.retrieve(query, k, exclude_documents=exclude_documents)
 
 
 def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever] | None = None) -> Assistant:

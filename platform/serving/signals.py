@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
+from doyen.platform.serving.answer import is_refusal
 from doyen.retrieval.citations import cite, support
 from doyen.retrieval.passage import Passage
 
@@ -21,6 +23,23 @@ _STEM = 5
 """Letters that stand for a word: enough to join "replaced" and "replacement"."""
 _SHORTEST = 3
 """Shorter words are mostly grammar; numbers count at any length."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the abstention model is fitted on: one generated answer, judged by nobody.
+
+    Attributes:
+        refused: whether the model itself said that the documents hold no answer.
+        before: features known before generating.
+        after: features known after it.
+    """
+
+    passages: list[Passage]
+    answer: str
+    refused: bool
+    before: Features
+    after: Features
 
 
 def before_features(query: str, passages: Sequence[Passage], refusal_logprob: float | None) -> Features:
@@ -53,12 +72,17 @@ def after_features(
 ) -> Features:
     """Return what is known once the answer is there, the earlier features included.
 
+    A refusal has no evidence to look at: then only that it is one is added.
+
     Args:
         logprobs: of the generated tokens; empty where the engine cannot tell.
     """
+    if is_refusal(answer):
+        return {**before, "refused": 1.0}
     asked = _terms(question)
     features = {
         **before,
+        "refused": 0.0,
         "support": support(answer, passages),
         "answer_coverage": _share(_terms(answer) - asked, _found(passages)),
         "asked_in_evidence": _share(asked, _terms(_evidence(answer, passages))),

@@ -74,12 +74,11 @@ def test_thresholds_keep_within_the_budget(data):
     odds = st.lists(st.sampled_from([i / 20 for i in range(21)]), min_size=size, max_size=size)
     flags = st.lists(st.booleans(), min_size=size, max_size=size)
     first, second = np.array(data.draw(odds)), np.array(data.draw(odds))
-    answerable, refused = np.array(data.draw(flags)), np.array(data.draw(flags))
-    below, trust, threshold = _thresholds(first, second, answerable, refused)
+    answerable = np.array(data.draw(flags))
+    below, trust, threshold = _thresholds(first, second, answerable)
     assert below <= trust
-    by_rule = ~refused & ((first < below) | ((first < trust) & (second < threshold)))
-    spent = int((answerable & refused).sum()) + int((answerable & by_rule).sum())
-    assert spent <= max(int(ANSWERABLE_REFUSED * answerable.sum()), int((answerable & refused).sum()))
+    refused = (first < below) | ((first < trust) & (second < threshold))
+    assert int((answerable & refused).sum()) <= int(ANSWERABLE_REFUSED * answerable.sum())
 
 
 def test_unclear_cases_do_not_teach_but_count():
@@ -193,3 +192,4 @@ def test_features_tell_a_matching_passage_from_another():
     assert after["weakest_token"] == -0.9
     assert after["answer_coverage"] > wrong["answer_coverage"]
     assert "answer_logprob" not in wrong
+    assert after_features(good, "pump speed", REFUSAL, [-0.1], []) == {**good, "refused": 1.0}

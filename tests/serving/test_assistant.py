@@ -32,6 +32,7 @@ class FakeEngine:
     """Says what it is told to, in pieces of three characters."""
 
     text: str = "2.1 Nm, crosswise in two passes."
+    forced: str = "It is 2.1 Nm."
     base_sha256: str = "a" * 64
     model: str = "fake"
     refusal_logprob: float | None = -4.0
@@ -45,13 +46,14 @@ class FakeEngine:
         prompt = sum(len(message["content"]) for message in request.messages)
         if prompt > self.window:
             raise PromptTooLong("too long: ask shorter")
+        text = self.forced if request.avoid and self.text.startswith(request.avoid[0][:3]) else self.text
         try:
-            for start in range(0, len(self.text), 3):
-                yield self.text[start : start + 3]
+            for start in range(0, len(text), 3):
+                yield text[start : start + 3]
         except GeneratorExit:
             self.cancelled = True
             raise
-        yield Generation(self.text, "stop", prompt, 9, [-0.2] * 9 if request.want_logprobs else [])
+        yield Generation(text, "stop", prompt, 9, [-0.2] * 9 if request.want_logprobs else [])
 
     def score(self, request, continuations):
         if self.refusal_logprob is None:
@@ -233,6 +235,20 @@ def test_a_doubtful_answer_is_held_back_and_judged(parts, workspace):
     *pieces, answer = assistant.stream("Torque?", "rag")
     assert pieces == [engine.text]
     assert not answer.abstained
+
+
+def test_the_rule_sends_a_model_that_refuses_back_to_answer(parts, workspace):
+    assistant, engine, _ = parts
+    engine.text = REFUSAL
+    path = workspace.state / "abstention" / "rag.json"
+    for zones in ({"trust_from": 0.6, "threshold": 0.4}, {"trust_from": 0.4}):
+        rule(path, **zones)
+        *pieces, answer = assistant.stream("Torque?", "rag")
+        assert "".join(pieces) == answer.answer == engine.forced
+        assert not answer.abstained
+        assert answer.citations
+    rule(path, trust_from=0.6, threshold=0.6)
+    assert assistant.ask("Torque?", "rag").abstained
 
 
 def test_a_trusted_answer_streams(parts, workspace):

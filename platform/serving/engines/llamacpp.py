@@ -19,6 +19,7 @@ from doyen.platform.core.prompts import encode_prompt
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
 from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
+from doyen.platform.serving.engines.text import first_tokens
 from doyen.platform.serving.engines.worker_process import WorkerPlan, WorkerProcess
 
 CONTEXT_TOKENS = 4096
@@ -141,6 +142,8 @@ class LlamaCppEngine:
             "temperature": request.temperature,
             "seed": request.seed,
             "stop": list(request.stop),
+            # The opening token of a sentence without a space before it stands nowhere else in a line.
+            "logit_bias": [[token, False] for token in first_tokens(self.tokenizer, request.avoid)],
             "n_probs": 1 if request.want_logprobs else 0,
             "samplers": ["temperature"],
             "cache_prompt": True,

@@ -30,6 +30,7 @@ class GenerationRequest:
     Attributes:
         messages: chat messages with "role" and "content".
         adapter: None for the base model.
+        avoid: texts that the answer must not open with; engines that cannot help it ignore them.
         want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
     """
 
@@ -39,6 +40,7 @@ class GenerationRequest:
     temperature: float = 0.0
     seed: int = 0
     stop: Sequence[str] = ()
+    avoid: Sequence[str] = ()
     want_logprobs: bool = False
 
 

@@ -11,7 +11,7 @@ from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooL
 from doyen.platform.core.models import GeneratorFiles, wants_bfloat16
 from doyen.platform.core.prompts import encode_prompt
 from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
-from doyen.platform.serving.engines.text import TextStream
+from doyen.platform.serving.engines.text import TextStream, first_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -22,11 +22,16 @@ MAX_ADAPTERS = 8
 
 @dataclass
 class _Run:
-    """A generation in progress."""
+    """A generation in progress.
+
+    Attributes:
+        avoid: tokens that must not come first.
+    """
 
     adapter: str | None
     cache: Any
     tokens: list[int]
+    avoid: list[int]
     logprobs: list[float] = field(default_factory=list)
 
 
@@ -79,7 +84,7 @@ class TransformersEngine:
 
         tokenizer = self.tokenizer
         prompt = self._prompt(tokenizer, request)
-        run = _Run(self._adapter_name(request.adapter), None, prompt)
+        run = _Run(self._adapter_name(request.adapter), None, prompt, first_tokens(tokenizer, request.avoid))
         text = TextStream(tokenizer, request.stop)
         random = torch.Generator().manual_seed(request.seed)
         ends = self._end_tokens()
@@ -210,10 +215,13 @@ class TransformersEngine:
             output = model(input_ids=ids, past_key_values=run.cache, use_cache=True, logits_to_keep=1)
         run.cache = output.past_key_values
         logits = output.logits[0, -1].float()
+        allowed = logits.clone()
+        if not run.logprobs:
+            allowed[run.avoid] = -torch.inf
         if temperature > 0:
-            token = int(torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=random))
+            token = int(torch.multinomial((allowed / temperature).softmax(dim=-1), 1, generator=random))
         else:
-            token = int(logits.argmax())
+            token = int(allowed.argmax())
         run.logprobs.append(float(logits.log_softmax(dim=-1)[token]))
         run.tokens = [*run.tokens, token]
         return token
