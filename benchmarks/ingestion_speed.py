@@ -142,7 +142,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     for name, values in result["seconds"].items():
         print(f"{name:18s} {statistics.median(values):7.1f} s   {size / 1000 / statistics.median(values):7.1f} kB/s")
     print(
-        f"Doyen ingests {result['ratios']['llama-index 256']:.2f} times as fast as llama-index with chunks that fit the embedder"
+        f"Doyen ingests {result['ratios']['llama-index 256']:.2f} times as fast as llama-index with chunks that fit its window"
     )
     if "llama-index 1024" in result["ratios"]:
         share = "a quarter of the text embedded"

@@ -70,8 +70,8 @@ class WorkerProcess:
                 start_new_session=True,
                 env={**os.environ, "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(plan.batch_threads)},
             )
-        self._stdin = cast("BinaryIO", self.process.stdin)
-        self._stdout = cast("BinaryIO", self.process.stdout)
+        self._stdin = cast(BinaryIO, self.process.stdin)
+        self._stdout = cast(BinaryIO, self.process.stdout)
         try:
             self._start(socket)
         except BaseException:
