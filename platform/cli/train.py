@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter
 
-CALIBRATION_PAIRS = {"rag": 12, "hybrid": 24}
+CALIBRATION_PAIRS = {"rag": 10, "hybrid": 20}
 """Validation pairs that fit when a mode refuses, each asked with and without its document: some seconds a pair on two cores.
 Most go to the mode that people use."""
 
