@@ -91,6 +91,7 @@ def _can_mount() -> bool:
 
 
 @pytest.mark.skipif(not _can_mount(), reason="needs user namespaces (unshare -rm) to mount a small disk")
+@pytest.mark.timeout(900)
 def test_full_disk_leaves_the_old_index_answering(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
