@@ -13,7 +13,7 @@ import pytest
 MINI = Path(__file__).parent / "mini"
 MODES = ["base", "rag", "finetune", "hybrid"]
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
 
 
 def test_the_demo_ends_with_a_report_and_cited_answers(mini_demo):
