@@ -20,13 +20,23 @@ from urllib.parse import urlparse
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.platform.core.errors import DoyenError, ServiceError, SettingsError, StateError, storage_errors
+from doyen.platform.core.errors import (
+    DoyenError,
+    ServiceError,
+    SettingsError,
+    StateError,
+    StorageError,
+    disk_full,
+    storage_errors,
+)
 from doyen.platform.core.workspace import Workspace
 
 PREFIX = "doyen-"
 NEAREST = 100
 """Pieces that a query looks at; Chroma's search list must be at least as long."""
 DELETE_BATCH = 200
+NEARLY_FULL = 4_000_000
+"""Free bytes below which a failed write is put down to the full disk: Chroma writes a megabyte and more at a time."""
 
 _OPENED: dict[Path, int | None] = {}
 """The database file behind each folder's cached connection."""
@@ -35,19 +45,24 @@ _OPENING = threading.Lock()
 
 
 class VectorIndex:
-    """Vectors of pieces in one Chroma collection, found by cosine."""
+    """Vectors of pieces in one Chroma collection, found by cosine.
 
-    def __init__(self, collection: Any) -> None:
+    Args:
+        folder: where an embedded Chroma keeps its files; None for a server.
+    """
+
+    def __init__(self, collection: Any, folder: Path | None) -> None:
         from llama_index.vector_stores.chroma import ChromaVectorStore
 
         self._store = ChromaVectorStore(chroma_collection=collection)
         self._collection = collection
+        self._folder = folder
 
     def upsert(self, pieces: Sequence[tuple[str, str, int]], vectors: NDArray[np.float32], batch: int) -> None:
         """Write pieces given as (chunk_id, document_id, number); what exists is replaced."""
         for at in range(0, len(pieces), batch):
             part = pieces[at : at + batch]
-            with chroma_errors("writing vectors"):
+            with chroma_errors("writing vectors", self._folder):
                 self._store.client.upsert(
                     ids=[f"{chunk_id}:{number}" for chunk_id, _, number in part],
                     embeddings=vectors[at : at + batch],
@@ -57,7 +72,7 @@ class VectorIndex:
     def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
         """Remove all pieces of chunks; unknown ones are no error."""
         for at in range(0, len(chunk_ids), DELETE_BATCH):
-            with chroma_errors("deleting vectors"):
+            with chroma_errors("deleting vectors", self._folder):
                 self._collection.delete(where={"chunk_id": {"$in": list(chunk_ids[at : at + DELETE_BATCH])}})
 
     def nearest(self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()) -> list[tuple[str, int, float]]:
@@ -91,6 +106,7 @@ class VectorDatabase:
     def __init__(self, workspace: Workspace) -> None:
         self.url = workspace.settings.retrieval.chroma_url
         self.folder = workspace.index_folder / "chroma"
+        self._files = None if self.url else self.folder
         with _OPENING, chroma_errors("opening Chroma"):
             self._client = _server(self.url) if self.url else _embedded(self.folder)
             self.batch = int(self._client.get_max_batch_size())
@@ -100,7 +116,7 @@ class VectorDatabase:
         with chroma_errors("opening a collection"):
             if name not in {each.name for each in self._client.list_collections()}:
                 return None
-            return VectorIndex(self._client.get_collection(name, embedding_function=None))
+            return VectorIndex(self._client.get_collection(name, embedding_function=None), self._files)
 
     def create(self, name: str) -> VectorIndex:
         """Make an empty collection; one of that name is deleted first."""
@@ -109,7 +125,7 @@ class VectorDatabase:
                 self._client.delete_collection(name)
             configuration = {"hnsw": {"space": "cosine", "ef_search": 2 * NEAREST, "ef_construction": 128}}
             made = self._client.create_collection(name, configuration=configuration, embedding_function=None)
-        return VectorIndex(made)
+        return VectorIndex(made, self._files)
 
     def keep_only(self, name: str, family: str) -> None:
         """Delete this workspace's other collections, and the files that Chroma leaves behind (chroma #5259).
@@ -182,8 +198,12 @@ def _sweep(folder: Path) -> None:
 
 
 @contextmanager
-def chroma_errors(action: str) -> Iterator[None]:
+def chroma_errors(action: str, folder: Path | None = None) -> Iterator[None]:
     """Turn Chroma's errors into ours.
+
+    Args:
+        action: what was being done, for the message.
+        folder: where Chroma was writing. Some of its errors hide that the disk is full, so the disk is asked.
 
     Raises:
         StorageError: the disk is full.
@@ -205,4 +225,6 @@ def chroma_errors(action: str) -> Iterator[None]:
             raise
         raise ServiceError(f"{error} Check retrieval.chroma_url and that the server runs.") from error
     except ChromaError as error:
+        if folder is not None and shutil.disk_usage(folder).free < NEARLY_FULL:
+            raise StorageError(disk_full(action)) from error
         raise StateError(f"Chroma failed while {action} ({error}): run `doyen ingest` again to rebuild the index") from error

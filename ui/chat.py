@@ -63,8 +63,9 @@ def build_chat_tab(client: GatewayClient, demo: gr.Blocks) -> None:
     inputs = [parts.question, conversation, parts.mode, parts.adapter]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     asked = gr.on([parts.question.submit, parts.ask.click], ask, inputs, outputs, **options)
-    parts.stop.click(_stopped, [conversation], outputs, cancels=[asked], **options)
-    parts.clear.click(_fresh, None, outputs, cancels=[asked], **options)
+    # Not through the queue, whose stream the cancelling may just be closing: the reply would be lost with it.
+    parts.stop.click(_stopped, [conversation], outputs, cancels=[asked], queue=False, **options)
+    parts.clear.click(_fresh, None, outputs, cancels=[asked], queue=False, **options)
     parts.chat.click(show, [conversation], [parts.panel], **options)
     parts.up.click(lambda done: rate(client, done, 1), [conversation], [parts.thanks], **options)
     parts.down.click(lambda done: rate(client, done, -1), [conversation], [parts.thanks], **options)

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from doyen.ingestion.annotation.contracts import Draft, LabelError, Result
 from doyen.ingestion.annotation.offsets import Span, find_quotes, locate_span
+from doyen.ingestion.annotation.records import PromptResponse
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.records import REFUSAL, Pair, Turn
 
 UNANSWERABLE = "not answerable from this passage"
 TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
 MAX_RATING = 5
-
-
-@dataclass(frozen=True)
-class PromptResponse:
-    """One label, read and checked.
-
-    Attributes:
-        response: the answer; ``REFUSAL`` when the annotator found none.
-        evidence: marked spans of the passage.
-        quotes: evidence from elsewhere in the document, not shown in the passage.
-        rating: 1 to 5, or None.
-        overrides: fields of the pair that differ from what the task implies (only imported pairs have any).
-    """
-
-    prompt: str
-    response: str
-    answerable: bool
-    evidence: tuple[Span, ...] = ()
-    quotes: tuple[str, ...] = ()
-    rating: int | None = None
-    comment: str = ""
-    overrides: dict[str, Any] | None = None
 
 
 class PromptResponseType:

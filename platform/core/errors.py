@@ -111,6 +111,11 @@ class Unauthorized(ServiceError):
     """A server refused our credentials."""
 
 
+def disk_full(action: str) -> str:
+    """Return what to tell a user whose disk filled up during an action."""
+    return f"the disk is full while {action}: free some space and run the same command again"
+
+
 @contextmanager
 def storage_errors(action: str) -> Iterator[None]:
     """Turn the operating system's 'disk full' into a StorageError that says what was being done.
@@ -124,5 +129,5 @@ def storage_errors(action: str) -> Iterator[None]:
     except Exception as error:
         full = isinstance(error, OSError) and error.errno in {ENOSPC, EDQUOT}
         if full or "database or disk is full" in str(error) or "No space left" in str(error):
-            raise StorageError(f"the disk is full while {action}: free some space and run the same command again") from error
+            raise StorageError(disk_full(action)) from error
         raise

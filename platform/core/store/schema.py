@@ -108,6 +108,11 @@ class AnnotationProjectRow(Base):
     config: Mapped[str] = mapped_column(Text)
     synced_at: Mapped[str | None]
     """Newest ``updated_at`` that a pull has seen."""
+    description: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The task description that the configuration was generated from."""
+    purpose: Mapped[str] = mapped_column(default="annotation")
+    """annotation, or review: experts decide there about the disputed tasks of ``parent``."""
+    parent: Mapped[str | None]
 
 
 class AnnotationTaskRow(Base):
@@ -126,6 +131,12 @@ class AnnotationTaskRow(Base):
     state: Mapped[str]
     """created, pushed, labelled or deleted."""
     created_at: Mapped[str]
+    stale: Mapped[str | None]
+    """Why the text that was labelled is no longer the document's: changed or deleted. Its labels stay."""
+    gold: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The known right result of a gold item, by which annotators are measured; never shown to them."""
+    origin: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Where a task came from if not from a chunk: feedback_id and answer_id, or the reviewed task's uid."""
 
 
 class AnnotationRow(Base):
@@ -145,6 +156,25 @@ class AnnotationRow(Base):
     """False for replaced versions and for annotations deleted on the server."""
     created_at: Mapped[str]
     pulled_at: Mapped[str]
+
+
+class DecisionRow(Base):
+    """One version of what is held to be true about a task, by an expert or by consensus. None is ever changed."""
+
+    __tablename__ = "annotation_decisions"
+
+    decision_id: Mapped[str] = mapped_column(primary_key=True)
+    task_uid: Mapped[str] = mapped_column(ForeignKey("annotation_tasks.uid"), index=True)
+    result: Mapped[list[Any]]
+    method: Mapped[str]
+    """expert, or consensus."""
+    decided_by: Mapped[str]
+    """The expert, or the aggregation's name."""
+    reason: Mapped[str] = mapped_column(Text)
+    inputs: Mapped[list[Any]]
+    """annotation_ids of the labels that were compared."""
+    current: Mapped[bool]
+    decided_at: Mapped[str]
 
 
 class DatasetRow(Base):
