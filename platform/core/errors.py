@@ -111,6 +111,10 @@ class Unauthorized(ServiceError):
     """A server refused our credentials."""
 
 
+FULL_DISK_WORDS = ("database or disk is full", "No space left", " requested and ")
+"""What SQLite, Chroma and NumPy ("8757 requested and 2032 written") say."""
+
+
 def disk_full(action: str) -> str:
     """Return what to tell a user whose disk filled up during an action."""
     return f"the disk is full while {action}: free some space and run the same command again"
@@ -120,7 +124,7 @@ def disk_full(action: str) -> str:
 def storage_errors(action: str) -> Iterator[None]:
     """Turn the operating system's 'disk full' into a StorageError that says what was being done.
 
-    SQLite and Chroma report a full disk as text; OSError carries an errno.
+    SQLite, Chroma and NumPy report a full disk as text; other OSErrors carry an errno.
     """
     try:
         yield
@@ -128,6 +132,6 @@ def storage_errors(action: str) -> Iterator[None]:
         raise
     except Exception as error:
         full = isinstance(error, OSError) and error.errno in {ENOSPC, EDQUOT}
-        if full or "database or disk is full" in str(error) or "No space left" in str(error):
+        if full or any(words in str(error) for words in FULL_DISK_WORDS):
             raise StorageError(disk_full(action)) from error
         raise

@@ -96,8 +96,8 @@ def test_full_disk_leaves_the_old_index_answering(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     few = write_documents(tmp_path / "few", {"pump.md": DOCUMENTS["pump.md"]})
-    words = [f"w{number}" for number in range(40_000)]
-    many = {f"big{n}.txt": ". ".join(" ".join(words[at : at + 9]) for at in range(n, 9000, 9)) for n in range(3)}
+    words = [f"w{number}" for number in range(2000)]
+    many = {f"big{n}.txt": ". ".join(" ".join(words[at : at + 9]) for at in range(n, 1900, 9)) for n in range(2)}
     big = write_documents(tmp_path / "big", many)
     script = tmp_path / "script.py"
     script.write_text(
@@ -129,13 +129,13 @@ def test_full_disk_leaves_the_old_index_answering(tmp_path: Path) -> None:
             answer = open_retriever(workspace, store).retrieve("inlet filter", 1)[0].text
             filler.unlink()
             report = index.update_index(workspace, store)
-            after = open_retriever(workspace, store).retrieve("w8990 w8991", 1)[0].source
+            after = open_retriever(workspace, store).retrieve("w1890 w1891", 1)[0].source
             print(json.dumps([outcome, same, answer, report.chunks, after]))
             """
         ).replace("{reserve}", "int(sys.argv[1])"),
         encoding="utf-8",
     )
-    for reserve in (64_000, 1_000_000):
+    for reserve in (64_000, 300_000):
         command = f"mount -t tmpfs -o size=40m tmpfs {disk} && {sys.executable} {script} {reserve}"
         done = subprocess.run(["unshare", "-rm", "sh", "-c", command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
