@@ -1,6 +1,7 @@
 """Annotation: tasks from chunks, exchange with Label Studio or files, and labels as training pairs."""
 
 from doyen.ingestion.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelError, TaskType
+from doyen.ingestion.annotation.create import create_project
 from doyen.ingestion.annotation.labels import (
     ImportReport,
     Labels,
@@ -9,8 +10,11 @@ from doyen.ingestion.annotation.labels import (
     labelled_pairs,
     read_labels,
 )
-from doyen.ingestion.annotation.projects import ProjectStatus, create_project, get_project, project_status
-from doyen.ingestion.annotation.sync import PullReport, PushReport, pull, push
+from doyen.ingestion.annotation.orphans import Orphan, OrphanedLabels
+from doyen.ingestion.annotation.projects import get_project, list_projects
+from doyen.ingestion.annotation.puller import PullReport
+from doyen.ingestion.annotation.status import ProjectStatus, project_status
+from doyen.ingestion.annotation.sync import PushReport, pull, push
 from doyen.ingestion.annotation.tasks import draft_tasks, prompt_tasks
 
 __all__ = [
@@ -21,6 +25,8 @@ __all__ = [
     "ImportReport",
     "LabelError",
     "Labels",
+    "Orphan",
+    "OrphanedLabels",
     "ProjectStatus",
     "PullReport",
     "PushReport",
@@ -31,6 +37,7 @@ __all__ = [
     "get_project",
     "import_pairs",
     "labelled_pairs",
+    "list_projects",
     "project_status",
     "prompt_tasks",
     "pull",

@@ -127,17 +127,26 @@ class Backend(Protocol):
             StateError: the project is gone, or that id belongs to somebody else's project by now.
         """
 
-    def known_uids(self, project_id: str) -> dict[str, str]:
-        """Return uid → external task id of every task of ours that is there now."""
+    def known_uids(self, project_id: str) -> dict[str, set[str]]:
+        """Return uid → external task ids of every task of ours that is there now; more than one after an import by hand."""
 
-    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> None:
-        """Add a batch of tasks (``data`` and ``predictions``)."""
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
+        """Add a batch of tasks (``data`` and ``predictions``); return their external ids in the same order."""
+
+    def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Add newer predictions to tasks that are there: pairs of external task id and prediction."""
+
+    def order_by_scores(self, project_id: str, version: str) -> None:
+        """Have tasks served by the scores of this version's predictions, the least certain first."""
+
+    def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
+        """Have the URL called, with these headers, whenever a label or a task changes; safe to repeat."""
 
     def newest_change(self, project_id: str) -> str | None:
         """Return the newest ``updated_at`` of any task, ISO 8601, or None in an empty project."""
 
     def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
-        """Yield tasks that changed at or after ``since`` (None: all)."""
+        """Yield tasks that changed at or after ``since`` (None: all), with all their present annotations."""
 
 
 class TaskType(Protocol):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
-from doyen.platform.core.errors import RecordError, StateError, storage_errors
+from doyen.platform.core.errors import InputError, RecordError, StateError, storage_errors
 
 TASKS, LABELS = "tasks.jsonl", "labels.jsonl"
 _MARKER = "project.txt"
@@ -52,12 +52,11 @@ class FilesBackend:
             )
         return len(self.known_uids(project_id))
 
-    def known_uids(self, project_id: str) -> dict[str, str]:
+    def known_uids(self, project_id: str) -> dict[str, set[str]]:
         """Return uid → uid of every task in the tasks file or in a labels file."""
-        found = dict.fromkeys(uid for uid, _, _ in self._lines(project_id))
-        return {uid: uid for uid in found if uid is not None}
+        return {uid: {uid} for uid, _, _ in self._lines(project_id) if uid is not None}
 
-    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> None:
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Append a batch of tasks; a line that an earlier crash left unfinished is dropped first."""
         path = self._folder / project_id / TASKS
         lines = "".join(json.dumps(task, ensure_ascii=False) + "\n" for task in tasks)
@@ -67,6 +66,20 @@ class FilesBackend:
                 stream.write(lines)
                 stream.flush()
                 os.fsync(stream.fileno())
+        return [str(task["data"]["uid"]) for task in tasks]
+
+    def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Do nothing: the drafts in the tasks file are those that a person began with."""
+
+    def order_by_scores(self, project_id: str, version: str) -> None:
+        """Do nothing: a file has one order."""
+
+    def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
+        """Raise InputError: files call nobody."""
+        raise InputError(
+            "a webhook needs a Label Studio server, but annotation.label_studio_url is not set: "
+            "set it, or leave --webhook out and run `doyen annotate pull` yourself"
+        )
 
     def newest_change(self, project_id: str) -> str | None:
         """Return None: files are read whole each time."""

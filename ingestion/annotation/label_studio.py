@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from urllib.parse import urlsplit
 from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
 from doyen.platform.core.errors import MissingPart, ServiceError, SettingsError, StateError, Unauthorized
 
-PAGE = 200
+PAGE, LIGHT_PAGE = 200, 1000
+"""Tasks asked for at once: with their annotations, and without, which costs the server a fifth."""
 TIMEOUT_S = 120.0
 _ONCE = {"max_retries": 0, "timeout_in_seconds": int(TIMEOUT_S)}
 """An import that is repeated by the client could be carried out twice."""
@@ -80,21 +82,45 @@ class LabelStudioBackend:
             )
         return int(project.task_number or 0)
 
-    def known_uids(self, project_id: str) -> dict[str, str]:
-        """Return uid → task id of every task of ours that is there now."""
-        known: dict[str, str] = {}
-        for task in self._walk(project_id, [], fields="task_only", include="id,data"):
+    def known_uids(self, project_id: str) -> dict[str, set[str]]:
+        """Return uid → task ids of every task of ours that is there now."""
+        known: dict[str, set[str]] = defaultdict(set)
+        for task in self._walk(project_id, [], LIGHT_PAGE, fields="task_only", include="id,data"):
             uid = _uid(task.data)
             if uid is not None:
-                known.setdefault(uid, str(task.id))
-        return known
+                known[uid].add(str(task.id))
+        return dict(known)
 
-    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> None:
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Import a batch of tasks with their predictions."""
         with self._errors("importing tasks"):
-            self._client.projects.import_tasks(
+            made = self._client.projects.import_tasks(
                 id=int(project_id), request=list(tasks), return_task_ids=True, request_options=_ONCE
             )
+        return [str(task_id) for task_id in made.task_ids or []]
+
+    def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Import predictions for tasks that are there."""
+        request = [{"task": int(task_id), **prediction} for task_id, prediction in predictions]
+        with self._errors("importing predictions"):
+            self._client.projects.import_predictions(id=int(project_id), request=request, request_options=_ONCE)
+
+    def order_by_scores(self, project_id: str, version: str) -> None:
+        """Name the version whose scores the server's uncertainty sampling goes by; it looks at no other."""
+        with self._errors("choosing the drafts to show"):
+            self._client.projects.update(id=int(project_id), model_version=version)
+
+    def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
+        """Register the URL, or bring its headers up to date."""
+        with self._errors("registering the webhook"):
+            known = next((hook for hook in self._client.webhooks.list(project=project_id) if hook.url == url), None)
+            wanted = {"send_payload": False, "send_for_all_actions": True, "headers": headers, "is_active": True}
+            if known is None:
+                self._client.webhooks.create(url=url, project=int(project_id), **wanted)
+            else:
+                self._client.webhooks.update(
+                    id=known.id, url=url, send_payload=False, send_for_all_actions=True, headers=headers, is_active=True
+                )
 
     def newest_change(self, project_id: str) -> str | None:
         """Return the newest ``updated_at`` of any task."""
@@ -105,9 +131,29 @@ class LabelStudioBackend:
         return _iso(newest.updated_at) if newest is not None else None
 
     def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
-        """Yield tasks that changed at or after ``since``, with their annotations."""
+        """Yield tasks that changed at or after ``since``, with their annotations.
+
+        Most tasks have no annotation: those come from a walk over ids alone, and only the others are read whole.
+        """
         filters = [_filter("tasks:updated_at", "greater_or_equal", "Datetime", _filter_time(since))] if since else []
-        for task in self._walk(project_id, filters, fields="all"):
+        labelled = skipped = False
+        wanted = "id,data,total_annotations,cancelled_annotations"
+        for task in self._walk(project_id, filters, LIGHT_PAGE, fields="task_only", include=wanted):
+            if task.total_annotations:
+                labelled = True
+            elif task.cancelled_annotations:
+                skipped = True
+            else:
+                yield RemoteTask(str(task.id), _uid(task.data), [])
+        some, none = (_filter("tasks:total_annotations", operator, "Number", 0) for operator in ("greater", "equal"))
+        if labelled:
+            yield from self._whole_tasks(project_id, [*filters, some])
+        if skipped:
+            cancelled = _filter("tasks:cancelled_annotations", "greater", "Number", 0)
+            yield from self._whole_tasks(project_id, [*filters, none, cancelled])
+
+    def _whole_tasks(self, project_id: str, filters: list[dict[str, Any]]) -> Iterator[RemoteTask]:
+        for task in self._walk(project_id, filters, PAGE, fields="all"):
             annotations = [self._annotation(task.id, raw) for raw in task.annotations or []]
             yield RemoteTask(str(task.id), _uid(task.data), annotations)
 
@@ -121,7 +167,7 @@ class LabelStudioBackend:
             skipped=bool(values.get("was_cancelled")),
         )
 
-    def _walk(self, project_id: str, filters: list[dict[str, Any]], **wanted: Any) -> Iterator[Any]:
+    def _walk(self, project_id: str, filters: list[dict[str, Any]], page_size: int, **wanted: Any) -> Iterator[Any]:
         """Yield tasks in the order of their ids, each page asked for by "id greater than the last one".
 
         Page numbers would skip a task whenever one before it is deleted, or moves, during the walk.
@@ -131,10 +177,10 @@ class LabelStudioBackend:
             items = [*filters, _filter("tasks:id", "greater", "Number", last)]
             query = json.dumps({"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]})
             with self._errors("reading tasks"):
-                pager = self._client.tasks.list(project=int(project_id), query=query, page=1, page_size=PAGE, **wanted)
+                pager = self._client.tasks.list(project=int(project_id), query=query, page=1, page_size=page_size, **wanted)
                 page = list(pager.items or [])
             yield from page
-            if len(page) < PAGE:
+            if len(page) < page_size:
                 return
             last = page[-1].id
 

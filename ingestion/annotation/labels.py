@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from doyen.ingestion.annotation.contracts import Excerpt, LabelError, TaskType
 from doyen.ingestion.annotation.offsets import find_quotes
 from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock
-from doyen.ingestion.annotation.sync import store_version
 from doyen.ingestion.annotation.task_types import get_task_type
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
+from doyen.ingestion.annotation.versions import store_version
 from doyen.platform.core.files import write_text_atomic
 from doyen.platform.core.manifest import canonical_json, short_id
 from doyen.platform.core.progress import Reporter, Silent

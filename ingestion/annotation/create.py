@@ -1,0 +1,137 @@
+"""Making a project, or bringing it up to date, here and where people label."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Backend
+from doyen.ingestion.annotation.orphans import OrphanedLabels, config_values, find_orphans, missing_values
+from doyen.ingestion.annotation.projects import IMPORTED, KEPT, open_backend, project_marker, sync_lock
+from doyen.ingestion.annotation.status import ProjectStatus, project_status
+from doyen.ingestion.annotation.sync import pull_unlocked
+from doyen.ingestion.annotation.task_types import get_task_type
+from doyen.platform.core.errors import InputError, StateError
+from doyen.platform.core.manifest import now, short_id
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
+from doyen.platform.core.workspace import Workspace
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,49}")
+"""Label Studio's titles need 3 to 50 characters, and the name is a folder's too."""
+DEFAULT_TYPE = "prompt-response"
+
+
+def create_project(
+    workspace: Workspace,
+    store: Store,
+    name: str,
+    task_type: str | None = None,
+    description: Any | None = None,
+) -> ProjectStatus:
+    """Make the project here and at its backend, or bring an existing one up to date; safe to repeat.
+
+    A project whose backend has changed (another server, files instead of a server, or deleted over there) is made
+    anew in the new place: its tasks will be pushed again, and labels pulled so far are kept.
+
+    Args:
+        task_type: default: the description's, the existing project's, or prompt-response.
+        description: labels and guideline; default: the project's own, else the type's default.
+
+    Raises:
+        InputError: the name cannot be used, or the project exists with another task type.
+        NotFoundError: there is no such task type.
+        OrphanedLabels: labels here or over there use what the new description drops; nothing was changed.
+        ServiceError: the server failed.
+    """
+    if not NAME.fullmatch(name) or name != name.strip():
+        raise InputError(
+            f"{name!r} cannot be a project's name: use 3 to 50 letters, digits, blanks, dots, dashes or underscores"
+        )
+    backend = open_backend(workspace)
+    with sync_lock(workspace, name):
+        with store.session() as session:
+            row = session.get(AnnotationProjectRow, name)
+        task_type = _choose_type(row, name, task_type, description)
+        kind = get_task_type(task_type)
+        if row is not None and row.config != kind.config:
+            _check_orphans(workspace, store, row, backend, kind.config)
+        fresh = AnnotationProjectRow(name=name, task_type=task_type, config=kind.config, description={})
+        settle(workspace, store, backend, fresh)
+    return project_status(store, name)
+
+
+def settle(workspace: Workspace, store: Store, backend: Backend, wanted: AnnotationProjectRow) -> None:
+    """Make or update the project at its backend and then its row here. The caller holds the project's lock."""
+    name = wanted.name
+    with store.session() as session:
+        row = session.get(AnnotationProjectRow, name)
+        known_id = row.external_id if row is not None and row.backend == backend.location else None
+    external_id, made = backend.ensure_project(name, project_marker(workspace, name), wanted.config, known_id)
+    with store.session() as session:
+        row = session.get(AnnotationProjectRow, name)
+        if row is None:
+            row = AnnotationProjectRow(name=name, task_type=wanted.task_type, backend="", config="")
+            session.add(row)
+        elif made or row.backend != backend.location or row.external_id not in {None, external_id}:
+            _detach(session, row)
+        if row.config and row.config != wanted.config:
+            _drop_unfit_drafts(session, name, wanted.config)
+        row.backend, row.external_id = backend.location, external_id
+        row.config, row.description = wanted.config, wanted.description
+        row.purpose, row.parent = wanted.purpose or "annotation", wanted.parent
+
+
+def _choose_type(row: AnnotationProjectRow | None, name: str, task_type: str | None, description: Any | None) -> str:
+    described = description.type if description is not None else None
+    if task_type and described and task_type != described:
+        raise InputError(f"the description is one of task type {described}, not {task_type}: leave --type out")
+    wanted = task_type or described
+    if row is not None and wanted not in {None, row.task_type}:
+        raise InputError(f"project {name!r} exists with task type {row.task_type}: choose another name")
+    return wanted or (row.task_type if row is not None else DEFAULT_TYPE)
+
+
+def _check_orphans(workspace: Workspace, store: Store, row: AnnotationProjectRow, backend: Backend, config: str) -> None:
+    """Refuse a configuration that drops what labels use; those over there are fetched first.
+
+    Raises:
+        OrphanedLabels: with the list of them.
+    """
+    if row.backend == backend.location and row.external_id is not None:
+        # If it is gone over there it will be made anew: what was pulled before still counts.
+        with suppress(StateError):
+            pull_unlocked(workspace, store, row.name)
+    with store.session() as session:
+        orphans = find_orphans(session, row.name, config)
+    if orphans:
+        raise OrphanedLabels(row.name, orphans)
+
+
+def _drop_unfit_drafts(session: Session, name: str, config: str) -> None:
+    """Take drafts with labels that the configuration lacks out of tasks that still wait to be pushed."""
+    known = config_values(config)
+    waiting = AnnotationTaskRow.project == name, AnnotationTaskRow.state == "created"
+    for task in session.scalars(select(AnnotationTaskRow).where(*waiting)):
+        fit = [draft for draft in task.predictions if not any(missing_values(draft["result"], known))]
+        if len(fit) < len(task.predictions):
+            task.predictions = fit
+
+
+def _detach(session: Session, row: AnnotationProjectRow) -> None:
+    """Forget the old place: its tasks wait to be pushed again, its labels stay current and no pull can touch them."""
+    old = KEPT + short_id(row.backend, row.external_id or "", now())
+    row.synced_at = None
+    tasks = select(AnnotationTaskRow.uid).where(AnnotationTaskRow.project == row.name)
+    for annotation in session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(tasks))):
+        if not annotation.external_id.startswith((IMPORTED, KEPT)):
+            annotation.external_id = f"{old}:{annotation.external_id}"
+    session.execute(
+        update(AnnotationTaskRow)
+        .where(AnnotationTaskRow.project == row.name, AnnotationTaskRow.external_id.is_not(None))
+        .values(state="created", external_id=None)
+    )

@@ -1,0 +1,113 @@
+"""Labels that a changed labelling configuration would orphan: Label Studio takes such a change without a word."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from lxml import etree
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Result
+from doyen.platform.core.errors import StateError
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+
+SHOWN_TASKS = 10
+_VALUE_TAGS = ("Label", "Choice", "Relation")
+
+
+class OrphanedLabels(StateError):
+    """A new configuration lacks what stored labels use.
+
+    Attributes:
+        orphans: what would be orphaned, the most used first.
+    """
+
+    def __init__(self, project: str, orphans: Sequence[Orphan]) -> None:
+        self.orphans = list(orphans)
+        listed = "\n".join(f"  - {orphan}" for orphan in orphans)
+        super().__init__(
+            f"the new description of project {project!r} drops what labels use:\n{listed}\n"
+            "keep these in the description, or make a project of another name with it"
+        )
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A label value, or a whole field, that labels use and a configuration lacks.
+
+    Attributes:
+        value: None where the field itself is missing.
+        count: regions that use it.
+        tasks: uids of tasks that use it, at most ten.
+    """
+
+    field: str
+    value: str | None
+    count: int
+    tasks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        what = f"field {self.field!r}" if self.value is None else f"{self.value!r} of {self.field!r}"
+        return f"{what}: used {self.count} times, in tasks {', '.join(self.tasks)}"
+
+
+def find_orphans(session: Session, project: str, config: str) -> list[Orphan]:
+    """Return what current labels and decisions of the project use and the configuration lacks, the most used first."""
+    known = config_values(config)
+    counts: dict[tuple[str, str | None], int] = defaultdict(int)
+    tasks: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
+    for table in (AnnotationRow, DecisionRow):
+        query = (
+            select(table.task_uid, table.result)
+            .join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
+            .where(AnnotationTaskRow.project == project, table.current)
+            .order_by(table.task_uid)
+        )
+        for uid, result in session.execute(query):
+            for used in missing_values(result, known):
+                counts[used] += 1
+                tasks[used][uid] = None
+    found = [Orphan(*used, counts[used], tuple(list(tasks[used])[:SHOWN_TASKS])) for used in counts]
+    return sorted(found, key=lambda orphan: (-orphan.count, orphan.field, orphan.value or ""))
+
+
+def config_values(config: str) -> dict[str, set[str] | None]:
+    """Return each field of a labelling configuration with its possible values; None where any text is right."""
+    values: dict[str, set[str] | None] = {}
+    for control in etree.fromstring(config.encode("utf-8")).iter():
+        if control.get("toName") or control.tag == "Relations":
+            values[control.get("name") or "relations"] = _values(control)
+    return values
+
+
+def missing_values(result: Result, known: dict[str, set[str] | None]) -> Iterator[tuple[str, str | None]]:
+    """Yield (field, value) of a result that a configuration lacks; the value is None where the field is missing."""
+    for region in result:
+        if not isinstance(region, dict):
+            continue
+        field = "relations" if region.get("type") == "relation" else str(region.get("from_name"))
+        if field not in known:
+            yield field, None
+            continue
+        allowed = known[field]
+        if allowed is not None:
+            yield from ((field, value) for value in _used(region) if value not in allowed)
+
+
+def _values(control: Element) -> set[str] | None:
+    values = {child.get("alias") or child.get("value") or "" for tag in _VALUE_TAGS for child in control.iter(tag)}
+    return values or None
+
+
+def _used(region: dict[str, object]) -> list[str]:
+    """Return the label values of one region."""
+    if region.get("type") == "relation":
+        labels = region.get("labels")
+    else:
+        value = region.get("value")
+        labels = value.get(str(region.get("type"))) if isinstance(value, dict) else None
+    return [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []

@@ -1,0 +1,150 @@
+"""What a pull does to the store: labels added, updated and withdrawn, tasks gone, in one transaction a batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Backend, RemoteAnnotation, RemoteTask, Result, TaskType
+from doyen.ingestion.annotation.projects import IMPORTED, KEPT
+from doyen.ingestion.annotation.versions import store_version
+from doyen.platform.core.manifest import now
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
+
+SQL_BATCH = 500
+"""Ids in one statement: databases limit the number of parameters."""
+REASON = "reason"
+"""The field of a review task in which the expert says why."""
+
+
+@dataclass
+class PullReport:
+    """What a pull did.
+
+    Attributes:
+        changed_tasks: tasks that the backend reported.
+        added: labels that were new.
+        updated: labels of which a newer version came; the older one is kept, no longer current.
+        removed: labels that were deleted over there; kept, no longer current.
+        skipped: tasks that someone declined.
+        deleted_tasks: tasks of ours that are gone over there.
+        foreign_tasks: tasks without our uid, left alone.
+        decisions: what experts decided, where this is a review project.
+        problems: labels that came back but are not valid, each in a sentence; they stay out of datasets.
+    """
+
+    project: str
+    location: str
+    changed_tasks: int = 0
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    skipped: int = 0
+    deleted_tasks: int = 0
+    foreign_tasks: int = 0
+    decisions: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Puller:
+    """One pull's work on the store."""
+
+    def __init__(
+        self, store: Store, project: AnnotationProjectRow, task_type: TaskType, backend: Backend, external_id: str
+    ) -> None:
+        self._store, self._project, self._backend, self._external_id = store, project, backend, external_id
+        self._task_type = task_type
+        self.report = PullReport(project.name, backend.location)
+
+    def take(self, batch: list[RemoteTask]) -> None:
+        """Store what a batch of tasks carries, in one transaction."""
+        uids = [remote.uid for remote in batch if remote.uid]
+        with self._store.session() as session:
+            found = session.scalars(
+                select(AnnotationTaskRow).where(
+                    AnnotationTaskRow.uid.in_(uids), AnnotationTaskRow.project == self._project.name
+                )
+            )
+            tasks = {task.uid: task for task in found}
+            labels = _labels_of(session, tasks)
+            for remote in batch:
+                self.report.changed_tasks += 1
+                task = tasks.get(remote.uid or "")
+                if task is None:
+                    self.report.foreign_tasks += 1
+                    continue
+                self._take_task(session, task, remote, labels[task.uid])
+
+    def reconcile(self, count: int) -> None:
+        """Find what was deleted over there, by asking for all ids when the numbers of tasks do not agree."""
+        ours = AnnotationTaskRow.project == self._project.name, AnnotationTaskRow.external_id.is_not(None)
+        with self._store.session() as session:
+            tasks = list(session.scalars(select(AnnotationTaskRow).where(*ours, AnnotationTaskRow.state != "deleted")))
+            # A deletion can hide behind a task added by hand, but such a task has just been reported as a foreign one.
+            if len(tasks) == count and not self.report.foreign_tasks:
+                return
+            present = self._backend.known_uids(self._external_id)
+            labels = _labels_of(session, [task.uid for task in tasks])
+            for task in tasks:
+                if task.uid not in present:
+                    self.report.deleted_tasks += 1
+                    task.state = "deleted"
+                    self._drop(labels[task.uid])
+                else:
+                    # Two tasks over there may carry one uid, after an import by hand; one of them may go.
+                    gone = [row for row in labels[task.uid] if row.external_id.partition(":")[0] not in present[task.uid]]
+                    self._drop(gone)
+
+    def _take_task(self, session: Session, task: AnnotationTaskRow, remote: RemoteTask, labels: list[AnnotationRow]) -> None:
+        task.external_id = remote.external_id
+        present = set()
+        for annotation in remote.annotations:
+            if annotation.skipped:
+                self.report.skipped += 1
+                continue
+            present.add(annotation.external_id)
+            self._take_annotation(session, task, annotation, labels)
+        self._drop(
+            row for row in labels if row.external_id.startswith(f"{remote.external_id}:") and row.external_id not in present
+        )
+        task.state = "labelled" if any(row.current for row in labels) else "pushed"
+
+    def _take_annotation(
+        self, session: Session, task: AnnotationTaskRow, remote: RemoteAnnotation, labels: list[AnnotationRow]
+    ) -> None:
+        outcome = store_version(
+            session, task.uid, remote.external_id, remote.annotator, remote.result, remote.updated_at or now(), labels
+        )
+        self.report.added += outcome == "added"
+        self.report.updated += outcome == "updated"
+        if outcome != "unchanged":
+            for problem in self._task_type.problems(label_part(remote.result), task.data):
+                self.report.problems.append(f"task {task.uid}, label of {remote.annotator}: {problem}")
+
+    def _drop(self, rows: Iterable[AnnotationRow]) -> None:
+        """Mark labels that are gone over there as not current; imported labels never lived there."""
+        for row in rows:
+            if row.current and not row.external_id.startswith((IMPORTED, KEPT)):
+                row.current = False
+                self.report.removed += 1
+
+
+def label_part(result: Result) -> Result:
+    """Return the regions that make the label: an expert's reason is none."""
+    return [region for region in result if not (isinstance(region, dict) and region.get("from_name") == REASON)]
+
+
+def _labels_of(session: Session, uids: Collection[str]) -> dict[str, list[AnnotationRow]]:
+    """Return the tasks' annotations in all their versions, by uid."""
+    labels: dict[str, list[AnnotationRow]] = defaultdict(list)
+    wanted = list(uids)
+    for start in range(0, len(wanted), SQL_BATCH):
+        query = select(AnnotationRow).where(AnnotationRow.task_uid.in_(wanted[start : start + SQL_BATCH]))
+        for row in session.scalars(query):
+            labels[row.task_uid].append(row)
+    return labels

@@ -1,0 +1,90 @@
+"""Where a project stands: tasks by state and age, labels by annotator, what is stale, known or decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from doyen.ingestion.annotation.projects import get_project
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+
+AGES = ((1, "under a day"), (7, "1 to 7 days"), (30, "7 to 30 days"))
+OLDEST = "over 30 days"
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    """Where a project stands.
+
+    Attributes:
+        location: Label Studio's URL, or "files".
+        tasks: number of tasks by state (created, pushed, labelled, deleted).
+        annotators: number of current labels by annotator.
+        versions: all stored annotation versions, replaced ones included.
+        ages: number of open tasks (created or pushed) by the time since they were made.
+        stale: number of tasks by what became of their text: changed or deleted.
+        gold: tasks with a known answer.
+        decisions: number of current decisions by method: expert or consensus.
+    """
+
+    name: str
+    task_type: str
+    location: str
+    synced_at: str | None
+    tasks: dict[str, int] = field(default_factory=dict)
+    annotators: dict[str, int] = field(default_factory=dict)
+    versions: int = 0
+    ages: dict[str, int] = field(default_factory=dict)
+    stale: dict[str, int] = field(default_factory=dict)
+    gold: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+
+
+def project_status(store: Store, name: str) -> ProjectStatus:
+    """Count what a project holds.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    project = get_project(store, name)
+    ours = AnnotationTaskRow.project == name
+    with store.session() as session:
+
+        def count_by(column: object, *conditions: object, table: type | None = None) -> dict[str, int]:
+            query = select(column, func.count()).select_from(table or AnnotationTaskRow)
+            if table is not None:
+                query = query.join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
+            return dict(sorted(session.execute(query.where(ours, *conditions).group_by(column)).tuples()))
+
+        opened = session.scalars(
+            select(AnnotationTaskRow.created_at).where(ours, AnnotationTaskRow.state.in_(("created", "pushed")))
+        )
+        annotators = count_by(AnnotationRow.annotator, AnnotationRow.current, table=AnnotationRow)
+        return ProjectStatus(
+            name,
+            project.task_type,
+            project.backend,
+            project.synced_at,
+            tasks=count_by(AnnotationTaskRow.state),
+            annotators={annotator or "unknown": count for annotator, count in annotators.items()},
+            versions=sum(count_by(AnnotationRow.current, table=AnnotationRow).values()),
+            ages=_ages(opened),
+            stale=count_by(AnnotationTaskRow.stale, AnnotationTaskRow.stale.is_not(None)),
+            gold=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.gold.is_not(None)).values()),
+            decisions=count_by(DecisionRow.method, DecisionRow.current, table=DecisionRow),
+        )
+
+
+def _ages(moments: Iterable[str]) -> dict[str, int]:
+    """Count moments by how many days ago they were, in the order of the buckets; empty buckets left out."""
+    today = datetime.now(UTC)
+    counts: Counter[str] = Counter()
+    for moment in moments:
+        days = (today - datetime.fromisoformat(moment)).total_seconds() / 86_400
+        counts[next((name for limit, name in AGES if days < limit), OLDEST)] += 1
+    return {name: counts[name] for name in (*(name for _, name in AGES), OLDEST) if counts[name]}
