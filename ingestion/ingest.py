@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy import func, select, update
 
 from doyen.ingestion import chunk as chunking
+from doyen.ingestion.annotation.stale import mark_stale
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.duplicates import near_groups, signature, text_hash
 from doyen.ingestion.naming import choose_sources
@@ -71,8 +72,7 @@ def ingest(workspace: Workspace, store: Store, paths: Sequence[Path], *, reporte
             _ingest_file(desk, known.get(source), source, file, report)
             bar.advance(note=source)
     _remove_missing(store, findings, known, set(named), report)
-    settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
-    return _count(store, report)
+    return _finish(workspace, store, report)
 
 
 def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -> IngestReport:
@@ -104,8 +104,7 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
     except UnreadableDocument as error:
         raise UnreadableDocument(f"{source}: {error}") from error
     _write(store, prepared, report, is_new=row is None)
-    settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
-    return _count(store, report)
+    return _finish(workspace, store, report)
 
 
 def remove_document(store: Store, source_or_id: str) -> str:
@@ -261,6 +260,13 @@ def _remove_missing(
         with store.session() as session:
             delete_document(session, row.document_id)
         report.removed.append(source)
+
+
+def _finish(workspace: Workspace, store: Store, report: IngestReport) -> IngestReport:
+    """Settle what depends on several documents or on their labels."""
+    settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
+    report.stale = mark_stale(workspace, store)
+    return _count(store, report)
 
 
 def _count(store: Store, report: IngestReport) -> IngestReport:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from doyen.ingestion.annotation.stale import StaleReport
+
 
 @dataclass
 class IngestReport:
@@ -15,6 +17,7 @@ class IngestReport:
         duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
         skipped: (path, reason) of files that are no documents.
+        stale: annotation tasks whose text went with a changed or removed document.
         n_documents, n_chunks: in the whole workspace afterwards.
     """
 
@@ -25,6 +28,7 @@ class IngestReport:
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    stale: StaleReport = field(default_factory=StaleReport)
     n_documents: int = 0
     n_chunks: int = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from doyen.ingestion.annotation.stale import mark_stale
 from doyen.ingestion.ingest import ingest, ingest_bytes, remove_document
 from doyen.ingestion.report import IngestReport
 from doyen.platform.core.progress import Reporter
@@ -63,5 +64,6 @@ def delete_document(workspace: Workspace, store: Store, document: str) -> str:
     """
     with workspace.lock("the deletion"):
         source = remove_document(store, document)
+        mark_stale(workspace, store)
         update_index(workspace, store)
     return source

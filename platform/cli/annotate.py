@@ -18,6 +18,10 @@ app = typer.Typer(
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 
 
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
 @app.command()
 def create(
     project: ProjectOption,
@@ -73,17 +77,23 @@ def pull(
 def status(
     project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
-    """Count tasks by state and labels by annotator."""
+    """Count tasks by state, age and staleness, labels by annotator, gold items and decisions."""
     from doyen.ingestion.annotation import project_status
+    from doyen.ingestion.annotation.stale import mark_stale, stale_tasks
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
+        mark_stale(session.workspace, session.store)
         found = project_status(session.store, project)
-        tasks = ", ".join(f"{count} {state}" for state, count in found.tasks.items()) or "none"
-        labels = ", ".join(f"{name} {count}" for name, count in found.annotators.items()) or "none"
-        text = (
-            f"{found.name} ({found.task_type}, {found.location})\ntasks: {tasks}\nlabels: {labels} ({found.versions} versions)"
-        )
-        session.emit(asdict(found), text)
+        stale = stale_tasks(session.workspace, session.store, project)
+        lines = [
+            f"{found.name} ({found.task_type}, {found.location})",
+            f"tasks: {_counts(found.tasks)}",
+            f"open for: {_counts(found.ages)}",
+            f"labels: {_counts(found.annotators)} ({found.versions} versions)",
+            f"gold items: {found.gold}; decisions: {_counts(found.decisions)}",
+        ]
+        used_by = [asdict(use) for use in stale.used_by]
+        session.emit({**asdict(found), "stale_used_by": used_by}, "\n".join([*lines, *stale.describe()]))
 
 
 @app.command("import")

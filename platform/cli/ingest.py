@@ -46,4 +46,5 @@ def describe(report: IngestReport) -> str:
     lines = [f"{shown}; the workspace holds {report.n_documents} documents in {report.n_chunks} chunks"]
     lines += [f"  failed: {source}: {reason}" for source, reason in report.failed]
     lines += [f"  skipped: {source}: {reason}" for source, reason in report.skipped]
+    lines += report.stale.describe()
     return "\n".join(lines)

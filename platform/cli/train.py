@@ -30,7 +30,7 @@ def train(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a LoRA adapter and fit when rag and hybrid refuse. Stopped and started again, it goes on."""
+    """Train a LoRA adapter; on request also fit when rag and hybrid refuse. Stopped and started again, it goes on."""
     from doyen.finetune.dataset import load_dataset
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
@@ -41,7 +41,7 @@ def train(
 
 
 def train_and_calibrate(session: CliSession, dataset: Dataset, name: str, *, calibrate: bool = False) -> Adapter:
-    """Train an adapter on a dataset, then fit the refusal thresholds of rag and hybrid on its validation pairs."""
+    """Train an adapter on a dataset; with ``calibrate`` fit the refusal rules of rag and hybrid on its validation pairs."""
     from doyen.finetune.train import train_adapter
     from doyen.platform.serving.abstention import fit_abstention
     from doyen.platform.serving.assistant import open_assistant

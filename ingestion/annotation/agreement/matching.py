@@ -80,8 +80,14 @@ def overlap(first: Mark, second: Mark) -> float:
 
 def relations(first: Entities, second: Entities) -> Shared:
     """Count relations of equal label between equal spans."""
-    mine, yours = _relation_marks(first), _relation_marks(second)
+    mine, yours = relation_marks(first), relation_marks(second)
     return Shared(len(mine & yours), len(mine) + len(yours))
+
+
+def relation_marks(label: Entities) -> set[tuple[Mark, Mark, str]]:
+    """Return relations by what they connect."""
+    of = {region.id: (region.start, region.end, region.label) for region in label.regions}
+    return {(of[r.head], of[r.tail], r.label) for r in label.relations if r.head in of and r.tail in of}
 
 
 def places(tags: Tags) -> dict[Place, str]:
@@ -165,8 +171,3 @@ def evidence(first: PromptResponse, second: PromptResponse) -> Shared:
 def words(text: str) -> tuple[str, ...]:
     """Return the words in lower case, without punctuation; composed and compatible characters count as one."""
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
-
-
-def _relation_marks(label: Entities) -> set[tuple[Mark, Mark, str]]:
-    of = {region.id: (region.start, region.end, region.label) for region in label.regions}
-    return {(of[r.head], of[r.tail], r.label) for r in label.relations if r.head in of and r.tail in of}
