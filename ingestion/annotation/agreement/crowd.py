@@ -54,7 +54,7 @@ def fit(votes: Votes, model: Model = "dawid-skene") -> Fit:
     answers = {answer: code for code, answer in enumerate(dict.fromkeys(answer for _, _, answer in rows))}
     names, spelled = list(workers), list(answers)
     if len(spelled) == 1:
-        return Fit({task: (spelled[0], 1.0) for task in tasks}, dict.fromkeys(sorted(names), 1.0))
+        return Fit(dict.fromkeys(tasks, (spelled[0], 1.0)), dict.fromkeys(sorted(names), 1.0))
     data = pd.DataFrame(
         [(number, workers[name], answers[answer]) for number, name, answer in rows], columns=["task", "worker", "label"]
     )

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
 
+from doyen.ingestion.annotation.agreement.consensus import conclude
+from doyen.ingestion.annotation.agreement.differences import NOTHING, Difference, difference
+from doyen.ingestion.annotation.agreement.items import Item, gather
+from doyen.ingestion.annotation.agreement.reliability import Judgement, judge
 from doyen.ingestion.annotation.records import LabelledText
+from doyen.platform.core.errors import InputError
+
+DISPUTED_BELOW = 0.8
+"""Agreement of an item below which an expert decides: of five spans or tokens one differs at most."""
+LOW_RELIABILITY = 0.7
+LOW_CONFIDENCE = 0.6
+_TELL = 3
+"""Differences that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +40,31 @@ class Dispute:
     score: float
     reason: str
     labels: tuple[LabelledText, ...]
-    agreement: float = float("nan")
+    agreement: float = math.nan
+
+
+@dataclass(frozen=True)
+class _Case:
+    """An item with how its annotators differ, pair by pair, and how sure the consensus is."""
+
+    item: Item
+    differences: list[Difference]
+    confidence: float
+    reliability: float
+    """Of its most reliable annotator."""
+
+    @property
+    def agreement(self) -> float:
+        return fmean(found.agreement for found in self.differences) if self.differences else math.nan
+
+    @property
+    def apart(self) -> float:
+        return fmean(found.apart for found in self.differences) if self.differences else 0.0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nobody trustworthy labelled it, or the consensus is unsure."""
+        return self.reliability < LOW_RELIABILITY or self.confidence < LOW_CONFIDENCE
 
 
 def disputed(
@@ -36,17 +76,76 @@ def disputed(
 ) -> list[Dispute]:
     """Rank what an expert should decide, worst first.
 
-    An item is disputed when its annotators agree less than ``threshold``, when somebody whose reliability is low labelled
-    it alone, or when the consensus is unsure. Unanimous items of reliable annotators are never disputed.
+    An item is disputed when its annotators agree less than ``threshold``, when only annotators of low reliability labelled
+    it, or when the consensus is unsure. What reliable annotators agree on is never disputed.
+
+    Items are ranked by the decisions on which their annotators differ. Where that is equal, as between two annotators who
+    chose different classes, an item comes first whose confusion is rare (a slip, where a frequent one is a gap in the
+    guideline that a few decisions settle) and whose consensus is least sure (both annotators are equally reliable).
 
     Args:
         labels: current labels of one type; items with one label count too.
         threshold: agreement (0 to 1) below which an item is disputed; default ``DISPUTED_BELOW`` unless ``share`` is given.
-        share: take at most this share of all items, the worst; alone, it takes them whatever their agreement, as long as
+        share: take at most this share of all items, the worst; alone, it takes them however much they agree, as long as
             there is anything to settle.
         reliability: known reliability of annotators (0 to 1), for example from gold items; estimated where not given.
 
     Raises:
         InputError: the labels are of different types, or threshold or share is not between 0 and 1.
     """
-    raise NotImplementedError
+    for name, value in (("threshold", threshold), ("share", share)):
+        if value is not None and not 0 <= value <= 1:
+            raise InputError(f"{name} is {value}: choose a number from 0 to 1")
+    items = gather(labels)
+    cases = _cases(items, judge(items, reliability))
+    times = Counter(confusion for case in cases for found in case.differences for confusion in found.confusions)
+    below = threshold if threshold is not None else (DISPUTED_BELOW if share is None else math.inf)
+    ranked = [
+        Dispute(case.item.item_id, _score(case, times), _reason(case), case.item.labels, case.agreement)
+        for case in cases
+        if case.doubtful or (case.apart > 0 and case.agreement < below)
+    ]
+    ranked.sort(key=lambda dispute: (-dispute.score, dispute.item_id))
+    return ranked if share is None else ranked[: math.ceil(round(share * len(items), 9))]
+
+
+def _cases(items: Sequence[Item], judgement: Judgement) -> list[_Case]:
+    agreed = conclude(items, judgement)
+    return [
+        _Case(
+            item,
+            [difference(a.label, b.label) for a, b in combinations(item.labels, 2)],
+            agreed[item.item_id].confidence,
+            max(judgement.trust(name) for name in item.annotators),
+        )
+        for item in items
+    ]
+
+
+def _score(case: _Case, times: Mapping[tuple[str, str], int]) -> float:
+    """Decisions that differ, plus less than one half for what distinguishes items that differ as much."""
+    confusions = {confusion for found in case.differences for confusion in found.confusions}
+    rarity = max((1 / times[confusion] for confusion in confusions), default=0.0)
+    return case.apart + (rarity + 1 - case.confidence) / 4.01
+
+
+def _reason(case: _Case) -> str:
+    names = case.item.annotators
+    if len(names) == 1:
+        return f"Only {names[0]} labelled this, whose labels are right with probability {case.reliability:.2f}."
+    said = Counter(confusion for found in case.differences for confusion in found.confusions)
+    told = [f"{_word(a)} or {_word(b)}" if a != b else f"where {_word(a)} begins and ends" for a, b in list(said)[:_TELL]]
+    if len(said) > _TELL:
+        told.append(f"{len(said) - _TELL} more")
+    about = f": {'; '.join(told)}" if told else ""
+    if not case.apart:
+        return f"{_listed(names)} agree, but are of low reliability or the consensus is unsure ({case.confidence:.2f})."
+    return f"{_listed(names)} agree to {case.agreement:.0%}{about}."
+
+
+def _word(label: str) -> str:
+    return label if label == NOTHING else f"“{label}”"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
