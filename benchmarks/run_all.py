@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "retrieval_quality": ["--data", str(DATA / "covidqa")],
     "ingestion_speed": ["--documents", str(DATA / "covidqa" / "documents"), "--limit", "20"],
     "compare_pdf_readers": ["--data", str(DATA)],
+    "annotation_sync": [],
     "first_token": [],
     "training_speed": [],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],

@@ -141,6 +141,9 @@ class AnnotationSettings(Section):
     """None exchanges tasks and labels through files in the workspace's annotation folder."""
     label_studio_api_key: SecretStr = SecretStr("")
     """A personal access token; better given as DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY."""
+    webhook_secret: SecretStr = SecretStr("")
+    """What Label Studio must show to the gateway, for hints that labels changed and for asking drafts. Empty closes both;
+    better given as DOYEN_ANNOTATION__WEBHOOK_SECRET."""
 
 
 class UiSettings(Section):
@@ -206,7 +209,7 @@ def _problem(item: Any, origins: dict[str, str]) -> str:
     where = f"{origins[key]} (environment)" if key in origins else key
     if item["type"] == "extra_forbidden":
         return f"{where}: there is no such setting; known ones: {', '.join(_siblings(item['loc']))}"
-    secret = "key" in str(item["loc"][-1])
+    secret = any(word in str(item["loc"][-1]) for word in ("key", "secret"))
     value = "" if secret else f" (found {item['input']!r})"
     return f"{where}: {item['msg'].lower()}{value}"
 
