@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doyen.eval.report import Report
-from doyen.platform.core.errors import NotFoundError
+from doyen.platform.core.errors import NotFoundError, StateError
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,17 @@ def check_gate(report: Report, rules: Sequence[Rule] = PROMOTION) -> list[str]:
         if problem:
             problems.append(problem)
     return problems
+
+
+def require_gate(report: Report, adapter: str, rules: Sequence[Rule] = PROMOTION) -> None:
+    """Let an adapter ("name:version") pass whose own report meets the rules.
+
+    Raises:
+        StateError: the report is about another adapter, or does not meet the rules; the message says which.
+    """
+    about = report.data.get("adapter")
+    problems = [] if about == adapter else [f"it is about {about or 'no adapter'}, not {adapter}: evaluate that one"]
+    problems += check_gate(report, rules)
+    if problems:
+        listed = "\n  - ".join(problems)
+        raise StateError(f"report {report.folder.name!r} does not let {adapter} be promoted (force overrides):\n  - {listed}")

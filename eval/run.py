@@ -180,6 +180,7 @@ def build_report(
     sha256 = questions_sha256(questions)
     return {
         "name": settings.name,
+        "adapter": adapter,
         "manifest": build_manifest(
             "report",
             inputs={**inputs, "questions": sha256, "adapter": inputs.get("adapter", adapter), "modes": list(records)},

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError, StateError
+from doyen.platform.core.errors import InputError
 
 app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
 
@@ -40,34 +40,20 @@ def promote(
     debug: DebugOption = False,
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
+    from doyen.eval.gate import require_gate
+    from doyen.eval.report import load_report
     from doyen.finetune.registry import Registry
 
-    if not force:
-        check_report(report)
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        promoted = Registry(session.workspace, session.store).promote(adapter)
-        session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
-
-
-def check_report(folder: Path | None) -> None:
-    """Let an adapter pass whose report meets the rules for promotion.
-
-    Raises:
-        InputError: no report is named.
-        StateError: its gate is closed; the message says by which rules.
-    """
-    from doyen.eval.gate import check_gate
-    from doyen.eval.report import load_report
-
-    if folder is None:
+    if report is None and not force:
         raise InputError(
             "name the report that speaks for this adapter with --report DIR (made by `doyen eval run`), or use --force"
         )
-    problems = check_gate(load_report(folder))
-    if problems:
-        raise StateError(
-            "the report does not meet the rules for promotion (--force overrides):\n  - " + "\n  - ".join(problems)
-        )
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        registry = Registry(session.workspace, session.store)
+        if report is not None and not force:
+            require_gate(load_report(report), registry.get(adapter).ref)
+        promoted = registry.promote(adapter)
+        session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
 
 
 @app.command()

@@ -99,18 +99,21 @@ def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) ->
     assert promote({}).status_code == 400
     assert promote({"report": "nothing"}).status_code == 404
     good = {
+        "adapter": "known:1",
         "modes": {"hybrid": {"metrics": {"refusal_accuracy": {"mean": 0.9}, "over_refusal": {"mean": 0.05}}}},
         "comparisons": [{"a": "hybrid", "b": "rag", "metric": "token_f1", "delta": 0.2, "low": 0.1, "high": 0.3}],
         "tags": {},
     }
     bad = {**good, "comparisons": [{**good["comparisons"][0], "low": -0.1}]}
-    for name, report in (("good", good), ("bad", bad)):
+    other = {**good, "adapter": "known:2"}
+    for name, report in (("good", good), ("bad", bad), ("other", other)):
         folder = client.app.state.services.workspace.reports_folder / name
         folder.mkdir(parents=True)
         (folder / "report.json").write_text(json.dumps(report))
     closed = promote({"report": "bad"})
     assert closed.status_code == 409
     assert "must lie above 0" in closed.json()["error"]["message"]
+    assert "it is about known:2, not known:1" in promote({"report": "other"}).json()["error"]["message"]
     assert promote({"report": "good"}).json()["status"] == "promoted"
 
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from doyen.eval.gate import check_gate
+from doyen.eval.gate import require_gate
 from doyen.eval.report import load_report
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.errors import InputError, StateError
+from doyen.platform.core.errors import InputError
 from doyen.platform.core.store.schema import AdapterRow
 from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf
@@ -70,7 +70,9 @@ class PromotionRequest(BaseModel):
 def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
     if not body.force:
-        _check_gate(services, body.report)
+        if body.report is None:
+            raise InputError("name the evaluation that speaks for this adapter as report, or send force: true")
+        require_gate(load_report(report_folder(services, body.report)), f"{name}:{version}")
     promoted = registry_of(services).promote(f"{name}:{version}")
     return _version(services, promoted)
 
@@ -79,20 +81,6 @@ def promote(name: str, version: int, body: PromotionRequest, services: ServicesO
 def rollback(name: str, services: ServicesOf) -> AdapterVersion:
     """Promote the version that was promoted before the current one."""
     return _version(services, registry_of(services).rollback(name))
-
-
-def _check_gate(services: Services, report: str | None) -> None:
-    """Let an adapter pass whose report meets the rules for promotion.
-
-    Raises:
-        InputError: no report is named.
-        StateError: its gate is closed.
-    """
-    if report is None:
-        raise InputError("name the evaluation that speaks for this adapter as report, or send force: true")
-    problems = check_gate(load_report(report_folder(services, report)))
-    if problems:
-        raise StateError(f"evaluation {report!r} does not meet the rules for promotion: {'; '.join(problems)}")
 
 
 def registry_of(services: Services) -> Registry:
