@@ -18,6 +18,7 @@ DATA = Path(os.environ.get("DOYEN_DATA", "../shared/data")).resolve()
 BENCHMARKS: dict[str, list[str]] = {
     "retrieval_quality": ["--data", str(DATA / "covidqa")],
     "ingestion_speed": ["--documents", str(DATA / "covidqa" / "documents"), "--limit", "20"],
+    "annotation_quality": ["--data", str(DATA)],
     "compare_pdf_readers": ["--data", str(DATA)],
     "annotation_sync": [],
     "first_token": [],
