@@ -28,15 +28,21 @@ def create(
     task_type: Annotated[str, typer.Option("--type", help="Task type.")] = "prompt-response",
     limit: Annotated[int | None, typer.Option(min=0, help="Most new tasks to make; default: one for each chunk.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only chunks of this document; may be repeated.")] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="Base URL of the gateway: have Label Studio tell it when labels change.")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Make or update a project and its tasks: one for each chunk without one, with a draft as prediction."""
     from doyen.ingestion.annotation import create_project, draft_tasks, project_status
+    from doyen.ingestion.annotation.webhooks import register_webhook
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         create_project(session.workspace, session.store, project, task_type)
+        if webhook:
+            register_webhook(session.workspace, session.store, project, webhook)
         made = draft_tasks(session.store, project, limit=limit, sources=source or (), reporter=session.reporter)
         status = project_status(session.store, project)
         text = f"Project {project!r} ({status.location}): {made} new tasks.\nNext: doyen annotate push --project {project}"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +14,15 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import pytest
-import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.fake_assistant import FakeAssistant
+from support.serving import served
 
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace, create_workspace
 from doyen.platform.serving.gateway.app import create_app
-from doyen.platform.serving.gateway.server import Listener, bind
 from doyen.ui.app import create_ui_app
 
 CHROMIUM_OPTIONS = (
@@ -38,24 +35,6 @@ CHROMIUM_OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve an application on a free port of loopback; yield its URL."""
-    listener = Listener("test", app, bind("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.socket]})
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.02)
-    try:
-        yield listener.url
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        listener.socket.close()
 
 
 @dataclass

@@ -13,7 +13,7 @@ from doyen.platform.core.network import is_loopback
 from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
-from doyen.platform.serving.gateway import adapters, chat, documents, evals, feedback, health, models, search
+from doyen.platform.serving.gateway import adapters, annotation, chat, documents, evals, feedback, health, models, search
 from doyen.platform.serving.gateway.docs import install_docs
 from doyen.platform.serving.gateway.errors import install_error_handlers
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
@@ -55,7 +55,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         redoc_url=None,
         separate_input_output_schemas=False,
     )
-    for router in (chat, models, search, documents, feedback, adapters, evals, health):
+    for router in (chat, models, search, documents, feedback, adapters, evals, annotation, health):
         app.include_router(router.router)
     install_docs(app)
     install_error_handlers(app)

@@ -25,6 +25,8 @@ logger = logging.getLogger("doyen.gateway.access")
 JSON_BODY_BYTES = 2_000_000
 UPLOAD_OVERHEAD_BYTES = 64_000
 """Room for the boundaries and headers of a multipart body around the file itself."""
+OWN_SECRET = ("/v1/annotation/webhook", "/v1/annotation/ml/")
+"""Paths that Label Studio calls: it cannot send the API key, so their router asks for a secret of their own."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -93,7 +95,7 @@ class Guard:
     """Refuses what comes from the wrong place, without the key, or is too large.
 
     Args:
-        api_key: needed by every path under /v1 when not empty.
+        api_key: needed when not empty by every path under /v1 but those with a secret of their own.
         local_only: whether only names of this machine are right in the Host header.
         upload_bytes: largest file that ``POST /v1/documents`` takes.
     """
@@ -124,7 +126,8 @@ class Guard:
         reason = reason_to_refuse(scope["method"], headers, local_only=self.local_only)
         if reason:
             raise Forbidden(reason)
-        if self.api_key and scope["path"].startswith("/v1") and not self._has_key(headers):
+        keyed = scope["path"].startswith("/v1") and not scope["path"].startswith(OWN_SECRET)
+        if self.api_key and keyed and not self._has_key(headers):
             raise Unauthenticated("the API key is missing or wrong: send it as 'Authorization: Bearer …'")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > limit:

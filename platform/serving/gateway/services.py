@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from doyen.ingestion.annotation import pull
 from doyen.platform.core.errors import DoyenError, StateError
 from doyen.platform.core.settings import Settings
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.gateway.limits import Limiter
 from doyen.platform.serving.gateway.metrics import Metrics
+from doyen.platform.serving.gateway.pulls import PullScheduler
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.pipeline import open_retriever
 
@@ -33,6 +35,7 @@ class Services:
     Attributes:
         settings: the workspace's settings.
         limiter: the queue before the model.
+        pulls: pulls of labels in the background.
     """
 
     def __init__(self, workspace: Workspace, store: Store, metrics: Metrics, open_assistant: OpenAssistant) -> None:
@@ -41,6 +44,7 @@ class Services:
         self.metrics = metrics
         self.settings: Settings = workspace.settings
         self.limiter = Limiter(self.settings.serving.max_concurrent, self.settings.serving.max_waiting)
+        self.pulls = PullScheduler(lambda project: pull(workspace, store, project))
         metrics.running.set_function(lambda: self.limiter.running)
         metrics.waiting.set_function(lambda: self.limiter.waiting)
         self._open = open_assistant
@@ -112,6 +116,7 @@ class Services:
 
     def close(self) -> None:
         """Free the model and the database."""
+        self.pulls.close()
         with self._lock:
             self._closed = True
             if self._assistant is not None:

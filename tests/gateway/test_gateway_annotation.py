@@ -1,0 +1,129 @@
+"""Webhooks are hints: whoever calls, however often and in whatever order, only the moment of a pull changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from doyen.ingestion.annotation import create_project, project_status
+from doyen.platform.core.errors import Busy, ServiceError
+from doyen.platform.core.workspace import Workspace
+from doyen.platform.serving.gateway.pulls import PullScheduler
+
+SECRET = "a secret of the hook"
+HOOK = "/v1/annotation/webhook?project=pumps"
+
+
+@pytest.fixture
+def hooked(open_gateway: Callable[..., TestClient], workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """A gateway with an API key, a webhook secret and a project, whose pulls come at once."""
+    monkeypatch.setenv("DOYEN_ANNOTATION__WEBHOOK_SECRET", SECRET)
+    client = open_gateway(api_key="the key")
+    services = client.app.state.services
+    services.pulls._delay_s = 0.0
+    create_project(services.workspace, services.store, "pumps")
+    return client
+
+
+def test_without_a_secret_nothing_listens(client: TestClient) -> None:
+    assert client.post(HOOK, headers={"X-Doyen-Secret": ""}).status_code == 404
+
+
+@pytest.mark.parametrize("given", [None, "", "a secret", SECRET + " ", "wörter"])
+def test_forged_calls_are_refused_and_pull_nothing(hooked: TestClient, given: str | None) -> None:
+    headers = {} if given is None else {"X-Doyen-Secret": given.encode("latin-1")}
+    assert hooked.post(HOOK, headers=headers, json={"action": "ANNOTATIONS_DELETED"}).status_code == 403
+    assert not hooked.app.state.services.pulls._due
+    assert project_status(hooked.app.state.services.store, "pumps").synced_at is None
+
+
+def test_a_hint_is_answered_at_once_and_needs_no_api_key(hooked: TestClient) -> None:
+    pulled = threading.Event()
+    hooked.app.state.services.pulls._pull = lambda project: pulled.set()
+    answer = hooked.post(HOOK, headers={"X-Doyen-Secret": SECRET}, content=b"not even JSON")
+    assert (answer.status_code, answer.json()["project"]) == (202, "pumps")
+    assert pulled.wait(5)
+    assert hooked.get("/v1/models").status_code == 401, "other paths still ask for the key"
+
+
+def test_hints_of_other_projects_and_bodies_too_large(hooked: TestClient) -> None:
+    headers = {"X-Doyen-Secret": SECRET}
+    assert hooked.post("/v1/annotation/webhook?project=nobody", headers=headers).status_code == 404
+    assert hooked.post("/v1/annotation/webhook", headers=headers).status_code == 400
+    assert hooked.post(HOOK, headers=headers, content=b"x" * 2_000_001).status_code == 413
+
+
+class Pulls:
+    """Counts pulls; each waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.error: Exception | None = None
+
+    def __call__(self, project: str) -> None:
+        self.begun.release()
+        assert self.go.acquire(timeout=5)
+        self.done.append(project)
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+
+@pytest.fixture
+def pulls() -> Iterator[tuple[Pulls, PullScheduler]]:
+    count = Pulls()
+    scheduler = PullScheduler(count, delay_s=0.0)
+    yield count, scheduler
+    scheduler.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_repeated_hints_become_one_running_and_one_waiting_pull(pulls: tuple[Pulls, PullScheduler]) -> None:
+    count, scheduler = pulls
+    assert scheduler.hint("a")
+    assert count.begun.acquire(timeout=5)
+    assert [scheduler.hint("a") for _ in range(100)] == [True] + [False] * 99
+    count.go.release()
+    count.go.release()
+    wait_for(lambda: len(count.done) == 2)
+    time.sleep(0.05)
+    assert count.done == ["a", "a"]
+
+
+def test_projects_wait_for_each_other_and_errors_end_nothing(pulls: tuple[Pulls, PullScheduler]) -> None:
+    count, scheduler = pulls
+    for error in (ServiceError("away"), Busy("by hand"), ValueError("a fault")):
+        count.error = error
+        scheduler.hint("a")
+        assert count.begun.acquire(timeout=5)
+        scheduler.hint("b")
+        for _ in range(2 + isinstance(error, Busy)):
+            count.go.release()
+        wait_for(lambda: not scheduler._due and count.done[-1] in {"a", "b"} and "b" in count.done)
+    wait_for(lambda: len(count.done) == 7)
+    assert (count.done.count("a"), count.done.count("b")) == (4, 3), "a busy project is tried again"
+
+
+def test_a_burst_waits_for_its_end_but_not_for_ever() -> None:
+    done: list[float] = []
+    scheduler = PullScheduler(lambda project: done.append(time.monotonic()), delay_s=0.2)
+    started = time.monotonic()
+    while time.monotonic() - started < 0.5:
+        scheduler.hint("a")
+        time.sleep(0.01)
+    wait_for(lambda: not scheduler._due)
+    scheduler.close()
+    assert 2 <= len(done) <= 4
+    assert done[0] - started >= 0.2
