@@ -1,0 +1,36 @@
+"""Cutting text into tokens for formats that know nothing smaller."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+_LAST_WITH_MARKS = 0x20000
+"""Combining marks stand below this, but for the variation selectors."""
+_SELECTORS = range(0xE0100, 0xE01F0)
+
+
+def tokens(text: str, cuts: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of words and single signs, none with a blank in it, cut also at the given offsets.
+
+    Combining marks and joiners stay with the character before them, so that no accent becomes a token of its own.
+    """
+    for found in _pattern().finditer(text):
+        start = found.start()
+        inner = sorted(cut for cut in cuts if start < cut < found.end()) if cuts else []
+        for end in (*inner, found.end()):
+            yield start, end
+            start = end
+
+
+@lru_cache(maxsize=1)
+def _pattern() -> re.Pattern[str]:
+    marks = "".join(re.escape(chr(code)) for code in (*range(_LAST_WITH_MARKS), *_SELECTORS) if _is_mark(code))
+    return re.compile(rf"(?:\w[{marks}]*)+|\S[{marks}]*")
+
+
+def _is_mark(code: int) -> bool:
+    return code <= sys.maxunicode and (unicodedata.category(chr(code))[0] == "M" or code == 0x200D)
