@@ -20,6 +20,8 @@ DISPUTED_BELOW = 0.8
 """Agreement of an item below which an expert decides: of five spans or tokens one differs at most."""
 LOW_RELIABILITY = 0.7
 LOW_CONFIDENCE = 0.6
+TELLING = ("dawid-skene", "mace", "given")
+"""Ways of knowing an annotator's reliability that tell one annotator from another."""
 _TELL = 3
 """Differences that a reason names."""
 
@@ -45,13 +47,16 @@ class Dispute:
 
 @dataclass(frozen=True)
 class _Case:
-    """An item with how its annotators differ, pair by pair, and how sure the consensus is."""
+    """An item with how its annotators differ, pair by pair, and how sure the consensus is.
+
+    Attributes:
+        doubtful: nobody trustworthy labelled it, or the consensus is unsure.
+    """
 
     item: Item
     differences: list[Difference]
     confidence: float
-    reliability: float
-    """Of its most reliable annotator."""
+    doubtful: bool
 
     @property
     def agreement(self) -> float:
@@ -60,11 +65,6 @@ class _Case:
     @property
     def apart(self) -> float:
         return fmean(found.apart for found in self.differences) if self.differences else 0.0
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether nobody trustworthy labelled it, or the consensus is unsure."""
-        return self.reliability < LOW_RELIABILITY or self.confidence < LOW_CONFIDENCE
 
 
 def disputed(
@@ -77,7 +77,8 @@ def disputed(
     """Rank what an expert should decide, worst first.
 
     An item is disputed when its annotators agree less than ``threshold``, when only annotators of low reliability labelled
-    it, or when the consensus is unsure. What reliable annotators agree on is never disputed.
+    it (a model or gold items say so), or when a model's consensus is unsure. What reliable annotators agree on is never
+    disputed.
 
     Items are ranked by the decisions on which their annotators differ. Where that is equal, as between two annotators who
     chose different classes, an item comes first whose confusion is rare (a slip, where a frequent one is a gap in the
@@ -116,10 +117,22 @@ def _cases(items: Sequence[Item], judgement: Judgement) -> list[_Case]:
             item,
             [difference(a.label, b.label) for a, b in combinations(item.labels, 2)],
             agreed[item.item_id].confidence,
-            max(judgement.trust(name) for name in item.annotators),
+            _doubtful(item, judgement, agreed[item.item_id].confidence),
         )
         for item in items
     ]
+
+
+def _doubtful(item: Item, judgement: Judgement, confidence: float) -> bool:
+    """Whether what is known of its annotators makes the label doubtful, however much they agree.
+
+    Only a model or gold items tell one annotator from another: that two people seldom agree says nothing against the
+    items on which they do.
+    """
+    trusted = [judgement.reliability[name] for name in item.annotators if name in judgement.reliability]
+    if trusted and all(own.method in TELLING and own.value < LOW_RELIABILITY for own in trusted):
+        return True
+    return judgement.method in TELLING and confidence < LOW_CONFIDENCE
 
 
 def _score(case: _Case, times: Mapping[tuple[str, str], int]) -> float:
@@ -132,7 +145,7 @@ def _score(case: _Case, times: Mapping[tuple[str, str], int]) -> float:
 def _reason(case: _Case) -> str:
     names = case.item.annotators
     if len(names) == 1:
-        return f"Only {names[0]} labelled this, whose labels are right with probability {case.reliability:.2f}."
+        return f"Only {names[0]} labelled this, whose labels are right with probability {case.confidence:.2f}."
     said = Counter(confusion for found in case.differences for confusion in found.confusions)
     told = [f"{_word(a)} or {_word(b)}" if a != b else f"where {_word(a)} begins and ends" for a, b in list(said)[:_TELL]]
     if len(said) > _TELL:

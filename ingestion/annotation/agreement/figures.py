@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doyen.ingestion.annotation.agreement.measures import Floats, Measure
 
@@ -17,6 +19,8 @@ MOST_DEFINED = 0.5
 """Share of the resamples in which a measure must be defined for its interval to mean something."""
 _BLOCK = 4_000_000
 """Numbers of a block of resamples: bounds memory, changes no result."""
+_KEPT = 10_000_000
+"""Numbers of resamples that are kept for the next figure."""
 
 NO_OVERLAP = "no item was labelled by two annotators"
 NAN = float("nan")
@@ -91,11 +95,23 @@ def interval(measure: Measure, *, resamples: int = RESAMPLES, seed: int = SEED) 
 
 def _resampled(measure: Measure, resamples: int, seed: int) -> Iterator[Floats]:
     """Yield blocks of values (n_resamples, …), one for each way of drawing as many items with replacement."""
-    rng = np.random.default_rng(seed)
     n = len(measure.terms)
     flat = measure.terms.reshape(n, -1)
     rows = max(1, _BLOCK // max(n, flat.shape[1]))
+    rng = np.random.default_rng(seed)
+    known = _draw_all(n, resamples, seed) if n * resamples <= _KEPT else None
     for start in range(0, resamples, rows):
         block = min(rows, resamples - start)
-        drawn = rng.multinomial(n, np.full(n, 1 / n), size=block).astype(np.float64)
-        yield measure.formula((drawn @ flat).reshape(block, *measure.terms.shape[1:]))
+        drawn = _draw(rng, n, block) if known is None else known[start : start + block]
+        yield measure.formula((drawn.astype(np.float64) @ flat).reshape(block, *measure.terms.shape[1:]))
+
+
+@lru_cache(maxsize=4)
+def _draw_all(n: int, resamples: int, seed: int) -> NDArray[np.uint16]:
+    """Draw once for the many figures that rest on as many items."""
+    return _draw(np.random.default_rng(seed), n, resamples)
+
+
+def _draw(rng: np.random.Generator, n: int, resamples: int) -> NDArray[np.uint16]:
+    """Return (n_resamples, n) how often each item is drawn."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.uint16)

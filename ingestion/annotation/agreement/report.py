@@ -111,9 +111,10 @@ def agreement_report(
         NotFoundError: there is no such task type.
         InputError: a label is not of this type, or ``order`` lacks a class that is in use.
     """
+    label_type = _label_type(type)
     items = gather(labels)
     for item in items:
-        item.of(_label_type(type))
+        item.of(label_type)
     kind = _kind(type, items, order)
     shared = [item for item in items if len(item.labels) > 1]
     return AgreementReport(
