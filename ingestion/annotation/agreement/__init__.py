@@ -1,12 +1,12 @@
 """How far annotators agree, whom to trust, what is held to be true, and what an expert has to decide.
 
-Pure functions over ``LabelledText``; only ``project`` reads the store.
+Pure functions over ``LabelledText``; nothing here reads the store.
 """
 
 from doyen.ingestion.annotation.agreement.consensus import Consensus, consensus
 from doyen.ingestion.annotation.agreement.disputes import Dispute, disputed
 from doyen.ingestion.annotation.agreement.figures import Figure
-from doyen.ingestion.annotation.agreement.reliability import Reliability, reliability
+from doyen.ingestion.annotation.agreement.reliability import Reliability, gold_reliability, reliability
 from doyen.ingestion.annotation.agreement.report import AgreementReport, agreement_report
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "agreement_report",
     "consensus",
     "disputed",
+    "gold_reliability",
     "reliability",
 ]

@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 
 from doyen.ingestion.annotation.agreement import crowd
 from doyen.ingestion.annotation.agreement.crowd import Model
+from doyen.ingestion.annotation.agreement.differences import difference
 from doyen.ingestion.annotation.agreement.items import Item, gather
 from doyen.ingestion.annotation.agreement.matching import token_f1
 from doyen.ingestion.annotation.agreement.votes import NO, Anatomy, Key, anatomy, votes_of
-from doyen.ingestion.annotation.records import Classes, LabelledText, PromptResponse
+from doyen.ingestion.annotation.records import Classes, Label, LabelledText, PromptResponse
 
 ASSUMED = 0.8
 """Reliability of an annotator about whom nothing is known."""
 LEAST, MOST = 0.05, 0.99
 """Nobody is held to be surer than this, or more wrong, when votes are weighed."""
+FEWEST_GOLD, PRIOR = 5, 2
+"""Gold items that an annotator must have labelled to be measured by them, and how many such items the assumption weighs."""
 FEWEST_SHARED = 10
 """Decisions that an annotator must share with others to count as known to a model; it needs three such annotators."""
 
@@ -30,7 +33,7 @@ class Reliability:
         value: from 0 to 1: how probable a decision of theirs is right.
         items: items that they share with others, on which it rests.
         method: dawid-skene, mace, agreement (two annotators: no model can tell who errs, both get the same), similarity
-            (free text: mean token F1 with the others), or given.
+            (free text: mean token F1 with the others), gold (measured on gold items), or given.
     """
 
     value: float
@@ -68,6 +71,28 @@ def reliability(labels: Iterable[LabelledText], *, model: Model = "dawid-skene")
         InputError: the labels are of different types.
     """
     return judge(gather(labels), model=model).reliability
+
+
+def gold_reliability(labels: Iterable[LabelledText], gold: Mapping[str, Label]) -> dict[str, float]:
+    """Measure annotators by gold items: their mean agreement with the right answer, drawn a little to what is assumed.
+
+    Args:
+        labels: current labels of one type.
+        gold: the right label by item_id.
+
+    Returns:
+        Reliability by annotator, of those who labelled at least ``FEWEST_GOLD`` gold items.
+    """
+    agreed: dict[str, list[float]] = defaultdict(list)
+    for item in gather(labels):
+        if item.item_id in gold:
+            for entry in item.labels:
+                agreed[entry.annotator].append(difference(entry.label, gold[item.item_id]).agreement)
+    return {
+        name: (sum(values) + PRIOR * ASSUMED) / (len(values) + PRIOR)
+        for name, values in sorted(agreed.items())
+        if len(values) >= FEWEST_GOLD
+    }
 
 
 def judge(items: Sequence[Item], known: Mapping[str, float] | None = None, *, model: Model = "dawid-skene") -> Judgement:

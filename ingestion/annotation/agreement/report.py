@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from doyen.ingestion.annotation.agreement.nominal import (
     set_label_figures,
     tag_units,
 )
+from doyen.ingestion.annotation.agreement.reliability import Reliability, gold_reliability, judge
 from doyen.ingestion.annotation.records import Classes, Label, LabelledText
 from doyen.platform.core.errors import InputError, NotFoundError
 
@@ -52,6 +53,7 @@ class AgreementReport:
         pairs: figures by pair of annotators and measure.
         periods: figures by week (2026-W05) or month (2026-02) in which an item's last label was made, and measure.
         gold: figures by annotator and measure, against the gold items that the annotator labelled.
+        reliability: by annotator, how far they can be trusted; measured on gold items where there are enough.
     """
 
     type: str
@@ -64,6 +66,7 @@ class AgreementReport:
     pairs: dict[tuple[str, str], Figures] = field(default_factory=dict)
     periods: dict[str, Figures] = field(default_factory=dict)
     gold: dict[str, Figures] = field(default_factory=dict)
+    reliability: dict[str, Reliability] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values; what is undefined is null with its reason."""
@@ -78,6 +81,7 @@ class AgreementReport:
             "pairs": [{"annotators": list(pair), "measures": _json(own)} for pair, own in self.pairs.items()],
             "periods": {name: _json(own) for name, own in self.periods.items()},
             "gold": {name: _json(own) for name, own in self.gold.items()},
+            "reliability": {name: asdict(own) for name, own in self.reliability.items()},
         }
 
 
@@ -112,10 +116,12 @@ def agreement_report(
         InputError: a label is not of this type, or ``order`` lacks a class that is in use.
     """
     label_type = _label_type(type)
+    labels = list(labels)
     items = gather(labels)
     for item in items:
         item.of(label_type)
     kind = _kind(type, items, order)
+    measured = _against_gold(items, gold or {})
     shared = [item for item in items if len(item.labels) > 1]
     return AgreementReport(
         type=type,
@@ -127,7 +133,8 @@ def agreement_report(
         labels=kind.by_label(shared),
         pairs={pair: kind.overall(own) for pair, own in _by_pair(shared).items()},
         periods={name: kind.overall(own) for name, own in _by_period(shared, period).items()},
-        gold={name: kind.overall(own) for name, own in _against_gold(items, gold or {}).items()},
+        gold={name: kind.overall(own) for name, own in measured.items()},
+        reliability=_reliability(items, gold_reliability(labels, gold or {}), measured),
     )
 
 
@@ -197,6 +204,14 @@ def _against_gold(items: Sequence[Item], gold: Mapping[str, Label]) -> dict[str,
                 right = replace(entry, annotator=GOLD, label=gold[item.item_id])
                 found[entry.annotator].append(Item(item.item_id, (entry, right)))
     return dict(sorted(found.items()))
+
+
+def _reliability(
+    items: Sequence[Item], known: Mapping[str, float], measured: Mapping[str, Sequence[Item]]
+) -> dict[str, Reliability]:
+    """Estimate everybody's reliability; who labelled enough gold items has the one measured there."""
+    found = judge(items, known).reliability
+    return {name: Reliability(own.value, len(measured[name]), "gold") if name in known else own for name, own in found.items()}
 
 
 def _json(found: Figures) -> dict[str, Any]:
