@@ -1,6 +1,6 @@
 """How soon the first token of an answer comes: ``python benchmarks/first_token.py``.
 
-Modes rag and hybrid are asked through the assistant, abstention included, with passages that make the prompt about 700
+Modes rag and hybrid are asked through the assistant with passages that make the prompt about 700
 tokens long and differ from question to question, so that nothing but the system prompt is cached. The adapter is a fresh
 LoRA of the training's default rank on all linear layers: its size matters here, its content does not.
 """
@@ -25,7 +25,6 @@ from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import create_workspace
 from doyen.platform.serving.assistant import Answer, Assistant
 from doyen.platform.serving.engines import open_engine
-from doyen.platform.serving.refusal import AbstentionModel, Head, save_abstention
 from doyen.retrieval.passage import Passage
 
 BAR_SECONDS = 1.2
@@ -86,7 +85,6 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, fl
     assistant = Assistant(retriever, engine, registry, store, workspace.settings, state=workspace.state)
     try:
         for mode in ("rag", "hybrid"):
-            install_rule(assistant, mode)
             assistant.ask("Warm up?", mode, max_tokens=2, record=False)
         return {mode: summarise(run(assistant, mode, options), assistant) for mode in ("rag", "hybrid")}
     finally:
@@ -119,15 +117,6 @@ def summarise(answers: list[Answer], assistant: Assistant) -> dict[str, float]:
         "answer_tokens_per_s": statistics.median(pace) if pace else 0.0,
         "worker_mb": sum(child.memory_info().rss for child in psutil.Process().children(recursive=True)) / 2**20,
     }
-
-
-def install_rule(assistant: Assistant, mode: str) -> None:
-    """Store an abstention model that computes everything and trusts every answer."""
-    head = Head(features=["refusal_logprob"], means=[0.0], scales=[1.0], weights=[0.0], bias=0.0)
-    path = assistant.abstention_path(mode)
-    assert path is not None
-    zones = {"refuse_below": 0.0, "trust_from": 0.0, "threshold": 0.0}
-    save_abstention(path, AbstentionModel(mode=mode, model=assistant.model, before=head, after=head, manifest={}, **zones))
 
 
 def passage_words(engine: object, passages: int, tokens: int) -> int:
