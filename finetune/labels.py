@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from doyen.finetune.evidence import SourceDocument, evidence_problem
-from doyen.finetune.similarity import near_duplicate_pairs, normalise, request_words, same_answer
+from doyen.finetune.similarity import near_duplicate_pairs, request_words, same_answer
 from doyen.platform.core.records import Pair, Question
+from doyen.platform.core.text import normalise
 
 
 @dataclass

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from doyen.finetune.evidence import ChunkFinder, holds_evidence, load_sources
-from doyen.finetune.similarity import content_words, normalise
+from doyen.finetune.similarity import content_words
 from doyen.platform.core.progress import Reporter
 from doyen.platform.core.records import Pair
 from doyen.platform.core.store import Store
+from doyen.platform.core.text import normalise
 from doyen.retrieval.passage import Passage, Retriever
 from doyen.retrieval.query import standalone_query
 

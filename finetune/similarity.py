@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 
 from doyen.platform.core.records import Pair, Question
+from doyen.platform.core.text import normalise
 
 NEAR_DUPLICATE = 0.75
 """Jaccard similarity of word sets from which two questions about the same numbers and codes are near-duplicates."""
@@ -41,11 +41,6 @@ _FILLER = frozenset(
     }
     | {"had", "it", "its", "this", "that"}
 )
-
-
-def normalise(text: str) -> str:
-    """Return the text in NFKC, case-folded, with single spaces: what a quote search compares."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def words(text: str) -> list[str]:

@@ -1,8 +1,8 @@
 """The shapes that the annotation modules share: excerpts, drafts, what a backend sends back, and two small protocols.
 
-A *task type* says how a task looks and what its labels mean (``prompt_response``; other types join the table in
-``task_types``). A *backend* is the place where people label: a Label Studio server or files. Both exchange tasks
-and results in Label Studio's JSON format, so that either can stand in for the other.
+A *task type* says how a task looks and what its labels mean (the table is in ``task_types``). A *backend* is the place
+where people label: a Label Studio server or files. Both exchange tasks and results in Label Studio's JSON format, so
+that either can stand in for the other.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from doyen.ingestion.annotation.descriptions import TaskDescription
+from doyen.ingestion.annotation.offsets import find_quotes
+from doyen.ingestion.annotation.records import Label, PromptResponse
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.records import Pair
 
@@ -50,12 +53,24 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A label that a model or a rule proposes, for a person to correct.
+
+    Attributes:
+        score: certainty from 0 to 1; Label Studio's uncertainty sampling serves low ones first.
+    """
+
+    label: Label
+    score: float
+
+
+@dataclass(frozen=True)
 class Draft:
-    """What a model or a rule proposes, for a person to correct.
+    """A proposed question and answer, by quotes instead of offsets.
 
     Attributes:
         response: may be empty, where only a question is proposed.
-        score: confidence from 0 to 1; Label Studio's uncertainty sampling serves low ones first.
+        score: certainty from 0 to 1.
         evidence: exact substrings of the excerpt.
     """
 
@@ -64,15 +79,20 @@ class Draft:
     score: float
     evidence: tuple[str, ...] = ()
 
+    def located(self, text: str) -> Proposal:
+        """Return the draft with its evidence located in the text; what the text does not hold is left out."""
+        spans, _ = find_quotes(text, list(self.evidence))
+        return Proposal(PromptResponse(self.prompt, self.response, answerable=True, evidence=tuple(spans)), self.score)
+
 
 class Drafter(Protocol):
-    """Proposes labels. The assistant can be wrapped into one by whoever may import it; the default is rule-based."""
+    """Proposes labels: by rule, through a model (``drafting.ModelDrafter``), or whatever else is brought along."""
 
     @property
     def version(self) -> str:
         """Name of the model or rules, stored with each prediction."""
 
-    def draft(self, excerpt: Excerpt) -> Draft | None:
+    def draft(self, excerpt: Excerpt) -> Draft | Proposal | None:
         """Return a draft, or None for an excerpt that is not worth an expert's time."""
 
 
@@ -136,8 +156,11 @@ class Backend(Protocol):
     def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Add newer predictions to tasks that are there: pairs of external task id and prediction."""
 
-    def order_by_scores(self, project_id: str, version: str) -> None:
-        """Have tasks served by the scores of this version's predictions, the least certain first."""
+    def shown_version(self, project_id: str) -> str:
+        """Return the version of the predictions that people see and by whose scores tasks are served; may be empty."""
+
+    def show_version(self, project_id: str, version: str) -> None:
+        """Have the predictions of this version shown, and tasks served by their scores, the least certain first."""
 
     def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
         """Have the URL called, with these headers, whenever a label or a task changes; safe to repeat."""
@@ -150,24 +173,52 @@ class Backend(Protocol):
 
 
 class TaskType(Protocol):
-    """How one kind of task is shown, pre-filled, checked and turned into training pairs."""
+    """How one kind of task is shown, pre-filled, checked, stored as a typed label and turned into training examples.
+
+    ``data`` is a task's data as ``tasks.task_data`` makes it; its ``text`` is what the label is about.
+    """
 
     @property
     def name(self) -> str:
         """Its name in commands and in the store."""
 
     @property
-    def config(self) -> str:
-        """Label Studio labelling configuration (XML)."""
+    def description(self) -> TaskDescription:
+        """Labels, guideline and what else a data lead decides."""
 
-    def prediction(self, draft: Draft, data: dict[str, Any], version: str) -> dict[str, Any]:
-        """Return the draft as a Label Studio prediction."""
+    @property
+    def config(self) -> str:
+        """Label Studio labelling configuration (XML), generated from the description."""
+
+    def read(self, result: Result, data: dict[str, Any]) -> Label:
+        """Return the label that a result means. Raises LabelError with everything that is wrong."""
+
+    def write(self, label: Label, data: dict[str, Any]) -> Result:
+        """Return the label as Label Studio regions, each with an id; ``read`` is its inverse.
+
+        Raises:
+            InputError: the label is of another task type.
+        """
 
     def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
         """Return what is wrong with a result; empty when it is a valid label."""
 
-    def to_pair(self, result: Result, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> Pair:
-        """Turn a result into a training pair. Raises LabelError."""
+    def prediction(self, label: Label, score: float, data: dict[str, Any], version: str) -> dict[str, Any]:
+        """Return a proposed label as a Label Studio prediction of that version, with its certainty from 0 to 1."""
 
-    def from_pair(self, pair: Pair, data: dict[str, Any]) -> Result:
-        """Turn a training pair into a result; ``to_pair`` is its inverse."""
+    def to_pairs(
+        self, label: Label, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str
+    ) -> list[Pair]:
+        """Return the label in instruction form, as training pairs of one group."""
+
+    def row(self, label: Label, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the label as a plain row for training a classifier of this type (JSON values)."""
+
+    def instruction(self, text: str) -> str:
+        """Return the prompt that asks a model for the label of a text."""
+
+    def parse(self, answer: str, text: str) -> tuple[Label | None, list[str]]:
+        """Read a model's answer to the instruction: what is sound of it (None: nothing), and what is wrong with it."""
+
+    def propose(self, excerpt: Excerpt) -> Proposal | None:
+        """Return a label by rule, or None for a text that is not worth an expert's time."""

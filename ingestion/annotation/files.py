@@ -71,8 +71,12 @@ class FilesBackend:
     def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Do nothing: the drafts in the tasks file are those that a person began with."""
 
-    def order_by_scores(self, project_id: str, version: str) -> None:
-        """Do nothing: a file has one order."""
+    def shown_version(self, project_id: str) -> str:
+        """Return the name of all drafts: a file shows each."""
+        return ""
+
+    def show_version(self, project_id: str, version: str) -> None:
+        """Do nothing: a file shows each draft, in one order."""
 
     def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
         """Raise InputError: files call nobody."""

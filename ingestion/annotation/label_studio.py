@@ -105,8 +105,13 @@ class LabelStudioBackend:
         with self._errors("importing predictions"):
             self._client.projects.import_predictions(id=int(project_id), request=request, request_options=_ONCE)
 
-    def order_by_scores(self, project_id: str, version: str) -> None:
-        """Name the version whose scores the server's uncertainty sampling goes by; it looks at no other."""
+    def shown_version(self, project_id: str) -> str:
+        """Return the version of the predictions that people see."""
+        with self._errors("looking up the drafts that are shown"):
+            return str(self._client.projects.get(id=int(project_id)).model_version or "")
+
+    def show_version(self, project_id: str, version: str) -> None:
+        """Name the version that people see and the server's uncertainty sampling goes by; it looks at no other."""
         with self._errors("choosing the drafts to show"):
             self._client.projects.update(id=int(project_id), model_version=version)
 

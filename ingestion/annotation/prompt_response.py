@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class PromptResponseType:
             LabelError: the result is not a valid label.
         """
         label = read_result(result, data["text"])
-        implied = _implied(data, label.answerable)
+        implied = _implied(data, label.answerable, label.evidence)
         return Pair.model_validate(
             {
                 "id": pair_id,
@@ -66,7 +67,7 @@ class PromptResponseType:
         """Turn a training pair into a result; evidence outside the passage becomes further quotes."""
         spans, missing = find_quotes(data["text"], list(pair.evidence))
         own = pair.model_dump(mode="json")
-        overrides = {key: own[key] for key, value in _implied(data, pair.answerable).items() if own[key] != value}
+        overrides = {key: own[key] for key, value in _implied(data, pair.answerable, spans).items() if own[key] != value}
         if pair.group is None:
             overrides.pop("group", None)
         label = PromptResponse(
@@ -194,11 +195,20 @@ class _Reader:
         self.rating = rating
 
 
-def _implied(data: dict[str, Any], answerable: bool) -> dict[str, Any]:
+def _implied(data: dict[str, Any], answerable: bool, evidence: Sequence[Span]) -> dict[str, Any]:
     """Return the pair's fields that follow from the task; an unanswerable pair rests on no document."""
     history = [Turn.model_validate(turn).model_dump() for turn in data.get("history") or []]
-    source = (data.get("source") or None) if answerable else None
+    source = _source(data, evidence) if answerable else None
     return {"source": source, "group": data.get("group") or data["uid"], "history": history}
+
+
+def _source(data: dict[str, Any], evidence: Sequence[Span]) -> str | None:
+    """Return the task's document; where passages of several are shown, the one in which the evidence begins."""
+    for span in evidence[:1]:
+        for passage in data.get("passages") or []:
+            if passage["at"] <= span.start < passage["at"] + passage["length"]:
+                return str(passage["source"])
+    return data.get("source") or None
 
 
 def _short(text: Any) -> str:

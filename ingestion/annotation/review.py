@@ -1,89 +1,174 @@
-"""Review: disputed tasks go to an expert's project, and what the expert decides there is held to be true."""
+"""Review: disputed tasks go to an expert's project; what nobody disputes is settled by consensus."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Result, TaskType
-from doyen.ingestion.annotation.puller import REASON, label_part
-from doyen.platform.core.manifest import fingerprint, now, short_id
+from doyen.ingestion.annotation.agreement import Dispute, consensus
+from doyen.ingestion.annotation.create import settle
+from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
+from doyen.ingestion.annotation.labels import labelled_texts
+from doyen.ingestion.annotation.projects import get_project, open_backend, sync_lock, task_type_of
+from doyen.ingestion.annotation.review_screen import ANSWERS, answers_shown, review_config
+from doyen.ingestion.annotation.sync import push
+from doyen.platform.core.errors import InputError
+from doyen.platform.core.manifest import now, short_id
+from doyen.platform.core.progress import Reporter
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.platform.core.workspace import Workspace
 
-EXPERT, CONSENSUS = "expert", "consensus"
+SUFFIX, LONGEST_NAME = " review", 50
 
 
-def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
-    """Turn the experts' current answers of a review project into decisions about the reviewed tasks.
+@dataclass(frozen=True)
+class AdjudicationReport:
+    """What was sent to the expert.
 
-    The newest answer to a task counts; one that is not a valid label counts for nothing. A decision that was changed or
-    withdrawn is kept, no longer current.
+    Attributes:
+        review: the review project's name.
+        sent: tasks that are new there.
+        waiting: disputed tasks that had been sent before and are not decided yet.
+    """
+
+    project: str
+    review: str
+    location: str
+    sent: int
+    waiting: int
+
+
+def send_to_review(
+    workspace: Workspace,
+    store: Store,
+    project: str,
+    disputes: Sequence[Dispute],
+    *,
+    expert: str | None = None,
+    reporter: Reporter | None = None,
+) -> AdjudicationReport:
+    """Send disputed tasks to the review project, which is made on first use; repeating it sends nothing twice.
+
+    A task that an expert has decided is not sent again. One whose labels have changed since it was sent comes again
+    with the new ones.
+
+    Args:
+        disputes: what to decide, worst first.
+        expert: whose answers decide; default: anybody's.
+
+    Raises:
+        NotFoundError: there is no such project.
+        InputError: it is a review project itself.
+        ServiceError, StateError, Busy: as for ``push``.
+    """
+    parent = get_project(store, project)
+    if parent.purpose == "review":
+        raise InputError(f"{project!r} is a review project itself: name the one that it reviews, {parent.parent!r}")
+    review = review_name(project)
+    with sync_lock(workspace, review):
+        wanted = AnnotationProjectRow(
+            name=review,
+            task_type=parent.task_type,
+            config=review_config(task_type_of(parent).config),
+            description=parent.description,
+            purpose="review",
+            parent=project,
+        )
+        settle(workspace, store, open_backend(workspace), wanted)
+    with store.session() as session:
+        sent = [_add_review_task(session, review, dispute, expert) for dispute in disputes]
+    push(workspace, store, review, reporter=reporter)
+    location = get_project(store, review).backend
+    return AdjudicationReport(project, review, location, sent.count(True), sent.count(False))
+
+
+def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute]) -> int:
+    """Let the annotators' aggregated answer decide every task with at least two labels that nobody disputes.
+
+    An expert's decision stands. A consensus over the same labels is not recorded twice.
 
     Returns:
         How many decisions are new.
+
+    Raises:
+        NotFoundError: there is no such project.
     """
+    task_type = task_type_of(get_project(store, project))
+    left_out = {dispute.item_id for dispute in disputes}
+    found = consensus(list(labelled_texts(store, project, decided=False)))
+    made = 0
     with store.session() as session:
-        query = (
-            select(AnnotationTaskRow, AnnotationRow)
-            .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
-            .where(AnnotationTaskRow.project == review)
-            .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
-        )
-        answers: dict[str, list[tuple[AnnotationTaskRow, AnnotationRow]]] = defaultdict(list)
-        for task, answer in session.execute(query):
-            reviewed = answers[(task.origin or {})["task"]]
-            if answer is not None and not task_type.problems(label_part(answer.result), task.data):
-                reviewed.append((task, answer))
-        return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))
+        for uid, agreed in found.items():
+            task = session.get_one(AnnotationTaskRow, uid)
+            inputs = [row.annotation_id for row in _current_labels(session, uid)]
+            standing = _standing(session, uid)
+            decided = standing is not None and (standing.method == EXPERT or standing.inputs == inputs)
+            if uid in left_out or len(agreed.annotators) < 2 or decided or task.gold is not None:
+                continue
+            made += decide(
+                session,
+                uid,
+                task_type.write(agreed.label, task.data),
+                method=CONSENSUS,
+                by=agreed.method,
+                reason=f"confidence {agreed.confidence:.3f} over {', '.join(agreed.annotators)}",
+                inputs=inputs,
+                at=now(),
+            )
+    return made
 
 
-def decide(
-    session: Session, task_uid: str, result: Result, *, method: str, by: str, reason: str, inputs: list[str], at: str
-) -> bool:
-    """Record a decision and make it the task's current one; return whether it is new. The older ones are kept."""
-    identity = short_id(task_uid, method, by, reason, at, fingerprint(result), *inputs)
-    known = {row.decision_id: row for row in session.scalars(select(DecisionRow).where(DecisionRow.task_uid == task_uid))}
-    for row in known.values():
-        row.current = row.decision_id == identity
-    if identity in known:
+def review_name(project: str) -> str:
+    """Return the name of a project's review project, within what Label Studio takes."""
+    return project[: LONGEST_NAME - len(SUFFIX)].rstrip() + SUFFIX
+
+
+def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:
+    """Add one task; return False when it is there already, and None when an expert has decided."""
+    standing = _standing(session, dispute.item_id)
+    if standing is not None and standing.method == EXPERT:
+        return None
+    answers = _current_labels(session, dispute.item_id)
+    inputs = [row.annotation_id for row in answers]
+    uid = short_id(review, dispute.item_id, *inputs)
+    if session.get(AnnotationTaskRow, uid) is not None:
         return False
+    task = session.get_one(AnnotationTaskRow, dispute.item_id)
+    predictions = [
+        {"model_version": f"answer {number}", "score": _urgency(dispute.score), "result": row.result}
+        for number, row in enumerate(answers, start=1)
+    ]
     session.add(
-        DecisionRow(
-            decision_id=identity,
-            task_uid=task_uid,
-            result=result,
-            method=method,
-            decided_by=by,
-            reason=reason,
-            inputs=inputs,
-            current=True,
-            decided_at=at,
+        AnnotationTaskRow(
+            uid=uid,
+            project=review,
+            document_id=task.document_id,
+            version=task.version,
+            chunk_id=task.chunk_id,
+            data={**task.data, "uid": uid, ANSWERS: answers_shown(dispute.labels, dispute.reason)},
+            predictions=predictions,
+            state="created",
+            created_at=datetime.now(UTC).isoformat(),
+            origin={"task": task.uid, "inputs": inputs, "expert": expert},
         )
     )
     return True
 
 
-def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:
-    if not given:
-        withdrawn = select(DecisionRow).where(DecisionRow.task_uid == uid, DecisionRow.method == EXPERT, DecisionRow.current)
-        for row in session.scalars(withdrawn):
-            row.current = False
-        return False
-    task, answer = given[-1]
-    label = label_part(answer.result)
-    reason = "\n".join(
-        text for region in answer.result if region.get("from_name") == REASON for text in region["value"].get("text", [])
-    )
-    return decide(
-        session,
-        uid,
-        label,
-        method=EXPERT,
-        by=answer.annotator,
-        reason=reason,
-        inputs=list((task.origin or {}).get("inputs", [])),
-        at=answer.created_at or now(),
-    )
+def _urgency(score: float) -> float:
+    """Return a prediction score from 0 to 1 that is lower for what is worse: Label Studio serves low ones first."""
+    return round(1 / (1 + max(score, 0.0)), 4)
+
+
+def _current_labels(session: Session, uid: str) -> list[AnnotationRow]:
+    query = select(AnnotationRow).where(AnnotationRow.task_uid == uid, AnnotationRow.current)
+    return list(session.scalars(query.order_by(AnnotationRow.annotator, AnnotationRow.annotation_id)))
+
+
+def _standing(session: Session, uid: str) -> DecisionRow | None:
+    return session.scalars(select(DecisionRow).where(DecisionRow.task_uid == uid, DecisionRow.current)).first()

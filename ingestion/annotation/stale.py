@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -125,7 +126,13 @@ def _judged(session: Session) -> Iterator[tuple[AnnotationTaskRow, str | None]]:
             held = (task.document_id, version)
             row = session.get(DocumentVersionRow, held)
             text = row.text if row is not None else ""
-        yield task, None if task.data["text"] in text else CHANGED
+        yield task, None if _excerpt(task.data) in text else CHANGED
+
+
+def _excerpt(data: dict[str, Any]) -> str:
+    """Return what was shown of the task's document: of several passages, the first."""
+    text = str(data["text"])
+    return text[: data["passages"][0]["length"]] if data.get("passages") else text
 
 
 def _report(workspace: Workspace, store: Store, tasks: dict[str, list[AnnotationTaskRow]]) -> StaleReport:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 
@@ -20,7 +19,7 @@ from doyen.ingestion.annotation.projects import (
     task_type_of,
 )
 from doyen.ingestion.annotation.puller import Puller, PullReport
-from doyen.ingestion.annotation.review import record_decisions
+from doyen.ingestion.annotation.decisions import record_decisions
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.store import Store
@@ -28,6 +27,8 @@ from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTas
 from doyen.platform.core.workspace import Workspace
 
 PUSH_BATCH, PULL_BATCH = 1000, 500
+DRAFTS = "drafts"
+"""What the versions of our drafts on a server begin with. Another version there (a model's server) is left in force."""
 OVERLAP = timedelta(seconds=10)
 """A pull looks this far behind the last one: a server may commit a change a moment after the time that it notes."""
 
@@ -74,15 +75,19 @@ def push(
         waiting = _tasks(store, project, "created")
         arrived = backend.known_uids(external_id) if waiting and count else {}
         _mark_pushed(store, {task.uid: min(arrived[task.uid]) for task in waiting if task.uid in arrived})
+        shown = backend.shown_version(external_id)
+        version = shown if shown.startswith(DRAFTS) else DRAFTS
+        if scores:
+            version = f"{DRAFTS} {datetime.now(UTC).isoformat()}"
         missing = _gold_among([task for task in waiting if task.uid not in arrived])
         with (reporter or Silent()).bar("pushing tasks", len(missing)) as bar:
             for batch in _batches(missing, PUSH_BATCH):
-                ids = backend.add_tasks(external_id, [{"data": task.data, "predictions": task.predictions} for task in batch])
+                ids = backend.add_tasks(external_id, [_payload(task, version) for task in batch])
                 _mark_pushed(store, dict(zip((task.uid for task in batch), ids, strict=True)))
                 bar.advance(len(batch))
-        again = _push_scores(store, project, backend, external_id) if scores else 0
-        if missing or again:
-            _order_by_scores(store, project, backend, external_id)
+        again = _push_scores(store, project, backend, external_id, version) if scores else 0
+        if again or (missing and (not shown or shown.startswith(DRAFTS))):
+            backend.show_version(external_id, version)
         return PushReport(project, backend.location, len(missing), len(waiting) - len(missing), again)
 
 
@@ -137,20 +142,18 @@ def _gold_among(tasks: Sequence[AnnotationTaskRow]) -> list[AnnotationTaskRow]:
     return sorted(tasks, key=lambda task: rank[task.uid])
 
 
-def _push_scores(store: Store, project: str, backend: Backend, external_id: str) -> int:
-    """Send the drafts of open tasks again; return how many."""
-    drafts = [(task.external_id, draft) for task in _tasks(store, project, "pushed") for draft in task.predictions]
-    known = [(task_id, draft) for task_id, draft in drafts if task_id]
-    for batch in _batches(known, PUSH_BATCH):
+def _payload(task: AnnotationTaskRow, version: str) -> dict[str, Any]:
+    """Return a task as it is sent. All drafts go under one version, whoever made them: a server shows no other's."""
+    return {"data": task.data, "predictions": [{**draft, "model_version": version} for draft in task.predictions]}
+
+
+def _push_scores(store: Store, project: str, backend: Backend, external_id: str, version: str) -> int:
+    """Send the drafts of open tasks again as a newer version; return how many."""
+    tasks = [task for task in _tasks(store, project, "pushed") if task.external_id]
+    drafts = [(task.external_id or "", draft) for task in tasks for draft in _payload(task, version)["predictions"]]
+    for batch in _batches(drafts, PUSH_BATCH):
         backend.add_predictions(external_id, batch)
-    return len(known)
-
-
-def _order_by_scores(store: Store, project: str, backend: Backend, external_id: str) -> None:
-    """Have the least certain tasks served first, by the version that most drafts of open tasks have."""
-    versions = Counter(str(draft["model_version"]) for task in _tasks(store, project, "pushed") for draft in task.predictions)
-    if versions:
-        backend.order_by_scores(external_id, versions.most_common(1)[0][0])
+    return len(drafts)
 
 
 def _mark_pushed(store: Store, external_ids: Mapping[str, str]) -> None:

@@ -1,0 +1,89 @@
+"""Decisions: what an expert, or the consensus of the annotators, holds to be true about a task."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Result, TaskType
+from doyen.ingestion.annotation.puller import REASON, label_part
+from doyen.platform.core.manifest import fingerprint, now, short_id
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+
+EXPERT, CONSENSUS = "expert", "consensus"
+
+
+def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
+    """Turn the experts' current answers of a review project into decisions about the reviewed tasks.
+
+    The newest answer to a task counts; one that is not a valid label counts for nothing. A decision that was changed or
+    withdrawn is kept, no longer current.
+
+    Returns:
+        How many decisions are new.
+    """
+    with store.session() as session:
+        query = (
+            select(AnnotationTaskRow, AnnotationRow)
+            .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
+            .where(AnnotationTaskRow.project == review)
+            .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
+        )
+        answers: dict[str, list[tuple[AnnotationTaskRow, AnnotationRow]]] = defaultdict(list)
+        for task, answer in session.execute(query):
+            reviewed = answers[(task.origin or {})["task"]]
+            if answer is not None and not task_type.problems(label_part(answer.result), task.data):
+                reviewed.append((task, answer))
+        return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))
+
+
+def decide(
+    session: Session, task_uid: str, result: Result, *, method: str, by: str, reason: str, inputs: list[str], at: str
+) -> bool:
+    """Record a decision and make it the task's current one; return whether it is new. The older ones are kept."""
+    identity = short_id(task_uid, method, by, reason, at, fingerprint(result), *inputs)
+    known = {row.decision_id: row for row in session.scalars(select(DecisionRow).where(DecisionRow.task_uid == task_uid))}
+    for row in known.values():
+        row.current = row.decision_id == identity
+    if identity in known:
+        return False
+    session.add(
+        DecisionRow(
+            decision_id=identity,
+            task_uid=task_uid,
+            result=result,
+            method=method,
+            decided_by=by,
+            reason=reason,
+            inputs=inputs,
+            current=True,
+            decided_at=at,
+        )
+    )
+    return True
+
+
+def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:
+    if not given:
+        withdrawn = select(DecisionRow).where(DecisionRow.task_uid == uid, DecisionRow.method == EXPERT, DecisionRow.current)
+        for row in session.scalars(withdrawn):
+            row.current = False
+        return False
+    task, answer = given[-1]
+    label = label_part(answer.result)
+    reason = "\n".join(
+        text for region in answer.result if region.get("from_name") == REASON for text in region["value"].get("text", [])
+    )
+    return decide(
+        session,
+        uid,
+        label,
+        method=EXPERT,
+        by=answer.annotator,
+        reason=reason,
+        inputs=list((task.origin or {}).get("inputs", [])),
+        at=answer.created_at or now(),
+    )

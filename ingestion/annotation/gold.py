@@ -1,0 +1,96 @@
+"""Gold items: tasks with a known answer among the others, by which each annotator is measured.
+
+The answer lies in the store alone: neither the task's data nor its drafts show that an item is gold. Gold items are left
+out of datasets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Excerpt
+from doyen.ingestion.annotation.projects import get_project, task_type_of
+from doyen.ingestion.annotation.records import Label, LabelledText, PromptResponse
+from doyen.ingestion.annotation.tasks import excerpt_of, new_task_row, task_data
+from doyen.platform.core.manifest import short_id
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
+
+
+@dataclass
+class GoldReport:
+    """What became of the items.
+
+    Attributes:
+        made: tasks that are new.
+        hidden: tasks that were there already and are gold from now on.
+        unchanged: items that were gold already, with the same answer.
+    """
+
+    project: str
+    made: int = 0
+    hidden: int = 0
+    unchanged: int = 0
+
+
+def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> GoldReport:
+    """Put items with known answers among the project's tasks; repeating it changes nothing.
+
+    A task that shows the same text (and asks the same question) becomes gold itself, labelled or not; else one is made.
+
+    Raises:
+        NotFoundError: there is no such project.
+        LabelError: an answer is no valid label of its text; nothing was changed.
+    """
+    task_type = task_type_of(get_project(store, project))
+    report = GoldReport(project)
+    with store.session() as session:
+        tasks = _tasks_by_content(session, project)
+        for item in items:
+            prompt = item.label.prompt if isinstance(item.label, PromptResponse) else ""
+            row = tasks.get((item.text, prompt))
+            if row is None:
+                row = _new_task(session, project, item.text, prompt)
+                row.predictions = []
+                session.add(row)
+                tasks[item.text, prompt] = row
+                report.made += 1
+                row.gold = task_type.write(item.label, row.data)
+                continue
+            result = task_type.write(item.label, row.data)
+            report.hidden += row.gold is None
+            report.unchanged += row.gold == result
+            row.gold = result
+    return report
+
+
+def gold_labels(store: Store, project: str) -> dict[str, Label]:
+    """Return the known answers of a project by item id (the task's uid).
+
+    Raises:
+        NotFoundError: there is no such project.
+        LabelError: a stored answer does not fit the project's present description.
+    """
+    task_type = task_type_of(get_project(store, project))
+    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.gold.is_not(None))
+    with store.session() as session:
+        return {task.uid: task_type.read(task.gold or [], task.data) for task in session.scalars(query)}
+
+
+def _tasks_by_content(session: Session, project: str) -> dict[tuple[str, str], AnnotationTaskRow]:
+    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.state != "deleted")
+    return {(task.data["text"], task.data.get("prompt") or ""): task for task in session.scalars(query)}
+
+
+def _new_task(session: Session, project: str, text: str, prompt: str) -> AnnotationTaskRow:
+    """Return a task that looks like those that are made from chunks."""
+    found = session.execute(
+        select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.text == text).order_by(ChunkRow.chunk_id)
+    ).first()
+    excerpt = excerpt_of(*found) if found else Excerpt(text, source="", document_id="", version="", chunk_id="", start=0)
+    uid = short_id(project, excerpt.chunk_id or text, prompt)
+    return new_task_row(project, uid, excerpt, task_data(uid, excerpt, prompt))

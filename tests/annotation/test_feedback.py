@@ -1,0 +1,123 @@
+"""A thumb down or a correction becomes a filled-in task; once labelled it is a training pair that leads back to the answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import select
+
+from doyen.ingestion.annotation import create_project, labelled_pairs, project_status, pull, push
+from doyen.ingestion.annotation.feedback import feedback_tasks
+from doyen.platform.core.records import REFUSAL, Question
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationTaskRow, AnswerRow, FeedbackRow
+from doyen.platform.core.text import question_hash
+from doyen.platform.core.workspace import Workspace
+
+NAME = "from the chat"
+
+
+def passage(source: str, text: str, start: int) -> dict[str, object]:
+    place = {"source": source, "document_id": f"doc-{source}", "version": "v1", "chunk_id": f"{source}-0"}
+    return {**place, "start": start, "end": start + len(text), "page": 2, "heading": "Pumps", "score": 1.0, "text": text}
+
+
+@pytest.fixture
+def asked(workspace: Workspace, store: Store) -> Store:
+    """A project, and four answers of which three were found wrong."""
+    create_project(workspace, store, NAME)
+    passages = [
+        passage("manual.md", "The seal is replaced yearly. 😀", 10),
+        passage("notes.md", "Since May: every 4,000 h.", 0),
+    ]
+    told = {
+        "a1": ("How often is the seal replaced?", "Yearly."),
+        "a2": ("What is  ＰＮ 7?", "A pump."),
+        "a3": ("And the lamp?", REFUSAL),
+        "a4": ("Fine?", "Yes."),
+    }
+    with store.session() as session:
+        for number, (answer_id, (question, answer)) in enumerate(told.items()):
+            session.add(
+                AnswerRow(
+                    answer_id=answer_id,
+                    question=question,
+                    history=[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}],
+                    answer=answer,
+                    mode="rag",
+                    model="m",
+                    adapter=None,
+                    abstained=answer == REFUSAL,
+                    passages=passages if answer_id == "a1" else [],
+                    citations=[],
+                    created_at=f"2026-01-0{number + 1}",
+                )
+            )
+        session.flush()
+        for feedback_id, answer_id, rating, correction, comment in (
+            ("f1", "a1", -1, None, "outdated"),
+            ("f2", "a1", 0, "Every 4,000 h.", None),
+            ("f3", "a2", -1, None, None),
+            ("f4", "a3", -1, None, None),
+            ("f5", "a4", 1, None, "good"),
+        ):
+            row = FeedbackRow(
+                feedback_id=feedback_id, answer_id=answer_id, rating=rating, correction=correction, comment=comment
+            )
+            row.created_at = f"2026-02-{feedback_id}"
+            session.add(row)
+    return store
+
+
+def rows(store: Store) -> dict[str, AnnotationTaskRow]:
+    with store.session() as session:
+        return {str(row.origin["answer_id"]): row for row in session.scalars(select(AnnotationTaskRow)) if row.origin}
+
+
+def test_what_was_wrong_becomes_a_task_with_all_that_is_known(asked: Store) -> None:
+    report = feedback_tasks(asked, NAME)
+    assert (report.answers, report.made, report.known, report.frozen) == (3, 3, 0, 0)
+    made = rows(asked)
+    data, draft = made["a1"].data, made["a1"].predictions[0]
+    assert data["text"] == "The seal is replaced yearly. 😀\n\nSince May: every 4,000 h."
+    assert [data["text"][place["at"] :][: place["length"]] for place in data["passages"]] == data["text"].split("\n\n")
+    for said in ("[assistant, rag] Yearly.", "thumb down · outdated", "correction: Every 4,000 h.", "[user] Hello"):
+        assert said in data["conversation"]
+    assert data["history"][0] == {"role": "user", "content": "Hello"}
+    texts = {region["from_name"]: region["value"]["text"] for region in draft["result"]}
+    assert texts == {"prompt": ["How often is the seal replaced?"], "response": ["Every 4,000 h."]}
+    assert draft["score"] == 0.0, "served first"
+    assert made["a1"].origin == {"feedback_id": "f2", "answer_id": "a1"}
+    assert "response" not in {region["from_name"] for region in made["a3"].predictions[0]["result"]}, "a refusal is no draft"
+
+
+def test_repeating_adds_nothing_and_frozen_questions_stay_out(asked: Store) -> None:
+    frozen = [Question(id="q1", question="what is pn 7?", answers=["x"])]
+    assert question_hash("What is  ＰＮ 7?") == question_hash("what is pn 7?") != question_hash("what is pn 8?")
+    first, second = (feedback_tasks(asked, NAME, frozen) for _ in range(2))
+    assert (first.made, first.frozen) == (2, 1)
+    assert (second.made, second.known, second.frozen) == (0, 2, 1)
+    assert set(rows(asked)) == {"a1", "a3"}
+
+
+def test_once_labelled_it_is_a_pair_that_leads_back_to_the_answer(workspace: Workspace, asked: Store) -> None:
+    feedback_tasks(asked, NAME)
+    assert push(workspace, asked, NAME).sent == 3
+    home = workspace.annotation_folder / NAME
+    tasks = [json.loads(line) for line in (home / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
+    task = next(task for task in tasks if task["data"]["prompt"].startswith("How often"))
+    quote = "every 4,000 h"
+    start = task["data"]["text"].index(quote)
+    marked = {"start": start, "end": start + len(quote), "text": quote, "labels": ["evidence"]}
+    region = {"id": "e1", "from_name": "evidence", "to_name": "passage", "type": "labels", "value": marked}
+    task["annotations"] = [{"id": 1, "completed_by": "ada", "result": [region, *task["predictions"][0]["result"]]}]
+    (home / "labels.jsonl").write_text(json.dumps(task) + "\n")
+    assert pull(workspace, asked, NAME).problems == []
+    (pair,) = labelled_pairs(asked, NAME)
+    assert (pair.response, pair.evidence, pair.history[0].content) == ("Every 4,000 h.", [quote], "Hello")
+    assert pair.source == "notes.md", "the document in which the evidence was marked"
+    with asked.session() as session:
+        origin = session.get_one(AnnotationTaskRow, pair.group).origin
+        assert session.get_one(AnswerRow, origin["answer_id"]).answer == "Yearly."
+    assert project_status(asked, NAME).tasks == {"labelled": 1, "pushed": 2}
