@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support.format_labels import comparable, labelled_texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.format_labels import comparable, labelled_texts
 
 from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
 from doyen.ingestion.annotation.records import Entities, LabelledText, Tags

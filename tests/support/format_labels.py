@@ -20,14 +20,15 @@ from doyen.ingestion.annotation.records import (
 )
 from doyen.platform.core.records import REFUSAL
 
-PIECES = [
-    "Bob", "ran", "Zoë", "Cafe\u0301", "😀", "👩\u200d🔬", "e\u0301\u0323", "नमस्ते", " ", "  ", "\n", "\r\n", "\r", "\t", '"', "'",
-    "=1+1", "-", "@x", "|", "\\", "\\n", "#", ",", ";", "_", "\u2028", "\x85", "\xa0", "\ufeff", "http://a.example/b", "[", "]", "O",
-]  # fmt: skip
+WORD_PIECES = ["Bob", "ran", "Zoë", "Cafe\u0301", "😀", "👩\u200d🔬", "e\u0301\u0323", "नमस्ते", "http://a.example/b", "O", "_"]
+SIGN_PIECES = ['"', "'", "=1+1", "-", "@x", "|", "\\", "\\n", "#", ",", ";", "[", "]"]
+BLANK_PIECES = [" ", "  ", "\n", "\r\n", "\r", "\t", "\u2028", "\x85", "\xa0", "\ufeff"]
+PIECES = WORD_PIECES + SIGN_PIECES + BLANK_PIECES
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join)
 NAMES = st.sampled_from(["PER", "place name", "1", "[x]", "=y", "été", "a,b", "a|b", "_", "I-X", '"q"', "yes", "-7"])
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), TEXTS)
-META = st.dictionaries(st.sampled_from(["source", "page", "meta", "text", "label", "split"]), SCALARS | st.lists(SCALARS, max_size=2))
+KEYS = st.sampled_from(["source", "page", "meta", "text", "label", "split"])
+META = st.dictionaries(KEYS, SCALARS | st.lists(SCALARS, max_size=2))
 WORDS = TEXTS.filter(lambda text: bool(text.strip()))
 
 

@@ -204,7 +204,7 @@ def _region(number: int, raw: Row, text: str, losses: Losses) -> Region | None:
     start, end, token = found.start, found.end + 1, place.get("token")
     if isinstance(token, str) and 0 <= start < end:
         span = locate_span(text, start, end, token)
-        if span is None:
+        if span is None or (span.text[0], span.text[-1]) != (token[:1], token[-1:]):
             there = text[start:end]
             raise LabelError(
                 [f"{found.label!r} at {start} to {end - 1} says {token[:40]!r}, but the text has {there[:40]!r} there"]
