@@ -9,9 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-Task: TypeAlias = Hashable
+Task = TypeVar("Task", bound=Hashable)
 Votes: TypeAlias = Mapping[Task, Mapping[str, str]]
 """task → annotator → answer"""
 Model = Literal["dawid-skene", "mace"]
@@ -19,10 +19,12 @@ Model = Literal["dawid-skene", "mace"]
 ANSWERS_PER_LABEL = 5
 """Answers that an annotator must have given for each label, on average, for a whole confusion matrix to be fitted; with
 fewer the one-coin model, which gives each annotator a single error rate, is less astray."""
+ROUNDS = 100
+"""Most rounds of expectation and maximisation."""
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Generic[Task]):
     """What a model makes of the answers.
 
     Attributes:
@@ -35,16 +37,14 @@ class Fit:
     reliability: dict[str, float]
 
 
-def fit(votes: Votes, model: Model = "dawid-skene") -> Fit:
-    """Fit a model by expectation maximisation, started from the majority; deterministic.
+def fit(votes: Votes[Task], model: Model = "dawid-skene") -> Fit[Task]:
+    """Fit a model by expectation maximisation, deterministic.
 
     Args:
         votes: at least one answer of each task.
         model: which one.
     """
-    import numpy as np
     import pandas as pd
-    from crowdkit.aggregation import MACE, DawidSkene, OneCoinDawidSkene
 
     tasks = list(votes)
     rows = [(number, name, answer) for number, task in enumerate(tasks) for name, answer in sorted(votes[task].items())]
@@ -52,32 +52,39 @@ def fit(votes: Votes, model: Model = "dawid-skene") -> Fit:
     # in the order of appearance.
     workers = {name: code for code, name in enumerate(dict.fromkeys(name for _, name, _ in rows))}
     answers = {answer: code for code, answer in enumerate(dict.fromkeys(answer for _, _, answer in rows))}
-    names, spelled = list(workers), list(answers)
+    spelled = list(answers)
     if len(spelled) == 1:
-        return Fit(dict.fromkeys(tasks, (spelled[0], 1.0)), dict.fromkeys(sorted(names), 1.0))
-    data = pd.DataFrame(
-        [(number, workers[name], answers[answer]) for number, name, answer in rows], columns=["task", "worker", "label"]
-    )
+        return Fit(dict.fromkeys(tasks, (spelled[0], 1.0)), dict.fromkeys(sorted(workers), 1.0))
+    coded = [(number, workers[name], answers[answer]) for number, name, answer in rows]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if model == "mace":
-            # All its restarts begin at the same point (crowd-kit 1.4.2): one does as well.
-            fitted = MACE(n_restarts=1).fit(data)
-            trust = fitted.spamming_[:, 1]
-        elif len(rows) >= ANSWERS_PER_LABEL * len(names) * len(spelled):
-            fitted = DawidSkene(n_iter=100).fit(data)
-            errors, priors = fitted.errors_, fitted.priors_
-            trust = [
-                sum(priors[code] * errors.loc[(worker, code), code] for code in priors.index if (worker, code) in errors.index)
-                for worker in range(len(names))
-            ]
-        else:
-            fitted = OneCoinDawidSkene(n_iter=100).fit(data)
-            trust = fitted.skills_.loc[range(len(names))].to_numpy()
+        fitted, trust = _fit(pd.DataFrame(coded, columns=["task", "worker", "label"]), len(workers), len(spelled), model)
     chances = fitted.probas_.loc[range(len(tasks))]
     best = chances.to_numpy().argmax(1)
     verdicts = {
         task: (spelled[int(chances.columns[column])], float(chances.iat[number, column]))
         for number, (task, column) in enumerate(zip(tasks, best, strict=True))
     }
-    return Fit(verdicts, {name: float(np.clip(trust[workers[name]], 0, 1)) for name in sorted(names)})
+    return Fit(verdicts, {name: min(max(trust[workers[name]], 0.0), 1.0) for name in sorted(workers)})
+
+
+def _fit(data: Any, workers: int, labels: int, model: Model) -> tuple[Any, list[float]]:
+    """Return the fitted model and the reliability of each worker by code."""
+    from crowdkit.aggregation import MACE, DawidSkene, OneCoinDawidSkene
+
+    fitted: Any
+    if model == "mace":
+        # All its restarts begin at the same point (crowd-kit 1.4.2): one does as well.
+        fitted = MACE(n_restarts=1).fit(data)
+        return fitted, [float(knowing) for knowing in fitted.spamming_[:, 1]]
+    if len(data) < ANSWERS_PER_LABEL * workers * labels:
+        fitted = OneCoinDawidSkene(n_iter=ROUNDS).fit(data)
+        return fitted, [float(fitted.skills_[worker]) for worker in range(workers)]
+    fitted = DawidSkene(n_iter=ROUNDS).fit(data)
+    errors, priors = fitted.errors_, fitted.priors_
+    return fitted, [
+        float(
+            sum(priors[label] * errors.loc[(worker, label), label] for label in priors.index if (worker, label) in errors.index)
+        )
+        for worker in range(workers)
+    ]

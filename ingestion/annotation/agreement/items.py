@@ -52,7 +52,7 @@ class Item:
         Raises:
             InputError: a label is of another type.
         """
-        found = []
+        found: list[L] = []
         for entry in self.labels:
             if not isinstance(entry.label, kind):
                 raise InputError(

@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from doyen.ingestion.annotation.agreement import crowd
 from doyen.ingestion.annotation.agreement.crowd import Model
@@ -14,6 +15,9 @@ from doyen.ingestion.annotation.agreement.items import Item, gather
 from doyen.ingestion.annotation.agreement.matching import token_f1
 from doyen.ingestion.annotation.agreement.votes import NO, Anatomy, Key, anatomy, votes_of
 from doyen.ingestion.annotation.records import Classes, Label, LabelledText, PromptResponse
+
+Task: TypeAlias = tuple[str, Key]
+"""item_id and decision"""
 
 ASSUMED = 0.8
 """Reliability of an annotator about whom nothing is known."""
@@ -109,10 +113,12 @@ def judge(items: Sequence[Item], known: Mapping[str, float] | None = None, *, mo
     taken_apart = anatomy_of(items)
     if taken_apart is None:
         return Judgement(_given(_similarity(items), known), "closest")
-    votes = {(item.item_id, key): own for item in items for key, own in votes_of(item, taken_apart).items()}
+    votes: dict[Task, dict[str, str]] = {
+        (item.item_id, key): own for item in items for key, own in votes_of(item, taken_apart).items()
+    }
     shared = {task: own for task, own in votes.items() if len(own) > 1}
     seen = _items_shared(items)
-    modelled: dict[crowd.Task, tuple[str, float]] = {}
+    modelled: dict[Task, tuple[str, float]] = {}
     method = "majority"
     if _enough(shared):
         fitted = crowd.fit(shared, model)
@@ -167,13 +173,13 @@ def weigh(answers: Mapping[str, str], trust: Mapping[str, float], kinds: int) ->
     return best, chances[best] / (sum(chances.values()) + max(others, 0.0))
 
 
-def _enough(shared: crowd.Votes) -> bool:
+def _enough(shared: crowd.Votes[Task]) -> bool:
     """Whether a model can tell the annotators apart: two who differ could each be the one who errs."""
     counts = Counter(name for own in shared.values() for name in own)
     return sum(times >= FEWEST_SHARED for times in counts.values()) >= 3
 
 
-def _agreement(shared: crowd.Votes) -> dict[str, float]:
+def _agreement(shared: crowd.Votes[Task]) -> dict[str, float]:
     """Return the square root of the share of others' answers that each annotator's equal."""
     same: dict[str, list[float]] = defaultdict(list)
     for own in shared.values():

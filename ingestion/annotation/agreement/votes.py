@@ -6,7 +6,7 @@ out. Free text has no such parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -121,7 +121,7 @@ def _marked(outcomes: Parts) -> list[Key]:
     return sorted(key for key, answer in outcomes.items() if answer == YES)
 
 
-def _regions(found: Iterable[Sequence[Any]]) -> tuple[Region, ...]:
+def _regions(found: Iterable[tuple[Any, ...]]) -> tuple[Region, ...]:
     return tuple(Region(f"r{number}", start, end, label) for number, (start, end, label) in enumerate(sorted(found), start=1))
 
 
