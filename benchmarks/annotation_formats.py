@@ -3,7 +3,7 @@
     python benchmarks/annotation_formats.py [--rows 100000]
 
 Labels are made lazily, written, and read back with the check of the whole file that an import makes first. Each format
-runs in a process of its own. The bars: under 20 seconds for both ways, and at 100,000 rows at most 40 MB more memory than
+runs in a process of its own. The bars: under 20 seconds of processor time for both ways, and at 100,000 rows at most 40 MB more memory than
 at a tenth of them (Parquet keeps a description of each row group until the end).
 """
 
@@ -41,7 +41,7 @@ def label_of(kind: str, number: int) -> Label:
 
 
 def measure(name: str, rows: int) -> tuple[float, float, float]:
-    """Return seconds of export, seconds of import, and peak memory in MB of a fresh process."""
+    """Return processor seconds of export and of import, and peak memory in MB of a fresh process."""
     command = [sys.executable, __file__, "--one", name, "--rows", str(rows)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     out, back, memory = (float(part) for part in done.stdout.split())
@@ -53,11 +53,11 @@ def run_one(name: str, rows: int) -> None:
     kind = next(kind for kind in ("entities", "pos", "classification") if kind in FORMATS[name].kinds)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "labels"
-        started = time.perf_counter()
+        started = time.process_time()
         FORMATS[name].write(labels(kind, rows), path, Losses())
-        written = time.perf_counter()
+        written = time.process_time()
         count = sum(1 for _ in read_labels(path, name, kind, Losses()))
-        read = time.perf_counter()
+        read = time.process_time()
     assert count == rows, f"{count} of {rows} came back"
     print(written - started, read - written, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

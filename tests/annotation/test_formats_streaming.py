@@ -8,37 +8,37 @@ from pathlib import Path
 
 import pytest
 
-from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
+from doyen.ingestion.annotation.formats import FORMATS, Losses
 from doyen.ingestion.annotation.records import Classes, Entities, Label, LabelledText, Region, Tags
 
 ROWS = 5_000
-WORDS = 60
-"""Words of five letters in each text: all texts together are ten times as large as what may be held."""
-MOST_BYTES = 4_000_000
+WORDS = 10
+"""Words of fifty letters in each text: the labels together take far more memory than may be held."""
+MOST_BYTES = 3_000_000
 
 
 def labels(kind: str) -> Iterator[LabelledText]:
     for number in range(ROWS):
-        words = [f"w{(number * 31 + position) % 9973:04d}" for position in range(WORDS)]
+        words = [f"{(number * 31 + position) % 9973:050d}" for position in range(WORDS)]
         yield LabelledText(f"item {number}", " ".join(words), label_of(kind, number), "ann@example.com", "", {"page": number})
 
 
 def label_of(kind: str, number: int) -> Label:
-    marked = tuple(Region(str(n), n * 6, n * 6 + 5, "AB"[n % 2]) for n in range(WORDS))
+    marked = tuple(Region(str(n), n * 51, n * 51 + 50, "AB"[n % 2]) for n in range(WORDS))
     if kind == "classification":
         return Classes(("even" if number % 2 else "odd",))
-    return Tags(marked) if kind == "pos" else Entities(marked[:: WORDS // 2])
+    return Tags(marked) if kind == "pos" else Entities(marked[::5])
 
 
 @pytest.mark.parametrize("name", [name for name, found in FORMATS.items() if found.writes])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
     kind = next(kind for kind in ("entities", "pos", "classification") if kind in FORMATS[name].kinds)
     FORMATS[name].write((item for item, _ in zip(labels(kind), range(5), strict=False)), tmp_path / "warm", Losses())
-    count = sum(1 for _ in read_labels(tmp_path / "warm", name, kind, Losses()))
+    assert sum(1 for _ in FORMATS[name].read(tmp_path / "warm", kind, Losses())) == 5
     tracemalloc.start()
     try:
         FORMATS[name].write(labels(kind), tmp_path / "all", Losses())
-        count = sum(1 for _ in read_labels(tmp_path / "all", name, kind, Losses()))
+        count = sum(1 for _ in FORMATS[name].read(tmp_path / "all", kind, Losses()))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -56,7 +56,7 @@ def relations(draw: Any, marked: tuple[Region, ...], labels: Any) -> tuple[Relat
 @st.composite
 def label_of(draw: Any, kind: str, text: str) -> Label:
     if kind == "classification":
-        return Classes(tuple(draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))))
+        return Classes(tuple(draw(st.lists(NAMES, min_size=0, max_size=3, unique=True))))
     if kind == "sentiment":
         return Classes((draw(st.sampled_from(["positive", "neutral", "negative"])),))
     if kind == "pos":

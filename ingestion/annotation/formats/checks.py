@@ -100,8 +100,6 @@ def _relations_of(label: Label) -> tuple[Relation, ...]:
 
 
 def _class_problems(label: Classes) -> list[str]:
-    if not label.labels:
-        return ["it has no class"]
     problems = ["a class has no name"] if not all(label.labels) else []
     twice = [name for name, count in Counter(label.labels).items() if count > 1]
     return problems + [f"class {name!r} is given twice" for name in twice]

@@ -2,7 +2,8 @@
 
 Offsets count code points and ``end`` is exclusive. Whatever else stands on a line is the example's metadata, which Doccano
 keeps and exports again on the same level: our own fields travel there. Column names of other projects are known too:
-``label`` and the older ``labels``, ``entities``, ``cats``, ``annotations``.
+``label`` and the older ``labels``, ``entities``, ``cats``, ``annotations``. An empty list of classes means that nobody labelled
+the text, unless the line is an export of ours.
 """
 
 from __future__ import annotations
@@ -48,14 +49,9 @@ class DoccanoFormat:
     def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
         """Yield the labels of an export; examples without a label are left out."""
 
-        def parse(row: Row) -> Iterable[LabelledText]:
-            if row.get("Comments"):
-                losses.drop("comment", len(row["Comments"]))
-            if kind == "prompt-response":
-                return _read_answers(row, losses)
-            return _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, kind, losses)
-
-        return read_objects(path, parse, 'one JSON object a line, as {"text": "…", "label": […]}')
+        return read_objects(
+            path, lambda row: read_row(row, kind, losses), 'one JSON object a line, as {"text": "…", "label": […]}'
+        )
 
     def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
         """Write the labels as Doccano imports them; without any relation, in the plain form ``[start, end, label]``."""
@@ -75,6 +71,15 @@ class DoccanoFormat:
                     stream.write(json_line(_without_relations(json.loads(line))))
         finally:
             spool.unlink(missing_ok=True)
+
+
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of one example, as its line in an export describes it. Raises LabelError."""
+    if row.get("Comments"):
+        losses.drop("comment", len(row["Comments"]))
+    if kind == "prompt-response":
+        return _read_answers(row, losses)
+    return _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, kind, losses)
 
 
 def _row(item: LabelledText, losses: Losses) -> Row:
@@ -107,7 +112,7 @@ def _read_classes(row: Row, losses: Losses) -> Iterator[LabelledText]:
         raise LabelError([f"it has none of the columns {', '.join(TEXTUAL)}"])
     _drop_others(row, key, losses)
     classes = _texts(row, key)
-    if not classes:
+    if not classes and "item_id" not in row:
         losses.skip(UNLABELLED)
         return
     yield labelled(row, string(row, "text"), Classes(tuple(classes)), ("text", "Comments", *COLUMNS))

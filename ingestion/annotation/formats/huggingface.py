@@ -241,7 +241,7 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         yield _read_prompt(row)
     elif kind in CLASS_KINDS:
         text, column = _column(row, TEXTS), _column(row, CLASSES)
-        if row[column] in (None, []):
+        if row[column] is None:
             losses.skip("it has no label")
             return
         yield labelled(row, string(row, text), Classes(tuple(names(row[column], column))), (text, column))

@@ -121,7 +121,8 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         raise LabelError(["it has no 'data_row'"])
     text = string(data_row, "row_data")
     details = data_row.get("details")
-    if ADDRESS.fullmatch(text) and not (isinstance(details, dict) and details.get(INLINE)):
+    ours = isinstance(details, dict) and bool(details.get(INLINE))
+    if ADDRESS.fullmatch(text) and not ours:
         losses.skip("row_data is an address and the text lies elsewhere: export the rows with their text")
         return
     meta = {
@@ -143,6 +144,8 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
             losses.skip("the annotator skipped it")
             continue
         found = _read_label(raw.get("annotations"), text, kind, losses)
+        if found is None and ours and kind in CLASS_KINDS:
+            found = text, Classes(())
         if found is None:
             losses.skip(f"the label has nothing of type {kind}")
             continue
@@ -183,8 +186,7 @@ def _classes(answers: list[Row], losses: Losses) -> list[str]:
     for answer in answers:
         options = objects(answer.get("checklist_answers"), "checklist_answers")
         options = options or ([answer["radio_answer"]] if isinstance(answer.get("radio_answer"), dict) else [])
-        if not options:
-            losses.drop("free-text answer")
+        losses.drop("free-text answer", int("text_answer" in answer))
         for option in options:
             losses.drop("nested classification", len(option.get("classifications") or []))
             chosen.append(string(option, "name"))

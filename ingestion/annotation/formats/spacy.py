@@ -99,7 +99,7 @@ def _read_classes(row: Row, losses: Losses) -> Label | None:
         chosen = names(row["label"], "label")
     else:
         raise LabelError(["it has neither 'cats' nor 'accept' nor 'label'"])
-    if not chosen:
+    if not chosen and "item_id" not in row:
         losses.skip("no category is chosen")
         return None
     return Classes(tuple(chosen))

@@ -29,7 +29,7 @@ def tokens(text: str, cuts: set[int]) -> Iterator[tuple[int, int]]:
 @lru_cache(maxsize=1)
 def _pattern() -> re.Pattern[str]:
     marks = "".join(re.escape(chr(code)) for code in (*range(_LAST_WITH_MARKS), *_SELECTORS) if _is_mark(code))
-    return re.compile(rf"(?:\w[{marks}]*)+|\S[{marks}]*")
+    return re.compile(rf"\w+(?:[{marks}]+\w*)*|\S[{marks}]*")
 
 
 def _is_mark(code: int) -> bool:
