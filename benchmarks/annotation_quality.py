@@ -29,7 +29,8 @@ from typing import Any
 
 import agreement_oracles as oracles
 
-from doyen.ingestion.annotation.agreement import AgreementReport, agreement_report, disputed
+from doyen.ingestion.annotation.agreement import AgreementReport, agreement_report, consensus, disputed, reliability
+from doyen.ingestion.annotation.agreement.differences import difference
 from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
 
 ITEMS, NOISE, ADJUDICATED, SEED = 300, 0.12, 0.15, 12
@@ -271,6 +272,24 @@ def recovered(labels: Sequence[LabelledText], errors: dict[str, int]) -> dict[st
     }
 
 
+def agreed_by_three(data: DataSet, items: Sequence[LabelledText], damage: Damage) -> dict[str, Any]:
+    """Return the share of wrong labels of three annotators, who all err on 12% of the parts, and of their consensus."""
+    labels = [annotate(items, damage, name, "parts", SEED + number)[0] for number, name in enumerate(("A", "B", "C"))]
+    found = consensus([label for own in labels for label in own])
+    trust = reliability([label for own in labels for label in own])
+    return {
+        "single": sum(_wrong(own, items) for own in labels) / len(labels),
+        "consensus": _wrong([replace(item, label=found[item.item_id].label) for item in items], items),
+        "method": found[items[0].item_id].method,
+        "reliability": {name: own.value for name, own in trust.items()},
+    }
+
+
+def _wrong(labels: Sequence[LabelledText], items: Sequence[LabelledText]) -> float:
+    """Return the share of labels that differ from the right ones in anything."""
+    return sum(difference(mine.label, right.label).apart > 0 for mine, right in zip(labels, items, strict=True)) / len(items)
+
+
 def flatten(report: AgreementReport) -> dict[str, float]:
     """Return all overall and per-label values by name."""
     [pair] = report.pairs.values()
@@ -301,6 +320,7 @@ def measure(data: DataSet, folder: Path) -> dict[str, Any]:
     second, yours = annotate(items, damage, NOISY, "items", SEED + 2)
     both = {item_id: mine[item_id] + yours[item_id] for item_id in mine}
     found["readings"]["both err"] = recovered([*first, *second], both)
+    found["three"] = agreed_by_three(data, items, damage)
     return found
 
 
@@ -317,6 +337,12 @@ def show(name: str, found: dict[str, Any]) -> bool:
             f"  {reading:<9} {own['errors']} errors in {own['damaged_items']} items; {own['adjudicated']} adjudicated: "
             f"{own['recovered']:.1%} recovered (no ranking can pass {own['ceiling']:.1%})"
         )
+    three = found["three"]
+    trust = ", ".join(f"{value:.2f}" for value in three["reliability"].values())
+    print(
+        f"  three annotators who err on {NOISE:.0%} of the parts: {three['single']:.1%} of their labels are wrong somewhere, "
+        f"{three['consensus']:.1%} of the consensus ({three['method']}); estimated reliability {trust}"
+    )
     readings = found["readings"]
     exact = all(own["gap"] <= GAP_BAR for own in readings.values() if "gap" in own)
     enough = readings["items"]["recovered"] >= RECOVERED_BAR

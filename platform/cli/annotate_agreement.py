@@ -36,7 +36,7 @@ def agreement(
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = agreement_report(
-            labelled_texts(session.store, project, decided=False),
+            labelled_texts(session.store, project, decided=False, gold=True),
             get_project(session.store, project).task_type,
             gold=gold_labels(session.store, project),
             period="month" if period is Period.month else "week",
