@@ -8,12 +8,19 @@ from typing import Annotated
 
 import typer
 
+from doyen.platform.cli.annotate_agreement import agreement
+from doyen.platform.cli.annotate_review import adjudicate, feedback, gold
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.core.records import Pair, read_records
 
 app = typer.Typer(
     help="Annotation: tasks from chunks, exchange with Label Studio or files, labels as pairs.", no_args_is_help=True
 )
+app.command()(agreement)
+
+app.command()(adjudicate)
+app.command()(gold)
+app.command()(feedback)
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 
@@ -25,7 +32,10 @@ def _counts(counts: dict[str, int]) -> str:
 @app.command()
 def create(
     project: ProjectOption,
-    task_type: Annotated[str, typer.Option("--type", help="Task type.")] = "prompt-response",
+    task_type: Annotated[str | None, typer.Option("--type", help="Task type; default: the description's.")] = None,
+    description: Annotated[
+        Path | None, typer.Option(help="Labels and guideline (TOML); default: the project's, else the type's own.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Most new tasks to make; default: one for each chunk.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only chunks of this document; may be repeated.")] = None,
     webhook: Annotated[
@@ -36,11 +46,12 @@ def create(
     debug: DebugOption = False,
 ) -> None:
     """Make or update a project and its tasks: one for each chunk without one, with a draft as prediction."""
-    from doyen.ingestion.annotation import create_project, draft_tasks, project_status
+    from doyen.ingestion.annotation import create_project, draft_tasks, project_status, read_description
     from doyen.ingestion.annotation.webhooks import register_webhook
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        create_project(session.workspace, session.store, project, task_type)
+        described = read_description(description) if description else None
+        create_project(session.workspace, session.store, project, task_type, described)
         if webhook:
             register_webhook(session.workspace, session.store, project, webhook)
         made = draft_tasks(session.store, project, limit=limit, sources=source or (), reporter=session.reporter)
@@ -51,13 +62,19 @@ def create(
 
 @app.command()
 def push(
-    project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
+    project: ProjectOption,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Send the drafts of open tasks again: they decide the order.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
-    """Send the tasks that are not there yet."""
+    """Send the tasks that are not there yet; the least certain drafts are served first."""
     from doyen.ingestion.annotation import push as push_tasks
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = push_tasks(session.workspace, session.store, project, reporter=session.reporter)
+        report = push_tasks(session.workspace, session.store, project, scores=scores, reporter=session.reporter)
         session.emit(
             asdict(report), f"{report.sent} tasks sent to {report.location}, {report.already_there} were there already."
         )
@@ -76,6 +93,8 @@ def pull(
             f"{report.added} new labels, {report.updated} updated, {report.removed} removed from {report.location}; "
             f"{report.skipped} tasks skipped by annotators, {report.deleted_tasks} deleted, {report.foreign_tasks} not ours."
         )
+        if report.decisions:
+            counts += f"\n{report.decisions} decisions of experts are new."
         session.emit(asdict(report), "\n".join([counts, *report.problems]))
 
 
