@@ -1,46 +1,53 @@
 """Annotation: tasks from chunks, exchange with Label Studio or files, and labels as training pairs."""
 
-from doyen.ingestion.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelError, TaskType
+from doyen.ingestion.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelError, Proposal, TaskType
 from doyen.ingestion.annotation.create import create_project
-from doyen.ingestion.annotation.labels import (
-    ImportReport,
-    Labels,
-    export_pairs,
-    import_pairs,
-    labelled_pairs,
-    read_labels,
-)
+from doyen.ingestion.annotation.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
+from doyen.ingestion.annotation.drafting import ModelDrafter, RuleDrafter
+from doyen.ingestion.annotation.labels import Labels, export_pairs, export_rows, labelled_pairs, labelled_texts, read_labels
 from doyen.ingestion.annotation.orphans import Orphan, OrphanedLabels
+from doyen.ingestion.annotation.pair_import import ImportReport, import_pairs
 from doyen.ingestion.annotation.projects import get_project, list_projects
 from doyen.ingestion.annotation.puller import PullReport
 from doyen.ingestion.annotation.status import ProjectStatus, project_status
 from doyen.ingestion.annotation.sync import PushReport, pull, push
+from doyen.ingestion.annotation.task_types import get_task_type
 from doyen.ingestion.annotation.tasks import draft_tasks, prompt_tasks
 
 __all__ = [
     "Backend",
+    "DescriptionError",
     "Draft",
     "Drafter",
     "Excerpt",
     "ImportReport",
+    "LabelDescription",
     "LabelError",
     "Labels",
+    "ModelDrafter",
     "Orphan",
     "OrphanedLabels",
     "ProjectStatus",
+    "Proposal",
     "PullReport",
     "PushReport",
+    "RuleDrafter",
+    "TaskDescription",
     "TaskType",
     "create_project",
     "draft_tasks",
     "export_pairs",
+    "export_rows",
     "get_project",
+    "get_task_type",
     "import_pairs",
     "labelled_pairs",
+    "labelled_texts",
     "list_projects",
     "project_status",
     "prompt_tasks",
     "pull",
     "push",
+    "read_description",
     "read_labels",
 ]

@@ -57,10 +57,11 @@ class Proposal:
     """A label that a model or a rule proposes, for a person to correct.
 
     Attributes:
+        label: None where nothing is proposed, but the text is worth labelling.
         score: certainty from 0 to 1; Label Studio's uncertainty sampling serves low ones first.
     """
 
-    label: Label
+    label: Label | None
     score: float
 
 
@@ -206,9 +207,7 @@ class TaskType(Protocol):
     def prediction(self, label: Label, score: float, data: dict[str, Any], version: str) -> dict[str, Any]:
         """Return a proposed label as a Label Studio prediction of that version, with its certainty from 0 to 1."""
 
-    def to_pairs(
-        self, label: Label, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str
-    ) -> list[Pair]:
+    def to_pairs(self, label: Label, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> list[Pair]:
         """Return the label in instruction form, as training pairs of one group."""
 
     def row(self, label: Label, data: dict[str, Any]) -> dict[str, Any]:

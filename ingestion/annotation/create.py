@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Backend
+from doyen.ingestion.annotation.descriptions import TaskDescription
 from doyen.ingestion.annotation.orphans import OrphanedLabels, config_values, find_orphans, missing_values
-from doyen.ingestion.annotation.projects import IMPORTED, KEPT, open_backend, project_marker, sync_lock
+from doyen.ingestion.annotation.projects import IMPORTED, KEPT, open_backend, project_marker, sync_lock, task_type_of
 from doyen.ingestion.annotation.status import ProjectStatus, project_status
 from doyen.ingestion.annotation.sync import pull_unlocked
 from doyen.ingestion.annotation.task_types import get_task_type
@@ -31,7 +31,7 @@ def create_project(
     store: Store,
     name: str,
     task_type: str | None = None,
-    description: Any | None = None,
+    description: TaskDescription | None = None,
 ) -> ProjectStatus:
     """Make the project here and at its backend, or bring an existing one up to date; safe to repeat.
 
@@ -45,6 +45,7 @@ def create_project(
     Raises:
         InputError: the name cannot be used, or the project exists with another task type.
         NotFoundError: there is no such task type.
+        DescriptionError: the type has no default description and none was given.
         OrphanedLabels: labels here or over there use what the new description drops; nothing was changed.
         ServiceError: the server failed.
     """
@@ -57,10 +58,11 @@ def create_project(
         with store.session() as session:
             row = session.get(AnnotationProjectRow, name)
         task_type = _choose_type(row, name, task_type, description)
-        kind = get_task_type(task_type)
+        kind = task_type_of(row) if row is not None and description is None else get_task_type(task_type, description)
         if row is not None and row.config != kind.config:
             _check_orphans(workspace, store, row, backend, kind.config)
-        fresh = AnnotationProjectRow(name=name, task_type=task_type, config=kind.config, description={})
+        stored = kind.description.model_dump(mode="json")
+        fresh = AnnotationProjectRow(name=name, task_type=task_type, config=kind.config, description=stored)
         settle(workspace, store, backend, fresh)
     return project_status(store, name)
 
@@ -86,7 +88,9 @@ def settle(workspace: Workspace, store: Store, backend: Backend, wanted: Annotat
         row.purpose, row.parent = wanted.purpose or "annotation", wanted.parent
 
 
-def _choose_type(row: AnnotationProjectRow | None, name: str, task_type: str | None, description: Any | None) -> str:
+def _choose_type(
+    row: AnnotationProjectRow | None, name: str, task_type: str | None, description: TaskDescription | None
+) -> str:
     described = description.type if description is not None else None
     if task_type and described and task_type != described:
         raise InputError(f"the description is one of task type {described}, not {task_type}: leave --type out")

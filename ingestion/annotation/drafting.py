@@ -1,101 +1,64 @@
-"""Drafts by rule: a question and its answer from one telling sentence of a passage, where no model is at hand."""
+"""Drafters: what proposes labels for people to correct, by rule or through a model that is brought along."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
-from doyen.ingestion.annotation.contracts import Draft, Excerpt
+from doyen.ingestion.annotation.contracts import Draft, Excerpt, Proposal, TaskType
+from doyen.ingestion.annotation.question_rules import draft_question
 
-MIN_WORDS, MAX_WORDS = 5, 45
-MIN_SCORE = 0.2
-
-_SENTENCE = re.compile(r"[^\n.!?]+(?:[.!?](?!\s|$)[^\n.!?]*)*[.!?]?")
-_BULLET = re.compile(r"^\s*(?:[-*•>]|\d+[.)]|#+)\s+")
-_CODE = re.compile(r"\b(?:[A-Z][A-Za-z]*[-./]?\d[\w./-]*|\d+-\d[\w-]*)\b")
-"""Part numbers, error codes, model names: E-41, FSN-2024-02, H7, 410-778."""
-_NUMBER = re.compile(r"\d")
-_OBLIGATION = re.compile(r"\b(?:must|shall|should|never|always|only|required|do not)\b", re.IGNORECASE)
-_SUBJECT = re.compile(
-    r"^(?P<subject>(?:The|A|An|Each|Every|All|This|Our)?\s?[\w/'’-]+(?: [\w/'’-]+){0,6}?)"
-    r" (?P<verb>is|are|was|were|must|shall|should|can|may|will|has|have)\b (?P<rest>.+)$"
-)
-_COPULAS = {"is", "are", "was", "were"}
-_PRONOUNS = {
-    "it",
-    "this",
-    "that",
-    "these",
-    "those",
-    "they",
-    "there",
-    "which",
-    "we",
-    "you",
-    "he",
-    "she",
-    "who",
-    "what",
-    "if",
-    "when",
-}
+MODEL_SCORE = 0.5
+"""Certainty of a model's draft where the caller knows no better."""
 
 
 class RuleDrafter:
-    """Implements ``Drafter`` without a model: deterministic, and only as clever as its rules."""
+    """Implements ``Drafter`` without a model: deterministic, and only as clever as its rules.
+
+    Args:
+        task_type: default: questions and answers.
+    """
 
     version = "rules-1"
 
-    def draft(self, excerpt: Excerpt) -> Draft | None:
-        """Return a draft on the most telling sentence: numbers, codes and obligations count; None where none tells."""
-        best = max(_sentences(excerpt.text), key=_weight, default=None)
-        if best is None or _weight(best) < MIN_SCORE:
+    def __init__(self, task_type: TaskType | None = None) -> None:
+        self._task_type = task_type
+
+    def draft(self, excerpt: Excerpt) -> Draft | Proposal | None:
+        """Return the label that the rules of the task type propose."""
+        return self._task_type.propose(excerpt) if self._task_type is not None else draft_question(excerpt)
+
+
+class ModelDrafter:
+    """Implements ``Drafter`` with a model: it is asked in the instruction form that its training uses, too.
+
+    Args:
+        ask: takes a prompt and returns the model's answer; may raise, which ends the drafting.
+        score: certainty from 0 to 1 of an answer to a prompt, or one number for all.
+        version: the model's name, stored with each prediction.
+    """
+
+    def __init__(
+        self,
+        task_type: TaskType,
+        ask: Callable[[str], str],
+        *,
+        version: str,
+        score: Callable[[str, str], float] | float = MODEL_SCORE,
+    ) -> None:
+        self._task_type, self._ask, self._score, self._version = task_type, ask, score, version
+
+    @property
+    def version(self) -> str:
+        """The model's name."""
+        return self._version
+
+    def draft(self, excerpt: Excerpt) -> Proposal | None:
+        """Return what is sound of the model's answer; nothing of it: no label. None for an empty text."""
+        if not excerpt.text.strip():
             return None
-        return Draft(_question(best, excerpt), best, round(_weight(best), 3), evidence=(best,))
-
-
-def _sentences(text: str) -> list[str]:
-    """Return the sentences as exact substrings, without bullets and heading marks; table rows and fragments left out."""
-    found = []
-    for match in _SENTENCE.finditer(text):
-        sentence = match.group().strip()
-        if bullet := _BULLET.match(sentence):
-            sentence = sentence[bullet.end() :]
-        words = len(sentence.split())
-        if MIN_WORDS <= words <= MAX_WORDS and "|" not in sentence and not sentence.endswith((":", "?")):
-            found.append(sentence)
-    return found
-
-
-def _weight(sentence: str) -> float:
-    """Return how much a sentence tells, from 0 to 1."""
-    weight = 0.1
-    weight += 0.3 if _CODE.search(sentence) else 0.0
-    weight += 0.25 if _NUMBER.search(sentence) else 0.0
-    weight += 0.15 if _OBLIGATION.search(sentence) else 0.0
-    weight += 0.15 if _SUBJECT.match(sentence) else 0.0
-    weight += 0.05 if sentence.endswith(".") else 0.0
-    return min(weight, 1.0)
-
-
-def _question(sentence: str, excerpt: Excerpt) -> str:
-    match = _SUBJECT.match(sentence)
-    if match and match["subject"].split()[0].lower() not in _PRONOUNS:
-        subject, verb = _lower_first(match["subject"].strip()), match["verb"]
-        if verb in _COPULAS and _states_a_value(match["rest"]):
-            return f"What {verb} {subject}?"
-        return f"What applies to {subject}?"
-    if code := _CODE.search(sentence):
-        return f"What do the documents say about {code.group()}?"
-    topic = excerpt.heading.split(" > ")[-1].strip() or excerpt.source.rsplit("/", 1)[-1]
-    return f"What does “{topic}” say?"
-
-
-def _states_a_value(rest: str) -> bool:
-    """Whether the words after the copula name what the subject is ('12 months', 'the seal'), not what happens to it."""
-    return bool(re.match(r"(?:about |at most |at least |only )?(?:\d|the |an? )", rest))
-
-
-def _lower_first(text: str) -> str:
-    """Lower-case a leading article, and nothing that may be a name or a code."""
-    first, _, rest = text.partition(" ")
-    return f"{first.lower()} {rest}" if first in {"The", "A", "An", "Each", "Every", "All", "This", "Our"} and rest else text
+        prompt = self._task_type.instruction(excerpt.text)
+        answer = self._ask(prompt)
+        label, _ = self._task_type.parse(answer, excerpt.text)
+        if label is None:
+            return Proposal(None, 0.0)
+        return Proposal(label, self._score(prompt, answer) if callable(self._score) else self._score)

@@ -1,31 +1,26 @@
-"""Labels as training pairs: reading them from the store, and pairs files in and out."""
+"""Labels out of the store: as typed labels, in instruction form for training, and as plain rows for classifiers."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Excerpt, LabelError, TaskType
-from doyen.ingestion.annotation.offsets import find_quotes
-from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock
-from doyen.ingestion.annotation.task_types import get_task_type
-from doyen.ingestion.annotation.tasks import new_task_row, task_data
-from doyen.ingestion.annotation.versions import store_version
-from doyen.platform.core.files import write_text_atomic
-from doyen.platform.core.manifest import canonical_json, short_id
-from doyen.platform.core.progress import Reporter, Silent
+from doyen.ingestion.annotation.contracts import LabelError, Result
+from doyen.ingestion.annotation.projects import IMPORTED, get_project, task_type_of
+from doyen.ingestion.annotation.records import LabelledText
+from doyen.platform.core.files import open_atomic, write_text_atomic
+from doyen.platform.core.manifest import short_id
 from doyen.platform.core.records import Pair
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.core.workspace import Workspace
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 
-IMPORT_BATCH = 200
+READ_BATCH = 500
+LINEAGE = ("source", "document_id", "version", "chunk_id", "start", "page", "heading", "group")
+"""What of a task's data goes with its label."""
 
 
 @dataclass
@@ -41,58 +36,80 @@ class Labels:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass
-class ImportReport:
-    """What an import did.
-
-    Attributes:
-        unplaced_quotes: evidence quotes that the shown passage does not hold; they are kept as further quotes.
-        without_document: pairs whose source is not among the ingested documents.
-    """
-
-    project: str
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    unplaced_quotes: int = 0
-    without_document: int = 0
-
-
 def read_labels(store: Store, project: str) -> Labels:
-    """Read the current labels of a project as pairs.
+    """Read the labels of a project as training pairs; where a task was decided, the decision stands for its labels.
 
     Raises:
         NotFoundError: there is no such project.
     """
-    task_type = get_task_type(get_project(store, project).task_type)
+    task_type = task_type_of(get_project(store, project))
     labels = Labels()
-    with store.session() as session:
-        query = (
-            select(AnnotationRow, AnnotationTaskRow)
-            .join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
-            .where(AnnotationTaskRow.project == project, AnnotationRow.current)
+    for stored in _stored_labels(store, project, decided=True):
+        try:
+            label = task_type.read(stored.result, stored.task.data)
+        except LabelError as error:
+            labels.problems += [f"task {stored.task.uid}, label of {stored.annotator}: {p}" for p in error.problems]
+            continue
+        labels.pairs += task_type.to_pairs(
+            label, stored.task.data, pair_id=stored.identity, annotator=stored.annotator, created_at=stored.created_at
         )
-        for annotation, task in session.execute(query):
-            try:
-                pair = task_type.to_pair(
-                    annotation.result,
-                    task.data,
-                    pair_id=_pair_id(annotation),
-                    annotator=annotation.annotator,
-                    created_at=annotation.created_at,
-                )
-            except LabelError as error:
-                labels.problems += [f"task {task.uid}, label of {annotation.annotator}: {p}" for p in error.problems]
-                continue
-            labels.pairs.append(pair)
     labels.pairs.sort(key=lambda pair: pair.id)
     labels.problems.sort()
     return labels
 
 
 def labelled_pairs(store: Store, project: str) -> list[Pair]:
-    """Return the valid current labels of a project, ordered by id. Raises NotFoundError."""
+    """Return the valid labels of a project in instruction form, ordered by id, as ``read_labels`` finds them.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
     return read_labels(store, project).pairs
+
+
+def labelled_texts(store: Store, project: str, *, decided: bool = True, gold: bool = False) -> Iterator[LabelledText]:
+    """Yield the valid current labels of a project, by task.
+
+    Args:
+        decided: where a task was decided, yield the decision alone; False yields what the annotators said.
+        gold: yield labels of gold items, too.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = task_type_of(get_project(store, project))
+    for stored in _stored_labels(store, project, decided=decided, gold=gold):
+        try:
+            label = task_type.read(stored.result, stored.task.data)
+        except LabelError:
+            continue
+        data = stored.task.data
+        meta = {key: data[key] for key in LINEAGE if data.get(key) not in (None, "")} | (stored.task.origin or {})
+        yield LabelledText(stored.task.uid, data["text"], label, stored.annotator, stored.created_at, meta)
+
+
+def export_rows(store: Store, project: str, path: Path) -> int:
+    """Write the valid labels as plain rows for training a classifier (JSONL), whole or not at all.
+
+    The columns are those of the task type (``TaskType.row``), with the task's ``id``, ``source``, ``group`` and
+    ``annotator``.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = task_type_of(get_project(store, project))
+    count = 0
+    with open_atomic(path) as stream:
+        for found in labelled_texts(store, project):
+            data = {"uid": found.item_id, "text": found.text, **found.meta}
+            lineage = {"id": found.item_id, "source": found.meta.get("source"), "group": found.meta.get("group")}
+            row = {**task_type.row(found.label, data), **lineage, "annotator": found.annotator or None}
+            stream.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8"))
+            count += 1
+    return count
 
 
 def export_pairs(store: Store, project: str, path: Path) -> Labels:
@@ -110,132 +127,42 @@ def export_pairs(store: Store, project: str, path: Path) -> Labels:
     return labels
 
 
-def import_pairs(
-    workspace: Workspace, store: Store, project: str, pairs: Sequence[Pair], *, reporter: Reporter | None = None
-) -> ImportReport:
-    """Take labels from a pairs file as annotations, with their annotators; repeating it changes nothing.
+@dataclass(frozen=True)
+class _StoredLabel:
+    """A stored result that counts, whoever gave it; ``identity`` stays the same when it is revised."""
 
-    Pairs of one group become labels of one task. A pair's evidence is located in the chunk of its document that holds
-    most of it. A pair that was imported before and now reads differently becomes a new version. The labels live here
-    alone: they are neither pushed nor touched by a pull.
-
-    Raises:
-        NotFoundError: there is no such project.
-        Busy: another process is syncing this project.
-    """
-    task_type = get_task_type(get_project(store, project).task_type)
-    groups: dict[str, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        groups[_task_uid(project, pair)].append(pair)
-    report = ImportReport(project)
-    waiting = list(groups.items())
-    with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", len(pairs)) as bar:
-        for start in range(0, len(waiting), IMPORT_BATCH):
-            batch = waiting[start : start + IMPORT_BATCH]
-            with store.session() as session:
-                documents = _Documents(session)
-                for uid, members in batch:
-                    _import_group(session, documents, task_type, project, uid, members, report)
-            bar.advance(sum(len(members) for _, members in batch))
-    return report
+    task: AnnotationTaskRow
+    identity: str
+    result: Result
+    annotator: str
+    created_at: str
 
 
-def _import_group(
-    session: Session,
-    documents: _Documents,
-    task_type: TaskType,
-    project: str,
-    uid: str,
-    members: list[Pair],
-    report: ImportReport,
-) -> None:
-    row = session.get(AnnotationTaskRow, uid)
-    if row is None or row.chunk_id is None:
-        lead = next((pair for pair in members if pair.source), members[0])
-        excerpt = documents.excerpt(lead.source, [quote for pair in members for quote in pair.evidence])
-        data = task_data(uid, excerpt, lead.prompt, group=lead.group, history=lead.history)
-        fresh = new_task_row(project, uid, excerpt, data)
-        fresh.created_at = row.created_at if row is not None else fresh.created_at
-        row = session.merge(fresh)
-    row.state = "labelled"
-    for pair in members:
-        result = task_type.from_pair(pair, row.data)
-        report.without_document += bool(pair.source) and row.chunk_id is None
-        report.unplaced_quotes += len(find_quotes(row.data["text"], list(pair.evidence))[1])
-        session.flush()
-        outcome = store_version(session, uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or "")
-        setattr(report, outcome, getattr(report, outcome) + 1)
-
-
-class _Documents:
-    """Finds the stretch of a document that an annotator of given quotes must have seen."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._known: dict[str, tuple[str, list[ChunkRow]]] = {}
-
-    def excerpt(self, source: str | None, quotes: list[str]) -> Excerpt:
-        """Return the chunk that holds most of the quotes, or the neighbouring chunks over which the first one runs."""
-        text, chunks = self._load(source) if source else ("", [])
-        shown = _chunks_around(text, chunks, quotes)
-        if not shown:
-            return Excerpt(text="", source=source or "", document_id="", version="", chunk_id="", start=0)
-        first = shown[0]
-        return Excerpt(
-            text=text[first.start : shown[-1].end],
-            source=source or "",
-            document_id=first.document_id,
-            version=first.version,
-            chunk_id=first.chunk_id,
-            start=first.start,
-            page=first.page,
-            heading=first.heading,
-        )
-
-    def _load(self, source: str) -> tuple[str, list[ChunkRow]]:
-        if source not in self._known:
-            document = self._session.scalars(select(DocumentRow).where(DocumentRow.source == source)).first()
-            if document is None:
-                return "", []
-            # An exact duplicate has no chunks of its own: its twin has the same text.
-            owner = document.duplicate_of or document.document_id
-            chunks = list(
-                self._session.scalars(select(ChunkRow).where(ChunkRow.document_id == owner).order_by(ChunkRow.ordinal))
-            )
-            text = ""
-            if chunks:
-                text = self._session.get_one(DocumentVersionRow, (owner, chunks[0].version)).text
-            self._known[source] = (text, chunks)
-        return self._known[source]
-
-
-def _chunks_around(text: str, chunks: list[ChunkRow], quotes: Iterable[str]) -> list[ChunkRow]:
-    """Return one chunk, or a run of neighbours where no single chunk holds any quote; the first chunk as a last resort."""
-    places = list(_places(text, quotes))
-    held = [sum(chunk.start <= start and end <= chunk.end for start, end in places) for chunk in chunks]
-    if any(held):
-        return [chunks[held.index(max(held))]]
-    for start, end in places:
-        if run := [chunk for chunk in chunks if chunk.start < end and start < chunk.end]:
-            return run
-    return chunks[:1]
-
-
-def _places(text: str, quotes: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Yield every place of every quote."""
-    for quote in dict.fromkeys(quotes):
-        start = text.find(quote)
-        while start >= 0:
-            yield start, start + len(quote)
-            start = text.find(quote, start + 1)
-
-
-def _task_uid(project: str, pair: Pair) -> str:
-    """Return the uid of the task that a pair labels: pairs of one group share it, as do equal prompts without a group."""
-    if pair.group:
-        return short_id(project, "group", pair.group)
-    history = canonical_json([turn.model_dump() for turn in pair.history])
-    return short_id(project, "pair", pair.source or "", history, pair.prompt)
+def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = False) -> Iterator[_StoredLabel]:
+    """Yield current labels by task, then annotator; decisions in their stead where ``decided``."""
+    of_project = [AnnotationTaskRow.project == project]
+    if not gold:
+        of_project.append(AnnotationTaskRow.gold.is_(None))
+    standing = (
+        select(DecisionRow, AnnotationTaskRow)
+        .join(AnnotationTaskRow, DecisionRow.task_uid == AnnotationTaskRow.uid)
+        .where(DecisionRow.current, *of_project)
+    )
+    labels = (
+        select(AnnotationRow, AnnotationTaskRow)
+        .join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
+        .where(AnnotationRow.current, *of_project)
+        .order_by(AnnotationTaskRow.uid, AnnotationRow.annotator, AnnotationRow.annotation_id)
+        .execution_options(yield_per=READ_BATCH)
+    )
+    with store.session() as session:
+        decisions = {row.task_uid: (row, task) for row, task in session.execute(standing)} if decided else {}
+        for row, task in session.execute(labels):
+            if task.uid not in decisions:
+                yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at)
+        for uid, (decision, task) in sorted(decisions.items()):
+            identity = short_id(uid, "decision")
+            yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
 
 
 def _pair_id(annotation: AnnotationRow) -> str:

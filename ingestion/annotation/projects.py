@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import select
 
 from doyen.ingestion.annotation.contracts import Backend, TaskType
-from doyen.ingestion.annotation.task_types import get_task_type
+from doyen.ingestion.annotation.task_types import stored_task_type
 from doyen.platform.core.errors import Busy, NotFoundError, StateError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.store import Store
@@ -66,7 +66,7 @@ def list_projects(store: Store) -> list[AnnotationProjectRow]:
 
 def task_type_of(project: AnnotationProjectRow) -> TaskType:
     """Return the project's task type with the description that the project was made from."""
-    return get_task_type(project.task_type)
+    return stored_task_type(project.task_type, project.description)
 
 
 def require_backend(workspace: Workspace, project: AnnotationProjectRow) -> tuple[Backend, str]:

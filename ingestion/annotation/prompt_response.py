@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from doyen.ingestion.annotation.contracts import Draft, LabelError, Result
+from lxml import etree
+
+from doyen.ingestion.annotation.contracts import Excerpt, LabelError, Proposal, Result
+from doyen.ingestion.annotation.descriptions import TaskDescription, default_description
 from doyen.ingestion.annotation.offsets import Span, find_quotes, locate_span
-from doyen.ingestion.annotation.records import PromptResponse
+from doyen.ingestion.annotation.question_rules import draft_question
+from doyen.ingestion.annotation.records import Label, PromptResponse
+from doyen.ingestion.annotation.types import screen
+from doyen.platform.core.errors import InputError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.records import REFUSAL, Pair, Turn
 
 UNANSWERABLE = "not answerable from this passage"
 TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
 MAX_RATING = 5
+_FIELD = re.compile(r"^(?P<field>question|answer|evidence):(?P<text>.*(?:\n(?!(?:question|answer|evidence):).*)*)", re.I | re.M)
 
 
 class PromptResponseType:
@@ -23,57 +31,106 @@ class PromptResponseType:
 
     name = "prompt-response"
 
+    def __init__(self, description: TaskDescription | None = None) -> None:
+        self.description = description or default_description(self.name)
+
     @cached_property
     def config(self) -> str:
-        """The labelling screen: passage with highlighting, question, answer, flag, further quotes, rating, comment."""
-        return Path(__file__).with_suffix(".xml").read_text(encoding="utf-8")
+        """The labelling screen: guideline, passage with highlighting, question, answer, flag, further quotes, rating."""
+        view = etree.fromstring(Path(__file__).with_suffix(".xml").read_bytes(), etree.XMLParser(remove_blank_text=True))
+        view.insert(1, screen.guideline(self.description))
+        return screen.to_xml(view)
 
-    def prediction(self, draft: Draft, data: dict[str, Any], version: str) -> dict[str, Any]:
-        """Return the draft as a Label Studio prediction; evidence that the passage does not hold is left out."""
-        spans, _ = find_quotes(data["text"], list(draft.evidence))
-        label = PromptResponse(draft.prompt, draft.response, answerable=True, evidence=tuple(spans))
-        return {"model_version": version, "score": draft.score, "result": write_result(label, data["uid"])}
+    def read(self, result: Result, data: dict[str, Any]) -> PromptResponse:
+        """Return the label that a result means. Raises LabelError."""
+        return read_result(result, data["text"])
+
+    def write(self, label: Label, data: dict[str, Any]) -> Result:
+        """Return the label as regions. Raises InputError for labels of another type."""
+        return write_result(_own(label), data["uid"])
 
     def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
         """Return what is wrong with a result; empty when it is a valid label."""
         try:
-            read_result(result, data["text"])
+            self.read(result, data)
         except LabelError as error:
             return error.problems
         return []
 
-    def to_pair(self, result: Result, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> Pair:
-        """Turn a result into a training pair; its group is the task's, so that two people's labels stay together.
+    def prediction(self, label: Label, score: float, data: dict[str, Any], version: str) -> dict[str, Any]:
+        """Return a proposed label as a Label Studio prediction."""
+        return {"model_version": version, "score": score, "result": self.write(label, data)}
+
+    def to_pairs(self, label: Label, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> list[Pair]:
+        """Return one pair; its group is the task's, so that two people's labels stay together.
 
         Raises:
-            LabelError: the result is not a valid label.
+            InputError: the label is of another type.
         """
-        label = read_result(result, data["text"])
-        implied = _implied(data, label.answerable, label.evidence)
-        return Pair.model_validate(
-            {
-                "id": pair_id,
-                "prompt": label.prompt,
-                "response": label.response,
-                "evidence": [span.text for span in label.evidence] + list(label.quotes),
-                "annotator": annotator or None,
-                "created_at": created_at or None,
-                **implied,
-                **(label.overrides or {}),
-            }
-        )
+        own = _own(label)
+        pair = {
+            "id": pair_id,
+            "prompt": own.prompt,
+            "response": own.response,
+            "evidence": [span.text for span in own.evidence] + list(own.quotes),
+            "annotator": annotator or None,
+            "created_at": created_at or None,
+            **_implied(data, own.answerable, own.evidence),
+            **(own.overrides or {}),
+        }
+        return [Pair.model_validate(pair)]
 
-    def from_pair(self, pair: Pair, data: dict[str, Any]) -> Result:
-        """Turn a training pair into a result; evidence outside the passage becomes further quotes."""
+    def from_pair(self, pair: Pair, data: dict[str, Any]) -> PromptResponse:
+        """Return the label that a pair means; evidence outside the passage becomes further quotes."""
         spans, missing = find_quotes(data["text"], list(pair.evidence))
         own = pair.model_dump(mode="json")
         overrides = {key: own[key] for key, value in _implied(data, pair.answerable, spans).items() if own[key] != value}
         if pair.group is None:
             overrides.pop("group", None)
-        label = PromptResponse(
+        return PromptResponse(
             pair.prompt, pair.response, pair.answerable, tuple(spans), tuple(missing), overrides=overrides or None
         )
-        return write_result(label, data["uid"])
+
+    def row(self, label: Label, data: dict[str, Any]) -> dict[str, Any]:
+        """Return question, answer, passage and evidence. Raises InputError for labels of another type."""
+        own = _own(label)
+        return {
+            "prompt": own.prompt,
+            "response": own.response,
+            "answerable": own.answerable,
+            "text": data["text"],
+            "evidence": [{"start": span.start, "end": span.end, "text": span.text} for span in own.evidence],
+            "quotes": list(own.quotes),
+            "rating": own.rating,
+        }
+
+    def instruction(self, text: str) -> str:
+        """Return the prompt that asks a model for a question, its answer and the words that prove it."""
+        return (
+            "Write one question that the passage answers, its answer, and the exact words of the passage that prove it. "
+            f"Answer with three lines: Question: …, Answer: …, Evidence: …\n\nPassage:\n{text}"
+        )
+
+    def parse(self, answer: str, text: str) -> tuple[PromptResponse | None, list[str]]:
+        """Read such an answer; evidence that the passage does not hold is left out."""
+        found = {match["field"].lower(): match["text"].strip() for match in _FIELD.finditer(answer)}
+        problems = [f"the answer has no line '{name.title()}: …'" for name in ("question", "answer") if not found.get(name)]
+        if problems:
+            return None, problems
+        spans, missing = find_quotes(text, [quote for quote in [found.get("evidence", "").strip('"“”')] if quote])
+        problems = [f"the passage does not hold {_short(quote)}" for quote in missing]
+        return PromptResponse(found["question"], found["answer"], found["answer"] != REFUSAL, tuple(spans)), problems
+
+    def propose(self, excerpt: Excerpt) -> Proposal | None:
+        """Return a question on the most telling sentence, or None where none tells."""
+        draft = draft_question(excerpt)
+        return draft.located(excerpt.text) if draft is not None else None
+
+
+def _own(label: Label) -> PromptResponse:
+    if not isinstance(label, PromptResponse):
+        raise InputError(f"a prompt-response task takes labels of type PromptResponse, not {type(label).__name__}")
+    return label
 
 
 def write_result(label: PromptResponse, uid: str) -> Result:

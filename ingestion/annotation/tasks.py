@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Draft, Drafter, Excerpt, TaskType
+from doyen.ingestion.annotation.contracts import Draft, Drafter, Excerpt, Proposal, TaskType
 from doyen.ingestion.annotation.drafting import RuleDrafter
-from doyen.ingestion.annotation.projects import get_project
-from doyen.ingestion.annotation.task_types import get_task_type
+from doyen.ingestion.annotation.projects import get_project, task_type_of
+from doyen.ingestion.annotation.records import PromptResponse
 from doyen.platform.core.manifest import now, short_id
 from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.records import Turn
@@ -40,7 +40,7 @@ def draft_tasks(
     Documents take turns, so that a small ``limit`` still reaches many of them. Repeating the call adds nothing.
 
     Args:
-        drafter: proposes question and answer; the default is by rule. Chunks for which it returns None are left out.
+        drafter: proposes labels; the default is by rule. Chunks for which it returns None are left out.
         limit: at most this many new tasks.
         sources: only documents with these sources; all when empty.
 
@@ -50,12 +50,12 @@ def draft_tasks(
     Raises:
         NotFoundError: there is no such project.
     """
-    drafter = drafter or RuleDrafter()
-    task_type = get_task_type(get_project(store, project).task_type)
+    task_type = task_type_of(get_project(store, project))
+    drafter = drafter or RuleDrafter(task_type)
     with store.session() as session:
         excerpts = list(_open_excerpts(session, project, sources))
     made = 0
-    waiting: list[tuple[Excerpt, Draft]] = []
+    waiting: list[tuple[Excerpt, Draft | Proposal]] = []
     with (reporter or Silent()).bar("drafting tasks", len(excerpts)) as bar:
         for excerpt in excerpts:
             if limit is not None and made >= limit:
@@ -83,7 +83,7 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
     Raises:
         NotFoundError: there is no such project.
     """
-    task_type = get_task_type(get_project(store, project).task_type)
+    task_type = task_type_of(get_project(store, project))
     made = 0
     with store.session() as session:
         for prompt, source in prompts:
@@ -92,19 +92,31 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
     return made
 
 
-def add_task(session: Session, project: str, task_type: TaskType, excerpt: Excerpt, draft: Draft, version: str) -> bool:
+def add_task(
+    session: Session, project: str, task_type: TaskType, excerpt: Excerpt, draft: Draft | Proposal, version: str
+) -> bool:
     """Add one task unless it is there already; return whether it was added."""
-    uid = short_id(project, excerpt.chunk_id, draft.prompt)
+    proposal = draft.located(excerpt.text) if isinstance(draft, Draft) else draft
+    prompt = proposal.label.prompt if isinstance(proposal.label, PromptResponse) else ""
+    uid = task_uid(project, excerpt, prompt)
     if session.get(AnnotationTaskRow, uid) is not None:
         return False
-    data = task_data(uid, excerpt, draft.prompt)
+    data = task_data(uid, excerpt, prompt)
     row = new_task_row(project, uid, excerpt, data)
-    row.predictions = [task_type.prediction(draft, data, version)]
+    if proposal.label is not None:
+        row.predictions = [task_type.prediction(proposal.label, proposal.score, data, version)]
     session.add(row)
     return True
 
 
-def _store(store: Store, project: str, task_type: TaskType, waiting: list[tuple[Excerpt, Draft]], version: str) -> int:
+def task_uid(project: str, excerpt: Excerpt, prompt: str) -> str:
+    """Return the uid of the task that asks this of an excerpt; the same for the same project."""
+    return short_id(project, excerpt.chunk_id or excerpt.text, prompt)
+
+
+def _store(
+    store: Store, project: str, task_type: TaskType, waiting: list[tuple[Excerpt, Draft | Proposal]], version: str
+) -> int:
     """Add the waiting drafts in one transaction and empty the list; return how many were new."""
     with store.session() as session:
         made = sum(add_task(session, project, task_type, excerpt, draft, version) for excerpt, draft in waiting)

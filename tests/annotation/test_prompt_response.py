@@ -74,9 +74,11 @@ def pairs_on_passages(draw: st.DrawFn) -> tuple[Pair, dict[str, object]]:
 @settings(max_examples=150, deadline=None)
 def test_a_pair_survives_as_a_result(case: tuple[Pair, dict[str, object]]) -> None:
     pair, data = case
-    result = KIND.from_pair(pair, data)
+    result = KIND.write(KIND.from_pair(pair, data), data)
     assert KIND.problems(result, data) == []
-    assert KIND.to_pair(result, data, pair_id="p1", annotator="ada@example.com", created_at="2026-01-02T03:04:05Z") == pair
+    label = KIND.read(result, data)
+    made = KIND.to_pairs(label, data, pair_id="p1", annotator="ada@example.com", created_at="2026-01-02T03:04:05Z")
+    assert made == [pair]
 
 
 @given(passages.flatmap(lambda passage: st.tuples(st.just(passage), spans(passage))))
@@ -109,11 +111,12 @@ def test_rating_comment_and_quotes_survive() -> None:
 
 def test_the_tick_wins_over_a_draft_answer_left_standing() -> None:
     data = task_data("u1", excerpt("some text"), "Q?")
-    result = KIND.prediction(Draft("Q?", "a draft answer", 0.5), data, "v1")["result"]
+    draft = Draft("Q?", "a draft answer", 0.5).located("some text")
+    result = KIND.prediction(draft.label, draft.score, data, "v1")["result"]
     result.append(
         {"id": "x", "from_name": "answerable", "to_name": "passage", "type": "choices", "value": {"choices": [UNANSWERABLE]}}
     )
-    pair = KIND.to_pair(result, data, pair_id="p", annotator="ada", created_at="")
+    (pair,) = KIND.to_pairs(KIND.read(result, data), data, pair_id="p", annotator="ada", created_at="")
     assert (pair.response, pair.answerable, pair.source) == (REFUSAL, False, None)
 
 
