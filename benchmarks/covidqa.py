@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="questions.jsonl to write")
     parser.add_argument("--split", choices=("test", "train", "all"), default="all", help="which side's questions")
     parser.add_argument("--pairs", type=Path, help="also write the train side's items as pairs.jsonl")
+    parser.add_argument("--pairs-limit", type=int, help="at most so many pairs, a fixed random sample")
     parser.add_argument("--limit", type=int, help="a fixed random sample of that many questions")
     parser.add_argument("--seed", type=int, default=SPLIT_SEED)
     arguments = parser.parse_args()
@@ -98,7 +99,10 @@ def main() -> None:
         chosen = random.Random(arguments.seed).sample(chosen, arguments.limit)
     print(f"{write_lines(arguments.out, map(to_question, chosen))} questions in {arguments.out}")
     if arguments.pairs:
-        print(f"{write_lines(arguments.pairs, map(to_pair, sides['train']))} pairs in {arguments.pairs}")
+        train = sides["train"]
+        if arguments.pairs_limit and arguments.pairs_limit < len(train):
+            train = random.Random(arguments.seed).sample(train, arguments.pairs_limit)
+        print(f"{write_lines(arguments.pairs, map(to_pair, train))} pairs in {arguments.pairs}")
 
 
 if __name__ == "__main__":
