@@ -48,7 +48,6 @@ class DoccanoFormat:
 
     def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
         """Yield the labels of an export; examples without a label are left out."""
-
         return read_objects(
             path, lambda row: read_row(row, kind, losses), 'one JSON object a line, as {"text": "…", "label": […]}'
         )

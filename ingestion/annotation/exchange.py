@@ -1,0 +1,376 @@
+"""Labels of other tools as tasks and annotations of a project, and a project's labels in other tools' formats."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.contracts import Excerpt, LabelError, TaskType
+from doyen.ingestion.annotation.create import create_project
+from doyen.ingestion.annotation.descriptions import LabelDescription, TaskDescription, default_description
+from doyen.ingestion.annotation.formats import Losses, get_format, read_labels
+from doyen.ingestion.annotation.formats.lines import SHOWN
+from doyen.ingestion.annotation.labels import labelled_texts
+from doyen.ingestion.annotation.pair_import import ImportReport
+from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock, task_type_of
+from doyen.ingestion.annotation.records import Classes, Coreference, Entities, LabelledText, PromptResponse, regions_of
+from doyen.ingestion.annotation.task_types import get_task_type
+from doyen.ingestion.annotation.tasks import new_task_row, task_data
+from doyen.ingestion.annotation.versions import store_version
+from doyen.platform.core.errors import InputError, NotFoundError, RecordError
+from doyen.platform.core.manifest import short_id
+from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DocumentRow
+from doyen.platform.core.workspace import Workspace
+
+BATCH = 200
+DEFAULT_KIND = "prompt-response"
+ORIGIN = "imported"
+"""Key of a task's origin under which an imported item keeps its id and metadata."""
+
+
+@dataclass
+class FileImport:
+    """What the import of a file did.
+
+    Attributes:
+        created: whether the project was made for it, with a description that follows from the labels.
+        losses: what of the file is not carried.
+    """
+
+    report: ImportReport
+    created: bool = False
+    losses: Losses = field(default_factory=Losses)
+
+
+@dataclass
+class FileExport:
+    """What an export wrote.
+
+    Attributes:
+        labels: how many labels were given to the format; the losses say how many of them it left out.
+    """
+
+    labels: int = 0
+    losses: Losses = field(default_factory=Losses)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A label on its way into the store.
+
+    Attributes:
+        source_id: what tells it from other labels where it comes from; None: its annotator does, within the item.
+    """
+
+    item: LabelledText
+    source_id: str | None = None
+
+
+def import_labels(
+    workspace: Workspace,
+    store: Store,
+    project: str,
+    path: Path,
+    format_name: str,
+    *,
+    kind: str | None = None,
+    annotator: str = "",
+    reporter: Reporter | None = None,
+) -> FileImport:
+    """Take the labels of a file into a project: all of them, or none where one is broken; repeating it changes nothing.
+
+    A project that does not exist is made, with the labels that the file uses.
+
+    Args:
+        kind: task type; default: the project's.
+        annotator: who labelled what names nobody.
+
+    Raises:
+        NotFoundError: there is no such format or task type.
+        InputError: the format cannot carry the type; the project has another type; the file holds no label.
+        RecordError: broken records, or labels that the project does not know: the first ten.
+        Busy: another process is syncing this project.
+    """
+    existing = find_project(store, project)
+    kind = kind or (existing.task_type if existing else DEFAULT_KIND)
+    if existing is not None and existing.task_type != kind:
+        raise InputError(f"project {project!r} has task type {existing.task_type}, not {kind}: leave --type out")
+    get_format(format_name, kind)
+    result = FileImport(ImportReport(project), created=existing is None)
+    if existing is None:
+        description = infer_description(kind, read_labels(path, format_name, kind, Losses()))
+        task_type = get_task_type(kind, description)
+    else:
+        task_type = task_type_of(existing)
+    _check_all(path, task_type, read_labels(path, format_name, kind, Losses()))
+    if existing is None:
+        create_project(workspace, store, project, description=description)
+    labels = read_labels(path, format_name, kind, result.losses)
+    named = (replace(item, annotator=item.annotator or annotator) for item in labels)
+    result.report = store_labels(workspace, store, project, named, reporter=reporter)
+    return result
+
+
+def export_labels(store: Store, project: str, path: Path, format_name: str) -> FileExport:
+    """Write a project's current labels in another tool's format, whole or not at all; memory does not grow with them.
+
+    Labels that were imported get back their ids and whatever else came with them.
+
+    Raises:
+        NotFoundError: there is no such project or format.
+        InputError: the format cannot carry the project's labels, or there are none.
+    """
+    found = get_format(format_name, get_project(store, project).task_type, to_write=True)
+    result = FileExport()
+    labels = map(_restored, labelled_texts(store, project))
+    first = next(labels, None)
+    if first is None:
+        raise InputError(f"project {project!r} has no labels yet: pull or import some first")
+    found.write(_counted(chain([first], labels), result), path, result.losses)
+    return result
+
+
+def store_labels(
+    workspace: Workspace, store: Store, project: str, labels: Iterable[LabelledText], *, reporter: Reporter | None = None
+) -> ImportReport:
+    """Store labels as annotations of tasks, in batches; repeating it changes nothing, and every version is kept.
+
+    A label whose item is a task of the project goes to that task; other items get a task of their own. The labels live
+    here alone: they are neither pushed nor touched by a pull of the project.
+
+    Raises:
+        NotFoundError: there is no such project.
+        LabelError: a label is not of the project's task type; batches before it are stored.
+        Busy: another process is syncing this project.
+    """
+    report = ImportReport(project)
+    with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", None) as bar:
+        for batch in store_incoming(store, project, map(Incoming, labels), report):
+            bar.advance(len(batch))
+    return report
+
+
+def store_incoming(
+    store: Store, project: str, labels: Iterable[Incoming], report: ImportReport
+) -> Iterator[list[AnnotationRow]]:
+    """Store labels batch by batch and yield each batch's annotations after they are committed; the caller holds the lock."""
+    task_type = task_type_of(get_project(store, project))
+    with closing(_Occurrences()) as occurrences:
+        iterator = iter(labels)
+        while batch := list(islice(iterator, BATCH)):
+            with store.session() as session:
+                stored = _Batch(session, project, task_type, report).store(batch, occurrences)
+            yield stored
+
+
+def infer_description(kind: str, labels: Iterable[LabelledText]) -> TaskDescription:
+    """Return a description with the labels and relations that are used, or the type's default where it has them all.
+
+    Raises:
+        DescriptionError: a label's name cannot be one.
+    """
+    names: dict[str, None] = {}
+    relations: dict[str, None] = {}
+    multiple = False
+    for item in labels:
+        names |= dict.fromkeys(region.label for region in regions_of(item.label))
+        if isinstance(item.label, Classes):
+            names |= dict.fromkeys(item.label.labels)
+            multiple = multiple or len(item.label.labels) != 1
+        if isinstance(item.label, Entities):
+            relations |= dict.fromkeys(relation.label for relation in item.label.relations)
+    if kind == "prompt-response":
+        return default_description(kind)
+    if kind in {"sentiment", "pos", "coreference"} and set(names) <= set(default_description(kind).label_names):
+        return default_description(kind)
+    described = tuple(LabelDescription(name=name) for name in names)
+    return TaskDescription(
+        type=kind, labels=described, multiple=multiple and kind == "classification", relations=tuple(filter(None, relations))
+    )
+
+
+class _Batch:
+    """One transaction's worth of labels."""
+
+    def __init__(self, session: Session, project: str, task_type: TaskType, report: ImportReport) -> None:
+        self._session, self._project, self._task_type, self._report = session, project, task_type, report
+
+    def store(self, batch: list[Incoming], occurrences: _Occurrences) -> list[AnnotationRow]:
+        """Store the labels; return the annotation that each is now, in order."""
+        items = [incoming.item for incoming in batch]
+        tasks = self._tasks(items)
+        known: dict[str, list[AnnotationRow]] = defaultdict(list)
+        for row in self._session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(list(tasks)))):
+            known[row.task_uid].append(row)
+        stored = []
+        for incoming in batch:
+            task = tasks.get(incoming.item.item_id)
+            if task is None or task.data.get("text") != incoming.item.text:
+                task = tasks[_uid(self._project, incoming.item)]
+            source_id = incoming.source_id or short_id(task.uid, incoming.item.annotator)
+            source_id = f"{source_id}:{number}" if (number := occurrences.count(source_id)) > 1 else source_id
+            stored.append(self._store_one(task, incoming.item, IMPORTED + source_id, known[task.uid]))
+        return stored
+
+    def _store_one(
+        self, task: AnnotationTaskRow, item: LabelledText, external_id: str, known: list[AnnotationRow]
+    ) -> AnnotationRow:
+        result = self._task_type.write(item.label, task.data)
+        mine = (row for row in known if row.current and row.annotator == item.annotator and row.external_id != external_id)
+        for row in mine:
+            if not row.external_id.startswith(IMPORTED) and self._says_the_same(row, result, task.data):
+                self._report.unchanged += 1
+                return row
+        outcome = store_version(self._session, task.uid, external_id, item.annotator, result, item.created_at, known)
+        setattr(self._report, outcome, getattr(self._report, outcome) + 1)
+        if task.state != "deleted":
+            task.state = "labelled"
+        return next(row for row in known if row.external_id == external_id and row.current)
+
+    def _says_the_same(self, row: AnnotationRow, result: list[dict[str, Any]], data: dict[str, Any]) -> bool:
+        """Return whether an annotation from where people label is the one that comes in: an export that comes back."""
+        try:
+            before = self._task_type.write(_without_ids(self._task_type.read(row.result, data)), data)
+        except LabelError:
+            return False
+        return before == self._task_type.write(_without_ids(self._task_type.read(result, data)), data)
+
+    def _tasks(self, items: list[LabelledText]) -> dict[str, AnnotationTaskRow]:
+        """Return the tasks of the items by uid; those that are not there yet are made."""
+        uids = {_uid(self._project, item): item for item in items}
+        wanted = {*uids, *(item.item_id for item in items)}
+        query = select(AnnotationTaskRow).where(AnnotationTaskRow.uid.in_(wanted), AnnotationTaskRow.project == self._project)
+        tasks = {task.uid: task for task in self._session.scalars(query)}
+        documents = self._documents(items)
+        for uid, item in uids.items():
+            own = tasks.get(item.item_id)
+            if uid in tasks or (own is not None and own.data.get("text") == item.text):
+                continue
+            excerpt = _excerpt(item, documents)
+            self._report.without_document += bool(excerpt.source) and not excerpt.document_id
+            row = new_task_row(self._project, uid, excerpt, task_data(uid, excerpt, _prompt(item)))
+            row.state = "labelled"
+            row.origin = {ORIGIN: {"item_id": item.item_id, "meta": dict(item.meta)}}
+            self._session.add(row)
+            tasks[uid] = row
+        self._session.flush()
+        return tasks
+
+    def _documents(self, items: list[LabelledText]) -> set[str]:
+        """Return which of the documents that the labels name are there."""
+        named = {str(item.meta["document_id"]) for item in items if item.meta.get("document_id")}
+        if not named:
+            return set()
+        return set(self._session.scalars(select(DocumentRow.document_id).where(DocumentRow.document_id.in_(named))))
+
+
+class _Occurrences:
+    """Counts how often each name occurred, on disk where they are many: two labels by one person are two labels."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
+
+    def count(self, name: str) -> int:
+        """Return which occurrence of the name this is, from 1."""
+        query = "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
+        return int(self._database.execute(query, (name,)).fetchone()[0])
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._database.close()
+
+
+def find_project(store: Store, project: str) -> AnnotationProjectRow | None:
+    """Return the project's row, detached, or None where there is no such project."""
+    try:
+        return get_project(store, project)
+    except NotFoundError:
+        return None
+
+
+def _check_all(path: Path, task_type: TaskType, labels: Iterable[LabelledText]) -> None:
+    """Check every label against the project's description.
+
+    Raises:
+        RecordError: labels that the project does not know, or that its task type does not allow: the first ten.
+    """
+    problems, broken = [], 0
+    for item in labels:
+        found = problems_in(item, task_type)
+        broken += bool(found)
+        if found and len(problems) < SHOWN:
+            problems.append(f"item {item.item_id!r}: {'; '.join(found)}")
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        more = f"\n  … and {broken - SHOWN} more" if broken > SHOWN else ""
+        raise RecordError(f"{path}: {broken} label(s) do not fit the project, nothing was imported:\n{listed}{more}")
+
+
+def problems_in(item: LabelledText, task_type: TaskType) -> list[str]:
+    """Return what of a label a project of that type does not know or allow; empty when it fits."""
+    data = task_data("check", _excerpt(item, set()), _prompt(item))
+    return task_type.problems(task_type.write(item.label, data), data)
+
+
+def _uid(project: str, item: LabelledText) -> str:
+    return short_id(project, "item", item.item_id, item.text)
+
+
+def _prompt(item: LabelledText) -> str:
+    return item.label.prompt if isinstance(item.label, PromptResponse) else ""
+
+
+def _excerpt(item: LabelledText, documents: set[str]) -> Excerpt:
+    """Return where the text stands, as the label's metadata says; the lineage only where that document is there."""
+
+    def text(key: str) -> str:
+        value = item.meta.get(key)
+        return value if isinstance(value, str) else ""
+
+    linked = text("document_id") in documents
+    start, page = item.meta.get("start"), item.meta.get("page")
+    return Excerpt(
+        text=item.text,
+        source=text("source"),
+        document_id=text("document_id") if linked else "",
+        version=text("version") if linked else "",
+        chunk_id=text("chunk_id") if linked else "",
+        start=start if linked and isinstance(start, int) else 0,
+        page=page if isinstance(page, int) else None,
+    )
+
+
+def _without_ids(label: Any) -> Any:
+    """Return a label whose regions are numbered in the order of their places, for comparing what two labels say."""
+    if not isinstance(label, Entities | Coreference):
+        return label
+    ordered = sorted(regions_of(label), key=lambda region: (region.start, region.end, region.label))
+    numbers = {region.id: str(number) for number, region in enumerate(ordered)}
+    marked = tuple(replace(region, id=numbers[region.id]) for region in ordered)
+    links = label.relations if isinstance(label, Entities) else label.links
+    renamed = [replace(link, head=numbers[link.head], tail=numbers[link.tail]) for link in links]
+    return type(label)(marked, tuple(sorted(renamed, key=lambda link: (link.head, link.tail, link.label))))
+
+
+def _restored(item: LabelledText) -> LabelledText:
+    """Give an imported label back the id and the metadata with which its item came."""
+    origin = item.meta.get(ORIGIN)
+    return replace(item, item_id=origin["item_id"], meta=origin["meta"]) if origin else item
+
+
+def _counted(labels: Iterable[LabelledText], result: FileExport) -> Iterator[LabelledText]:
+    for item in labels:
+        result.labels += 1
+        yield item
