@@ -162,7 +162,7 @@ def default_description(type_name: str) -> TaskDescription:
     Raises:
         DescriptionError: the type has labels of its own in every domain, so that there is no default.
     """
-    return parse_description({"type": type_name}, f"a project of type {type_name} without a description file")
+    return parse_description({"type": type_name}, f"the {type_name} task without a description (--description FILE.toml)")
 
 
 @cache

@@ -93,7 +93,14 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
 
 
 def add_task(
-    session: Session, project: str, task_type: TaskType, excerpt: Excerpt, draft: Draft | Proposal, version: str
+    session: Session,
+    project: str,
+    task_type: TaskType,
+    excerpt: Excerpt,
+    draft: Draft | Proposal,
+    version: str,
+    *,
+    origin: dict[str, Any] | None = None,
 ) -> bool:
     """Add one task unless it is there already; return whether it was added."""
     proposal = draft.located(excerpt.text) if isinstance(draft, Draft) else draft
@@ -103,6 +110,7 @@ def add_task(
         return False
     data = task_data(uid, excerpt, prompt)
     row = new_task_row(project, uid, excerpt, data)
+    row.origin = origin
     if proposal.label is not None:
         row.predictions = [task_type.prediction(proposal.label, proposal.score, data, version)]
     session.add(row)

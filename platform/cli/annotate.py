@@ -36,6 +36,9 @@ def create(
     description: Annotated[
         Path | None, typer.Option(help="Labels and guideline (TOML); default: the project's, else the type's own.")
     ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="Texts to label instead of chunks: .jsonl or .csv with 'text', perhaps 'id'.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Most new tasks to make; default: one for each chunk.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only chunks of this document; may be repeated.")] = None,
     webhook: Annotated[
@@ -45,16 +48,27 @@ def create(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make or update a project and its tasks: one for each chunk without one, with a draft as prediction."""
-    from doyen.ingestion.annotation import create_project, draft_tasks, project_status, read_description
+    """Make or update a project and its tasks: one for each chunk or text without one, with a draft as prediction."""
+    from doyen.ingestion.annotation import (
+        create_project,
+        draft_tasks,
+        project_status,
+        read_description,
+        read_texts,
+        text_tasks,
+    )
     from doyen.ingestion.annotation.webhooks import register_webhook
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         described = read_description(description) if description else None
+        given = read_texts(texts) if texts else None
         create_project(session.workspace, session.store, project, task_type, described)
         if webhook:
             register_webhook(session.workspace, session.store, project, webhook)
-        made = draft_tasks(session.store, project, limit=limit, sources=source or (), reporter=session.reporter)
+        if given is not None:
+            made = text_tasks(session.store, project, given, limit=limit, reporter=session.reporter)
+        else:
+            made = draft_tasks(session.store, project, limit=limit, sources=source or (), reporter=session.reporter)
         status = project_status(session.store, project)
         text = f"Project {project!r} ({status.location}): {made} new tasks.\nNext: doyen annotate push --project {project}"
         session.emit({"made": made, **asdict(status)}, text)
