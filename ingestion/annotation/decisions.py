@@ -19,8 +19,8 @@ EXPERT, CONSENSUS = "expert", "consensus"
 def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
     """Turn the experts' current answers of a review project into decisions about the reviewed tasks.
 
-    The newest answer to a task counts; one that is not a valid label counts for nothing. A decision that was changed or
-    withdrawn is kept, no longer current.
+    The newest answer to a task counts; one that is no valid label, or not the asked expert's, counts for nothing. A
+    decision that was changed or withdrawn is kept, no longer current.
 
     Returns:
         How many decisions are new.
@@ -35,7 +35,7 @@ def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
         answers: dict[str, list[tuple[AnnotationTaskRow, AnnotationRow]]] = defaultdict(list)
         for task, answer in session.execute(query):
             reviewed = answers[(task.origin or {})["task"]]
-            if answer is not None and not task_type.problems(label_part(answer.result), task.data):
+            if answer is not None and _counts(task, answer, task_type):
                 reviewed.append((task, answer))
         return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))
 
@@ -64,6 +64,12 @@ def decide(
         )
     )
     return True
+
+
+def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
+    """Whether an answer decides: it is a valid label, by the expert who was asked."""
+    expert = (task.origin or {}).get("expert")
+    return expert in {None, answer.annotator} and not task_type.problems(label_part(answer.result), task.data)
 
 
 def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Excerpt
+from doyen.ingestion.annotation.contracts import Draft, Excerpt, Proposal, TaskType
+from doyen.ingestion.annotation.drafting import RuleDrafter
 from doyen.ingestion.annotation.projects import get_project, task_type_of
 from doyen.ingestion.annotation.records import Label, LabelledText, PromptResponse
-from doyen.ingestion.annotation.tasks import excerpt_of, new_task_row, task_data
-from doyen.platform.core.manifest import short_id
+from doyen.ingestion.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
 
@@ -53,16 +53,12 @@ def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> Gold
         for item in items:
             prompt = item.label.prompt if isinstance(item.label, PromptResponse) else ""
             row = tasks.get((item.text, prompt))
+            made = row is None
             if row is None:
-                row = _new_task(session, project, item.text, prompt)
-                row.predictions = []
-                session.add(row)
-                tasks[item.text, prompt] = row
-                report.made += 1
-                row.gold = task_type.write(item.label, row.data)
-                continue
+                row = tasks[item.text, prompt] = _new_task(session, project, task_type, item.text, prompt)
             result = task_type.write(item.label, row.data)
-            report.hidden += row.gold is None
+            report.made += made
+            report.hidden += not made and row.gold is None
             report.unchanged += row.gold == result
             row.gold = result
     return report
@@ -86,11 +82,12 @@ def _tasks_by_content(session: Session, project: str) -> dict[tuple[str, str], A
     return {(task.data["text"], task.data.get("prompt") or ""): task for task in session.scalars(query)}
 
 
-def _new_task(session: Session, project: str, text: str, prompt: str) -> AnnotationTaskRow:
-    """Return a task that looks like those that are made from chunks."""
+def _new_task(session: Session, project: str, task_type: TaskType, text: str, prompt: str) -> AnnotationTaskRow:
+    """Add a task that looks like the others: with its document where the text is a chunk's, and with a draft by rule."""
     found = session.execute(
         select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.text == text).order_by(ChunkRow.chunk_id)
     ).first()
     excerpt = excerpt_of(*found) if found else Excerpt(text, source="", document_id="", version="", chunk_id="", start=0)
-    uid = short_id(project, excerpt.chunk_id or text, prompt)
-    return new_task_row(project, uid, excerpt, task_data(uid, excerpt, prompt))
+    draft = Draft(prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Proposal(None, 0.0)
+    add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
+    return session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Backend, RemoteAnnotation, RemoteTask, Result, TaskType
@@ -86,7 +86,7 @@ class Puller:
         with self._store.session() as session:
             tasks = list(session.scalars(select(AnnotationTaskRow).where(*ours, AnnotationTaskRow.state != "deleted")))
             # A deletion can hide behind a task added by hand, but such a task has just been reported as a foreign one.
-            if len(tasks) == count and not self.report.foreign_tasks:
+            if len(tasks) == count and not self.report.foreign_tasks and not self._copies(session):
                 return
             present = self._backend.known_uids(self._external_id)
             labels = _labels_of(session, [task.uid for task in tasks])
@@ -99,6 +99,17 @@ class Puller:
                     # Two tasks over there may carry one uid, after an import by hand; one of them may go.
                     gone = [row for row in labels[task.uid] if row.external_id.partition(":")[0] not in present[task.uid]]
                     self._drop(gone)
+
+    def _copies(self, session: Session) -> bool:
+        """Whether labels lie on a second task of the same uid, which an import by hand makes and which may be deleted."""
+        own = AnnotationRow.external_id.startswith(AnnotationTaskRow.external_id + ":")
+        elsewhere = or_(*(AnnotationRow.external_id.startswith(prefix) for prefix in (IMPORTED, KEPT)))
+        query = (
+            select(AnnotationRow.annotation_id)
+            .join(AnnotationTaskRow, AnnotationTaskRow.uid == AnnotationRow.task_uid)
+            .where(AnnotationTaskRow.project == self._project.name, AnnotationRow.current, ~own, ~elsewhere)
+        )
+        return session.scalars(query.limit(1)).first() is not None
 
     def _take_task(self, session: Session, task: AnnotationTaskRow, remote: RemoteTask, labels: list[AnnotationRow]) -> None:
         task.external_id = remote.external_id

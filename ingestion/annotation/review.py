@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.agreement import Dispute, consensus
+from doyen.ingestion.annotation.agreement import Dispute, consensus, disputed, gold_reliability
 from doyen.ingestion.annotation.create import settle
 from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
+from doyen.ingestion.annotation.gold import gold_labels
 from doyen.ingestion.annotation.labels import labelled_texts
 from doyen.ingestion.annotation.projects import get_project, open_backend, sync_lock, task_type_of
 from doyen.ingestion.annotation.review_screen import ANSWERS, answers_shown, review_config
@@ -41,6 +42,23 @@ class AdjudicationReport:
     location: str
     sent: int
     waiting: int
+
+
+def find_disputes(store: Store, project: str, *, threshold: float | None = None, share: float | None = None) -> list[Dispute]:
+    """Return what an expert should decide, worst first; annotators are trusted by gold items where there are enough.
+
+    Args:
+        threshold, share: as for ``disputed``.
+
+    Raises:
+        NotFoundError: there is no such project.
+        InputError: threshold or share is not between 0 and 1.
+    """
+    gold = gold_labels(store, project)
+    labels = list(labelled_texts(store, project, decided=False, gold=True))
+    trusted = gold_reliability(labels, gold) if gold else {}
+    open_labels = [label for label in labels if label.item_id not in gold]
+    return disputed(open_labels, threshold=threshold, share=share, reliability=trusted or None)
 
 
 def send_to_review(
@@ -150,11 +168,11 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
             document_id=task.document_id,
             version=task.version,
             chunk_id=task.chunk_id,
-            data={**task.data, "uid": uid, ANSWERS: answers_shown(dispute.labels, dispute.reason)},
+            data={**task.data, "uid": uid, ANSWERS: answers_shown(dispute.labels)},
             predictions=predictions,
             state="created",
             created_at=datetime.now(UTC).isoformat(),
-            origin={"task": task.uid, "inputs": inputs, "expert": expert},
+            origin={"task": task.uid, "inputs": inputs, "expert": expert, "reason": dispute.reason},
         )
     )
     return True

@@ -48,10 +48,9 @@ def review_config(config: str) -> str:
     return etree.tostring(view, encoding="unicode", pretty_print=True)
 
 
-def answers_shown(labels: tuple[LabelledText, ...], reason: str) -> dict[str, str]:
+def answers_shown(labels: tuple[LabelledText, ...]) -> dict[str, str]:
     """Return what the table above the screen shows. Names are left out: an expert should judge answers, not people."""
-    answers = {f"Answer {number}": describe_label(label.label, label.text) for number, label in enumerate(labels, start=1)}
-    return {**answers, "Why it is here": reason} if reason else answers
+    return {f"Answer {number}": describe_label(label.label, label.text) for number, label in enumerate(labels, start=1)}
 
 
 def describe_label(label: Label, text: str) -> str:

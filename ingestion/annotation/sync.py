@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select, update
 
 from doyen.ingestion.annotation.contracts import Backend
+from doyen.ingestion.annotation.decisions import record_decisions
 from doyen.ingestion.annotation.projects import (
     get_project,
     project_marker,
@@ -19,7 +20,6 @@ from doyen.ingestion.annotation.projects import (
     task_type_of,
 )
 from doyen.ingestion.annotation.puller import Puller, PullReport
-from doyen.ingestion.annotation.decisions import record_decisions
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.store import Store

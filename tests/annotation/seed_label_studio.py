@@ -8,7 +8,7 @@ import os
 import sys
 
 PASSWORD = "a-test-password-1"
-PEOPLE = ("ada@example.com", "ben@example.com", "lead@example.com")
+PEOPLE = ("ada@example.com", "ben@example.com", "expert@example.com", "gone@example.com", "lead@example.com")
 
 
 def main() -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from support.fake_assistant import QUOTE, TEXT
 
-from doyen.ingestion.annotation import create_project, project_status
+from doyen.ingestion.annotation import create_project, get_project, project_status
+from doyen.ingestion.annotation.projects import task_type_of
 from doyen.platform.core.errors import Busy, ServiceError
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.gateway.pulls import PullScheduler
@@ -127,3 +129,50 @@ def test_a_burst_waits_for_its_end_but_not_for_ever() -> None:
     scheduler.close()
     assert 2 <= len(done) <= 4
     assert done[0] - started >= 0.2
+
+
+BACKEND = "/v1/annotation/ml/pumps"
+AUTH = ("label studio", SECRET)
+
+
+def test_the_ml_backend_asks_for_its_secret(hooked: TestClient, client: TestClient) -> None:
+    assert hooked.get(f"{BACKEND}/health").status_code == 403
+    assert hooked.get(f"{BACKEND}/health", auth=("any", "wrong")).status_code == 403
+    assert hooked.get(f"{BACKEND}/health", headers={"Authorization": "Bearer the key"}).status_code == 403
+    assert hooked.get(f"{BACKEND}/health", auth=AUTH).json()["status"] == "UP"
+    assert hooked.get("/v1/annotation/ml/nobody/health", auth=AUTH).status_code == 404
+
+
+def test_drafts_come_from_the_assistant_and_fit_the_task(hooked: TestClient) -> None:
+    hooked.app.state.services.assistant()
+    version = hooked.post(f"{BACKEND}/setup", auth=AUTH, json={"access_token": "theirs"}).json()["model_version"]
+    assert version == "assistant fake"
+    data = {"uid": "u1", "text": f"Chapter 4. {TEXT}", "prompt": "How often is the filter changed?"}
+    tasks = [
+        {"id": 1, "data": data},
+        {"id": 2, "data": {"text": "of somebody else"}},
+        {"id": 3, "data": {**data, "prompt": ""}},
+    ]
+    answer = hooked.post(f"{BACKEND}/predict", auth=AUTH, json={"tasks": tasks, "project": "1.2", "params": {}})
+    first, foreign, asked = answer.json()["results"]
+    assert (first["model_version"], first["score"]) == (version, 0.9)
+    values = {region["from_name"]: region["value"] for region in first["result"]}
+    assert values["prompt"]["text"] == ["How often is the filter changed?"]
+    assert values["response"]["text"] == ["Every 400 hours, and note it in the log."]
+    marked = values["evidence"]
+    assert data["text"][marked["start"] : marked["end"]] == QUOTE
+    assert foreign == {"model_version": version, "score": 0.0, "result": []}
+    assert next(region for region in asked["result"] if region["from_name"] == "prompt")["value"]["text"] != [""]
+    assert hooked.post(f"{BACKEND}/predict", auth=AUTH, json={"tasks": [{}] * 501}).status_code == 400
+
+
+def test_other_task_types_are_drafted_by_rule(hooked: TestClient) -> None:
+    services = hooked.app.state.services
+    services.assistant()
+    create_project(services.workspace, services.store, "moods", "sentiment")
+    url = "/v1/annotation/ml/moods"
+    assert hooked.post(f"{url}/setup", auth=AUTH, json={}).json()["model_version"] == "rules-1"
+    data = {"uid": "u1", "text": "The new pump is excellent and we love it."}
+    (draft,) = hooked.post(f"{url}/predict", auth=AUTH, json={"tasks": [{"id": 1, "data": data}]}).json()["results"]
+    assert task_type_of(get_project(services.store, "moods")).problems(draft["result"], data) == []
+    assert draft["result"]

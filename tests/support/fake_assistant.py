@@ -60,8 +60,11 @@ class FakeAssistant:
         self.gate = threading.Event()
         self.gate.set()
 
-    def ask(self, question: str, mode: str, *, max_tokens: int, record: bool) -> None:
-        """The gateway's warm-up; it is not counted as a question."""
+    model = "fake"
+
+    def ask(self, question: str, mode: str, *, max_tokens: int | None = None, record: bool = True) -> FakeAnswer:
+        """Answer at once and leave no row, as the gateway's warm-up and drafts want it; it is not counted as a question."""
+        return self._answer(question, mode, None)
 
     def stream(
         self,

@@ -1,19 +1,26 @@
 """``/v1/annotation``: what Label Studio calls. A webhook is a hint that labels changed; the pull finds out what did.
 
+Under ``ml/PROJECT`` lies its ML backend protocol: drafts are made anew when a task is opened.
+
 These paths check a secret of their own instead of the API key, because Label Studio can send no bearer token.
 """
 
 from __future__ import annotations
 
 import hmac
-from typing import Annotated, Literal
+import time
+from typing import Annotated, Any, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import BaseModel
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.ingestion.annotation import get_project
+from doyen.ingestion.annotation import TaskType, get_project
+from doyen.ingestion.annotation.projects import task_type_of
 from doyen.ingestion.annotation.webhooks import HOOK_HEADER
 from doyen.platform.core.errors import NotFoundError
+from doyen.platform.serving.gateway.drafts import draft_prediction, open_drafter
 from doyen.platform.serving.gateway.errors import Forbidden
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 
@@ -58,3 +65,79 @@ def take_hint(services: ServicesOf, project: Annotated[str, Query(min_length=1, 
     """
     name = get_project(services.store, project).name
     return Hint(project=name, scheduled=services.pulls.hint(name))
+
+
+DRAFT_LIMIT_S = 60.0
+"""How long drafts may take: Label Studio gives up after 100 s. Tasks that are left then get none this time."""
+MAX_TASKS = 500
+_basic = HTTPBasic(auto_error=False)
+
+
+class BackendHealth(BaseModel):
+    """The backend is up."""
+
+    status: Literal["UP"] = "UP"
+    model_class: Literal["Doyen"] = "Doyen"
+
+
+class BackendSetup(BaseModel):
+    """Which version drafts now."""
+
+    model_version: str
+
+
+class DraftRequest(BaseModel):
+    """Tasks as Label Studio sends them; what else it sends is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tasks: list[dict[str, Any]] = Field(max_length=MAX_TASKS)
+
+
+class Drafts(BaseModel):
+    """One prediction for each task, in the same order."""
+
+    results: list[dict[str, Any]]
+
+
+def _basic_secret(services: ServicesOf, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> None:
+    check_secret(services, given.password if given is not None else "")
+
+
+def _task_type(services: ServicesOf, project: str) -> TaskType:
+    return task_type_of(get_project(services.store, project))
+
+
+TypeOf = Annotated[TaskType, Depends(_task_type)]
+backend = APIRouter(prefix="/ml/{project}", dependencies=[Depends(_basic_secret)])
+
+
+@backend.get("/health")
+def show_backend(_: TypeOf) -> BackendHealth:
+    """Say that drafts of the project can be asked for."""
+    return BackendHealth()
+
+
+@backend.post("/setup")
+def set_up_backend(services: ServicesOf, task_type: TypeOf) -> BackendSetup:
+    """Say which version drafts; nothing is loaded for it, and the token that Label Studio sends is not read."""
+    return BackendSetup(model_version=open_drafter(task_type, services.loaded_assistant).version)
+
+
+@backend.post("/predict")
+async def predict(body: DraftRequest, services: ServicesOf, task_type: TypeOf) -> Drafts:
+    """Draft labels for tasks. Each draft waits for its turn before the model, as questions do."""
+    drafter = open_drafter(task_type, services.loaded_assistant)
+    deadline = time.monotonic() + DRAFT_LIMIT_S
+    results: list[dict[str, Any]] = []
+    for task in body.tasks:
+        data = task.get("data") if time.monotonic() < deadline else None
+        release = await services.limiter.acquire(DRAFT_LIMIT_S)
+        try:
+            results.append(await run_sync(draft_prediction, drafter, task_type, data if isinstance(data, dict) else {}))
+        finally:
+            release()
+    return Drafts(results=results)
+
+
+router.include_router(backend)

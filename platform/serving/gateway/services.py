@@ -60,6 +60,11 @@ class Services:
         """Why no answer can be given now, or None when the model is loaded."""
         return self._problem
 
+    @property
+    def loaded_assistant(self) -> Assistant | None:
+        """The assistant if it is loaded already; asking loads nothing."""
+        return self._assistant
+
     def assistant(self) -> Assistant:
         """Return the assistant, loaded by the first caller; a failed load is tried again by the next one.
 

@@ -1,0 +1,86 @@
+"""``doyen annotate adjudicate | gold | feedback``: what is held to be true, known beforehand, or found wrong in the chat."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.records import Question, read_records
+
+ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
+
+
+def adjudicate(
+    project: ProjectOption,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Agreement below which a task goes to the expert.")
+    ] = None,
+    share: Annotated[float | None, typer.Option(min=0, max=1, help="At most this share of all tasks, the worst.")] = None,
+    expert: Annotated[str | None, typer.Option(help="E-mail of the person whose answers decide; default: anybody's.")] = None,
+    consensus: Annotated[bool, typer.Option("--consensus", help="Let the aggregated answer decide the other tasks.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send disputed tasks to an expert-review project; pull that project to take the decisions over."""
+    from doyen.ingestion.annotation.review import find_disputes, send_to_review, settle_by_consensus
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        disputes = find_disputes(session.store, project, threshold=threshold, share=share)
+        report = send_to_review(session.workspace, session.store, project, disputes, expert=expert, reporter=session.reporter)
+        settled = settle_by_consensus(session.store, project, disputes) if consensus else 0
+        text = (
+            f"{report.sent} disputed tasks sent to {report.review!r} at {report.location}, {report.waiting} wait there; "
+            f"{settled} settled by consensus.\nNext: doyen annotate pull --project {report.review!r}, once they are decided"
+        )
+        session.emit({**asdict(report), "consensus": settled}, text)
+
+
+def gold(
+    file: Annotated[Path, typer.Argument(help="Items with their right labels.")],
+    project: ProjectOption,
+    format_name: Annotated[str, typer.Option("--format", help="As for `doyen annotate import`.")] = "doccano",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Hide items with known answers among the tasks; they measure each annotator and stay out of datasets."""
+    from doyen.ingestion.annotation import get_project
+    from doyen.ingestion.annotation.formats import Losses, read_labels
+    from doyen.ingestion.annotation.gold import seed_gold
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        losses = Losses()
+        items = list(read_labels(file, format_name, get_project(session.store, project).task_type, losses))
+        report = seed_gold(session.store, project, items)
+        text = (
+            f"{report.made} gold items are new, {report.hidden} are tasks that were there, {report.unchanged} were known.\n"
+            f"Next: doyen annotate push --project {project}"
+        )
+        session.emit({**asdict(report), **losses.as_json()}, "\n".join([text, *losses.sentences()]))
+
+
+def feedback(
+    project: ProjectOption,
+    frozen: Annotated[
+        Path | None, typer.Option(help="Evaluation questions that training must not see (questions.jsonl).")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make tasks from answers that got a thumb down or a correction in the chat."""
+    from doyen.ingestion.annotation.feedback import feedback_tasks
+
+    questions = read_records(frozen, Question) if frozen else []
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        report = feedback_tasks(session.store, project, questions)
+        text = (
+            f"{report.answers} answers were found wrong: {report.made} new tasks, {report.known} known, "
+            f"{report.frozen} left out as frozen questions.\nNext: doyen annotate push --project {project}"
+        )
+        session.emit(asdict(report), text)

@@ -1,0 +1,70 @@
+"""Fresh drafts for Label Studio: by the assistant where one is loaded and can answer, else by rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from doyen.ingestion.annotation import Draft, Drafter, Excerpt, Proposal, RuleDrafter, TaskType
+from doyen.platform.core.errors import DoyenError
+
+if TYPE_CHECKING:
+    from doyen.platform.serving.assistant import Assistant
+
+SURE, UNSURE, ABSTAINED = 0.9, 0.5, 0.1
+"""Scores of answers: one that quotes the passage shown, one that rests on other passages, and a refusal."""
+_PLACE = ("source", "document_id", "version", "chunk_id", "heading")
+
+
+class AssistantDrafter:
+    """Implements ``Drafter`` for prompts and responses: the rules find what to ask, and the assistant answers."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self._assistant = assistant
+        self._rules = RuleDrafter()
+
+    @property
+    def version(self) -> str:
+        """Name of the model behind the drafts."""
+        return f"assistant {self._assistant.model}"
+
+    def draft(self, excerpt: Excerpt) -> Draft | Proposal | None:
+        """Return the rules' question with the assistant's answer; the rules' own answer where the assistant has none."""
+        proposed = self._rules.draft(excerpt)
+        return (self.answer(proposed.prompt, excerpt) or proposed) if isinstance(proposed, Draft) else proposed
+
+    def answer(self, prompt: str, excerpt: Excerpt) -> Draft | None:
+        """Answer a given question; None where the assistant cannot, for example because nothing is indexed."""
+        mode = "hybrid" if self._assistant.registry.list() else "rag"
+        try:
+            answer = self._assistant.ask(prompt, mode, record=False)
+        except DoyenError:
+            return None
+        evidence = tuple(dict.fromkeys(cited.quote for cited in answer.citations if cited.quote in excerpt.text))
+        score = ABSTAINED if answer.abstained else SURE if evidence else UNSURE
+        return Draft(prompt, answer.answer, score, evidence)
+
+
+def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:
+    """Return what drafts labels of a type: the assistant answers questions, the rest is drafted by rule."""
+    if assistant is not None and task_type.name == "prompt-response":
+        return AssistantDrafter(assistant)
+    return RuleDrafter(task_type)
+
+
+def draft_prediction(drafter: Drafter, task_type: TaskType, data: dict[str, Any]) -> dict[str, Any]:
+    """Return a prediction for a task's data; one without regions where there is nothing to propose.
+
+    A question that the task asks already is kept, and only answered.
+    """
+    nothing = {"model_version": drafter.version, "score": 0.0, "result": []}
+    if not isinstance(data.get("text"), str) or not isinstance(data.get("uid"), str):
+        return nothing
+    place = {name: str(data.get(name) or "") for name in _PLACE}
+    excerpt = Excerpt(text=data["text"], start=int(data.get("start") or 0), page=data.get("page"), **place)
+    prompt = data.get("prompt")
+    given = drafter.answer(prompt, excerpt) if prompt and isinstance(drafter, AssistantDrafter) else None
+    draft = given or drafter.draft(excerpt)
+    proposal = draft.located(excerpt.text) if isinstance(draft, Draft) else draft
+    if proposal is None or proposal.label is None:
+        return nothing
+    return task_type.prediction(proposal.label, proposal.score, data, drafter.version)
