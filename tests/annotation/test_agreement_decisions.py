@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.ingestion.annotation.agreement import consensus, disputed, reliability
+from doyen.ingestion.annotation.agreement import agreement_report, consensus, disputed, reliability
 from doyen.ingestion.annotation.agreement.crowd import fit
 from doyen.ingestion.annotation.agreement.differences import difference
+from doyen.ingestion.annotation.agreement.items import LABEL_TYPES
 from doyen.ingestion.annotation.agreement.reliability import weigh
 from doyen.ingestion.annotation.records import (
     Classes,
@@ -259,3 +260,23 @@ def test_whatever_two_say_it_is_compared_decided_and_ranked(pair: tuple[Label, L
     alike = consensus(of_item(first, first))["i"].label
     assert difference(alike, first).apart == pytest.approx(0)
     assert all(dispute.score > 0 and dispute.reason for dispute in disputed(labels, share=1.0))
+
+
+@given(same_type_pairs, same_type_pairs)
+@settings(max_examples=60, deadline=None)
+def test_reports_do_not_depend_on_who_is_who(one: tuple[Label, Label], two: tuple[Label, Label]) -> None:
+    pairs = [pair for pair in (one, two) if type(pair[0]) is type(one[0])]
+    kind = next(name for name, label_type in LABEL_TYPES.items() if label_type is type(one[0]))
+    forth = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(*p, item=str(n))], kind)
+    back = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(*p[::-1], item=str(n))], kind)
+    for name, found in forth.overall.items():
+        assert found.value == pytest.approx(back.overall[name].value, nan_ok=True)
+    same = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(p[0], p[0], item=str(n))], kind)
+    assert all(math.isnan(found.value) or found.value == pytest.approx(1) for found in same.overall.values())
+
+
+def test_free_texts_are_disputed_when_they_share_less_than_half_of_their_words() -> None:
+    near = of_item(PromptResponse("q", "every 4,000 hours", True), PromptResponse("q", "after 4,000 hours", True), item="near")
+    far = of_item(PromptResponse("q", "every 4,000 hours", True), PromptResponse("q", "once a year", True), item="far")
+    assert [dispute.item_id for dispute in disputed([*near, *far])] == ["far"]
+    assert [dispute.item_id for dispute in disputed([*near, *far], threshold=0.9)] == ["far", "near"]

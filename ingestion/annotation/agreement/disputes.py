@@ -12,12 +12,14 @@ from statistics import fmean
 from doyen.ingestion.annotation.agreement.consensus import conclude
 from doyen.ingestion.annotation.agreement.differences import NOTHING, Difference, difference
 from doyen.ingestion.annotation.agreement.items import Item, gather
-from doyen.ingestion.annotation.agreement.reliability import Judgement, judge
+from doyen.ingestion.annotation.agreement.reliability import Judgement, anatomy_of, judge
 from doyen.ingestion.annotation.records import LabelledText
 from doyen.platform.core.errors import InputError
 
 DISPUTED_BELOW = 0.8
 """Agreement of an item below which an expert decides: of five spans or tokens one differs at most."""
+TEXTS_DISPUTED_BELOW = 0.5
+"""The same for free text, where two right answers share a part of their words only."""
 LOW_RELIABILITY = 0.7
 LOW_CONFIDENCE = 0.6
 TELLING = ("dawid-skene", "mace", "given")
@@ -86,7 +88,8 @@ def disputed(
 
     Args:
         labels: current labels of one type; items with one label count too.
-        threshold: agreement (0 to 1) below which an item is disputed; default ``DISPUTED_BELOW`` unless ``share`` is given.
+        threshold: agreement (0 to 1) below which an item is disputed; default ``DISPUTED_BELOW``, of free text
+            ``TEXTS_DISPUTED_BELOW``, and none where ``share`` is given.
         share: take at most this share of all items, the worst; alone, it takes them however much they agree, as long as
             there is anything to settle.
         reliability: known reliability of annotators (0 to 1), for example from gold items; estimated where not given.
@@ -100,7 +103,7 @@ def disputed(
     items = gather(labels)
     cases = _cases(items, judge(items, reliability))
     times = Counter(confusion for case in cases for found in case.differences for confusion in found.confusions)
-    below = threshold if threshold is not None else (DISPUTED_BELOW if share is None else math.inf)
+    below = threshold if threshold is not None else _usual_threshold(items) if share is None else math.inf
     ranked = [
         Dispute(case.item.item_id, _score(case, times), _reason(case), case.item.labels, case.agreement)
         for case in cases
@@ -108,6 +111,10 @@ def disputed(
     ]
     ranked.sort(key=lambda dispute: (-dispute.score, dispute.item_id))
     return ranked if share is None else ranked[: math.ceil(round(share * len(items), 9))]
+
+
+def _usual_threshold(items: Sequence[Item]) -> float:
+    return TEXTS_DISPUTED_BELOW if items and anatomy_of(items) is None else DISPUTED_BELOW
 
 
 def _cases(items: Sequence[Item], judgement: Judgement) -> list[_Case]:
