@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from doyen.ingestion.annotation.contracts import LabelError
 from doyen.ingestion.annotation.create import create_project
@@ -40,7 +40,8 @@ class DoccanoReport:
         examples: how many the server has; confirmed: how many of them somebody has confirmed.
         asked: of how many the labels were asked for.
         removed: labels that are gone or no longer confirmed over there; kept, no longer current.
-        complete: whether the whole list was seen; otherwise nothing was removed, and the pull should be repeated.
+        complete: whether the whole list was seen; examples may slip through while others are deleted, which the next pull
+            mends.
         own_labels_only: the project is not collaborative, so that the account was shown its own labels alone.
         problems: labels that cannot be used, each in a sentence; they are not stored.
     """
@@ -102,9 +103,9 @@ def pull_doccano(
             for batch in store_incoming(store, project, pass_.labels(found, bar.advance), counts):
                 pass_.present.update(row.external_id for row in batch)
         report.added, report.updated, report.unchanged = counts.added, counts.updated, counts.unchanged
-        report.complete = report.examples == len(pass_.examples) == server.count_examples(remote)
+        slipped = pass_.reconcile(lambda example: server.is_confirmed(remote, example))
+        report.complete = not slipped and len(pass_.examples) == server.count_examples(remote)
         if report.complete:
-            pass_.reconcile()
             write_json_atomic(memory, _marks(memory) | {source: began})
     return report
 
@@ -129,10 +130,10 @@ class _Pass:
         self.examples: set[int] = set()
         self._kept: set[int] = set()
 
-    def labels(self, examples: Iterator[DoccanoExample], advance: object) -> Iterator[Incoming]:
+    def labels(self, examples: Iterator[DoccanoExample], advance: Callable[[float], None]) -> Iterator[Incoming]:
         """Yield the labels of the examples; what cannot be used is noted."""
         for example in examples:
-            advance(1)  # type: ignore[operator]
+            advance(1)
             self.report.examples += 1
             self.examples.add(example.id)
             self.report.confirmed += example.confirmed
@@ -155,13 +156,28 @@ class _Pass:
         if not problems:
             yield from (Incoming(item, source_id) for item, source_id in zip(found, names, strict=False))
 
-    def reconcile(self) -> None:
-        """Withdraw labels that are gone over there; labels from elsewhere stay."""
+    def reconcile(self, is_confirmed: Callable[[int], bool]) -> set[int]:
+        """Withdraw labels that are gone over there; labels from elsewhere stay.
+
+        Args:
+            is_confirmed: asks the server about an example that the list did not show: it may have slipped through.
+
+        Returns:
+            Ids of examples that have.
+        """
         with self._store.session() as session:
-            for row in session.scalars(_from_source(self._project, self._source)):
-                if row.external_id not in self.present and _example_of(row, self._source) not in self._kept:
+            missing = [
+                row
+                for row in session.scalars(_from_source(self._project, self._source))
+                if row.external_id not in self.present and _example_of(row, self._source) not in self._kept
+            ]
+            unseen = {_example_of(row, self._source) for row in missing} - self.examples
+            slipped = {example for example in unseen if is_confirmed(example)}
+            for row in missing:
+                if _example_of(row, self._source) not in slipped:
                     row.current = False
                     self.report.removed += 1
+        return slipped
 
 
 def _make_project(
@@ -193,7 +209,8 @@ def _description(server: DoccanoServer, remote: DoccanoProject, kind: str) -> Ta
     )
 
 
-def _from_source(project: str, source: str) -> object:
+def _from_source(project: str, source: str) -> Select[tuple[AnnotationRow]]:
+    """Select the current labels of a project that came from there."""
     return (
         select(AnnotationRow)
         .join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)

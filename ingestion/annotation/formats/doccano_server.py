@@ -115,6 +115,13 @@ class DoccanoServer:
         """Return id → name of a project's labels; ``what`` is category, span or relation."""
         return {int(row["id"]): str(row["text"]) for row in self._get(f"/projects/{project.id}/{what}-types").json()}
 
+    def is_confirmed(self, project: DoccanoProject, example: int) -> bool:
+        """Return whether an example is there and somebody has confirmed it."""
+        try:
+            return bool(self._get(f"/projects/{project.id}/examples/{example}").json()["is_confirmed"])
+        except NotFoundError:
+            return False
+
     def count_examples(self, project: DoccanoProject) -> int:
         """Return how many examples the project holds."""
         return int(self._get(f"/projects/{project.id}/examples", limit=1).json()["count"])
