@@ -24,6 +24,8 @@ _ENDINGS = (
 )
 _NUMERAL = re.compile(r"[-+]?\d[\d.,:/-]*")
 _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d]).+")
+_FULL_OR_AUXILIARY = {"have", "has", "had", "having", "do", "does", "did"}
+_OBJECTS = {"DET", "NOUN", "PROPN", "NUM", "ADJ", "PUNCT"}
 _TO_NOUNS = {"DET", "PRON", "PROPN", "NUM", "ADP", "PUNCT"}
 
 
@@ -50,12 +52,17 @@ def tag_words(words: Sequence[str]) -> list[tuple[str, float]]:
         first = before == "PUNCT" and (number == 0 or words[number - 1] not in {",", ";", ":", "-", "(", "/"})
         found.append(_tag(word, before, is_first=first))
     for number, word in enumerate(words):
+        before = found[number - 1][0] if number else "PUNCT"
+        follower = found[number + 1][0] if number + 1 < len(words) else "PUNCT"
         if word.lower() == "to":
-            follower = found[number + 1][0] if number + 1 < len(words) else "PUNCT"
             is_particle = follower not in _TO_NOUNS
             found[number] = ("PART" if is_particle else "ADP", GUESSED)
             if is_particle and follower == "NOUN":
                 found[number + 1] = ("VERB", GUESSED)
+        elif word.lower() in {"'s", "’s"} and before in {"NOUN", "PROPN"}:
+            found[number] = ("PART", GUESSED)
+        elif word.lower() in _FULL_OR_AUXILIARY and follower in _OBJECTS:
+            found[number] = ("VERB", GUESSED)
     return found
 
 
