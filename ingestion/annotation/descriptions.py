@@ -36,6 +36,15 @@ def _check_name(name: str) -> str:
     return name
 
 
+_EXPECTED = {
+    "tuple_type": "expected a list: [\"…\", \"…\"], or tables in double brackets",
+    "model_type": "expected a table in double brackets",
+    "string_type": "expected a text in quotes",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+}
+"""What pydantic's errors mean in TOML."""
+
 Name = Annotated[str, AfterValidator(_check_name)]
 
 
@@ -194,7 +203,8 @@ def _sound_part(raw: dict[str, Any]) -> TaskDescription:
     """Return what is right by itself in a wrong description, so that the rest is checked as well."""
     whole = {**_default(raw["type"]), **raw} if raw.get("type") in TYPE_NAMES else raw
     labels = []
-    for label in whole["labels"] if isinstance(whole.get("labels"), list) else []:
+    given_labels = whole.get("labels", [])
+    for label in given_labels if isinstance(given_labels, list) else [given_labels]:
         try:
             labels.append(LabelDescription.model_validate(label))
         except ValidationError:
@@ -220,4 +230,5 @@ def _problem(item: Any) -> str:
         return f"{place}: it is missing"
     if item["type"] == "literal_error":
         return f"{place}: there is no task type {item['input']!r}: known ones are {', '.join(TYPE_NAMES)}"
-    return f"{place}: {item['msg'].removeprefix('Value error, ')}"
+    expected = _EXPECTED.get(item["type"], item["msg"].removeprefix("Value error, "))
+    return f"{place}: {expected}"
