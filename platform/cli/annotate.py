@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from doyen.platform.cli.annotate_agreement import agreement
+from doyen.platform.cli.annotate_exchange import doccano, export, import_
 from doyen.platform.cli.annotate_review import adjudicate, feedback, gold
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.records import Pair, read_records
 
 app = typer.Typer(
     help="Annotation: tasks from chunks, exchange with Label Studio or files, labels as pairs.", no_args_is_help=True
@@ -21,6 +21,9 @@ app.command()(agreement)
 app.command()(adjudicate)
 app.command()(gold)
 app.command()(feedback)
+app.command("import")(import_)
+app.command()(export)
+app.command()(doccano)
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 
@@ -133,41 +136,3 @@ def status(
         ]
         used_by = [asdict(use) for use in stale.used_by]
         session.emit({**asdict(found), "stale_used_by": used_by}, "\n".join([*lines, *stale.describe()]))
-
-
-@app.command("import")
-def import_(
-    pairs: Annotated[Path, typer.Argument(help="A pairs.jsonl; its annotators are kept.")],
-    project: ProjectOption,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Take labels from a pairs.jsonl into the project: all of its lines, or none."""
-    from doyen.ingestion.annotation import import_pairs
-
-    records = read_records(pairs, Pair)
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = import_pairs(session.workspace, session.store, project, records, reporter=session.reporter)
-        text = (
-            f"{report.added} labels new, {report.updated} updated, {report.unchanged} unchanged; "
-            f"{report.without_document} name a document that is not ingested."
-        )
-        session.emit(asdict(report), text)
-
-
-@app.command()
-def export(
-    project: ProjectOption,
-    out: Annotated[Path, typer.Argument(help="The pairs.jsonl to write.")],
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Write the current labels as labelled prompt/response pairs."""
-    from doyen.ingestion.annotation import export_pairs
-
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        labels = export_pairs(session.store, project, out)
-        text = "\n".join([f"{len(labels.pairs)} pairs written to {out}.", *labels.problems])
-        session.emit({"pairs": len(labels.pairs), "file": str(out), "problems": labels.problems}, text)

@@ -61,17 +61,14 @@ def problems_of(item: LabelledText) -> list[str]:
 
 
 def region_problems(text: str, regions: Iterable[Region]) -> list[str]:
-    """Return what is wrong with the offsets, labels and ids of marked stretches."""
+    """Return what is wrong with the offsets and labels of marked stretches."""
     problems = []
-    ids: Counter[str] = Counter()
     for region in regions:
-        ids[region.id] += 1
         if not 0 <= region.start < region.end <= len(text):
             where = f"{region.start} to {region.end}"
             problems.append(f"{region.label!r} at {where} lies outside the text of {len(text)} characters")
         if not region.label:
             problems.append(f"the stretch {region.start} to {region.end} has no label")
-    problems += [f"the id {name!r} stands for {count} stretches" for name, count in ids.items() if count > 1]
     return problems
 
 
@@ -79,6 +76,9 @@ def _text_problems(item: LabelledText) -> list[str]:
     regions = list(regions_of(item.label))
     problems = region_problems(item.text, regions)
     known = {region.id for region in regions}
+    if len(known) < len(regions):
+        twice = [name for name, count in Counter(region.id for region in regions).items() if count > 1]
+        problems += [f"the id {name!r} stands for several stretches" for name in twice]
     for relation in _relations_of(item.label):
         missing = [name for name in (relation.head, relation.tail) if name not in known]
         problems += [f"relation {relation.label!r} names the stretch {name!r}, which is not there" for name in missing]

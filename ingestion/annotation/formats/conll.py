@@ -2,11 +2,12 @@
 
 Written as IOB2; read as IOB1, IOB2, BIOES or BILOU, with any columns in between. The format holds tokens and nothing else:
 the text that comes back is the tokens with single blanks between them, and ids, annotators and relations are gone. All
-of that is counted in the losses.
+of that is counted in the losses. A text that came from such a file is cut at its blanks again, so that its tokens stay.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -20,8 +21,11 @@ from doyen.ingestion.annotation.records import Entities, LabelledText, Region
 from doyen.platform.core.files import open_atomic
 from doyen.platform.core.manifest import short_id
 
+BLANKS = re.compile(" +")
 DOCUMENT = "-DOCSTART-"
 OUTSIDE = "O"
+CUT, AT_BLANKS = "tokens", "at blanks"
+"""What the metadata say about a text whose tokens are known."""
 BEGINS, CONTINUES, ENDS = "BSU", "IELM", "ESLU"
 """First letters of tags: of an entity's first token, of one that may go on with it, and of its last one."""
 
@@ -48,7 +52,7 @@ class ConllFormat:
         with open_atomic(path) as stream:
             for item in checked(labels, Entities):
                 label = cast(Entities, item.label)
-                rows = _tagged(item.text, label, losses)
+                rows = _tagged(item, label, losses)
                 if not rows:
                     losses.skip("the text has no token")
                     continue
@@ -63,7 +67,7 @@ def _sentences(intake: Intake) -> Iterator[tuple[int, list[Token]]]:
     """Yield (first line, tokens) of each sentence; lines without a tag are noted as broken."""
     sentence: list[Token] = []
     for number, line in text_lines(intake):
-        columns = line.split("\t") if "\t" in line else line.split()
+        columns = line.split("\t") if "\t" in line else BLANKS.split(line.strip(" "))
         if columns and columns[0] == DOCUMENT:
             columns = []
         if not line.strip() or not columns:
@@ -86,7 +90,7 @@ def _read_sentence(sentence: list[Token]) -> LabelledText:
         position += len(form) + 1
     text = " ".join(form for _, form, _ in sentence)
     regions = entities_of_tags(places, [tag for _, _, tag in sentence])
-    return LabelledText(short_id(text), text, Entities(tuple(regions)))
+    return LabelledText(short_id(text), text, Entities(tuple(regions)), meta={CUT: AT_BLANKS})
 
 
 def entities_of_tags(places: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Region]:
@@ -112,19 +116,19 @@ def entities_of_tags(places: Sequence[tuple[int, int]], tags: Sequence[str]) -> 
     return regions
 
 
-def _tagged(text: str, label: Entities, losses: Losses) -> list[tuple[str, str]]:
+def _tagged(item: LabelledText, label: Entities, losses: Losses) -> list[tuple[str, str]]:
     """Return the tokens of a text with their IOB2 tags; entities that tags cannot say are counted."""
-    entities = _representable(text, label, losses)
+    entities = _representable(item.text, label, losses)
     cuts = {offset for entity in entities for offset in (entity.start, entity.end)}
     rows: list[tuple[str, str]] = []
     waiting = iter(entities)
     entity = next(waiting, None)
-    for start, end in tokens(text, cuts):
+    for start, end in tokens(item.text, cuts, at_blanks=item.meta.get(CUT) == AT_BLANKS):
         while entity is not None and entity.end <= start:
             entity = next(waiting, None)
         inside = entity is not None and start >= entity.start
         tag = f"{'B' if start == entity.start else 'I'}-{entity.label}" if entity and inside else OUTSIDE
-        rows.append((text[start:end], tag))
+        rows.append((item.text[start:end], tag))
     return rows
 
 
@@ -153,4 +157,4 @@ def _count_losses(item: LabelledText, label: Entities, forms: list[str], losses:
     losses.drop("item_id")
     losses.drop("annotator", int(bool(item.annotator)))
     losses.drop("created_at", int(bool(item.created_at)))
-    losses.drop("meta", int(bool(item.meta)))
+    losses.drop("meta", int(bool(item.meta.keys() - {CUT})))

@@ -13,17 +13,23 @@ _LAST_WITH_MARKS = 0x20000
 _SELECTORS = range(0xE0100, 0xE01F0)
 
 
-def tokens(text: str, cuts: set[int]) -> Iterator[tuple[int, int]]:
+def tokens(text: str, cuts: set[int], *, at_blanks: bool = False) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of words and single signs, none with a blank in it, cut also at the given offsets.
 
     Combining marks and joiners stay with the character before them, so that no accent becomes a token of its own.
+
+    Args:
+        at_blanks: the text is cut into tokens already, with a blank between them.
     """
-    for found in _pattern().finditer(text):
+    for found in (_BETWEEN_BLANKS if at_blanks else _pattern()).finditer(text):
         start = found.start()
         inner = sorted(cut for cut in cuts if start < cut < found.end()) if cuts else []
         for end in (*inner, found.end()):
             yield start, end
             start = end
+
+
+_BETWEEN_BLANKS = re.compile("[^ ]+")
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,151 @@
+"""``doyen annotate import | export | doccano``: labels from other tools, and into them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.errors import InputError
+from doyen.platform.core.records import Pair, read_records
+
+PAIRS, PLAIN = "pairs", "plain"
+FORMATS = "doccano, labelbox, conll, conllu, spacy, huggingface, csv"
+
+ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
+TypeOption = Annotated[str | None, typer.Option("--type", help="Task type of a project that does not exist yet.")]
+
+
+def import_(
+    labels: Annotated[Path, typer.Argument(help="The file (or folder) of labels; its annotators are kept.")],
+    project: ProjectOption,
+    format_name: Annotated[str, typer.Option("--format", help=f"{PAIRS} (pairs.jsonl), {FORMATS} or sagemaker.")] = PAIRS,
+    task_type: TypeOption = None,
+    annotator: Annotated[str, typer.Option(help="Who labelled what names nobody.")] = "",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Take labels into the project: all of the file, or nothing where a line is broken. Repeating it changes nothing."""
+    if format_name == PAIRS:
+        _import_pairs(labels, project, workspace, as_json=as_json, debug=debug)
+        return
+    from doyen.ingestion.annotation.exchange import import_labels
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        done = import_labels(
+            session.workspace,
+            session.store,
+            project,
+            labels,
+            format_name,
+            kind=task_type,
+            annotator=annotator,
+            reporter=session.reporter,
+        )
+        made = [f"Project {project!r} was made for them."] if done.created else []
+        counts = f"{done.report.added} labels new, {done.report.updated} updated, {done.report.unchanged} unchanged."
+        value = {**asdict(done.report), "created": done.created, "losses": done.losses.as_json()}
+        session.emit(value, "\n".join([*made, counts, *done.losses.sentences()]))
+
+
+def export(
+    project: ProjectOption,
+    out: Annotated[Path, typer.Argument(help="The file (for huggingface: the folder) to write.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"{PAIRS} (instruction form), {PLAIN} (rows for a classifier), {FORMATS}.")
+    ] = PAIRS,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write the project's labels, decisions in the place of what was disputed."""
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        if format_name == PAIRS:
+            _export_pairs(session, project, out)
+        elif format_name == PLAIN:
+            _export_rows(session, project, out)
+        else:
+            _export_labels(session, project, out, format_name)
+
+
+def doccano(
+    url: Annotated[str, typer.Argument(help="Address of the Doccano server.")],
+    project: ProjectOption,
+    remote: Annotated[int, typer.Option("--id", help="Number of the project over there.")],
+    task_type: TypeOption = None,
+    only_new: Annotated[bool, typer.Option(help="Ask only for examples that are not here yet.")] = False,
+    user: Annotated[str, typer.Option(envvar="DOYEN_DOCCANO_USER", help="Account to sign in with.")] = "",
+    password: Annotated[str, typer.Option(envvar="DOYEN_DOCCANO_PASSWORD", help="Better set the variable.")] = "",
+    token: Annotated[str, typer.Option(envvar="DOYEN_DOCCANO_TOKEN", help="Instead of user and password.")] = "",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fetch the confirmed labels of a project on a Doccano server; every version is kept."""
+    from doyen.ingestion.annotation.doccano import pull_doccano, report_as_json
+    from doyen.ingestion.annotation.formats.doccano_server import DoccanoServer
+
+    if not token and not (user and password):
+        raise InputError("Doccano needs an account: set DOYEN_DOCCANO_USER and DOYEN_DOCCANO_PASSWORD, or DOYEN_DOCCANO_TOKEN")
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        server = DoccanoServer(url, token=token, username=user, password=password)
+        report = pull_doccano(
+            session.workspace,
+            session.store,
+            project,
+            server,
+            remote,
+            kind=task_type,
+            only_new=only_new,
+            reporter=session.reporter,
+        )
+        server.close()
+        lines = [
+            f"{report.confirmed} of {report.examples} examples are confirmed; the labels of {report.asked} were asked for: "
+            f"{report.added} new, {report.updated} updated, {report.unchanged} unchanged, {report.removed} withdrawn."
+        ]
+        if not report.complete:
+            lines.append("Examples were deleted meanwhile, so that others may have been passed over: run the command again.")
+        if report.own_labels_only:
+            lines.append("The project is not collaborative: the server shows each account its own labels alone.")
+        session.emit(report_as_json(report), "\n".join([*lines, *report.losses.sentences(), *report.problems]))
+
+
+def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json: bool, debug: bool) -> None:
+    from doyen.ingestion.annotation import import_pairs
+
+    records = read_records(pairs, Pair)
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        report = import_pairs(session.workspace, session.store, project, records, reporter=session.reporter)
+        text = (
+            f"{report.added} labels new, {report.updated} updated, {report.unchanged} unchanged; "
+            f"{report.without_document} name a document that is not ingested."
+        )
+        session.emit(asdict(report), text)
+
+
+def _export_pairs(session: CliSession, project: str, out: Path) -> None:
+    from doyen.ingestion.annotation import export_pairs
+
+    labels = export_pairs(session.store, project, out)
+    text = "\n".join([f"{len(labels.pairs)} pairs written to {out}.", *labels.problems])
+    session.emit({"pairs": len(labels.pairs), "file": str(out), "problems": labels.problems}, text)
+
+
+def _export_rows(session: CliSession, project: str, out: Path) -> None:
+    from doyen.ingestion.annotation.labels import export_rows
+
+    count = export_rows(session.store, project, out)
+    session.emit({"rows": count, "file": str(out)}, f"{count} rows written to {out}.")
+
+
+def _export_labels(session: CliSession, project: str, out: Path, format_name: str) -> None:
+    from doyen.ingestion.annotation.exchange import export_labels
+
+    done = export_labels(session.store, project, out, format_name)
+    text = "\n".join([f"{done.labels} labels written to {out}.", *done.losses.sentences()])
+    session.emit({"labels": done.labels, "file": str(out), "losses": done.losses.as_json()}, text)
