@@ -1,0 +1,89 @@
+"""Two people label every task type on a real Label Studio server, and what they said comes back to the letter."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from support.format_labels import PIECES
+from support.task_labels import TASK_TYPES
+
+from doyen.ingestion.annotation import create_project, labelled_pairs, labelled_texts, pull, push
+from doyen.ingestion.annotation.contracts import TaskType
+from doyen.ingestion.annotation.offsets import Span
+from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
+from doyen.ingestion.annotation.texts import PlainText, text_tasks
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.platform.core.workspace import Workspace
+
+pytestmark = pytest.mark.label_studio
+NAME = "every type"
+PEOPLE = ("ada@example.com", "ben@example.com")
+TEXTS = 4
+OPENING = "The pump PN 410-778 must be replaced every 4,000 hours; it leaks. "
+"""Something that the rules of every type have an opinion about."""
+
+
+def random_text(rng: random.Random) -> str:
+    return OPENING + "".join(rng.choice(PIECES) for _ in range(12))
+
+
+def random_label(rng: random.Random, task_type: TaskType, text: str) -> Label:
+    names = task_type.description.label_names
+    if task_type.name in {"classification", "sentiment"}:
+        wanted = rng.randint(0, 3) if task_type.description.multiple else 1
+        chosen = rng.sample(names, wanted)
+        return Classes(tuple(name for name in names if name in chosen))
+    cuts = sorted(rng.sample(range(len(text) + 1), 8))
+    if task_type.name == "pos":
+        spans = list(zip(cuts[::2], cuts[1::2], strict=True))
+    else:
+        spans = sorted({tuple(sorted(rng.sample(range(len(text) + 1), 2))) for _ in range(3)})
+    if task_type.name == "prompt-response":
+        evidence = tuple(Span(start, end, text[start:end]) for start, end in spans)
+        return PromptResponse(
+            "How often? 😀", f"Every\r\n{rng.random()} h", True, evidence, ("else\u0301where",), rng.randint(1, 5)
+        )
+    marked = tuple(Region(f"r{n}-{rng.random()}", *span, rng.choice(names)) for n, span in enumerate(spans))
+    if task_type.name == "pos":
+        return Tags(marked)
+    links = [rng.sample([region.id for region in marked], 2) for _ in range(2)] if len(marked) > 1 else []
+    if task_type.name == "coreference":
+        return Coreference(marked, tuple(Relation(*pair) for pair in links))
+    return Entities(marked, tuple(Relation(*pair, rng.choice(task_type.description.relations)) for pair in links))
+
+
+@pytest.mark.parametrize("kind", ["prompt-response", "several classes", "related entities", "sentiment", "coreference", "pos"])
+def test_what_two_people_say_comes_back(kind: str, remote: Workspace, remote_store: Store, label_studio: Any) -> None:
+    rng, task_type = random.Random(kind), TASK_TYPES[kind]
+    create_project(remote, remote_store, NAME, description=task_type.description)
+    texts = {random_text(rng) for _ in range(TEXTS)}
+    assert text_tasks(remote_store, NAME, [PlainText(text, str(n), "t") for n, text in enumerate(sorted(texts))]) == TEXTS
+    assert push(remote, remote_store, NAME).sent == TEXTS
+    with remote_store.session() as session:
+        project = int(session.get_one(AnnotationProjectRow, NAME).external_id or 0)
+        drafted = {row.uid: row.predictions for row in session.query(AnnotationTaskRow)}
+    lead = label_studio.client("lead@example.com")
+    there = list(lead.tasks.list(project=project, fields="all"))
+    assert {task.data["text"] for task in there} == texts
+    for task in there:
+        # The drafts have arrived, region for region, unless the rules had none.
+        shown = [[region["value"] for region in draft.result if "value" in region] for draft in task.predictions]
+        assert shown == [
+            [region["value"] for region in draft["result"] if "value" in region] for draft in drafted[task.data["uid"]]
+        ]
+    said: dict[tuple[str, str], Label] = {}
+    for person in PEOPLE:
+        client = label_studio.client(person)
+        for task in there:
+            label = random_label(rng, task_type, task.data["text"])
+            client.annotations.create(id=task.id, result=task_type.write(label, task.data))
+            said[task.data["uid"], person] = label
+    report = pull(remote, remote_store, NAME)
+    assert (report.added, report.problems) == (2 * TEXTS, [])
+    found = {(entry.item_id, entry.annotator): entry for entry in labelled_texts(remote_store, NAME)}
+    assert {key: entry.label for key, entry in found.items()} == said
+    assert {entry.text for entry in found.values()} == texts
+    assert len(labelled_pairs(remote_store, NAME)) == 2 * TEXTS
