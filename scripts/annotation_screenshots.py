@@ -63,8 +63,14 @@ def main() -> None:
         send_to_review(workspace, store, PROJECT, find_disputes(store, PROJECT), expert="expert@example.com")
         expert = sign_in(browser, server, "expert@example.com")
         label_next(expert, server, store, review_name(PROJECT))
-        expert.fill("textarea[name=reason]", "It begins with a step to carry out, so it is a procedure.")
+        expert.fill("textarea[name=reason]", "130 °C is a value to check, and the guideline puts that first.")
+        expert.get_by_text("What is this paragraph for?").scroll_into_view_if_needed()
+        expert.mouse.move(400, 400)
+        expert.mouse.wheel(0, -5_000)
         save(expert, out / "annotation-review.png")
+        submit(expert)
+        if pull(workspace, store, review_name(PROJECT)).decisions != 1:
+            raise SystemExit("the expert's answer did not come back as a decision")
         browser.close()
         store.close()
 
@@ -104,7 +110,7 @@ def remote_tasks(server: LabelStudioServer, store: Store) -> Sequence[Any]:
 
 def sign_in(browser: Any, server: LabelStudioServer, email: str) -> Any:
     """Return a page of a fresh browser profile, signed in as that person."""
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.set_default_timeout(120_000)
     page.goto(f"{server.url}/user/login/")
     page.fill("input[name=email]", email)
@@ -124,6 +130,12 @@ def label_next(page: Any, server: LabelStudioServer, store: Store, project: str)
     """Open the next task as the server serves it."""
     page.goto(f"{server.url}/projects/{get_project(store, project).external_id}/data?labeling=1")
     page.wait_for_selector(".lsf-htx-richtext, .lsf-richtext")
+
+
+def submit(page: Any) -> None:
+    """Send the answer on the screen."""
+    with page.expect_response(lambda answer: answer.request.method == "POST" and "/annotations" in answer.url):
+        page.click("button:has-text('Submit')")
 
 
 def save(page: Any, path: Path) -> None:
