@@ -63,6 +63,7 @@ def main() -> None:
         send_to_review(workspace, store, PROJECT, find_disputes(store, PROJECT), expert="expert@example.com")
         expert = sign_in(browser, server, "expert@example.com")
         label_next(expert, server, store, review_name(PROJECT))
+        expert.set_viewport_size({"width": 1280, "height": 1000})
         expert.fill("textarea[name=reason]", "130 °C is a value to check, and the guideline puts that first.")
         expert.get_by_text("What is this paragraph for?").scroll_into_view_if_needed()
         expert.mouse.move(400, 400)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -55,7 +56,7 @@ def project_status(store: Store, name: str) -> ProjectStatus:
     ours = AnnotationTaskRow.project == name
     with store.session() as session:
 
-        def count_by(column: object, *conditions: object, table: type | None = None) -> dict[str, int]:
+        def count_by(column: Any, *conditions: Any, table: Any = None) -> dict[str, int]:
             query = select(column, func.count()).select_from(table or AnnotationTaskRow)
             if table is not None:
                 query = query.join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
