@@ -56,7 +56,7 @@ def test_a_label_comes_in_by_itself(
 
 
 def wait_for_pairs(store: Store, count: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(labelled_pairs(store, NAME)) != count:
         assert time.monotonic() < deadline
         time.sleep(0.1)
