@@ -117,3 +117,19 @@ def test_prompts_come_back_from_the_store(workspace: Workspace, store: Store, la
     assert report.added == len(labels)
     before = sorted((item.annotator, item.text, repr(item.label)) for item in labels)
     assert sorted((item.annotator, item.text, repr(item.label)) for item in labelled_texts(store, name)) == before
+
+
+def test_the_commands_take_a_format(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from doyen.platform.cli.main import app
+
+    path, place = written(tmp_path, "doccano", ENTITIES), ["--project", "people", "--workspace", str(workspace.root), "--json"]
+    command = ["annotate", "import", str(path), "--format", "doccano", "--type", "entities", *place]
+    taken = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert (json.loads(taken.stdout)["added"], json.loads(taken.stdout)["created"]) == (3, True)
+    out = CliRunner().invoke(
+        app, ["annotate", "export", str(tmp_path / "x"), "--format", "conll", *place], catch_exceptions=False
+    )
+    assert json.loads(out.stdout)["losses"]["fields"]["relation"] == 1
+    assert "Bob B-PER" in (tmp_path / "x").read_text()

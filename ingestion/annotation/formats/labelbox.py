@@ -204,7 +204,7 @@ def _region(number: int, raw: Row, text: str, losses: Losses) -> Region | None:
     losses.drop("nested classification", len(raw.get("classifications") or []))
     found = region(raw.get("feature_id", number), place["start"], place.get("end"), raw.get("name"))
     start, end, token = found.start, found.end + 1, place.get("token")
-    if isinstance(token, str) and 0 <= start < end:
+    if isinstance(token, str) and 0 <= start < end and text[start:end] != token:
         span = locate_span(text, start, end, token)
         if span is None or (span.text[0], span.text[-1]) != (token[:1], token[-1:]):
             there = text[start:end]

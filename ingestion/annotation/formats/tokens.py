@@ -21,12 +21,16 @@ def tokens(text: str, cuts: set[int], *, at_blanks: bool = False) -> Iterator[tu
     Args:
         at_blanks: the text is cut into tokens already, with a blank between them.
     """
+    waiting = iter(sorted(cuts))
+    cut = next(waiting, len(text))
     for found in (_BETWEEN_BLANKS if at_blanks else _pattern()).finditer(text):
-        start = found.start()
-        inner = sorted(cut for cut in cuts if start < cut < found.end()) if cuts else []
-        for end in (*inner, found.end()):
-            yield start, end
-            start = end
+        start, last = found.span()
+        while cut < last:
+            if cut > start:
+                yield start, cut
+                start = cut
+            cut = next(waiting, len(text))
+        yield start, last
 
 
 _BETWEEN_BLANKS = re.compile("[^ ]+")
