@@ -86,7 +86,9 @@ def push(
                 _mark_pushed(store, dict(zip((task.uid for task in batch), ids, strict=True)))
                 bar.advance(len(batch))
         again = _push_scores(store, project, backend, external_id, version) if scores else 0
-        if again or (missing and (not shown or shown.startswith(DRAFTS))):
+        # A server refuses a version under which it has no draft.
+        drafted = any(task.predictions for task in missing)
+        if again or (drafted and (not shown or shown.startswith(DRAFTS))):
             backend.show_version(external_id, version)
         return PushReport(project, backend.location, len(missing), len(waiting) - len(missing), again)
 

@@ -55,6 +55,14 @@ def random_label(rng: random.Random, task_type: TaskType, text: str) -> Label:
     return Entities(marked, tuple(Relation(*pair, rng.choice(task_type.description.relations)) for pair in links))
 
 
+def test_tasks_about_which_the_rules_know_nothing(remote: Workspace, remote_store: Store, label_studio: Any) -> None:
+    create_project(remote, remote_store, NAME, description=TASK_TYPES["classification"].description)
+    assert text_tasks(remote_store, NAME, [PlainText("Hello", "1", "t")]) == 1
+    assert push(remote, remote_store, NAME).sent == 1, "a server refuses to show a version under which it has no draft"
+    assert text_tasks(remote_store, NAME, [PlainText("The PART is here", "2", "t")]) == 1
+    assert push(remote, remote_store, NAME).sent == 1
+
+
 @pytest.mark.parametrize("kind", ["prompt-response", "several classes", "related entities", "sentiment", "coreference", "pos"])
 def test_what_two_people_say_comes_back(kind: str, remote: Workspace, remote_store: Store, label_studio: Any) -> None:
     rng, task_type = random.Random(kind), TASK_TYPES[kind]

@@ -20,7 +20,7 @@ _INSIDE = frozenset({"ADJ", "NOUN", "PROPN", "NUM"})
 
 @dataclass(frozen=True)
 class _Phrase:
-    """Words that name something; ``head`` is the last of them, which tells things apart. Pronouns have none."""
+    """Words that name something; ``head`` is their last noun, which tells things apart. Pronouns have none."""
 
     start: int
     end: int
@@ -64,9 +64,10 @@ def _phrases(text: str) -> Iterator[_Phrase]:
         end = first
         while end < len(words) and tags[end] in (_INSIDE if first > at else {"PROPN"}):
             end += 1
-        if end > first and tags[end - 1] in {"NOUN", "PROPN"}:
-            is_name = tags[end - 1] == "PROPN"
-            yield _Phrase(places[at][0], places[end - 1][1], words[end - 1].casefold(), is_name)
+        nouns = [n for n in range(first, end) if tags[n] == "NOUN"] or [n for n in range(first, end) if tags[n] == "PROPN"]
+        if nouns:
+            head = nouns[-1]
+            yield _Phrase(places[at][0], places[end - 1][1], words[head].casefold(), is_name=tags[head] == "PROPN")
         at = max(end, at + 1)
 
 

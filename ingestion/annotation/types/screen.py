@@ -13,6 +13,7 @@ from doyen.ingestion.annotation.descriptions import LabelDescription, TaskDescri
 TEXT = "text"
 """Name of the text on every screen but that of prompt and response, and the key of a task's data that holds it."""
 _GUIDELINE_STYLE = "max-height: 14em; overflow-y: auto; padding: 0 1em; border-left: 4px solid #8d99ae"
+_LINE_STYLE = "font-size: 14px; font-weight: 400; line-height: 1.35; margin: 0.2em 0"
 _GOLDEN_ANGLE = 0.618033988749895
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
@@ -41,8 +42,9 @@ def guideline(description: TaskDescription) -> Tag:
     meanings = [_meaning(label) for label in description.labels if label.meaning or label.examples]
     lines = [*description.guideline.splitlines(), *meanings, *(f"Example: {example}" for example in description.examples)]
     if description.title:
-        view.append(etree.Element("Header", value=literal(description.title), size="4"))
-    view.extend(etree.Element("Header", value=literal(line), size="6") for line in lines if line.strip())
+        view.append(etree.Element("Header", value=literal(description.title), size="5"))
+    shown = (literal(line) for line in lines if line.strip())
+    view.extend(etree.Element("Header", value=line, size="6", style=_LINE_STYLE) for line in shown)
     return view
 
 

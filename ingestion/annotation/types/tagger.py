@@ -61,6 +61,8 @@ def tag_words(words: Sequence[str]) -> list[tuple[str, float]]:
                 found[number + 1] = ("VERB", GUESSED)
         elif word.lower() in {"'s", "’s"} and before in {"NOUN", "PROPN"}:
             found[number] = ("PART", GUESSED)
+        elif found[number][0] == "NOUN" and word[0].isupper() and follower == "PROPN":
+            found[number] = ("PROPN", GUESSED)
         elif word.lower() in _FULL_OR_AUXILIARY and follower in _OBJECTS:
             found[number] = ("VERB", GUESSED)
     return found
