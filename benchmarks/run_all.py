@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "ingestion_speed": ["--documents", str(DATA / "covidqa" / "documents"), "--limit", "20"],
     "annotation_quality": ["--data", str(DATA)],
     "compare_pdf_readers": ["--data", str(DATA)],
+    "annotation_formats": [],
     "annotation_sync": [],
     "first_token": [],
     "training_speed": [],

@@ -209,7 +209,7 @@ def _description(server: DoccanoServer, remote: DoccanoProject, kind: str) -> Ta
     )
 
 
-def _from_source(project: str, source: str) -> Select[tuple[AnnotationRow]]:
+def _from_source(project: str, source: str) -> Select[AnnotationRow]:
     """Select the current labels of a project that came from there."""
     return (
         select(AnnotationRow)

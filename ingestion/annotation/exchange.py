@@ -306,7 +306,8 @@ def _check_all(path: Path, task_type: TaskType, labels: Iterable[LabelledText]) 
     Raises:
         RecordError: labels that the project does not know, or that its task type does not allow: the first ten.
     """
-    problems, broken = [], 0
+    problems: list[str] = []
+    broken = 0
     for item in labels:
         found = problems_in(item, task_type)
         broken += bool(found)

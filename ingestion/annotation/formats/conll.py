@@ -44,7 +44,7 @@ class ConllFormat:
         """Yield each sentence as a text of its tokens."""
         intake = Intake(path)
         for number, sentence in _sentences(intake):
-            yield from intake.take(number, lambda sentence=sentence: [_read_sentence(sentence)])
+            yield from intake.take(number, _read_sentence, sentence)
         intake.finish("a token and its tag on each line, as 'Bob B-PER', and a blank line between sentences")
 
     def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
@@ -82,7 +82,7 @@ def _sentences(intake: Intake) -> Iterator[tuple[int, list[Token]]]:
         yield sentence[0][0], sentence
 
 
-def _read_sentence(sentence: list[Token]) -> LabelledText:
+def _read_sentence(sentence: list[Token]) -> Iterator[LabelledText]:
     """Join the tokens by blanks and gather runs of tags into entities. Raises LabelError."""
     places, position = [], 0
     for _, form, _ in sentence:
@@ -90,7 +90,7 @@ def _read_sentence(sentence: list[Token]) -> LabelledText:
         position += len(form) + 1
     text = " ".join(form for _, form, _ in sentence)
     regions = entities_of_tags(places, [tag for _, _, tag in sentence])
-    return LabelledText(short_id(text), text, Entities(tuple(regions)), meta={CUT: AT_BLANKS})
+    yield LabelledText(short_id(text), text, Entities(tuple(regions)), meta={CUT: AT_BLANKS})
 
 
 def entities_of_tags(places: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Region]:

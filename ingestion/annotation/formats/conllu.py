@@ -44,7 +44,7 @@ class ConlluFormat:
         """Yield each sentence as a text; the columns besides FORM and UPOS are counted as losses."""
         intake = Intake(path)
         for sentence in _sentences(intake):
-            yield from intake.take(sentence.line, lambda sentence=sentence: [_read_sentence(sentence, losses)])
+            yield from intake.take(sentence.line, _read_sentence, sentence, losses)
         intake.finish("sentences of ten tab-separated columns (CoNLL-U)")
 
     def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
@@ -101,7 +101,7 @@ class _Word:
     placed: bool
 
 
-def _read_sentence(sentence: _Sentence, losses: Losses) -> LabelledText:
+def _read_sentence(sentence: _Sentence, losses: Losses) -> Iterator[LabelledText]:
     words = _words(sentence, losses)
     text, starts = _rebuild(words, sentence.comments.get("text"))
     regions: list[Region] = []
@@ -115,7 +115,7 @@ def _read_sentence(sentence: _Sentence, losses: Losses) -> LabelledText:
                 regions.append(Region(str(len(regions)), position, position + len(form), tag))
             position += len(form)
     own = parse_object(sentence.comments[OWN_COMMENT]) if OWN_COMMENT in sentence.comments else _foreign(sentence.comments)
-    return labelled(own, text, Tags(tuple(regions)), ())
+    yield labelled(own, text, Tags(tuple(regions)), ())
 
 
 def _foreign(comments: dict[str, str]) -> Row:

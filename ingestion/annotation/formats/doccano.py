@@ -126,10 +126,10 @@ def _read_answers(row: Row, losses: Losses) -> Iterator[LabelledText]:
     if not answers:
         losses.skip(UNLABELLED)
     passage = string(row, "passage") if "passage" in row else ""
-    more = row.get(DETAILS)
-    ours = isinstance(more, dict)
+    ours = isinstance(row.get(DETAILS), dict)
+    more: Row = row[DETAILS] if ours else {}
     for answer in answers:
-        label = prompt_response(string(row, "text"), answer, passage, more if ours else {})
+        label = prompt_response(string(row, "text"), answer, passage, more)
         yield labelled(row, passage, label, ("text", "passage", "Comments", *COLUMNS, *([DETAILS] if ours else [])))
 
 

@@ -140,7 +140,7 @@ def prompt_response(prompt: str, response: str, passage: str, row: Row) -> Promp
     for place in row.get("evidence") or []:
         if not isinstance(place, list) or len(place) != 2:
             raise LabelError([f"'evidence' must hold pairs of offsets, found {_short(place)}"])
-        found = region("", *place, label="evidence")
+        found = region("", place[0], place[1], "evidence")
         spans.append(Span(found.start, found.end, passage[found.start : found.end]))
     rating, overrides, comment = row.get("rating"), row.get("overrides"), row.get("comment") or ""
     if not isinstance(comment, str):

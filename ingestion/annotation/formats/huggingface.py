@@ -57,7 +57,7 @@ class HuggingFaceFormat:
             intake = Intake(file, unit="row")
             extra = {"split": _split(path, file)} if len(splits) > 1 else {}
             for number, row in _rows(file, intake):
-                yield from intake.take(number, lambda row=row, extra=extra: _read_row(row | extra, kind, losses))
+                yield from intake.take(number, _read_row, row | extra, kind, losses)
             intake.finish("rows with the columns text and label, text and entities, tokens and tags, or prompt and response")
 
     def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:

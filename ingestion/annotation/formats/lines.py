@@ -42,10 +42,10 @@ class Intake:
         if len(self.shown) < SHOWN:
             self.shown.append(f"{self.path.name}, {self.unit} {line}: {reason}")
 
-    def take(self, line: int, found: Callable[[], Iterable[LabelledText]]) -> Iterator[LabelledText]:
-        """Yield the labels of one record, each checked; a broken one is noted and passed over."""
+    def take(self, line: int, read: Callable[..., Iterable[LabelledText]], *record: Any) -> Iterator[LabelledText]:
+        """Yield the labels that ``read`` finds in a record, each checked; a broken one is noted and passed over."""
         try:
-            labels = list(found())
+            labels = list(read(*record))
         except LabelError as error:
             self.reject(line, "; ".join(error.problems))
             return
@@ -108,10 +108,14 @@ def read_objects(
     Raises:
         InputError, RecordError: as ``Format.read`` does.
     """
+
+    def read(line: str) -> Iterable[LabelledText]:
+        return parse(parse_object(line))
+
     intake = Intake(path)
     for number, line in text_lines(intake):
         if line.strip():
-            yield from intake.take(number, lambda line=line: parse(parse_object(line)))
+            yield from intake.take(number, read, line)
     intake.finish(expected)
 
 

@@ -52,7 +52,7 @@ class CsvFormat:
         with TextIOWrapper(open_input(path), encoding="utf-8-sig", newline="") as stream:
             try:
                 for number, row in _rows(stream, intake):
-                    yield from intake.take(number, lambda row=row: parse(row, losses))
+                    yield from intake.take(number, parse, row, losses)
             except UnicodeDecodeError as error:
                 raise RecordError(f"{path} is not UTF-8 (byte {error.start}): save it as 'CSV UTF-8'") from error
         intake.finish("a header with the columns text and label, or prompt and response, and one label a row")
