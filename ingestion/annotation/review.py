@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
 from doyen.ingestion.annotation.gold import gold_labels
 from doyen.ingestion.annotation.labels import labelled_texts
 from doyen.ingestion.annotation.projects import get_project, open_backend, sync_lock, task_type_of
+from doyen.ingestion.annotation.records import LabelledText
 from doyen.ingestion.annotation.review_screen import ANSWERS, answers_shown, review_config
 from doyen.ingestion.annotation.sync import push
 from doyen.platform.core.errors import InputError
@@ -25,6 +26,8 @@ from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow
 from doyen.platform.core.workspace import Workspace
 
 SUFFIX, LONGEST_NAME = " review", 50
+UNSURE = 0.5
+"""Confidence up to which a consensus decides nothing: of two answers, each is as likely."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,8 @@ def find_disputes(store: Store, project: str, *, threshold: float | None = None,
         NotFoundError: there is no such project.
         InputError: threshold or share is not between 0 and 1.
     """
-    gold = gold_labels(store, project)
-    labels = list(labelled_texts(store, project, decided=False, gold=True))
-    trusted = gold_reliability(labels, gold) if gold else {}
-    open_labels = [label for label in labels if label.item_id not in gold]
-    return disputed(open_labels, threshold=threshold, share=share, reliability=trusted or None)
+    labels, trusted = _open_labels(store, project)
+    return disputed(labels, threshold=threshold, share=share, reliability=trusted)
 
 
 def send_to_review(
@@ -105,33 +105,43 @@ def send_to_review(
     return AdjudicationReport(project, review, location, sent.count(True), sent.count(False))
 
 
-def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute]) -> int:
+def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] = (), *, threshold: float | None = None) -> int:
     """Let the annotators' aggregated answer decide every task with at least two labels that nobody disputes.
 
-    An expert's decision stands. A consensus over the same labels is not recorded twice.
+    An expert's decision stands. A consensus over the same labels is not recorded twice; one whose task is disputed by
+    now, or has lost its labels, is withdrawn.
+
+    Args:
+        disputes: what was sent to the expert. Nothing else that is disputed is settled either, however few were sent.
+        threshold: as for ``find_disputes``.
 
     Returns:
         How many decisions are new.
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: threshold is not between 0 and 1.
     """
     task_type = task_type_of(get_project(store, project))
-    left_out = {dispute.item_id for dispute in disputes}
-    found = consensus(list(labelled_texts(store, project, decided=False)))
+    labels, trusted = _open_labels(store, project)
+    left_out = {dispute.item_id for dispute in (*disputes, *disputed(labels, threshold=threshold, reliability=trusted))}
+    settled = {
+        uid: agreed
+        for uid, agreed in consensus(labels, reliability=trusted).items()
+        if uid not in left_out and len(agreed.annotators) > 1 and agreed.confidence > UNSURE
+    }
     made = 0
     with store.session() as session:
-        for uid, agreed in found.items():
-            task = session.get_one(AnnotationTaskRow, uid)
+        _withdraw(session, project, settled)
+        for uid, agreed in settled.items():
             inputs = [row.annotation_id for row in _current_labels(session, uid)]
             standing = _standing(session, uid)
-            decided = standing is not None and (standing.method == EXPERT or standing.inputs == inputs)
-            if uid in left_out or len(agreed.annotators) < 2 or decided or task.gold is not None:
+            if standing is not None and (standing.method == EXPERT or standing.inputs == inputs):
                 continue
             made += decide(
                 session,
                 uid,
-                task_type.write(agreed.label, task.data),
+                task_type.write(agreed.label, session.get_one(AnnotationTaskRow, uid).data),
                 method=CONSENSUS,
                 by=agreed.method,
                 reason=f"confidence {agreed.confidence:.3f} over {', '.join(agreed.annotators)}",
@@ -144,6 +154,25 @@ def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute])
 def review_name(project: str) -> str:
     """Return the name of a project's review project, within what Label Studio takes."""
     return project[: LONGEST_NAME - len(SUFFIX)].rstrip() + SUFFIX
+
+
+def _open_labels(store: Store, project: str) -> tuple[list[LabelledText], dict[str, float] | None]:
+    """Return the annotators' labels of all but gold items, and how far each annotator is trusted by gold items."""
+    gold = gold_labels(store, project)
+    labels = list(labelled_texts(store, project, decided=False, gold=True))
+    trusted = gold_reliability(labels, gold) if gold else {}
+    return [label for label in labels if label.item_id not in gold], trusted or None
+
+
+def _withdraw(session: Session, project: str, settled: Collection[str]) -> None:
+    """Keep no consensus current but that of the settled tasks."""
+    query = (
+        select(DecisionRow)
+        .join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
+        .where(AnnotationTaskRow.project == project, DecisionRow.method == CONSENSUS, DecisionRow.current)
+    )
+    for row in session.scalars(query):
+        row.current = row.task_uid in settled
 
 
 def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:

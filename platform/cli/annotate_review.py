@@ -32,7 +32,7 @@ def adjudicate(
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         disputes = find_disputes(session.store, project, threshold=threshold, share=share)
         report = send_to_review(session.workspace, session.store, project, disputes, expert=expert, reporter=session.reporter)
-        settled = settle_by_consensus(session.store, project, disputes) if consensus else 0
+        settled = settle_by_consensus(session.store, project, disputes, threshold=threshold) if consensus else 0
         text = (
             f"{report.sent} disputed tasks sent to {report.review!r} at {report.location}, {report.waiting} wait there; "
             f"{settled} settled by consensus.\nNext: doyen annotate pull --project {report.review!r}, once they are decided"
@@ -61,7 +61,7 @@ def gold(
             f"{report.made} gold items are new, {report.hidden} are tasks that were there, {report.unchanged} were known.\n"
             f"Next: doyen annotate push --project {project}"
         )
-        session.emit({**asdict(report), **losses.as_json()}, "\n".join([text, *losses.sentences()]))
+        session.emit({**asdict(report), "losses": losses.as_json()}, "\n".join([text, *losses.sentences()]))
 
 
 def feedback(

@@ -1,0 +1,99 @@
+"""What is settled, withdrawn and sent to an expert, and what a review project is not for; in files, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from doyen.ingestion.annotation import (
+    LabelDescription,
+    TaskDescription,
+    create_project,
+    labelled_texts,
+)
+from doyen.ingestion.annotation.exchange import store_labels
+from doyen.ingestion.annotation.gold import seed_gold
+from doyen.ingestion.annotation.records import Classes, LabelledText
+from doyen.ingestion.annotation.review import find_disputes, settle_by_consensus
+from doyen.ingestion.annotation.texts import PlainText, text_tasks
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.platform.core.workspace import Workspace
+
+NAME = "topics"
+REVIEW = "topics review"
+TEXTS = tuple(f"Text number {number} is about a part." for number in range(12))
+Say = Callable[..., None]
+
+
+def description(*labels: str) -> TaskDescription:
+    return TaskDescription(type="classification", labels=tuple(LabelDescription(name=label) for label in labels))
+
+
+@pytest.fixture
+def project(workspace: Workspace, store: Store) -> Store:
+    """A project of files with a task for each text."""
+    create_project(workspace, store, NAME, description=description("pump", "line", "other"))
+    text_tasks(store, NAME, [PlainText(text, text, "t") for text in TEXTS])
+    return store
+
+
+@pytest.fixture
+def say(workspace: Workspace, project: Store) -> Say:
+    """Have annotators label the text of that number: ``say(0, ada="pump", ben="line")``."""
+
+    def say(number: int, **answers: str) -> None:
+        with project.session() as session:
+            task = next(row for row in session.scalars(select(AnnotationTaskRow)) if row.data["text"] == TEXTS[number])
+        labels = [LabelledText(task.uid, TEXTS[number], Classes((answer,)), name) for name, answer in answers.items()]
+        store_labels(workspace, project, NAME, labels)
+
+    return say
+
+
+def decisions(store: Store, *, current: bool = True) -> dict[str, str]:
+    """Return what each text was decided to be."""
+    query = select(DecisionRow, AnnotationTaskRow).join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
+    with store.session() as session:
+        rows = list(session.execute(query.where(DecisionRow.current == current)))
+    return {task.data["text"]: row.result[0]["value"]["choices"][0] for row, task in rows}
+
+
+def test_a_share_of_the_disputes_leaves_the_others_unsettled(project: Store, say: Say) -> None:
+    say(0, ada="pump", ben="line")
+    say(1, ada="other", ben="line")
+    for number in range(2, 6):
+        say(number, ada="pump", ben="pump")
+    sent = find_disputes(project, NAME, share=0.01)
+    assert len(sent) == 1
+    assert settle_by_consensus(project, NAME, sent) == 4
+    assert set(decisions(project)) == set(TEXTS[2:6])
+    assert settle_by_consensus(project, NAME, sent, threshold=0.0) == 0, "of two equal answers the alphabet does not decide"
+
+
+def test_annotators_are_trusted_by_gold_items_when_consensus_decides(project: Store, say: Say) -> None:
+    for number in range(8):
+        say(number, ada="line", ben="pump", eve="pump")
+    seed_gold(project, NAME, [LabelledText(text, text, Classes(("line",))) for text in TEXTS[:8]])
+    say(8, ada="line", ben="pump", eve="pump")
+    settle_by_consensus(project, NAME, threshold=0.0)
+    assert decisions(project) in ({}, {TEXTS[8]: "line"}), "two who are always wrong do not outvote one who is right"
+
+
+def test_a_consensus_is_withdrawn_when_its_task_becomes_disputed_or_loses_labels(project: Store, say: Say) -> None:
+    for number in range(3):
+        say(number, ada="pump", ben="pump")
+    assert settle_by_consensus(project, NAME) == 3
+    say(0, ben="line")
+    with project.session() as session:
+        task = next(row for row in session.scalars(select(AnnotationTaskRow)) if row.data["text"] == TEXTS[1])
+        session.scalars(
+            select(AnnotationRow).where(AnnotationRow.task_uid == task.uid, AnnotationRow.annotator == "ben")
+        ).one().current = False
+    assert settle_by_consensus(project, NAME, find_disputes(project, NAME)) == 0
+    assert set(decisions(project)) == {TEXTS[2]}
+    assert set(decisions(project, current=False)) == {TEXTS[0], TEXTS[1]}, "they are kept"
+    said = {(item.text, item.label) for item in labelled_texts(project, NAME)}
+    assert (TEXTS[0], Classes(("line",))) in said
