@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from doyen.ingestion.annotation.contracts import LabelError, Result
+from doyen.ingestion.annotation.decisions import CONSENSUS
 from doyen.ingestion.annotation.projects import IMPORTED, get_project, task_type_of
 from doyen.ingestion.annotation.records import LabelledText
 from doyen.platform.core.files import open_atomic, write_text_atomic
@@ -139,30 +141,33 @@ class _StoredLabel:
 
 
 def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = False) -> Iterator[_StoredLabel]:
-    """Yield current labels by task, then annotator; decisions in their stead where ``decided``."""
-    of_project = [AnnotationTaskRow.project == project]
-    if not gold:
-        of_project.append(AnnotationTaskRow.gold.is_(None))
-    standing = (
-        select(DecisionRow, AnnotationTaskRow)
-        .join(AnnotationTaskRow, DecisionRow.task_uid == AnnotationTaskRow.uid)
-        .where(DecisionRow.current, *of_project)
-    )
-    labels = (
-        select(AnnotationRow, AnnotationTaskRow)
-        .join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
-        .where(AnnotationRow.current, *of_project)
+    """Yield current labels by task, then annotator; a standing decision in their stead where ``decided``."""
+    query = (
+        select(AnnotationTaskRow, AnnotationRow, DecisionRow)
+        .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
+        .outerjoin(DecisionRow, (DecisionRow.task_uid == AnnotationTaskRow.uid) & DecisionRow.current)
+        .where(AnnotationTaskRow.project == project, or_(AnnotationRow.current, DecisionRow.current))
         .order_by(AnnotationTaskRow.uid, AnnotationRow.annotator, AnnotationRow.annotation_id)
         .execution_options(yield_per=READ_BATCH)
     )
+    if not gold:
+        query = query.where(AnnotationTaskRow.gold.is_(None))
     with store.session() as session:
-        decisions = {row.task_uid: (row, task) for row, task in session.execute(standing)} if decided else {}
-        for row, task in session.execute(labels):
-            if task.uid not in decisions:
+        for uid, group in groupby(session.execute(query), key=lambda found: found[0].uid):
+            found = list(group)
+            task, _, decision = found[0]
+            rows = [row for _, row, _ in found if row is not None]
+            if decided and decision is not None and _stands(decision, rows):
+                identity = short_id(uid, "decision")
+                yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
+                continue
+            for row in rows:
                 yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at)
-        for uid, (decision, task) in sorted(decisions.items()):
-            identity = short_id(uid, "decision")
-            yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
+
+
+def _stands(decision: DecisionRow, labels: Sequence[AnnotationRow]) -> bool:
+    """Whether a decision counts: an expert's always does, a consensus while the labels are those that it was made from."""
+    return decision.method != CONSENSUS or set(decision.inputs) == {row.annotation_id for row in labels}
 
 
 def _pair_id(annotation: AnnotationRow) -> str:
