@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 
 from sqlalchemy import select, update
@@ -11,7 +10,17 @@ from sqlalchemy.orm import Session
 from doyen.ingestion.annotation.contracts import Backend
 from doyen.ingestion.annotation.descriptions import TaskDescription
 from doyen.ingestion.annotation.orphans import OrphanedLabels, config_values, find_orphans, missing_values
-from doyen.ingestion.annotation.projects import IMPORTED, KEPT, open_backend, project_marker, sync_lock, task_type_of
+from doyen.ingestion.annotation.projects import (
+    IMPORTED,
+    KEPT,
+    REVIEW,
+    check_name,
+    open_backend,
+    project_marker,
+    remake_command,
+    sync_lock,
+    task_type_of,
+)
 from doyen.ingestion.annotation.status import ProjectStatus, project_status
 from doyen.ingestion.annotation.sync import pull_unlocked
 from doyen.ingestion.annotation.task_types import get_task_type
@@ -21,8 +30,6 @@ from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
 from doyen.platform.core.workspace import Workspace
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,49}")
-"""Label Studio's titles need 3 to 50 characters, and the name is a folder's too."""
 DEFAULT_TYPE = "prompt-response"
 
 
@@ -43,20 +50,21 @@ def create_project(
         description: labels and guideline; default: the project's own, else the type's default.
 
     Raises:
-        InputError: the name cannot be used, or the project exists with another task type.
+        InputError: the name cannot be used, or the project exists with another task type, or for review.
         NotFoundError: there is no such task type.
         DescriptionError: the type has no default description and none was given.
         OrphanedLabels: labels here or over there use what the new description drops; nothing was changed.
         ServiceError: the server failed.
     """
-    if not NAME.fullmatch(name) or name != name.strip():
-        raise InputError(
-            f"{name!r} cannot be a project's name: use 3 to 50 letters, digits, blanks, dots, dashes or underscores"
-        )
+    check_name(name)
     backend = open_backend(workspace)
     with sync_lock(workspace, name):
         with store.session() as session:
             row = session.get(AnnotationProjectRow, name)
+        if row is not None and row.purpose == REVIEW:
+            raise InputError(
+                f"{name!r} reviews {row.parent!r} and takes over its description: run `{remake_command(row)}` again"
+            )
         task_type = _choose_type(row, name, task_type, description)
         kind = task_type_of(row) if row is not None and description is None else get_task_type(task_type, description)
         if row is not None and row.config != kind.config:

@@ -34,7 +34,10 @@ def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
         )
         answers: dict[str, list[tuple[AnnotationTaskRow, AnnotationRow]]] = defaultdict(list)
         for task, answer in session.execute(query):
-            reviewed = answers[(task.origin or {})["task"]]
+            uid = (task.origin or {}).get("task")
+            if uid is None:
+                continue
+            reviewed = answers[uid]
             if answer is not None and _counts(task, answer, task_type):
                 reviewed.append((task, answer))
         return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))

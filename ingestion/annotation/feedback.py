@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Excerpt
-from doyen.ingestion.annotation.projects import get_project
+from doyen.ingestion.annotation.projects import get_annotation_project
 from doyen.ingestion.annotation.prompt_response import write_result
 from doyen.ingestion.annotation.records import PromptResponse
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
@@ -59,9 +59,9 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
 
     Raises:
         NotFoundError: there is no such project.
-        InputError: its tasks are not prompts and responses.
+        InputError: its tasks are not prompts and responses, or it is a review project.
     """
-    row = get_project(store, project)
+    row = get_annotation_project(store, project)
     if row.task_type != "prompt-response":
         raise InputError(f"project {project!r} holds {row.task_type} tasks: name one of type prompt-response")
     hashes = {question_hash(question.question) for question in frozen}

@@ -48,7 +48,8 @@ class FilesBackend:
         if not (home / TASKS).exists():
             raise StateError(
                 f"{home / TASKS} is gone: make it again with `doyen annotate create --project {project_id}` "
-                "(labels that were pulled are kept), then push"
+                "(a review project with `doyen annotate adjudicate` for the one that it reviews; "
+                "labels that were pulled are kept), then push"
             )
         return len(self.known_uids(project_id))
 

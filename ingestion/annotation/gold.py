@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Draft, Excerpt, Proposal, TaskType
 from doyen.ingestion.annotation.drafting import RuleDrafter
-from doyen.ingestion.annotation.projects import get_project, task_type_of
+from doyen.ingestion.annotation.projects import get_annotation_project, get_project, task_type_of
 from doyen.ingestion.annotation.records import Label, LabelledText, PromptResponse
 from doyen.ingestion.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
 from doyen.platform.core.store import Store
@@ -44,9 +44,10 @@ def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> Gold
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: it is a review project.
         LabelError: an answer is no valid label of its text; nothing was changed.
     """
-    task_type = task_type_of(get_project(store, project))
+    task_type = task_type_of(get_annotation_project(store, project))
     report = GoldReport(project)
     with store.session() as session:
         tasks = _tasks_by_content(session, project)

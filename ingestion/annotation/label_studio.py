@@ -78,7 +78,8 @@ class LabelStudioBackend:
             what = "is gone" if project is None else f"does not carry the note {marker!r} in its description"
             raise StateError(
                 f"project {project_id} at {self._url} {what}: make it again with `doyen annotate create` "
-                "(labels that were pulled are kept), then push"
+                "(a review project with `doyen annotate adjudicate` for the one that it reviews; "
+                "labels that were pulled are kept), then push"
             )
         return int(project.task_number or 0)
 

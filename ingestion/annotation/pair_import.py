@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Excerpt
 from doyen.ingestion.annotation.offsets import find_quotes
-from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock, task_type_of
+from doyen.ingestion.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
 from doyen.ingestion.annotation.prompt_response import PromptResponseType
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
 from doyen.ingestion.annotation.versions import store_version
@@ -54,10 +54,10 @@ def import_pairs(
 
     Raises:
         NotFoundError: there is no such project.
-        InputError: its tasks are not prompts and responses.
+        InputError: its tasks are not prompts and responses, or it is a review project.
         Busy: another process is syncing this project.
     """
-    task_type = task_type_of(get_project(store, project))
+    task_type = task_type_of(get_annotation_project(store, project))
     if not isinstance(task_type, PromptResponseType):
         raise InputError(f"project {project!r} holds {task_type.name} tasks: pairs are labels of prompt-response tasks alone")
     groups: dict[str, list[Pair]] = defaultdict(list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from doyen.ingestion.annotation.contracts import Backend, TaskType
 from doyen.ingestion.annotation.task_types import stored_task_type
-from doyen.platform.core.errors import Busy, NotFoundError, StateError
+from doyen.platform.core.errors import Busy, InputError, NotFoundError, StateError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow
@@ -21,6 +22,18 @@ IMPORTED = "import:"
 """Prefix of the external id of annotations that came from a pairs file."""
 KEPT = "kept:"
 """Prefix of the external id of annotations from a server that the project has since left."""
+REVIEW = "review"
+"""Purpose of a project in which experts decide about another one's tasks."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,49}")
+"""Label Studio's titles need 3 to 50 characters, and the name is a folder's too."""
+
+
+def check_name(name: str) -> None:
+    """Raise InputError for what cannot be a project's name."""
+    if not _NAME.fullmatch(name) or name != name.strip():
+        raise InputError(
+            f"{name!r} cannot be a project's name: use 3 to 50 letters, digits, blanks, dots, dashes or underscores"
+        )
 
 
 def open_backend(workspace: Workspace) -> Backend:
@@ -58,6 +71,28 @@ def get_project(store: Store, name: str) -> AnnotationProjectRow:
         return row
 
 
+def get_annotation_project(store: Store, name: str) -> AnnotationProjectRow:
+    """Return the row of a project in which people annotate, detached.
+
+    Raises:
+        NotFoundError: there is no such project.
+        InputError: it is a review project, which gets its tasks from the one that it reviews alone.
+    """
+    row = get_project(store, name)
+    if row.purpose == REVIEW:
+        raise InputError(
+            f"{name!r} is a review project, which takes nothing else: name the one that it reviews, {row.parent!r}"
+        )
+    return row
+
+
+def remake_command(project: AnnotationProjectRow) -> str:
+    """Return the command that makes the project anew, or brings it up to date, where people label."""
+    if project.purpose == REVIEW:
+        return f"doyen annotate adjudicate --project {project.parent}"
+    return f"doyen annotate create --project {project.name}"
+
+
 def list_projects(store: Store) -> list[AnnotationProjectRow]:
     """Return all projects' rows by name, detached."""
     with store.session() as session:
@@ -79,7 +114,7 @@ def require_backend(workspace: Workspace, project: AnnotationProjectRow) -> tupl
     if backend.location != project.backend or project.external_id is None:
         raise StateError(
             f"project {project.name!r} was made on {project.backend or 'no server'}, but the settings name {backend.location}: "
-            f"put annotation.label_studio_url back, or move the project with `doyen annotate create --project {project.name}`"
+            f"put annotation.label_studio_url back, or move the project with `{remake_command(project)}`"
         )
     return backend, project.external_id
 
@@ -90,7 +125,9 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
 
     Raises:
         Busy: another process is syncing this project.
+        InputError: that cannot be a project's name, so that there can be no lock of it.
     """
+    check_name(name)
     folder: Path = workspace.annotation_folder
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f".{name}.lock")

@@ -14,7 +14,14 @@ from doyen.ingestion.annotation.create import settle
 from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
 from doyen.ingestion.annotation.gold import gold_labels
 from doyen.ingestion.annotation.labels import labelled_texts
-from doyen.ingestion.annotation.projects import get_project, open_backend, sync_lock, task_type_of
+from doyen.ingestion.annotation.projects import (
+    REVIEW,
+    get_annotation_project,
+    get_project,
+    open_backend,
+    sync_lock,
+    task_type_of,
+)
 from doyen.ingestion.annotation.records import LabelledText
 from doyen.ingestion.annotation.review_screen import ANSWERS, answers_shown, review_config
 from doyen.ingestion.annotation.sync import push
@@ -81,20 +88,19 @@ def send_to_review(
 
     Raises:
         NotFoundError: there is no such project.
-        InputError: it is a review project itself.
+        InputError: it is a review project itself, or another project has the name that its review project needs.
         ServiceError, StateError, Busy: as for ``push``.
     """
-    parent = get_project(store, project)
-    if parent.purpose == "review":
-        raise InputError(f"{project!r} is a review project itself: name the one that it reviews, {parent.parent!r}")
+    parent = get_annotation_project(store, project)
     review = review_name(project)
     with sync_lock(workspace, review):
+        _check_free(store, review, project)
         wanted = AnnotationProjectRow(
             name=review,
             task_type=parent.task_type,
             config=review_config(task_type_of(parent).config),
             description=parent.description,
-            purpose="review",
+            purpose=REVIEW,
             parent=project,
         )
         settle(workspace, store, open_backend(workspace), wanted)
@@ -152,8 +158,23 @@ def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] 
 
 
 def review_name(project: str) -> str:
-    """Return the name of a project's review project, within what Label Studio takes."""
-    return project[: LONGEST_NAME - len(SUFFIX)].rstrip() + SUFFIX
+    """Return the name of a project's review project; one that Label Studio would not take is cut and gets a hash."""
+    name = project + SUFFIX
+    if len(name) <= LONGEST_NAME:
+        return name
+    end = f" {short_id(project)[:6]}{SUFFIX}"
+    return project[: LONGEST_NAME - len(end)] + end
+
+
+def _check_free(store: Store, review: str, project: str) -> None:
+    """Raise InputError where a project that does not review this one has the name already."""
+    with store.session() as session:
+        row = session.get(AnnotationProjectRow, review)
+    if row is not None and (row.purpose, row.parent) != (REVIEW, project):
+        raise InputError(
+            f"the disputed tasks of {project!r} go to a project named {review!r}, but that one is no review of it: "
+            "annotate under another name"
+        )
 
 
 def _open_labels(store: Store, project: str) -> tuple[list[LabelledText], dict[str, float] | None]:

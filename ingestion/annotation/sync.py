@@ -68,6 +68,7 @@ def push(
         ServiceError: the server failed; what had arrived stays.
         Busy: another process is syncing this project.
     """
+    get_project(store, project)
     with sync_lock(workspace, project):
         row = get_project(store, project)
         backend, external_id = require_backend(workspace, row)
@@ -104,6 +105,7 @@ def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter
         NotFoundError, StateError, ServiceError, Busy: as for ``push``.
         RecordError: a labels file is broken.
     """
+    get_project(store, project)
     with sync_lock(workspace, project):
         return pull_unlocked(workspace, store, project, reporter=reporter)
 

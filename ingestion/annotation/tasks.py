@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Draft, Drafter, Excerpt, Proposal, TaskType
 from doyen.ingestion.annotation.drafting import RuleDrafter
-from doyen.ingestion.annotation.projects import get_project, task_type_of
+from doyen.ingestion.annotation.projects import get_annotation_project, task_type_of
 from doyen.ingestion.annotation.records import PromptResponse
 from doyen.platform.core.manifest import now, short_id
 from doyen.platform.core.progress import Reporter, Silent
@@ -49,8 +49,9 @@ def draft_tasks(
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: it is a review project.
     """
-    task_type = task_type_of(get_project(store, project))
+    task_type = task_type_of(get_annotation_project(store, project))
     drafter = drafter or RuleDrafter(task_type)
     with store.session() as session:
         excerpts = list(_open_excerpts(session, project, sources))
@@ -82,8 +83,9 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: it is a review project.
     """
-    task_type = task_type_of(get_project(store, project))
+    task_type = task_type_of(get_annotation_project(store, project))
     made = 0
     with store.session() as session:
         for prompt, source in prompts:

@@ -12,7 +12,7 @@ from typing import Any
 
 from doyen.ingestion.annotation.contracts import Drafter, Excerpt
 from doyen.ingestion.annotation.drafting import RuleDrafter
-from doyen.ingestion.annotation.projects import get_project, task_type_of
+from doyen.ingestion.annotation.projects import get_annotation_project, task_type_of
 from doyen.ingestion.annotation.tasks import add_task
 from doyen.platform.core.errors import InputError, RecordError
 from doyen.platform.core.progress import Reporter, Silent
@@ -92,8 +92,9 @@ def text_tasks(
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: it is a review project.
     """
-    task_type = task_type_of(get_project(store, project))
+    task_type = task_type_of(get_annotation_project(store, project))
     drafter = drafter or RuleDrafter(task_type)
     made = 0
     waiting = iter(texts)

@@ -122,7 +122,7 @@ def test_what_an_expert_decides_becomes_the_label_and_keeps_who_when_and_why(dis
     disputed_project.server.client("expert@example.com").annotations.delete(id=made.id)
     pull(workspace, store, REVIEW)
     assert project_status(store, NAME).decisions == {"consensus": 1}
-    with pytest.raises(InputError, match="is a review project itself"):
+    with pytest.raises(InputError, match="is a review project"):
         send_to_review(workspace, store, REVIEW, [])
 
 

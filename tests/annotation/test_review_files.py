@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import select
 
 from doyen.ingestion.annotation import (
+    Excerpt,
     LabelDescription,
     TaskDescription,
     create_project,
+    draft_tasks,
+    get_project,
+    import_pairs,
     labelled_texts,
+    prompt_tasks,
+    pull,
+    push,
 )
 from doyen.ingestion.annotation.exchange import store_labels
+from doyen.ingestion.annotation.feedback import feedback_tasks
 from doyen.ingestion.annotation.gold import seed_gold
+from doyen.ingestion.annotation.projects import sync_lock
 from doyen.ingestion.annotation.records import Classes, LabelledText
-from doyen.ingestion.annotation.review import find_disputes, settle_by_consensus
+from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
+from doyen.ingestion.annotation.tasks import new_task_row, task_data
 from doyen.ingestion.annotation.texts import PlainText, text_tasks
+from doyen.platform.core.errors import InputError, NotFoundError, StateError
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 from doyen.platform.core.workspace import Workspace
@@ -97,3 +109,66 @@ def test_a_consensus_is_withdrawn_when_its_task_becomes_disputed_or_loses_labels
     assert set(decisions(project, current=False)) == {TEXTS[0], TEXTS[1]}, "they are kept"
     said = {(item.text, item.label) for item in labelled_texts(project, NAME)}
     assert (TEXTS[0], Classes(("line",))) in said
+
+
+def test_a_review_project_takes_no_other_projects_name_and_long_names_do_not_meet(
+    workspace: Workspace, project: Store, say: Say
+) -> None:
+    create_project(workspace, project, REVIEW, description=description("pump", "line"))
+    with pytest.raises(InputError, match="is no review of it"):
+        send_to_review(workspace, project, NAME, [])
+    assert get_project(project, REVIEW).purpose == "annotation"
+    long = "a" * 45
+    names = {review_name(f"{long}{end}") for end in ("1", "2")}
+    assert len(names) == 2
+    assert {len(name) for name in names} == {50}
+
+
+def test_a_review_project_takes_nothing_but_disputed_tasks(workspace: Workspace, project: Store, say: Say) -> None:
+    say(0, ada="pump", ben="line")
+    send_to_review(workspace, project, NAME, find_disputes(project, NAME))
+    for refused in (
+        lambda: create_project(workspace, project, REVIEW, description=description("pump", "line", "other", "more")),
+        lambda: seed_gold(project, REVIEW, []),
+        lambda: draft_tasks(project, REVIEW),
+        lambda: prompt_tasks(project, REVIEW, []),
+        lambda: text_tasks(project, REVIEW, []),
+        lambda: feedback_tasks(project, REVIEW),
+        lambda: import_pairs(workspace, project, REVIEW, []),
+    ):
+        with pytest.raises(
+            InputError, match=r"'topics review' (is a review project|reviews 'topics' .*adjudicate --project topics)"
+        ):
+            refused()
+    assert get_project(project, REVIEW).purpose == "review"
+
+
+def test_a_task_of_unknown_origin_in_a_review_project_stops_no_pull(workspace: Workspace, project: Store, say: Say) -> None:
+    say(0, ada="pump", ben="line")
+    send_to_review(workspace, project, NAME, find_disputes(project, NAME))
+    with project.session() as session:
+        excerpt = Excerpt("Text.", source="", document_id="", version="", chunk_id="", start=0)
+        session.add(new_task_row(REVIEW, "odd", excerpt, task_data("odd", excerpt, "")))
+    assert pull(workspace, project, REVIEW).decisions == 0
+
+
+def test_a_deleted_review_project_names_the_command_that_makes_it_again(workspace: Workspace, project: Store, say: Say) -> None:
+    say(0, ada="pump", ben="line")
+    disputes = find_disputes(project, NAME)
+    send_to_review(workspace, project, NAME, disputes)
+    shutil.rmtree(workspace.annotation_folder / REVIEW)
+    with pytest.raises(StateError, match="doyen annotate adjudicate"):
+        pull(workspace, project, REVIEW)
+    send_to_review(workspace, project, NAME, disputes)
+    assert (workspace.annotation_folder / REVIEW / "tasks.jsonl").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("act", [push, pull])
+def test_a_project_that_cannot_exist_leaves_no_lock_behind(
+    workspace: Workspace, project: Store, act: Callable[..., object]
+) -> None:
+    with pytest.raises(NotFoundError):
+        act(workspace, project, "x/../../../outside")
+    with pytest.raises(InputError, match="cannot be a project's name"), sync_lock(workspace, "x/../../../outside"):
+        pass
+    assert not list(workspace.root.parent.rglob("*outside*"))
