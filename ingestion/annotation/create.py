@@ -144,6 +144,10 @@ def _detach(session: Session, row: AnnotationProjectRow) -> None:
             annotation.external_id = f"{old}:{annotation.external_id}"
     session.execute(
         update(AnnotationTaskRow)
-        .where(AnnotationTaskRow.project == row.name, AnnotationTaskRow.external_id.is_not(None))
+        .where(
+            AnnotationTaskRow.project == row.name,
+            AnnotationTaskRow.external_id.is_not(None),
+            AnnotationTaskRow.state != "deleted",
+        )
         .values(state="created", external_id=None)
     )

@@ -6,13 +6,14 @@ out of datasets.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Draft, Excerpt, Proposal, TaskType
+from doyen.ingestion.annotation.contracts import Draft, Excerpt, LabelError, Proposal, TaskType
 from doyen.ingestion.annotation.drafting import RuleDrafter
 from doyen.ingestion.annotation.projects import get_annotation_project, get_project, task_type_of
 from doyen.ingestion.annotation.records import Label, LabelledText, PromptResponse
@@ -40,7 +41,8 @@ class GoldReport:
 def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> GoldReport:
     """Put items with known answers among the project's tasks; repeating it changes nothing.
 
-    A task that shows the same text (and asks the same question) becomes gold itself, labelled or not; else one is made.
+    Every task that shows the same text (and asks the same question) becomes gold itself, labelled or not; else one is
+    made. One that was deleted where people label is sent again.
 
     Raises:
         NotFoundError: there is no such project.
@@ -51,17 +53,24 @@ def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> Gold
     report = GoldReport(project)
     with store.session() as session:
         tasks = _tasks_by_content(session, project)
-        for item in items:
+        problems: list[str] = []
+        for number, item in enumerate(items, start=1):
             prompt = item.label.prompt if isinstance(item.label, PromptResponse) else ""
-            row = tasks.get((item.text, prompt))
-            made = row is None
-            if row is None:
-                row = tasks[item.text, prompt] = _new_task(session, project, task_type, item.text, prompt)
-            result = task_type.write(item.label, row.data)
+            rows = tasks[item.text, prompt]
+            made = not rows
+            if made:
+                rows.append(_new_task(session, project, task_type, item.text, prompt))
+            results = [task_type.write(item.label, row.data) for row in rows]
+            problems += [
+                f"item {number} ({item.item_id}): {problem}" for problem in task_type.problems(results[0], rows[0].data)
+            ]
             report.made += made
-            report.hidden += not made and row.gold is None
-            report.unchanged += row.gold == result
-            row.gold = result
+            report.hidden += not made and any(row.gold is None for row in rows)
+            report.unchanged += [row.gold for row in rows] == results
+            for row, result in zip(rows, results, strict=True):
+                row.gold = result
+        if problems:
+            raise LabelError(problems)
     return report
 
 
@@ -78,17 +87,25 @@ def gold_labels(store: Store, project: str) -> dict[str, Label]:
         return {task.uid: task_type.read(task.gold or [], task.data) for task in session.scalars(query)}
 
 
-def _tasks_by_content(session: Session, project: str) -> dict[tuple[str, str], AnnotationTaskRow]:
+def _tasks_by_content(session: Session, project: str) -> defaultdict[tuple[str, str], list[AnnotationTaskRow]]:
     query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.state != "deleted")
-    return {(task.data["text"], task.data.get("prompt") or ""): task for task in session.scalars(query)}
+    found: defaultdict[tuple[str, str], list[AnnotationTaskRow]] = defaultdict(list)
+    for task in session.scalars(query.order_by(AnnotationTaskRow.uid)):
+        found[task.data["text"], task.data.get("prompt") or ""].append(task)
+    return found
 
 
 def _new_task(session: Session, project: str, task_type: TaskType, text: str, prompt: str) -> AnnotationTaskRow:
-    """Add a task that looks like the others: with its document where the text is a chunk's, and with a draft by rule."""
+    """Add a task that looks like the others: with its document where the text is a chunk's, and with a draft by rule.
+
+    One that was there and has been deleted waits to be sent again.
+    """
     found = session.execute(
         select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.text == text).order_by(ChunkRow.chunk_id)
     ).first()
     excerpt = excerpt_of(*found) if found else Excerpt(text, source="", document_id="", version="", chunk_id="", start=0)
     draft = Draft(prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Proposal(None, 0.0)
     add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
-    return session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))
+    row = session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))
+    row.state, row.external_id = "created", None
+    return row

@@ -56,17 +56,20 @@ class Orphan:
 
 
 def find_orphans(session: Session, project: str, config: str) -> list[Orphan]:
-    """Return what current labels and decisions of the project use and the configuration lacks, the most used first."""
+    """Return what current labels, decisions and gold items use and the configuration lacks, the most used first."""
     known = config_values(config)
     counts: dict[tuple[str, str | None], int] = defaultdict(int)
     tasks: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
-    for table in (AnnotationRow, DecisionRow):
-        query = (
-            select(table.task_uid, table.result)
-            .join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
-            .where(AnnotationTaskRow.project == project, table.current)
-            .order_by(table.task_uid)
-        )
+    queries = [
+        select(table.task_uid, table.result)
+        .join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
+        .where(AnnotationTaskRow.project == project, table.current)
+        .order_by(table.task_uid)
+        for table in (AnnotationRow, DecisionRow)
+    ]
+    of_gold = AnnotationTaskRow.project == project, AnnotationTaskRow.gold.is_not(None)
+    queries.append(select(AnnotationTaskRow.uid, AnnotationTaskRow.gold).where(*of_gold).order_by(AnnotationTaskRow.uid))
+    for query in queries:
         for uid, result in session.execute(query):
             for used in missing_values(result, known):
                 counts[used] += 1

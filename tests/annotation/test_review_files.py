@@ -11,6 +11,7 @@ from sqlalchemy import select
 from doyen.ingestion.annotation import (
     Excerpt,
     LabelDescription,
+    OrphanedLabels,
     TaskDescription,
     create_project,
     draft_tasks,
@@ -21,9 +22,10 @@ from doyen.ingestion.annotation import (
     pull,
     push,
 )
+from doyen.ingestion.annotation.contracts import LabelError
 from doyen.ingestion.annotation.exchange import store_labels
 from doyen.ingestion.annotation.feedback import feedback_tasks
-from doyen.ingestion.annotation.gold import seed_gold
+from doyen.ingestion.annotation.gold import gold_labels, seed_gold
 from doyen.ingestion.annotation.projects import sync_lock
 from doyen.ingestion.annotation.records import Classes, LabelledText
 from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
@@ -172,3 +174,45 @@ def test_a_project_that_cannot_exist_leaves_no_lock_behind(
     with pytest.raises(InputError, match="cannot be a project's name"), sync_lock(workspace, "x/../../../outside"):
         pass
     assert not list(workspace.root.parent.rglob("*outside*"))
+
+
+def tasks_of(store: Store, text: str) -> list[AnnotationTaskRow]:
+    with store.session() as session:
+        return [row for row in session.scalars(select(AnnotationTaskRow)) if row.data["text"] == text]
+
+
+def test_gold_items_are_checked_before_anything_is_stored(project: Store) -> None:
+    right = LabelledText("right", TEXTS[0], Classes(("line",)))
+    with pytest.raises(LabelError, match=r"item 2 \(wrong\): .*tube"):
+        seed_gold(project, NAME, [right, LabelledText("wrong", TEXTS[1], Classes(("tube",)))])
+    assert gold_labels(project, NAME) == {}
+
+
+def test_a_description_keeps_what_gold_items_use(workspace: Workspace, project: Store) -> None:
+    seed_gold(project, NAME, [LabelledText("g", TEXTS[0], Classes(("line",)))])
+    with pytest.raises(OrphanedLabels, match="'line' of"):
+        create_project(workspace, project, NAME, description=description("pump", "other"))
+
+
+def test_every_task_of_the_same_text_becomes_gold(project: Store) -> None:
+    with project.session() as session:
+        excerpt = Excerpt(TEXTS[0], source="", document_id="", version="", chunk_id="", start=0)
+        session.add(new_task_row(NAME, "twin", excerpt, task_data("twin", excerpt, "")))
+    items = [LabelledText("g", TEXTS[0], Classes(("line",)))]
+    assert seed_gold(project, NAME, items).hidden == 1
+    assert [row.gold is not None for row in tasks_of(project, TEXTS[0])] == [True, True]
+    assert seed_gold(project, NAME, items).unchanged == 1
+
+
+def test_gold_for_a_deleted_task_is_sent_again_and_other_deleted_tasks_stay_so(workspace: Workspace, project: Store) -> None:
+    push(workspace, project, NAME)
+    path = workspace.annotation_folder / NAME / "tasks.jsonl"
+    path.write_text("".join(line for line in path.open() if TEXTS[0] not in line and TEXTS[1] not in line))
+    assert pull(workspace, project, NAME).deleted_tasks == 2
+    seed_gold(project, NAME, [LabelledText("g", TEXTS[0], Classes(("line",)))])
+    assert push(workspace, project, NAME).sent == 1
+    assert path.read_text().count(TEXTS[0]) == 1
+    shutil.rmtree(path.parent)
+    create_project(workspace, project, NAME)
+    assert push(workspace, project, NAME).sent == len(TEXTS) - 1
+    assert [row.state for row in tasks_of(project, TEXTS[1])] == ["deleted"]
