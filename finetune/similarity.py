@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 
-from doyen.platform.core.records import Pair, Question
+from doyen.platform.core.records import TEXT_MARK, Pair, Question
 from doyen.platform.core.text import normalise
 
 NEAR_DUPLICATE = 0.75
@@ -49,8 +49,13 @@ def words(text: str) -> list[str]:
 
 
 def request_words(request: Pair | Question) -> frozenset[str]:
-    """Return the set of words that a question asks with; a follow-up includes the user's last turn."""
+    """Return the set of words that a question asks with; a follow-up includes the user's last turn.
+
+    Of a labelling task, the text alone counts: the instruction is the same for all, and would make all texts alike.
+    """
     prompt = request.prompt if isinstance(request, Pair) else request.question
+    _, mark, text = prompt.partition(TEXT_MARK)
+    prompt = text if mark else prompt
     earlier = [turn.content for turn in request.history if turn.role == "user"][-1:]
     return content_words(" ".join([*earlier, prompt]))
 

@@ -16,7 +16,7 @@ from doyen.ingestion.annotation.types.coreference import CoreferenceKind
 from doyen.ingestion.annotation.types.entities import EntitiesKind
 from doyen.ingestion.annotation.types.pos import TagsKind
 from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.records import Pair
+from doyen.platform.core.records import TEXT_MARK, Pair
 
 
 class LabellingType(Generic[L]):
@@ -88,7 +88,7 @@ class LabellingType(Generic[L]):
         labels = (
             f"- {label.name}: {label.meaning}" if label.meaning else f"- {label.name}" for label in self.description.labels
         )
-        return "\n".join([self._kind.instruction(self._description), "", *labels, "", "Text:", text])
+        return "\n".join([self._kind.instruction(self._description), "", *labels]) + TEXT_MARK + text
 
     def parse(self, answer: str, text: str) -> tuple[Label | None, list[str]]:
         """Read a model's answer to the instruction: what is sound of it, and what is wrong with it."""

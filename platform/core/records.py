@@ -13,6 +13,9 @@ from doyen.platform.core.errors import InputError, RecordError
 REFUSAL = "The documents do not say."
 """What the assistant answers when the documents hold no answer, and what unanswerable training pairs teach."""
 
+TEXT_MARK = "\n\nText:\n"
+"""In the prompt of a labelling task, what stands between the instruction, which all its pairs share, and the text."""
+
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,13 @@ def test_our_examples_are_right(path: Path) -> None:
     description = read_description(path)
     assert get_task_type(description.type, description).config
     assert TaskDescription.model_validate(description.model_dump(mode="json")) == description
+
+
+def test_what_the_page_shows_is_right() -> None:
+    page = (EXAMPLES.parents[1] / "docs" / "task-types.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    found = [parse_description(tomllib.loads(block), "the page").type for block in blocks]
+    assert set(found) == set(TYPE_NAMES)
 
 
 def test_there_is_an_example_of_every_type() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.task_labels import TASK_TYPES, labelled
 
+from doyen.finetune.similarity import near_duplicate_pairs, request_words
 from doyen.ingestion.annotation.contracts import Excerpt, LabelError
 from doyen.ingestion.annotation.descriptions import parse_description
 from doyen.ingestion.annotation.drafting import ModelDrafter, RuleDrafter
@@ -259,6 +260,17 @@ def test_what_a_label_becomes() -> None:
     (pair,) = pos.to_pairs(label, data_of(text), pair_id="p", annotator="", created_at="")
     assert pair.response == "DET: The\nNOUN: pump\nDET: the"
     assert pos.row(label, data_of(text))["upos"] == ["DET", "NOUN", "DET"]
+
+
+def test_texts_of_one_task_are_no_near_duplicates_for_sharing_its_instruction() -> None:
+    texts = ["My card was stolen yesterday", "The exchange fee is too high", "My card was stolen yesterday!"]
+    task_type = get_task_type("pos")
+    pairs = [
+        task_type.to_pairs(Tags(), data_of(text), pair_id=str(n), annotator="", created_at="")[0]
+        for n, text in enumerate(texts)
+    ]
+    asked = [request_words(pair) for pair in pairs]
+    assert near_duplicate_pairs(asked[:1], asked[1:]) == [(0, 1)], "all in one group, they could not be split"
 
 
 def test_of_a_models_answer_the_sound_part_is_taken() -> None:
