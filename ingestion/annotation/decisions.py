@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Result, TaskType
-from doyen.ingestion.annotation.puller import REASON, label_part
+from doyen.ingestion.annotation.puller import REASON, label_part, not_asked
 from doyen.platform.core.manifest import fingerprint, now, short_id
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
@@ -71,8 +71,7 @@ def decide(
 
 def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
     """Whether an answer decides: it is a valid label, by the expert who was asked."""
-    expert = (task.origin or {}).get("expert")
-    return expert in {None, answer.annotator} and not task_type.problems(label_part(answer.result), task.data)
+    return not_asked(task, answer.annotator) is None and not task_type.problems(label_part(answer.result), task.data)
 
 
 def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:

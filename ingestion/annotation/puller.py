@@ -35,7 +35,8 @@ class PullReport:
         deleted_tasks: tasks of ours that are gone over there.
         foreign_tasks: tasks without our uid, left alone.
         decisions: what experts decided, where this is a review project.
-        problems: labels that came back but are not valid, each in a sentence; they stay out of datasets.
+        problems: labels that came back but are not valid, or not the asked expert's, each in a sentence; they stay out
+            of datasets.
     """
 
     project: str
@@ -134,8 +135,10 @@ class Puller:
         self.report.added += outcome == "added"
         self.report.updated += outcome == "updated"
         if outcome != "unchanged":
-            for problem in self._task_type.problems(label_part(remote.result), task.data):
-                self.report.problems.append(f"task {task.uid}, label of {remote.annotator}: {problem}")
+            problems = self._task_type.problems(label_part(remote.result), task.data)
+            if asked := not_asked(task, remote.annotator):
+                problems.append(f"it decides nothing, because {asked} was asked: change that with `adjudicate --expert`")
+            self.report.problems += [f"task {task.uid}, label of {remote.annotator}: {problem}" for problem in problems]
 
     def _drop(self, rows: Iterable[AnnotationRow]) -> None:
         """Mark labels that are gone over there as not current; imported labels never lived there."""
@@ -148,6 +151,12 @@ class Puller:
 def label_part(result: Result) -> Result:
     """Return the regions that make the label: an expert's reason is none."""
     return [region for region in result if not (isinstance(region, dict) and region.get("from_name") == REASON)]
+
+
+def not_asked(task: AnnotationTaskRow, annotator: str) -> str | None:
+    """Return which expert was asked instead of this person; None where the person's answer counts."""
+    expert = (task.origin or {}).get("expert")
+    return expert if expert is not None and expert.casefold() != annotator.casefold() else None
 
 
 def _labels_of(session: Session, uids: Collection[str]) -> dict[str, list[AnnotationRow]]:

@@ -84,7 +84,8 @@ def send_to_review(
 
     Args:
         disputes: what to decide, worst first.
-        expert: whose answers decide; default: anybody's.
+        expert: whose answers decide, of tasks that wait there already, too; default: whoever was asked before for
+            these, and anybody's for new ones.
 
     Raises:
         NotFoundError: there is no such project.
@@ -106,6 +107,8 @@ def send_to_review(
         settle(workspace, store, open_backend(workspace), wanted)
     with store.session() as session:
         sent = [_add_review_task(session, review, dispute, expert) for dispute in disputes]
+        if expert is not None:
+            _ask(session, review, expert)
     push(workspace, store, review, reporter=reporter)
     location = get_project(store, review).backend
     return AdjudicationReport(project, review, location, sent.count(True), sent.count(False))
@@ -226,6 +229,15 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
         )
     )
     return True
+
+
+def _ask(session: Session, review: str, expert: str) -> None:
+    """Ask this expert for every task that no expert has decided yet, whoever was asked before."""
+    for task in session.scalars(select(AnnotationTaskRow).where(AnnotationTaskRow.project == review)):
+        origin = task.origin or {}
+        standing = _standing(session, origin.get("task", ""))
+        if origin.get("expert") != expert and (standing is None or standing.method != EXPERT):
+            task.origin = {**origin, "expert": expert}
 
 
 def _urgency(score: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 
@@ -26,7 +27,7 @@ from doyen.ingestion.annotation.contracts import LabelError
 from doyen.ingestion.annotation.exchange import store_labels
 from doyen.ingestion.annotation.feedback import feedback_tasks
 from doyen.ingestion.annotation.gold import gold_labels, seed_gold
-from doyen.ingestion.annotation.projects import sync_lock
+from doyen.ingestion.annotation.projects import sync_lock, task_type_of
 from doyen.ingestion.annotation.records import Classes, LabelledText
 from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
@@ -216,3 +217,35 @@ def test_gold_for_a_deleted_task_is_sent_again_and_other_deleted_tasks_stay_so(w
     create_project(workspace, project, NAME)
     assert push(workspace, project, NAME).sent == len(TEXTS) - 1
     assert [row.state for row in tasks_of(project, TEXTS[1])] == ["deleted"]
+
+
+def answer_review(workspace: Workspace, store: Store, **answers: str) -> None:
+    """Have people answer the only task of the review project; a name stands for an address at example.com."""
+    home = workspace.annotation_folder / REVIEW
+    task = json.loads((home / "tasks.jsonl").read_text())
+    task_type = task_type_of(get_project(store, NAME))
+    given = [
+        {"id": name, "completed_by": f"{name}@example.com", "result": task_type.write(Classes((label,)), task["data"])}
+        for name, label in answers.items()
+    ]
+    (home / "labels.jsonl").write_text(json.dumps({**task, "annotations": given}) + "\n")
+
+
+def test_another_expert_can_be_asked_and_who_was_not_asked_is_told(workspace: Workspace, project: Store, say: Say) -> None:
+    say(0, ada="pump", ben="line")
+    disputes = find_disputes(project, NAME)
+    send_to_review(workspace, project, NAME, disputes, expert="first@example.com")
+    answer_review(workspace, project, second="line")
+    report = pull(workspace, project, REVIEW)
+    (problem,) = report.problems
+    assert "label of second@example.com" in problem
+    assert "first@example.com was asked" in problem
+    assert (report.decisions, decisions(project)) == (0, {})
+    send_to_review(workspace, project, NAME, disputes)
+    assert pull(workspace, project, REVIEW).decisions == 0, "the expert stays who was asked"
+    send_to_review(workspace, project, NAME, [], expert="Second@Example.com")
+    assert pull(workspace, project, REVIEW).decisions == 1
+    assert decisions(project) == {TEXTS[0]: "line"}
+    send_to_review(workspace, project, NAME, disputes, expert="first@example.com")
+    pull(workspace, project, REVIEW)
+    assert decisions(project) == {TEXTS[0]: "line"}, "what was decided stays so"
