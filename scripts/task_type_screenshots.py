@@ -1,4 +1,3 @@
-
 """Take the pictures of docs/task-types.md: the screen of each task type on a real Label Studio server.
 
 Usage: python scripts/task_type_screenshots.py [--out docs/screenshots]

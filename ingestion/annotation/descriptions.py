@@ -37,7 +37,7 @@ def _check_name(name: str) -> str:
 
 
 _EXPECTED = {
-    "tuple_type": "expected a list: [\"…\", \"…\"], or tables in double brackets",
+    "tuple_type": 'expected a list: ["…", "…"], or tables in double brackets',
     "model_type": "expected a table in double brackets",
     "string_type": "expected a text in quotes",
     "bool_parsing": "expected true or false",
@@ -212,12 +212,13 @@ def _sound_part(raw: dict[str, Any]) -> TaskDescription:
             found = {key: given[key] for key in ("name", "hotkey") if isinstance(given.get(key), str)}
             labels.append(LabelDescription.model_construct(**{"name": f"\0{len(labels)}", **found}))
     relations = whole.get("relations")
-    return TaskDescription.model_construct(
-        type=whole.get("type"),
-        labels=tuple(labels),
-        multiple=whole.get("multiple") is True,
-        relations=tuple(name for name in relations if isinstance(name, str)) if isinstance(relations, list) else (),
-    )
+    sound: dict[str, Any] = {
+        "type": whole.get("type"),
+        "labels": tuple(labels),
+        "multiple": whole.get("multiple") is True,
+        "relations": tuple(name for name in relations if isinstance(name, str)) if isinstance(relations, list) else (),
+    }
+    return TaskDescription.model_construct(**sound)
 
 
 def _problem(item: Any) -> str:
