@@ -82,12 +82,18 @@ class Puller:
                 self._take_task(session, task, remote, labels[task.uid])
 
     def reconcile(self, count: int) -> None:
-        """Find what was deleted over there, by asking for all ids when the numbers of tasks do not agree."""
+        """Find what was deleted over there, by asking for all ids when the numbers of tasks do not agree.
+
+        Args:
+            count: tasks over there, ours or not. How many are not ours is remembered from the last time that ids were asked
+                for: else a deletion would hide behind a task that somebody added by hand long ago.
+        """
         ours = AnnotationTaskRow.project == self._project.name, AnnotationTaskRow.external_id.is_not(None)
         with self._store.session() as session:
             tasks = list(session.scalars(select(AnnotationTaskRow).where(*ours, AnnotationTaskRow.state != "deleted")))
-            # A deletion can hide behind a task added by hand, but such a task has just been reported as a foreign one.
-            if len(tasks) == count and not self.report.foreign_tasks and not self._copies(session):
+            project = session.get_one(AnnotationProjectRow, self._project.name)
+            # A deletion can hide behind a task just added by hand, but such a task has been reported as a foreign one.
+            if len(tasks) + project.foreign_tasks == count and not self.report.foreign_tasks and not self._copies(session):
                 return
             present = self._backend.known_uids(self._external_id)
             labels = _labels_of(session, [task.uid for task in tasks])
@@ -100,6 +106,7 @@ class Puller:
                     # Two tasks over there may carry one uid, after an import by hand; one of them may go.
                     gone = [row for row in labels[task.uid] if row.external_id.partition(":")[0] not in present[task.uid]]
                     self._drop(gone)
+            project.foreign_tasks = count - sum(task.state != "deleted" for task in tasks)
 
     def _copies(self, session: Session) -> bool:
         """Whether labels lie on a second task of the same uid, which an import by hand makes and which may be deleted."""

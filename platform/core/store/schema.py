@@ -113,6 +113,8 @@ class AnnotationProjectRow(Base):
     purpose: Mapped[str] = mapped_column(default="annotation")
     """annotation, or review: experts decide there about the disputed tasks of ``parent``."""
     parent: Mapped[str | None]
+    foreign_tasks: Mapped[int] = mapped_column(default=0)
+    """Tasks over there beside ours, when all ids were last compared."""
 
 
 class AnnotationTaskRow(Base):
