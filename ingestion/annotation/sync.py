@@ -42,6 +42,7 @@ class PushReport:
     Attributes:
         already_there: tasks that an interrupted push had brought over before.
         scores: drafts that were sent again for tasks that are still open.
+        stale: tasks that were not sent because their text is no longer the document's.
     """
 
     project: str
@@ -49,12 +50,15 @@ class PushReport:
     sent: int
     already_there: int
     scores: int = 0
+    stale: int = 0
 
 
 def push(
     workspace: Workspace, store: Store, project: str, *, scores: bool = False, reporter: Reporter | None = None
 ) -> PushReport:
     """Send the tasks that are not there yet, and have the people served by the certainty of the newest drafts.
+
+    Tasks that are marked stale are not sent: nobody should label a text that has changed.
 
     Interrupted anywhere, here or over there, and repeated, it sends each task once: before sending, it asks which uids
     have arrived.
@@ -80,7 +84,8 @@ def push(
         version = shown if shown.startswith(DRAFTS) else DRAFTS
         if scores:
             version = f"{DRAFTS} {datetime.now(UTC).isoformat()}"
-        missing = _gold_among([task for task in waiting if task.uid not in arrived])
+        absent = [task for task in waiting if task.uid not in arrived]
+        missing = _gold_among([task for task in absent if task.stale is None])
         with (reporter or Silent()).bar("pushing tasks", len(missing)) as bar:
             for batch in _batches(missing, PUSH_BATCH):
                 ids = backend.add_tasks(external_id, [_payload(task, version) for task in batch])
@@ -91,7 +96,8 @@ def push(
         drafted = any(task.predictions for task in missing)
         if again or (drafted and (not shown or shown.startswith(DRAFTS))):
             backend.show_version(external_id, version)
-        return PushReport(project, backend.location, len(missing), len(waiting) - len(missing), again)
+        there, stale = len(waiting) - len(absent), len(absent) - len(missing)
+        return PushReport(project, backend.location, len(missing), there, again, stale)
 
 
 def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter | None = None) -> PullReport:

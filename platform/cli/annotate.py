@@ -92,9 +92,10 @@ def push(
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = push_tasks(session.workspace, session.store, project, scores=scores, reporter=session.reporter)
-        session.emit(
-            asdict(report), f"{report.sent} tasks sent to {report.location}, {report.already_there} were there already."
-        )
+        text = f"{report.sent} tasks sent to {report.location}, {report.already_there} were there already."
+        if report.stale:
+            text += f"\n{report.stale} tasks were not sent: their text is no longer the document's."
+        session.emit(asdict(report), text)
 
 
 @app.command()

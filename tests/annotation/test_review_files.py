@@ -23,11 +23,13 @@ from doyen.ingestion.annotation import (
     pull,
     push,
 )
-from doyen.ingestion.annotation.contracts import LabelError
+from doyen.ingestion.annotation.contracts import LabelError, RemoteTask
 from doyen.ingestion.annotation.exchange import store_labels
 from doyen.ingestion.annotation.feedback import feedback_tasks
+from doyen.ingestion.annotation.files import FilesBackend
 from doyen.ingestion.annotation.gold import gold_labels, seed_gold
 from doyen.ingestion.annotation.projects import sync_lock, task_type_of
+from doyen.ingestion.annotation.puller import Puller
 from doyen.ingestion.annotation.records import Classes, LabelledText
 from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
@@ -249,3 +251,39 @@ def test_another_expert_can_be_asked_and_who_was_not_asked_is_told(workspace: Wo
     send_to_review(workspace, project, NAME, disputes, expert="first@example.com")
     pull(workspace, project, REVIEW)
     assert decisions(project) == {TEXTS[0]: "line"}, "what was decided stays so"
+
+
+def test_a_deletion_is_found_behind_a_task_that_was_added_long_ago(workspace: Workspace, project: Store) -> None:
+    push(workspace, project, NAME)
+    asked: list[str] = []
+
+    class Place(FilesBackend):
+        """Files that say whenever all ids are asked for."""
+
+        def known_uids(self, project_id: str) -> dict[str, set[str]]:
+            asked.append(project_id)
+            return super().known_uids(project_id)
+
+    def reconcile(*changed: RemoteTask) -> int:
+        row = get_project(project, NAME)
+        puller = Puller(project, row, task_type_of(row), Place(workspace.annotation_folder), NAME)
+        puller.take(list(changed))
+        puller.reconcile(path.read_text().count("\n"))
+        return puller.report.deleted_tasks
+
+    path = workspace.annotation_folder / NAME / "tasks.jsonl"
+    path.write_text(path.read_text() + json.dumps({"data": {"text": "by hand"}}) + "\n")
+    assert reconcile(RemoteTask("99", None)) == 0
+    path.write_text("".join(line for line in path.open() if TEXTS[0] not in line))
+    assert reconcile() == 1
+    assert len(asked) == 2
+    assert reconcile() == 0
+    assert len(asked) == 2, "nothing has changed"
+
+
+def test_stale_tasks_are_not_sent(workspace: Workspace, project: Store) -> None:
+    with project.session() as session:
+        session.get_one(AnnotationTaskRow, tasks_of(project, TEXTS[0])[0].uid).stale = "changed"
+    report = push(workspace, project, NAME)
+    assert (report.sent, report.already_there, report.stale) == (len(TEXTS) - 1, 0, 1)
+    assert TEXTS[0] not in (workspace.annotation_folder / NAME / "tasks.jsonl").read_text()

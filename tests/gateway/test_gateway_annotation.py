@@ -176,3 +176,16 @@ def test_other_task_types_are_drafted_by_rule(hooked: TestClient) -> None:
     (draft,) = hooked.post(f"{url}/predict", auth=AUTH, json={"tasks": [{"id": 1, "data": data}]}).json()["results"]
     assert task_type_of(get_project(services.store, "moods")).problems(draft["result"], data) == []
     assert draft["result"]
+
+
+def test_tasks_that_are_left_when_time_is_up_wait_for_nobody(hooked: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("doyen.platform.serving.gateway.annotation.DRAFT_LIMIT_S", 0.0)
+    services = hooked.app.state.services
+
+    async def acquire(timeout_s: float) -> Callable[[], None]:
+        raise AssertionError("nothing is left to be drafted")
+
+    monkeypatch.setattr(services.limiter, "acquire", acquire)
+    tasks = [{"id": 1, "data": {"uid": "u1", "text": TEXT}}, {"id": 2, "data": {"uid": "u2", "text": TEXT}}]
+    answer = hooked.post(f"{BACKEND}/predict", auth=AUTH, json={"tasks": tasks})
+    assert [draft["result"] for draft in answer.json()["results"]] == [[], []]

@@ -131,7 +131,10 @@ async def predict(body: DraftRequest, services: ServicesOf, task_type: TypeOf) -
     deadline = time.monotonic() + DRAFT_LIMIT_S
     results: list[dict[str, Any]] = []
     for task in body.tasks:
-        data = task.get("data") if time.monotonic() < deadline else None
+        data = task.get("data")
+        if time.monotonic() >= deadline:
+            results.append(draft_prediction(drafter, task_type, {}))
+            continue
         release = await services.limiter.acquire(DRAFT_LIMIT_S)
         try:
             results.append(await run_sync(draft_prediction, drafter, task_type, data if isinstance(data, dict) else {}))
