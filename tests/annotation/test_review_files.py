@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from doyen.ingestion.annotation import (
     Excerpt,
@@ -34,6 +36,7 @@ from doyen.ingestion.annotation.records import Classes, LabelledText
 from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
 from doyen.ingestion.annotation.texts import PlainText, text_tasks
+from doyen.platform.cli.annotate import app
 from doyen.platform.core.errors import InputError, NotFoundError, StateError
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
@@ -287,3 +290,20 @@ def test_stale_tasks_are_not_sent(workspace: Workspace, project: Store) -> None:
     report = push(workspace, project, NAME)
     assert (report.sent, report.already_there, report.stale) == (len(TEXTS) - 1, 0, 1)
     assert TEXTS[0] not in (workspace.annotation_folder / NAME / "tasks.jsonl").read_text()
+
+
+def run(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, (done.output, done.exception)
+    return str(done.stdout)
+
+
+def test_the_commands_say_what_was_lost_and_what_was_not_sent(tmp_path: Path, workspace: Workspace, project: Store) -> None:
+    file = tmp_path / "gold.jsonl"
+    file.write_text(json.dumps({"id": 1, "text": TEXTS[0], "label": ["line"], "mood": "sunny"}) + "\n")
+    said = json.loads(run("gold", file, "--project", NAME, "--json", "--workspace", workspace.root))
+    assert set(said["losses"]) == {"fields", "records"}
+    assert not {"fields", "records"} & set(said)
+    with project.session() as session:
+        session.get_one(AnnotationTaskRow, tasks_of(project, TEXTS[1])[0].uid).stale = "changed"
+    assert "\n1 tasks were not sent" in run("push", "--project", NAME, "--workspace", workspace.root)
