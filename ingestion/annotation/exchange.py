@@ -59,10 +59,12 @@ class FileExport:
 
     Attributes:
         labels: how many labels were given to the format; the losses say how many of them it left out.
+        problems: a sentence for each label that is not valid and so was left out before.
     """
 
     labels: int = 0
     losses: Losses = field(default_factory=Losses)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def export_labels(store: Store, project: str, path: Path, format_name: str) -> F
     """
     found = get_format(format_name, get_project(store, project).task_type, to_write=True)
     result = FileExport()
-    labels = map(_restored, labelled_texts(store, project))
+    labels = map(_restored, labelled_texts(store, project, problems=result.problems))
     first = next(labels, None)
     if first is None:
         raise InputError(f"project {project!r} has no labels yet: pull or import some first")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sqlalchemy import or_, select
 
-from doyen.ingestion.annotation.contracts import LabelError, Result
+from doyen.ingestion.annotation.contracts import LabelError, Result, TaskType
 from doyen.ingestion.annotation.decisions import CONSENSUS
 from doyen.ingestion.annotation.projects import IMPORTED, get_project, task_type_of
-from doyen.ingestion.annotation.records import LabelledText
+from doyen.ingestion.annotation.records import Label, LabelledText, PromptResponse
 from doyen.platform.core.files import open_atomic, write_text_atomic
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.records import Pair
@@ -46,12 +46,7 @@ def read_labels(store: Store, project: str) -> Labels:
     """
     task_type = task_type_of(get_project(store, project))
     labels = Labels()
-    for stored in _stored_labels(store, project, decided=True):
-        try:
-            label = task_type.read(stored.result, stored.task.data)
-        except LabelError as error:
-            labels.problems += [f"task {stored.task.uid}, label of {stored.annotator}: {p}" for p in error.problems]
-            continue
+    for stored, label in _valid_labels(store, project, task_type, labels.problems):
         labels.pairs += task_type.to_pairs(
             label, stored.task.data, pair_id=stored.identity, annotator=stored.annotator, created_at=stored.created_at
         )
@@ -69,32 +64,37 @@ def labelled_pairs(store: Store, project: str) -> list[Pair]:
     return read_labels(store, project).pairs
 
 
-def labelled_texts(store: Store, project: str, *, decided: bool = True, gold: bool = False) -> Iterator[LabelledText]:
-    """Yield the valid current labels of a project, by task.
+def labelled_texts(
+    store: Store, project: str, *, decided: bool = True, gold: bool = False, problems: list[str] | None = None
+) -> Iterator[LabelledText]:
+    """Yield the valid current labels of a project, by task: the newest of each annotator.
+
+    Labels of nobody count one by one, as do answers to different prompts.
 
     Args:
         decided: where a task was decided, yield the decision alone; False yields what the annotators said.
         gold: yield labels of gold items, too.
+        problems: takes a sentence for each label that is not valid and so is left out.
 
     Raises:
         NotFoundError: there is no such project.
     """
     task_type = task_type_of(get_project(store, project))
-    for stored in _stored_labels(store, project, decided=decided, gold=gold):
-        try:
-            label = task_type.read(stored.result, stored.task.data)
-        except LabelError:
-            continue
+    left_out = problems if problems is not None else []
+    for stored, label in _valid_labels(store, project, task_type, left_out, decided=decided, gold=gold):
         data = stored.task.data
         meta = {key: data[key] for key in LINEAGE if data.get(key) not in (None, "")} | (stored.task.origin or {})
         yield LabelledText(stored.task.uid, data["text"], label, stored.annotator, stored.created_at, meta)
 
 
-def export_rows(store: Store, project: str, path: Path) -> int:
+def export_rows(store: Store, project: str, path: Path, problems: list[str] | None = None) -> int:
     """Write the valid labels as plain rows for training a classifier (JSONL), whole or not at all.
 
     The columns are those of the task type (``TaskType.row``), with the task's ``id``, ``source``, ``group`` and
     ``annotator``.
+
+    Args:
+        problems: as for ``labelled_texts``.
 
     Returns:
         How many rows were written.
@@ -105,7 +105,7 @@ def export_rows(store: Store, project: str, path: Path) -> int:
     task_type = task_type_of(get_project(store, project))
     count = 0
     with open_atomic(path) as stream:
-        for found in labelled_texts(store, project):
+        for found in labelled_texts(store, project, problems=problems):
             data = {"uid": found.item_id, "text": found.text, **found.meta}
             lineage = {"id": found.item_id, "source": found.meta.get("source"), "group": found.meta.get("group")}
             row = {**task_type.row(found.label, data), **lineage, "annotator": found.annotator or None}
@@ -138,6 +138,30 @@ class _StoredLabel:
     result: Result
     annotator: str
     created_at: str
+    pulled_at: str = ""
+
+    @property
+    def age(self) -> tuple[str, str, str]:
+        """Sorts a newer label after an older one; one that came without a time is as old as its arrival."""
+        return self.created_at or self.pulled_at, self.pulled_at, self.identity
+
+
+def _valid_labels(
+    store: Store, project: str, task_type: TaskType, problems: list[str], *, decided: bool = True, gold: bool = False
+) -> Iterator[tuple[_StoredLabel, Label]]:
+    """Yield the valid labels that count; of one annotator about one task (and prompt) the newest."""
+    stored_labels = _stored_labels(store, project, decided=decided, gold=gold)
+    for _, of_task in groupby(stored_labels, key=lambda stored: stored.task.uid):
+        newest: dict[tuple[str, str], tuple[_StoredLabel, Label]] = {}
+        for stored in sorted(of_task, key=lambda stored: stored.age):
+            try:
+                label = task_type.read(stored.result, stored.task.data)
+            except LabelError as error:
+                problems += [f"task {stored.task.uid}, label of {stored.annotator or 'unknown'}: {p}" for p in error.problems]
+                continue
+            prompt = label.prompt if isinstance(label, PromptResponse) else ""
+            newest[stored.annotator or stored.identity, prompt] = stored, label
+        yield from newest.values()
 
 
 def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = False) -> Iterator[_StoredLabel]:
@@ -162,7 +186,7 @@ def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = Fa
                 yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
                 continue
             for row in rows:
-                yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at)
+                yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at, row.pulled_at)
 
 
 def _stands(decision: DecisionRow, labels: Sequence[AnnotationRow]) -> bool:

@@ -35,11 +35,13 @@ def agreement(
     from doyen.ingestion.annotation.labels import labelled_texts
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
+        problems: list[str] = []
         report = agreement_report(
-            labelled_texts(session.store, project, decided=False, gold=True),
+            labelled_texts(session.store, project, decided=False, gold=True, problems=problems),
             get_project(session.store, project).task_type,
             gold=gold_labels(session.store, project),
             period="month" if period is Period.month else "week",
             order=[label.strip() for label in order.split(",")] if order else None,
         )
-        session.emit({"project": project, **report.as_json()}, as_text(report))
+        value = {"project": project, **report.as_json(), "problems": problems}
+        session.emit(value, "\n".join([as_text(report), *problems]))

@@ -139,13 +139,16 @@ def _export_pairs(session: CliSession, project: str, out: Path) -> None:
 def _export_rows(session: CliSession, project: str, out: Path) -> None:
     from doyen.ingestion.annotation.labels import export_rows
 
-    count = export_rows(session.store, project, out)
-    session.emit({"rows": count, "file": str(out)}, f"{count} rows written to {out}.")
+    problems: list[str] = []
+    count = export_rows(session.store, project, out, problems)
+    text = "\n".join([f"{count} rows written to {out}.", *problems])
+    session.emit({"rows": count, "file": str(out), "problems": problems}, text)
 
 
 def _export_labels(session: CliSession, project: str, out: Path, format_name: str) -> None:
     from doyen.ingestion.annotation.exchange import export_labels
 
     done = export_labels(session.store, project, out, format_name)
-    text = "\n".join([f"{done.labels} labels written to {out}.", *done.losses.sentences()])
-    session.emit({"labels": done.labels, "file": str(out), "losses": done.losses.as_json()}, text)
+    text = "\n".join([f"{done.labels} labels written to {out}.", *done.losses.sentences(), *done.problems])
+    value = {"labels": done.labels, "file": str(out), "losses": done.losses.as_json(), "problems": done.problems}
+    session.emit(value, text)

@@ -34,17 +34,17 @@ def build(
 ) -> None:
     """Build a dataset; the same labels give the same dataset."""
     from doyen.finetune.dataset import build_dataset
-    from doyen.ingestion.annotation import labelled_pairs
+    from doyen.ingestion.annotation import Labels, read_labels
 
     if (pairs is None) == (project is None):
         raise InputError("name either a pairs.jsonl or an annotation project with --project")
     questions = read_records(frozen, Question) if frozen else []
     given = read_records(pairs, Pair) if pairs else None
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        records = labelled_pairs(session.store, str(project)) if given is None else given
-        made = build_dataset(session.workspace, session.store, records, name=name, frozen=questions)
-        text = f"{describe(made)}\nNext: doyen train {made.dataset_id}"
-        session.emit({"dataset": made.dataset_id, **made.manifest["counts"]}, text)
+        labels = read_labels(session.store, str(project)) if given is None else Labels(given)
+        made = build_dataset(session.workspace, session.store, labels.pairs, name=name, frozen=questions)
+        text = "\n".join([describe(made), *labels.problems, f"Next: doyen train {made.dataset_id}"])
+        session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "problems": labels.problems}, text)
 
 
 @app.command("list")

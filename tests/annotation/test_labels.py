@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gc
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from doyen.ingestion.annotation import create_project
 from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
 from doyen.ingestion.annotation.exchange import store_labels
 from doyen.ingestion.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
 from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.records import Classes, LabelledText
+from doyen.ingestion.annotation.records import Classes, LabelledText, PromptResponse
+from doyen.ingestion.annotation.versions import store_version
+from doyen.platform.cli.main import app
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 from doyen.platform.core.workspace import Workspace
@@ -43,7 +49,7 @@ def decided(store: Store, method: str) -> None:
 
 def answers(store: Store) -> list[str]:
     texts = sorted(item.annotator for item in labelled_texts(store, NAME))
-    assert texts == sorted(pair.annotator for pair in labelled_pairs(store, NAME))
+    assert texts == sorted(pair.annotator or "" for pair in labelled_pairs(store, NAME))
     return texts
 
 
@@ -71,3 +77,47 @@ def test_decisions_are_not_all_held_in_memory(workspace: Workspace, moods: Store
     gc.collect()
     assert sum(isinstance(thing, DecisionRow) for thing in gc.get_objects()) <= 2 * READ_BATCH
     assert [item.annotator for item in found] == ["x"]
+
+
+def test_an_edited_export_replaces_the_label_that_it_came_from(workspace: Workspace, moods: Store) -> None:
+    with moods.session() as session:
+        task = session.scalars(select(AnnotationTaskRow)).one()
+        result = session.scalars(select(AnnotationRow.result).where(AnnotationRow.annotator == "ada")).one()
+        for person in ("cid", ""):
+            store_version(session, task.uid, f"on the server {person}", person, result, "2026-01-02")
+    exported = {item.annotator: item for item in labelled_texts(moods, NAME)}
+    edited = [replace(exported[name], label=Classes(("positive",))) for name in ("cid", "")]
+    store_labels(workspace, moods, NAME, edited)
+    assert answers(moods) == ["", "", "ada", "ben", "cid"], "labels of nobody cannot be told apart"
+    assert {item.annotator: item.label for item in labelled_texts(moods, NAME)}["cid"] == Classes(("positive",))
+
+
+def test_answers_of_one_person_to_different_prompts_all_count(workspace: Workspace, store: Store) -> None:
+    create_project(workspace, store, NAME)
+    asked = [LabelledText("one", "Text.", PromptResponse(f"Question {n}?", "Text.", True), "ada") for n in range(3)]
+    store_labels(workspace, store, NAME, asked)
+    assert answers(store) == ["ada"] * 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("annotate", "export", "{out}"),
+        ("annotate", "export", "{out}", "--format", "plain"),
+        ("annotate", "export", "{out}", "--format", "doccano"),
+        ("annotate", "agreement"),
+        ("dataset", "build", "--name", "moods"),
+    ],
+)
+def test_labels_that_are_left_out_are_named(
+    workspace: Workspace, moods: Store, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    with moods.session() as session:
+        row = session.scalars(select(AnnotationRow).where(AnnotationRow.annotator == "ben")).one()
+        row.result = []
+        problem = f"task {row.task_uid}, label of ben: no class was chosen"
+    arguments = [part.format(out=tmp_path / "out") for part in command]
+    called = [*arguments, "--project", NAME, "--workspace", str(workspace.root)]
+    shown = CliRunner().invoke(app, called).stdout
+    assert problem in shown
+    assert json.loads(CliRunner().invoke(app, [*called, "--json"]).stdout)["problems"] == [problem]
