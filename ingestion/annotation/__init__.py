@@ -12,7 +12,7 @@ from doyen.ingestion.annotation.puller import PullReport
 from doyen.ingestion.annotation.status import ProjectStatus, project_status
 from doyen.ingestion.annotation.sync import PushReport, pull, push
 from doyen.ingestion.annotation.task_types import get_task_type
-from doyen.ingestion.annotation.tasks import draft_tasks, prompt_tasks
+from doyen.ingestion.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks
 from doyen.ingestion.annotation.texts import read_texts, text_tasks
 
 __all__ = [
@@ -52,5 +52,6 @@ __all__ = [
     "read_description",
     "read_labels",
     "read_texts",
+    "redraft_tasks",
     "text_tasks",
 ]

@@ -22,6 +22,8 @@ from doyen.platform.core.store.schema import AnnotationTaskRow, ChunkRow, Docume
 
 GIVEN = "given"
 """Version name of predictions that come from given prompts and not from a drafter."""
+OPEN = ("created", "pushed")
+"""States of tasks that nobody has labelled."""
 COMMIT_EVERY = 20
 """Drafts that a stop may lose: a model's are dear, and a transaction for each would double the time of cheap ones."""
 
@@ -72,6 +74,40 @@ def draft_tasks(
     return made
 
 
+def redraft_tasks(store: Store, project: str, drafter: Drafter, *, reporter: Reporter | None = None) -> int:
+    """Replace the drafts of open tasks, which nobody has labelled yet; ``push(…, scores=True)`` sends them again.
+
+    A task keeps its draft where the drafter returns None, or an answer to another question than the task's.
+
+    Returns:
+        How many tasks have a new draft.
+
+    Raises:
+        NotFoundError: there is no such project.
+        InputError: it is a review project, whose drafts are the annotators' answers.
+    """
+    task_type = task_type_of(get_annotation_project(store, project))
+    query = select(AnnotationTaskRow.uid, AnnotationTaskRow.data).where(
+        AnnotationTaskRow.project == project, AnnotationTaskRow.state.in_(OPEN)
+    )
+    with store.session() as session:
+        tasks = [(uid, data) for uid, data in session.execute(query.order_by(AnnotationTaskRow.created_at))]
+    made = 0
+    with (reporter or Silent()).bar("drafting tasks", len(tasks)) as bar:
+        for start in range(0, len(tasks), COMMIT_EVERY):
+            batch = tasks[start : start + COMMIT_EVERY]
+            drafts = {uid: _predictions(task_type, drafter, data) for uid, data in batch}
+            with store.session() as session:
+                rows = session.scalars(select(AnnotationTaskRow).where(AnnotationTaskRow.uid.in_(drafts)))
+                for row in rows.all():
+                    drafted = drafts[row.uid]
+                    if drafted is not None and row.state in OPEN:
+                        row.predictions = drafted
+                        made += 1
+            bar.advance(len(batch))
+    return made
+
+
 def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | None]]) -> int:
     """Make tasks from given prompts that still lack an answer.
 
@@ -117,6 +153,19 @@ def add_task(
         row.predictions = [task_type.prediction(proposal.label, proposal.score, data, version)]
     session.add(row)
     return True
+
+
+def _predictions(task_type: TaskType, drafter: Drafter, data: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return a task's drafts as the drafter makes them now; None where it has none for this task."""
+    draft = drafter.draft(_excerpt_shown(data))
+    proposal = draft.located(data["text"]) if isinstance(draft, Draft) else draft
+    if proposal is None:
+        return None
+    if proposal.label is None:
+        return []
+    if isinstance(proposal.label, PromptResponse) and data.get("prompt") not in {None, "", proposal.label.prompt}:
+        return None
+    return [task_type.prediction(proposal.label, proposal.score, data, drafter.version)]
 
 
 def task_uid(project: str, excerpt: Excerpt, prompt: str) -> str:
@@ -185,6 +234,12 @@ def excerpt_of(chunk: ChunkRow, source: str) -> Excerpt:
         page=chunk.page,
         heading=chunk.heading,
     )
+
+
+def _excerpt_shown(data: dict[str, Any]) -> Excerpt:
+    """Return the excerpt that a task shows."""
+    place = {name: data.get(name) or "" for name in ("source", "document_id", "version", "chunk_id", "heading")}
+    return Excerpt(text=data["text"], start=data.get("start") or 0, page=data.get("page"), **place)
 
 
 def _no_excerpt(source: str | None) -> Excerpt:

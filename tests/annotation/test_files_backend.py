@@ -21,6 +21,7 @@ from doyen.ingestion.annotation import (
     pull,
     push,
     read_labels,
+    redraft_tasks,
 )
 from doyen.ingestion.annotation.drafting import RuleDrafter
 from doyen.ingestion.annotation.projects import sync_lock
@@ -182,6 +183,30 @@ def test_a_drafter_can_be_brought_along(workspace: Workspace, filled: Store) -> 
     assert {row.data["source"] for row in rows} == {"manual.md", "lines.md"}, "documents take turns"
     assert {(row.predictions[0]["model_version"], row.predictions[0]["score"]) for row in rows} == {("model-7", 0.9)}
     assert [region["from_name"] for region in rows[0].predictions[0]["result"]] == ["evidence", "prompt", "response"]
+
+
+def test_open_tasks_are_drafted_anew(workspace: Workspace, filled: Store, home: Path) -> None:
+    tasks = lines_of(home / "tasks.jsonl")
+    write_labels(home / "labels.jsonl", [labelled(tasks[0])])
+    pull(workspace, filled, NAME)
+
+    class Trained:
+        version = "model-8"
+
+        def __init__(self, question: str) -> None:
+            self._question = question
+
+        def draft(self, excerpt: Excerpt) -> Draft:
+            return Draft(self._question, "This.", 0.2)
+
+    assert redraft_tasks(filled, NAME, Trained("Something else?")) == 0
+    assert redraft_tasks(filled, NAME, Trained(tasks[1]["data"]["prompt"])) == 1
+    with filled.session() as session:
+        after = {row.uid: row.predictions for row in session.scalars(select(AnnotationTaskRow))}
+    done, still_open = (task["data"]["uid"] for task in tasks)
+    versions = {uid: [draft["model_version"] for draft in drafts] for uid, drafts in after.items()}
+    assert versions == {done: ["rules-1"], still_open: ["model-8"]}
+    assert push(workspace, filled, NAME, scores=True).scores == 1
 
 
 def test_the_rules_ask_what_the_sentence_answers() -> None:
