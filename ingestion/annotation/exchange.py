@@ -21,7 +21,7 @@ from doyen.ingestion.annotation.formats import Losses, get_format, read_labels
 from doyen.ingestion.annotation.formats.lines import SHOWN
 from doyen.ingestion.annotation.labels import labelled_texts
 from doyen.ingestion.annotation.pair_import import ImportReport
-from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock, task_type_of
+from doyen.ingestion.annotation.projects import IMPORTED, get_annotation_project, get_project, sync_lock, task_type_of
 from doyen.ingestion.annotation.records import Classes, Coreference, Entities, LabelledText, PromptResponse, regions_of
 from doyen.ingestion.annotation.task_types import get_task_type
 from doyen.ingestion.annotation.tasks import new_task_row, task_data
@@ -167,7 +167,7 @@ def store_incoming(
     store: Store, project: str, labels: Iterable[Incoming], report: ImportReport
 ) -> Iterator[list[AnnotationRow]]:
     """Store labels batch by batch and yield each batch's annotations after they are committed; the caller holds the lock."""
-    task_type = task_type_of(get_project(store, project))
+    task_type = task_type_of(get_annotation_project(store, project))
     with closing(_Occurrences()) as occurrences:
         iterator = iter(labels)
         while batch := list(islice(iterator, BATCH)):
