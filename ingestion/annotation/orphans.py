@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Result
 from doyen.platform.core.errors import StateError
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 
 SHOWN_TASKS = 10
 _VALUE_TAGS = ("Label", "Choice", "Relation")
@@ -58,6 +58,7 @@ class Orphan:
 def find_orphans(session: Session, project: str, config: str) -> list[Orphan]:
     """Return what current labels, decisions and gold items use and the configuration lacks, the most used first."""
     known = config_values(config)
+    narrowed = _single_choices(config) - _single_choices(session.get_one(AnnotationProjectRow, project).config)
     counts: dict[tuple[str, str | None], int] = defaultdict(int)
     tasks: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
     queries = [
@@ -71,7 +72,7 @@ def find_orphans(session: Session, project: str, config: str) -> list[Orphan]:
     queries.append(select(AnnotationTaskRow.uid, AnnotationTaskRow.gold).where(*of_gold).order_by(AnnotationTaskRow.uid))
     for query in queries:
         for uid, result in session.execute(query):
-            for used in missing_values(result, known):
+            for used in [*missing_values(result, known), *_unfit_choices(result, narrowed)]:
                 counts[used] += 1
                 tasks[used][uid] = None
     found = [Orphan(*used, counts[used], tuple(list(tasks[used])[:SHOWN_TASKS])) for used in counts]
@@ -99,6 +100,21 @@ def missing_values(result: Result, known: dict[str, set[str] | None]) -> Iterato
         allowed = known[field]
         if allowed is not None:
             yield from ((field, value) for value in _used(region) if value not in allowed)
+
+
+def _single_choices(config: str) -> set[str]:
+    """Return the fields that take exactly one of their choices."""
+    choices = etree.fromstring(config.encode("utf-8")).iter("Choices") if config else ()
+    return {control.get("name") or "" for control in choices if control.get("choice") != "multiple"}
+
+
+def _unfit_choices(result: Result, single: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield (field, its values) where a field that takes exactly one choice has several, or none."""
+    for field in sorted(single):
+        regions = [region for region in result if isinstance(region, dict) and region.get("from_name") == field]
+        chosen = [value for region in regions for value in _used(region)]
+        if len(chosen) != 1:
+            yield field, " + ".join(chosen) or "no choice"
 
 
 def _values(control: Element) -> set[str] | None:

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 
 from doyen.ingestion.annotation import create_project
 from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
+from doyen.ingestion.annotation.descriptions import parse_description
 from doyen.ingestion.annotation.exchange import store_labels
 from doyen.ingestion.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
+from doyen.ingestion.annotation.orphans import OrphanedLabels
 from doyen.ingestion.annotation.projects import task_type_of
 from doyen.ingestion.annotation.records import Classes, LabelledText, PromptResponse
 from doyen.ingestion.annotation.versions import store_version
@@ -121,3 +123,16 @@ def test_labels_that_are_left_out_are_named(
     shown = CliRunner().invoke(app, called).stdout
     assert problem in shown
     assert json.loads(CliRunner().invoke(app, [*called, "--json"]).stdout)["problems"] == [problem]
+
+
+def test_several_classes_are_not_narrowed_to_one(workspace: Workspace, store: Store) -> None:
+    both = {"type": "classification", "labels": [{"name": "loud"}, {"name": "hot"}]}
+    several = parse_description({**both, "multiple": True}, "here")
+    create_project(workspace, store, NAME, description=several)
+    labels = [LabelledText(str(n), f"Pump {n}", Classes(given)) for n, given in enumerate([("loud",), ("loud", "hot"), ()])]
+    store_labels(workspace, store, NAME, labels)
+    with pytest.raises(OrphanedLabels) as refused:
+        create_project(workspace, store, NAME, description=parse_description(both, "here"))
+    assert [(orphan.value, orphan.count) for orphan in refused.value.orphans] == [("loud + hot", 1), ("no choice", 1)]
+    assert len(answers(store)) == 3
+    create_project(workspace, store, NAME, description=several)
