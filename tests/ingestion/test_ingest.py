@@ -190,4 +190,5 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "skipped",
         "n_documents",
         "n_chunks",
+        "stale",
     }

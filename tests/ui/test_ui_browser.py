@@ -120,7 +120,7 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
     page.wait_for_selector("#adapters table")
     page.click("#promote")
     page.wait_for_selector("#adapters-said .doyen-red")
-    assert "does not meet the rules for promotion" in page.inner_text("#adapters-said")
+    assert "does not let known:2 be promoted" in page.inner_text("#adapters-said")
     page.check("#force input")
     page.click("#promote")
     page.wait_for_selector("#adapters .doyen-green")
