@@ -25,7 +25,12 @@ COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DE
 UNREAD = (2, 4, 5, 6, 7, 8)
 """Places of the columns that a tag does not need."""
 EMPTY = "_"
+UNSAID = [EMPTY] * 5
 OWN_COMMENT = "doyen"
+USUAL: dict[str, tuple[str, str | None, bool]] = {EMPTY: ("", None, False), "SpaceAfter=No": ("", "", False)}
+"""What most tokens say about the blanks around them."""
+RANGE, EMPTY_NODE = re.compile("[0-9]+-[0-9]+"), re.compile(r"[0-9]+\.[0-9]+")
+UNTAGGED = re.compile(r"\S+")
 WRITABLE = re.compile(r"\S+( \S+)*")
 """A form: single blanks inside at most."""
 SAFE_LABEL = re.compile(r"[^\t\r\n]+")
@@ -68,7 +73,7 @@ def _sentences(intake: Intake) -> Iterator[_Sentence]:
     """Yield sentences; lines that are neither comments nor ten columns are noted as broken."""
     sentence = _Sentence(1)
     for number, line in text_lines(intake):
-        if not line.strip():
+        if not line or line.isspace():
             if sentence.rows:
                 yield sentence
             sentence = _Sentence(number + 1)
@@ -84,7 +89,7 @@ def _sentences(intake: Intake) -> Iterator[_Sentence]:
         yield sentence
 
 
-@dataclass
+@dataclass(slots=True)
 class _Word:
     """A stretch of the surface text: a token, or a multiword token with its words.
 
@@ -106,7 +111,12 @@ def _read_sentence(sentence: _Sentence, losses: Losses) -> Iterator[LabelledText
     text, starts = _rebuild(words, sentence.comments.get("text"))
     regions: list[Region] = []
     for word, start in zip(words, starts, strict=True):
-        if len(word.words) > 1 and "".join(form for form, _ in word.words) != word.form:
+        form, tag = word.words[0]
+        if form == word.form and len(word.words) == 1:
+            if tag != EMPTY:
+                regions.append(Region(str(len(regions)), start, start + len(form), tag))
+            continue
+        if "".join(form for form, _ in word.words) != word.form:
             losses.drop("tag of a word inside a multiword token whose words are not in the text", len(word.words))
             continue
         position = start
@@ -133,21 +143,21 @@ def _words(sentence: _Sentence, losses: Losses) -> list[_Word]:
     covered = 0
     for number, columns in sentence.rows:
         identity, form, upos = columns[0], columns[1], columns[3]
-        for place in UNREAD:
-            if columns[place] != EMPTY:
-                losses.drop(COLUMNS[place])
-        first, _, last = identity.partition("-")
-        if "." in identity:
+        if columns[2] != EMPTY or columns[4:9] != UNSAID:
+            for place in UNREAD:
+                losses.drop(COLUMNS[place], int(columns[place] != EMPTY))
+        plain = identity.isdecimal()
+        if not plain and EMPTY_NODE.fullmatch(identity):
             losses.drop("empty node")
             continue
-        if not first.isdecimal() or int(first) < 1 or (last and not last.isdecimal()) or not form or not upos:
+        if not (plain or RANGE.fullmatch(identity)) or not form or not upos:
             raise LabelError([f"line {number}: {identity!r} is no id, or the form or the tag is missing"])
-        if not last and int(first) <= covered:
+        if plain and words and int(identity) <= covered:
             words[-1].words.append((form, upos))
             continue
         before, after, placed = _spacing(columns[9])
-        words.append(_Word(form, before, after, [] if last else [(form, upos)], placed))
-        covered = int(last) if last else covered
+        words.append(_Word(form, before, after, [(form, upos)] if plain else [], placed))
+        covered = covered if plain else int(identity.partition("-")[2])
     if any(not word.words for word in words):
         raise LabelError(["a multiword token has no words"])
     return words
@@ -155,6 +165,8 @@ def _words(sentence: _Sentence, losses: Losses) -> list[_Word]:
 
 def _spacing(misc: str) -> tuple[str, str | None, bool]:
     """Return the blanks before and after a token (None: the usual ones), and whether they were given exactly."""
+    if misc in USUAL:
+        return USUAL[misc]
     values = dict(part.partition("=")[::2] for part in misc.split("|"))
     before, after = values.get("SpacesBefore"), values.get("SpacesAfter")
     exact = before is not None or after is not None
@@ -218,7 +230,7 @@ def _pieces(item: LabelledText, losses: Losses) -> Iterator[tuple[int, int, str]
         yield from _untagged(item.text, position, token.start)
         position = token.end
         form = item.text[token.start : token.end]
-        if not WRITABLE.fullmatch(form):
+        if not (form.isalnum() or WRITABLE.fullmatch(form)):
             losses.drop("tag of a token with a line break, tab or outer blank")
         elif not SAFE_LABEL.fullmatch(token.label) or token.label == EMPTY:
             losses.drop("tag that is '_' or holds a tab or line break")
@@ -230,7 +242,7 @@ def _pieces(item: LabelledText, losses: Losses) -> Iterator[tuple[int, int, str]
 
 
 def _untagged(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
-    for found in re.compile(r"\S+").finditer(text, start, end):
+    for found in UNTAGGED.finditer(text, start, end):
         yield found.start(), found.end(), EMPTY
 
 

@@ -195,12 +195,14 @@ def _rows(file: Path, intake: Intake) -> Iterator[tuple[int, Row]]:
     from datasets import Features
 
     schema, batches = _open_arrow(file)
-    features = Features.from_arrow_schema(schema)
+    coded = {name: part for name, part in Features.from_arrow_schema(schema).items() if _needs_decoding(part)}
     number = 0
     for batch in batches:
         for row in batch.to_pylist():
             number += 1
-            yield number, {name: _decoded(features[name], value) for name, value in row.items()}
+            for name, part in coded.items():
+                row[name] = _decoded(part, row[name])
+            yield number, row
 
 
 def _open_arrow(file: Path) -> tuple[Any, Iterator[Any]]:
@@ -218,13 +220,17 @@ def _open_arrow(file: Path) -> tuple[Any, Iterator[Any]]:
         raise InputError(f"{file} is no {file.suffix[1:]} file ({error}): write it again") from error
 
 
+def _needs_decoding(feature: Any) -> bool:
+    """Return whether a column holds classes or records; a ``ClassLabel`` is what has ``names``."""
+    inner = getattr(feature, "feature", None)
+    return isinstance(feature, dict) or hasattr(feature, "names") or (inner is not None and _needs_decoding(inner))
+
+
 def _decoded(feature: Any, value: Any) -> Any:
     """Return a value with class names instead of numbers; a column of records kept as record of columns is turned."""
-    from datasets import ClassLabel
-
     if value is None:
         return None
-    if isinstance(feature, ClassLabel):
+    if hasattr(feature, "names"):
         return feature.names[value] if 0 <= value < len(feature.names) else None
     if isinstance(feature, dict):
         fields = {name: _decoded(feature[name], part) for name, part in value.items()}
