@@ -146,7 +146,7 @@ class _Pass:
 
     def _labels_of(self, example: DoccanoExample, row: dict[str, object]) -> Iterator[Incoming]:
         name = f"{self._source}{example.id}"
-        names = [f"{name}:{label}" for label in example.label_ids] or [name]
+        parts = [str(label) for label in example.label_ids] or [""]
         try:
             found = list(read_row(row, self._task_type.name, self.report.losses))
             problems = [problem for item in found for problem in problems_in(item, self._task_type)]
@@ -154,7 +154,9 @@ class _Pass:
             found, problems = [], error.problems
         self.report.problems += [f"example {example.id}: {problem}" for problem in problems]
         if not problems:
-            yield from (Incoming(item, source_id) for item, source_id in zip(found, names, strict=False))
+            yield from (
+                Incoming(item, f"{name}:{part}" if part else name, part) for item, part in zip(found, parts, strict=False)
+            )
 
     def reconcile(self, is_confirmed: Callable[[int], bool]) -> set[int]:
         """Withdraw labels that are gone over there; labels from elsewhere stay.

@@ -73,10 +73,17 @@ class Incoming:
 
     Attributes:
         source_id: what tells it from other labels where it comes from; None: its annotator does, within the item.
+        part: tells it from other labels of the same item by the same annotator, of which each needs a task of its own.
     """
 
     item: LabelledText
     source_id: str | None = None
+    part: str = ""
+
+    def uid(self, project: str) -> str:
+        """Return the uid of the task that is made for it where its item is no task yet."""
+        parts = [self.part] if self.part else []
+        return short_id(project, "item", self.item.item_id, self.item.text, *parts)
 
 
 def import_labels(
@@ -172,7 +179,7 @@ def store_incoming(
         iterator = iter(labels)
         while batch := list(islice(iterator, BATCH)):
             with store.session() as session:
-                stored = _Batch(session, project, task_type, report).store(batch, occurrences)
+                stored = _Batch(session, project, task_type, report).store([occurrences.told_apart(one) for one in batch])
             yield stored
 
 
@@ -208,20 +215,16 @@ class _Batch:
     def __init__(self, session: Session, project: str, task_type: TaskType, report: ImportReport) -> None:
         self._session, self._project, self._task_type, self._report = session, project, task_type, report
 
-    def store(self, batch: list[Incoming], occurrences: _Occurrences) -> list[AnnotationRow]:
+    def store(self, batch: list[Incoming]) -> list[AnnotationRow]:
         """Store the labels; return the annotation that each is now, in order."""
-        items = [incoming.item for incoming in batch]
-        tasks = self._tasks(items)
+        tasks = self._tasks(batch)
         known: dict[str, list[AnnotationRow]] = defaultdict(list)
         for row in self._session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(list(tasks)))):
             known[row.task_uid].append(row)
         stored = []
         for incoming in batch:
-            task = tasks.get(incoming.item.item_id)
-            if task is None or task.data.get("text") != incoming.item.text:
-                task = tasks[_uid(self._project, incoming.item)]
+            task = _own_task(tasks, incoming) or tasks[incoming.uid(self._project)]
             source_id = incoming.source_id or short_id(task.uid, incoming.item.annotator)
-            source_id = f"{source_id}:{number}" if (number := occurrences.count(source_id)) > 1 else source_id
             stored.append(self._store_one(task, incoming.item, IMPORTED + source_id, known[task.uid]))
         return stored
 
@@ -248,17 +251,17 @@ class _Batch:
             return False
         return before == self._task_type.write(_without_ids(self._task_type.read(result, data)), data)
 
-    def _tasks(self, items: list[LabelledText]) -> dict[str, AnnotationTaskRow]:
-        """Return the tasks of the items by uid; those that are not there yet are made."""
-        uids = {_uid(self._project, item): item for item in items}
-        wanted = {*uids, *(item.item_id for item in items)}
+    def _tasks(self, batch: list[Incoming]) -> dict[str, AnnotationTaskRow]:
+        """Return the tasks of the labels by uid; those that are not there yet are made."""
+        uids = {incoming.uid(self._project): incoming for incoming in batch}
+        wanted = {*uids, *(incoming.item.item_id for incoming in batch)}
         query = select(AnnotationTaskRow).where(AnnotationTaskRow.uid.in_(wanted), AnnotationTaskRow.project == self._project)
         tasks = {task.uid: task for task in self._session.scalars(query)}
-        documents = self._documents(items)
-        for uid, item in uids.items():
-            own = tasks.get(item.item_id)
-            if uid in tasks or (own is not None and own.data.get("text") == item.text):
+        documents = self._documents([incoming.item for incoming in batch])
+        for uid, incoming in uids.items():
+            if uid in tasks or _own_task(tasks, incoming) is not None:
                 continue
+            item = incoming.item
             excerpt = _excerpt(item, documents)
             self._report.without_document += bool(excerpt.source) and not excerpt.document_id
             row = new_task_row(self._project, uid, excerpt, task_data(uid, excerpt, _prompt(item)))
@@ -278,14 +281,25 @@ class _Batch:
 
 
 class _Occurrences:
-    """Counts how often each name occurred, on disk where they are many: two labels by one person are two labels."""
+    """Counts the labels that each annotator gives to each item, on disk where they are many."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("")
         self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
 
-    def count(self, name: str) -> int:
-        """Return which occurrence of the name this is, from 1."""
+    def told_apart(self, incoming: Incoming) -> Incoming:
+        """Return the label, told from earlier ones of the same item and annotator; those of nobody may share a task."""
+        item = incoming.item
+        if incoming.source_id is not None:
+            return incoming
+        number = self._count(short_id(item.item_id, item.text, item.annotator))
+        if number == 1:
+            return incoming
+        if item.annotator:
+            return replace(incoming, part=str(number))
+        return replace(incoming, source_id=short_id(item.item_id, item.text, str(number)))
+
+    def _count(self, name: str) -> int:
         query = "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
         return int(self._database.execute(query, (name,)).fetchone()[0])
 
@@ -327,8 +341,10 @@ def problems_in(item: LabelledText, task_type: TaskType) -> list[str]:
     return task_type.problems(task_type.write(item.label, data), data)
 
 
-def _uid(project: str, item: LabelledText) -> str:
-    return short_id(project, "item", item.item_id, item.text)
+def _own_task(tasks: dict[str, AnnotationTaskRow], incoming: Incoming) -> AnnotationTaskRow | None:
+    """Return the project's own task that the label is about, where its id says so."""
+    task = tasks.get(incoming.item.item_id)
+    return task if task is not None and not incoming.part and task.data.get("text") == incoming.item.text else None
 
 
 def _prompt(item: LabelledText) -> str:

@@ -79,13 +79,14 @@ def test_an_export_that_comes_back_into_its_project_changes_nothing(workspace: W
     assert (report.added, report.updated, report.unchanged) == (0, 0, 3)
 
 
-def test_labels_of_nobody_about_the_same_text_stay_apart(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("annotator", ["", "shop"])
+def test_several_labels_of_one_text_all_stay(workspace: Workspace, store: Store, tmp_path: Path, annotator: str) -> None:
     (tmp_path / "tones.csv").write_text("text,label\ngood,positive\ngood,neutral\ngood,positive\n")
     for expected in (3, 0):
-        done = import_labels(workspace, store, "tones", tmp_path / "tones.csv", "csv", kind="sentiment")
+        done = import_labels(workspace, store, "tones", tmp_path / "tones.csv", "csv", kind="sentiment", annotator=annotator)
         assert done.report.added == expected
     assert [item.label for item in labelled_texts(store, "tones")].count(Classes(("positive",))) == 2
-    assert project_status(store, "tones").annotators == {"unknown": 3}
+    assert project_status(store, "tones").annotators == {annotator or "unknown": 3}
 
 
 def test_labels_that_the_project_does_not_know_are_refused_whole(workspace: Workspace, store: Store, tmp_path: Path) -> None:
