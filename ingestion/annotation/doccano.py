@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from doyen.ingestion.annotation.contracts import LabelError
 from doyen.ingestion.annotation.create import create_project
 from doyen.ingestion.annotation.descriptions import LabelDescription, TaskDescription, default_description
-from doyen.ingestion.annotation.exchange import Incoming, find_project, problems_in, store_incoming
+from doyen.ingestion.annotation.exchange import find_project, problems_in
 from doyen.ingestion.annotation.formats.contracts import Losses
 from doyen.ingestion.annotation.formats.doccano import read_row
 from doyen.ingestion.annotation.formats.doccano_server import (
@@ -21,6 +21,7 @@ from doyen.ingestion.annotation.formats.doccano_server import (
     DoccanoProject,
     DoccanoServer,
 )
+from doyen.ingestion.annotation.incoming import Incoming, store_incoming
 from doyen.ingestion.annotation.pair_import import ImportReport
 from doyen.ingestion.annotation.projects import IMPORTED, get_project, sync_lock, task_type_of
 from doyen.platform.core.errors import InputError

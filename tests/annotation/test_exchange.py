@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from support.format_labels import labelled_texts as random_labels
 
 from doyen.ingestion.annotation import create_project, get_project, project_status
-from doyen.ingestion.annotation.exchange import export_labels, import_labels, store_labels
+from doyen.ingestion.annotation.exchange import export_labels, import_labels
 from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
+from doyen.ingestion.annotation.incoming import store_labels
 from doyen.ingestion.annotation.labels import labelled_texts
 from doyen.ingestion.annotation.records import Classes, Entities, LabelledText, Region, Relation
 from doyen.platform.core.errors import InputError, RecordError

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from doyen.ingestion.annotation import create_project
 from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
 from doyen.ingestion.annotation.descriptions import parse_description
-from doyen.ingestion.annotation.exchange import store_labels
+from doyen.ingestion.annotation.incoming import store_labels
 from doyen.ingestion.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
 from doyen.ingestion.annotation.orphans import OrphanedLabels
 from doyen.ingestion.annotation.projects import task_type_of

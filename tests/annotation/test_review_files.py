@@ -26,10 +26,10 @@ from doyen.ingestion.annotation import (
     push,
 )
 from doyen.ingestion.annotation.contracts import LabelError, RemoteTask
-from doyen.ingestion.annotation.exchange import store_labels
 from doyen.ingestion.annotation.feedback import feedback_tasks
 from doyen.ingestion.annotation.files import FilesBackend
 from doyen.ingestion.annotation.gold import gold_labels, seed_gold
+from doyen.ingestion.annotation.incoming import store_labels
 from doyen.ingestion.annotation.projects import sync_lock, task_type_of
 from doyen.ingestion.annotation.puller import Puller
 from doyen.ingestion.annotation.records import Classes, LabelledText
