@@ -17,14 +17,17 @@ from doyen.ingestion import chunk as chunking
 from doyen.ingestion.annotation.stale import mark_stale
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.duplicates import near_groups, signature, text_hash
+from doyen.ingestion.merging import merge_same_files
+from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
 from doyen.ingestion.pieces import PieceCounter, open_counter
 from doyen.ingestion.readers import is_supported, read_document, too_large
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import Prepared, delete_document, write_document
 from doyen.ingestion.sources import Findings, FoundFile, find_files
-from doyen.platform.core.errors import DoyenError, InputError, NotFoundError, UnreadableDocument
+from doyen.platform.core.errors import DoyenError, InputError, UnreadableDocument
 from doyen.platform.core.files import sha256_bytes
 from doyen.platform.core.manifest import fingerprint, short_id
 from doyen.platform.core.progress import Reporter, Silent
@@ -41,16 +44,27 @@ LONGEST_SOURCE = 500
 log = logging.getLogger(__name__)
 
 
-def ingest(workspace: Workspace, store: Store, paths: Sequence[Path], *, reporter: Reporter | None = None) -> IngestReport:
+def ingest(
+    workspace: Workspace,
+    store: Store,
+    paths: Sequence[Path],
+    *,
+    allow_removals: bool = False,
+    restore: bool = False,
+    reporter: Reporter | None = None,
+) -> IngestReport:
     """Bring the store up to date with files and folders.
 
     In a folder, unchanged documents are skipped, changed ones replaced, missing ones removed. A document that cannot be
-    read is reported and does not stop the others; an earlier version of it stays.
+    read is reported and does not stop the others; an earlier version of it stays. One file is one document whatever path
+    it came by.
 
     Args:
         workspace: gives the settings.
         store: receives documents, versions and chunks; ``update_index`` then brings the index up to date.
         paths: folders (all supported files below them) and single files.
+        allow_removals: remove missing documents also when they are more than ``ingestion.max_removed_share`` of a folder.
+        restore: read also the files whose documents were removed on purpose.
         reporter: shows progress.
 
     Raises:
@@ -64,14 +78,19 @@ def ingest(workspace: Workspace, store: Store, paths: Sequence[Path], *, reporte
     report = IngestReport(
         skipped=findings.skipped,
         failed=[(path, f"it cannot be looked at ({why}): mend its rights") for path, why in findings.unreadable],
+        merged=merge_same_files(store),
     )
     known = _known_documents(store)
     named = choose_sources(findings.files, known)
+    new = {source: file for source, file in named.items() if source not in known}
+    left_out = new.keys() - leave_out_removed(store, new, report, restore=restore).keys()
     with reporter.bar("Reading documents", len(named)) as bar:
         for source, file in named.items():
-            _ingest_file(desk, known.get(source), source, file, report)
+            if source not in left_out:
+                _ingest_file(desk, known.get(source), source, file, report)
             bar.advance(note=source)
-    _remove_missing(store, findings, known, set(named), report)
+    most = 1.0 if allow_removals else workspace.settings.ingestion.max_removed_share
+    _remove_missing(store, findings, set(named), most, report)
     return _finish(workspace, store, report)
 
 
@@ -100,30 +119,11 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
         report.unchanged.append(source)
         return _count(store, report)
     try:
-        prepared = desk.prepare(source, UPLOADS, data, modified_ns=0)
+        prepared = desk.prepare(source, UPLOADS, "", data, modified_ns=0)
     except UnreadableDocument as error:
         raise UnreadableDocument(f"{source}: {error}") from error
     _write(store, prepared, report, is_new=row is None)
     return _finish(workspace, store, report)
-
-
-def remove_document(store: Store, source_or_id: str) -> str:
-    """Remove a document and its chunks, and note the chunks for removal from the index; return its source.
-
-    Raises:
-        NotFoundError: there is no such document.
-    """
-    with store.session() as session:
-        row = session.scalar(
-            select(DocumentRow).where((DocumentRow.source == source_or_id) | (DocumentRow.document_id == source_or_id))
-        )
-        if row is None:
-            raise NotFoundError(
-                f"there is no document {source_or_id!r}: name its source as `doyen ingest` and `doyen search` show it"
-            )
-        source = row.source
-        delete_document(session, row.document_id)
-    return source
 
 
 class Desk:
@@ -150,7 +150,7 @@ class Desk:
             }
         )[:16]
 
-    def prepare(self, source: str, root: str, data: bytes, *, modified_ns: int) -> Prepared:
+    def prepare(self, source: str, root: str, path: str, data: bytes, *, modified_ns: int) -> Prepared:
         """Parse and chunk a document.
 
         Raises:
@@ -163,6 +163,7 @@ class Desk:
         return Prepared(
             source=source,
             root=root,
+            path=path,
             version=sha256_bytes(data),
             size=len(data),
             modified_ns=modified_ns,
@@ -201,7 +202,8 @@ def _known_documents(store: Store) -> dict[str, DocumentRow]:
 
 def _ingest_file(desk: Desk, row: DocumentRow | None, source: str, file: FoundFile, report: IngestReport) -> None:
     """Bring one document up to date, or report why it cannot be."""
-    same_settings = row is not None and row.settings_fingerprint == desk.fingerprint and row.root == file.root
+    same_file = row is not None and row.path == str(file.path)
+    same_settings = row is not None and row.settings_fingerprint == desk.fingerprint and same_file
     if row is not None and same_settings and (row.size, row.modified_ns) == (file.size, file.modified_ns):
         report.unchanged.append(source)
         return
@@ -213,7 +215,8 @@ def _ingest_file(desk: Desk, row: DocumentRow | None, source: str, file: FoundFi
             _touch(desk.store, row, file)
             report.unchanged.append(source)
             return
-        prepared = desk.prepare(source, file.root, data, modified_ns=file.modified_ns)
+        root = row.root if row is not None and same_file else file.root
+        prepared = desk.prepare(source, root, str(file.path), data, modified_ns=file.modified_ns)
     except UnreadableDocument as error:
         report.failed.append((source, str(error)))
     except OSError as error:
@@ -247,19 +250,16 @@ def _touch(store: Store, row: DocumentRow, file: FoundFile) -> None:
         )
 
 
-def _remove_missing(
-    store: Store, findings: Findings, known: dict[str, DocumentRow], present: set[str], report: IngestReport
-) -> None:
-    """Remove documents of the searched folders whose files are gone."""
-    for source, row in sorted(known.items()):
-        if row.root not in findings.folders or source in present:
-            continue
-        path = Path(row.root) / source.removeprefix(f"{Path(row.root).name}/")
-        if any(path.is_relative_to(folder) for folder, _ in findings.unreadable):
-            continue
-        with store.session() as session:
-            delete_document(session, row.document_id)
-        report.removed.append(source)
+def _remove_missing(store: Store, findings: Findings, present: set[str], most: float, report: IngestReport) -> None:
+    """Remove documents of the searched folders whose files are gone, unless suspiciously many are."""
+    known = _known_documents(store)
+    missing = find_missing(findings, known, present)
+    report.missing = [row.source for row in too_many(missing, findings, known, most)]
+    for row in missing:
+        if row.source not in report.missing:
+            with store.session() as session:
+                delete_document(session, row.document_id)
+            report.removed.append(row.source)
 
 
 def _finish(workspace: Workspace, store: Store, report: IngestReport) -> IngestReport:

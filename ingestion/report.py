@@ -14,6 +14,8 @@ class IngestReport:
 
     Attributes:
         added, updated, unchanged, removed: sources.
+        missing: sources of documents whose files are gone but that were kept, because they are suspiciously many.
+        merged: (source that is gone, source that stays) where a workspace held one file twice.
         duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
         skipped: (path, reason) of files that are no documents.
@@ -25,6 +27,8 @@ class IngestReport:
     updated: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    merged: list[tuple[str, str]] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
@@ -35,7 +39,7 @@ class IngestReport:
     @property
     def changed(self) -> bool:
         """Whether the store holds something else than before."""
-        return bool(self.added or self.updated or self.removed)
+        return bool(self.added or self.updated or self.removed or self.merged)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the command line and the gateway show it."""

@@ -29,6 +29,7 @@ class Prepared:
     """A parsed and chunked document, ready to be written.
 
     Attributes:
+        root, path: see DocumentRow.
         version: SHA-256 of the file's bytes.
         fingerprint: of the settings and versions that shaped text and chunks.
         text_sha256, minhash: see DocumentSignatureRow.
@@ -36,6 +37,7 @@ class Prepared:
 
     source: str
     root: str
+    path: str
     version: str
     size: int
     modified_ns: int
@@ -62,7 +64,7 @@ def write_document(session: Session, prepared: Prepared) -> str | None:
     if signature is not None and signature.text_sha256 != prepared.text_sha256:
         _pass_on_chunks(session, document_id)
     row = session.get(DocumentRow, document_id) or DocumentRow(document_id=document_id, source=prepared.source)
-    row.root, row.version = prepared.root, prepared.version
+    row.root, row.path, row.version = prepared.root, prepared.path, prepared.version
     row.title, row.media_type = prepared.document.title, prepared.document.media_type
     row.size, row.modified_ns = prepared.size, prepared.modified_ns
     row.settings_fingerprint, row.duplicate_of = prepared.fingerprint, twin

@@ -20,8 +20,11 @@ class FoundFile:
     """A file that may be a document.
 
     Attributes:
+        path: absolute, without links: what tells one file from another.
+        root: the folder that was searched, or the folder of a file that was named, as it was given.
         relative: its path below the root with forward slashes.
         modified_ns: modification time in nanoseconds since 1970.
+        named: whether it was named itself and not only its folder.
     """
 
     path: Path
@@ -29,6 +32,7 @@ class FoundFile:
     relative: str
     size: int
     modified_ns: int
+    named: bool = False
 
 
 @dataclass
@@ -36,13 +40,16 @@ class Findings:
     """What was found below the given paths.
 
     Attributes:
-        folders: roots that were searched whole: what is missing there has been removed.
+        files: each file once, however many paths lead to it.
+        folders: folders that were searched whole, without links: what is missing there has been removed.
+        roots: the same folders as they were given.
         unreadable: (path, why) of folders and files that could not be looked at; nothing there counts as removed.
         skipped: (path, reason) of files that are no documents.
     """
 
     files: list[FoundFile] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    roots: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
@@ -57,14 +64,17 @@ def find_files(paths: Sequence[Path]) -> Findings:
     if missing:
         raise InputError(f"{', '.join(missing)} does not exist: check the path, nothing was ingested")
     findings = Findings()
-    for path in dict.fromkeys(path.resolve() for path in paths):
+    found: list[FoundFile] = []
+    for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths):
         if path.is_dir():
-            findings.folders.append(str(path))
-            for file, reason in _walk(path, findings):
-                _take(findings, path, file, reason)
-        else:
-            _take(findings, path.parent, path, "" if is_supported(path.name) else _unsupported(path))
-    findings.files = list({(file.root, file.relative): file for file in findings.files}.values())
+            findings.folders.append(Path(os.path.realpath(path)))
+            findings.roots.append(str(path))
+            found += _search(path, findings)
+        elif not is_supported(path.name):
+            findings.skipped.append((_readable(path.name), _unsupported(path.name)))
+        elif file := _look_at(path, path.parent, findings, named=True):
+            found.append(file)
+    findings.files = _each_once(found)
     return findings
 
 
@@ -73,45 +83,83 @@ def is_temporary(name: str) -> bool:
     return name.startswith(TEMPORARY_STARTS) or name.lower().endswith(TEMPORARY_ENDS)
 
 
-def _walk(root: Path, findings: Findings) -> Iterator[tuple[Path, str]]:
-    """Yield (file, reason to skip it or an empty string) in a stable order. Links to folders are not followed."""
+def _search(root: Path, findings: Findings) -> Iterator[FoundFile]:
+    """Yield the documents below a folder in a stable order. Links to folders are not followed."""
+    home = Path(os.path.realpath(root))
 
     def cannot_list(error: OSError) -> None:
-        findings.unreadable.append((str(error.filename), error.strerror or str(error)))
+        findings.unreadable.append((_readable(str(error.filename)), error.strerror or str(error)))
 
     for folder, names, files in os.walk(root, onerror=cannot_list):
         names[:] = sorted(name for name in names if not is_temporary(name))
-        for name in sorted(files):
+        linked = [name for name in names if os.path.islink(os.path.join(folder, name))]
+        for name in sorted([*files, *linked]):
+            path = Path(folder) / name
             if is_temporary(name):
                 continue
-            path = Path(folder) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                yield path, "a link that leads out of the folder"
-            else:
-                yield path, "" if is_supported(name) else _unsupported(path)
+            if path.is_symlink() and (reason := _bad_link(path, home)):
+                findings.skipped.append((_readable(path.relative_to(root).as_posix()), reason))
+            elif name in linked:
+                continue  # a link to a folder that is searched anyway
+            elif not is_supported(name):
+                findings.skipped.append((_readable(path.relative_to(root).as_posix()), _unsupported(name)))
+            elif file := _look_at(path, root, findings):
+                yield file
 
 
-def _unsupported(path: Path) -> str:
-    return f"files of type {path.suffix.lower() or '(none)'} are not read"
-
-
-def _take(findings: Findings, root: Path, path: Path, reason: str) -> None:
-    relative = path.relative_to(root).as_posix()
-    if not reason and not relative.isprintable() and _has_surrogates(relative):
-        reason = "its name is not valid UTF-8: rename it"
-    if reason:
-        findings.skipped.append((relative.encode("utf-8", "replace").decode("utf-8"), reason))
-        return
+def _bad_link(path: Path, home: Path) -> str:
+    """Return why a link is not followed, or an empty string."""
+    if not Path(os.path.realpath(path)).is_relative_to(home):
+        return "a link that leads out of the folder"
     try:
-        status = path.stat()
+        path.stat()
+    except FileNotFoundError:
+        return "a link to a file that does not exist"
+    except OSError as error:
+        return f"a link that cannot be followed ({error.strerror or error})"
+    return ""
+
+
+def _unsupported(name: str) -> str:
+    return f"files of type {_readable(Path(name).suffix.lower()) or '(none)'} are not read"
+
+
+def _look_at(path: Path, root: Path, findings: Findings, *, named: bool = False) -> FoundFile | None:
+    """Return what is known of a file without reading it; one that is no document is noted in ``findings``."""
+    relative, real = path.relative_to(root).as_posix(), os.path.realpath(path)
+    if _readable(real) != real or _readable(str(path)) != str(path):
+        findings.skipped.append((_readable(relative), "its path is not valid UTF-8: rename it"))
+        return None
+    try:
+        status = os.stat(real)
     except OSError as error:
         findings.unreadable.append((str(path), error.strerror or str(error)))
-        return
+        return None
     if not stat.S_ISREG(status.st_mode):
         findings.skipped.append((relative, "it is no regular file"))
-        return
-    findings.files.append(FoundFile(path, str(root), relative, status.st_size, status.st_mtime_ns))
+        return None
+    return FoundFile(Path(real), str(root), relative, status.st_size, status.st_mtime_ns, named)
 
 
-def _has_surrogates(text: str) -> bool:
-    return any(0xD800 <= ord(letter) < 0xE000 for letter in text)
+def _each_once(found: Sequence[FoundFile]) -> list[FoundFile]:
+    """Keep one entry for each file: its own name before a link to it, the outermost folder before others."""
+    best: dict[Path, FoundFile] = {}
+    for file in found:
+        other = best.get(file.path)
+        if other is None or _order(file) < _order(other):
+            best[file.path] = file
+    named = {file.path for file in found if file.named}
+    return [
+        FoundFile(file.path, file.root, file.relative, file.size, file.modified_ns, file.path in named)
+        for file in best.values()
+    ]
+
+
+def _order(file: FoundFile) -> tuple[bool, bool, int]:
+    home = Path(os.path.realpath(file.root))
+    return home / file.relative != file.path, file.named, len(home.parts)
+
+
+def _readable(text: str) -> str:
+    """Return a path as text that can be stored and printed: bytes that are not UTF-8 become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

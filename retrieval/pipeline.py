@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from doyen.ingestion.annotation.stale import mark_stale
-from doyen.ingestion.ingest import ingest, ingest_bytes, remove_document
+from doyen.ingestion.ingest import ingest, ingest_bytes
+from doyen.ingestion.removal import remove_document
 from doyen.ingestion.report import IngestReport
 from doyen.platform.core.progress import Reporter
 from doyen.platform.core.store import Store
@@ -17,9 +18,15 @@ __all__ = ["delete_document", "ingest_documents", "open_retriever", "upload_docu
 
 
 def ingest_documents(
-    workspace: Workspace, store: Store, paths: Sequence[Path], *, reporter: Reporter | None = None
+    workspace: Workspace,
+    store: Store,
+    paths: Sequence[Path],
+    *,
+    allow_removals: bool = False,
+    restore: bool = False,
+    reporter: Reporter | None = None,
 ) -> IngestReport:
-    """Read files and folders and bring the index up to date.
+    """Read files and folders and bring the index up to date; see `ingest` for the arguments.
 
     Documents that cannot be read are named in the report and do not stop the others. The index is updated also when
     nothing is new, so that a run that was stopped before is finished.
@@ -31,7 +38,7 @@ def ingest_documents(
         ModelMissing: the embedder is not on this machine.
     """
     with workspace.lock("ingestion"):
-        report = ingest(workspace, store, paths, reporter=reporter)
+        report = ingest(workspace, store, paths, allow_removals=allow_removals, restore=restore, reporter=reporter)
         update_index(workspace, store, reporter=reporter)
     return report
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError
+from doyen.platform.core.errors import InputError, StateError
 
 if TYPE_CHECKING:
     from doyen.ingestion.report import IngestReport
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Folders or files; sources are named relative to each folder.")],
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="Remove missing documents also where most of a folder is gone.")
+    ] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Read also what `doyen remove` has removed.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -25,10 +29,22 @@ def ingest(
     from doyen.retrieval.pipeline import ingest_documents
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = ingest_documents(session.workspace, session.store, paths, reporter=session.reporter)
+        report = ingest_documents(
+            session.workspace,
+            session.store,
+            paths,
+            allow_removals=allow_removals,
+            restore=restore,
+            reporter=session.reporter,
+        )
         session.emit(report.to_json(), describe(report))
         if report.failed and not (report.added or report.updated or report.unchanged):
             raise InputError(f"none of {len(report.failed)} document(s) could be read: see the reasons above")
+        if report.missing:
+            raise StateError(
+                f"{len(report.missing)} documents are missing from their folders and were kept: check that the folders are "
+                "mounted and whole, or run this again with --allow-removals"
+            )
 
 
 def describe(report: IngestReport) -> str:
@@ -38,12 +54,16 @@ def describe(report: IngestReport) -> str:
         "changed": report.updated,
         "unchanged": report.unchanged,
         "removed": report.removed,
+        "missing but kept": report.missing,
+        "merged": report.merged,
         "exact duplicates": report.duplicates,
         "failed": report.failed,
         "skipped": report.skipped,
     }
     shown = ", ".join(f"{len(items)} {name}" for name, items in counts.items() if items) or "nothing to do"
     lines = [f"{shown}; the workspace holds {report.n_documents} documents in {report.n_chunks} chunks"]
+    lines += [f"  missing but kept: {source}" for source in report.missing]
+    lines += [f"  merged: {gone} is the same file as {stays}" for gone, stays in report.merged]
     lines += [f"  failed: {source}: {reason}" for source, reason in report.failed]
     lines += [f"  skipped: {source}: {reason}" for source, reason in report.skipped]
     lines += report.stale.describe()

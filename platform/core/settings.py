@@ -44,6 +44,9 @@ class IngestionSettings(Section):
     """Larger files are reported and left out, before anything of them is read."""
     max_pages: int = Field(5000, ge=1)
     """Longer PDFs are reported and left out."""
+    max_removed_share: float = Field(0.2, ge=0, le=1)
+    """When more than this share of a folder's documents is missing at once, they are kept and the run says so: the folder may
+    just not be mounted. `doyen ingest --allow-removals` removes them. 1 never asks."""
 
 
 class RetrievalSettings(Section):

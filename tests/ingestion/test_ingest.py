@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from doyen.ingestion.check import check_offsets
-from doyen.ingestion.ingest import ingest, ingest_bytes, remove_document
+from doyen.ingestion.ingest import ingest, ingest_bytes
+from doyen.ingestion.removal import remove_document
 from doyen.platform.core.errors import InputError, NotFoundError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow, IndexRemovalRow
@@ -185,6 +186,8 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "updated",
         "unchanged",
         "removed",
+        "missing",
+        "merged",
         "duplicates",
         "failed",
         "skipped",

@@ -24,9 +24,11 @@ class DocumentRow(Base):
 
     document_id: Mapped[str] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(unique=True)
-    """Path relative to the ingested root with forward slashes, or a URL."""
+    """Path relative to the ingested root with forward slashes, or a URL. It is chosen once and stays."""
     root: Mapped[str]
-    """The ingested root, absolute; empty for uploads."""
+    """The root under which the document got its source, absolute; empty for uploads."""
+    path: Mapped[str] = mapped_column(default="", index=True)
+    """The file on disk, absolute and without links: one file is one document. Empty for uploads."""
     version: Mapped[str]
     """SHA-256 of the file's bytes."""
     title: Mapped[str]
@@ -41,6 +43,21 @@ class DocumentRow(Base):
     near_group: Mapped[str] = mapped_column(index=True)
     """Near-duplicate group; a document without a twin is alone in its group."""
     ingested_at: Mapped[str]
+
+
+class DocumentRemovalRow(Base):
+    """A file whose document was removed on purpose: searching its folder again does not bring it back.
+
+    Hashes tell the file, so that a purged document leaves nothing to read.
+    """
+
+    __tablename__ = "document_removals"
+
+    path_sha256: Mapped[str] = mapped_column(primary_key=True)
+    source_sha256: Mapped[str]
+    """With ``version``, this tells the file in a folder that has been moved."""
+    version: Mapped[str]
+    removed_at: Mapped[str]
 
 
 class DocumentVersionRow(Base):
