@@ -11,9 +11,9 @@ from doyen.eval.questions import question_hash
 from doyen.platform.core import prompts
 from doyen.platform.core.files import sha256_bytes
 from doyen.platform.core.manifest import fingerprint
+from doyen.platform.core.modes import ADAPTER_MODES, PASSAGE_MODES
 from doyen.platform.core.records import Question
 from doyen.platform.core.settings import Settings
-from doyen.platform.serving.plan import ADAPTER_MODES, PASSAGE_MODES
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
 RETRIEVAL_SHAPES = ("embedder", "embedder_dtype")

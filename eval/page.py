@@ -19,7 +19,7 @@ from doyen.platform.core.records import Question
 
 _FOLDER = Path(__file__).parent
 MAIN_METRIC = "token_f1"
-COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4}
+COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5}
 WIDE, NARROW = 760, 480
 TAG_ORDER = ("seen-document", "unseen-document")
 

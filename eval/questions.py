@@ -48,10 +48,25 @@ def resolve_duplicates(questions: Sequence[Question], store: Store) -> list[Ques
     return [q.model_copy(update={"source": moved[q.source]}) if q.source in moved else q for q in questions]
 
 
-def sample(questions: Sequence[Question], n: int, seed: int) -> list[Question]:
+def without_tag(questions: Sequence[Question], tag: str) -> list[Question]:
+    """Return the questions that do not carry a tag.
+
+    Raises:
+        UsageError: all carry it.
+    """
+    kept = [question for question in questions if tag not in question.tags]
+    if not kept:
+        raise UsageError(f"all {len(questions)} questions are tagged {tag!r}: none is left to ask")
+    return kept
+
+
+def sample(questions: Sequence[Question], n: int, seed: int, *, unanswerable: int = 0) -> list[Question]:
     """Return ``n`` of the questions in their order, each combination of tags in proportion and, if possible, present.
 
     Which ones is decided by a hash of seed and id, so that adding questions hardly moves the sample.
+
+    Args:
+        unanswerable: at least so many of them, as far as there are; refusals of two or three tell nothing.
 
     Raises:
         UsageError: ``n`` is not positive.
@@ -60,6 +75,17 @@ def sample(questions: Sequence[Question], n: int, seed: int) -> list[Question]:
         raise UsageError(f"a sample of {n} questions is none: ask for at least 1")
     if n >= len(questions):
         return list(questions)
+    chosen = _proportional(questions, n, seed)
+    refusing = [question for question in questions if not question.answerable]
+    wanted = min(unanswerable, len(refusing), n)
+    if sum(question.id in chosen for question in refusing) < wanted:
+        answerable = [question for question in questions if question.answerable]
+        chosen = _proportional(refusing, wanted, seed) | _proportional(answerable, n - wanted, seed)
+    return [question for question in questions if question.id in chosen]
+
+
+def _proportional(questions: Sequence[Question], n: int, seed: int) -> set[str]:
+    """Return the ids of ``n`` of the questions, each combination of tags in proportion."""
     strata: dict[tuple[str, ...], list[Question]] = defaultdict(list)
     for question in questions:
         strata[tuple(sorted(question.tags))].append(question)
@@ -68,7 +94,7 @@ def sample(questions: Sequence[Question], n: int, seed: int) -> list[Question]:
     for tags, members in strata.items():
         drawn = sorted(members, key=lambda question: hashlib.sha256(f"{seed}:{question.id}".encode()).hexdigest())
         chosen.update(question.id for question in drawn[: wanted[tags]])
-    return [question for question in questions if question.id in chosen]
+    return chosen
 
 
 def _allocate(sizes: dict[tuple[str, ...], int], n: int) -> dict[tuple[str, ...], int]:

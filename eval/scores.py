@@ -21,8 +21,8 @@ from doyen.eval.ragas_metrics import (
     text_scores,
 )
 from doyen.eval.statistics import Floats
+from doyen.platform.core.modes import PASSAGE_MODES
 from doyen.platform.core.records import Question
-from doyen.platform.serving.plan import PASSAGE_MODES
 
 logger = logging.getLogger("doyen.eval")
 

@@ -12,6 +12,7 @@ from doyen.ui.client import ChatAnswer
 MODE_LABELS = {
     "base": "Base model",
     "rag": "Documents",
+    "rag-short": "Documents, shortest answer",
     "finetune": "Adapter",
     "hybrid": "Documents + adapter",
 }

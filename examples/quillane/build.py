@@ -1,4 +1,4 @@
-"""Builds the PDF, DOCX, HTML and oddly encoded documents of the example from `sources/`.
+"""Builds the PDF, DOCX, HTML and oddly encoded documents of the example from `sources/`, and tags `questions.jsonl`.
 
 The result is the same byte for byte at each run: dates come from `sources/manifest.csv` and archives carry a
 fixed time. Documents that need no building (most Markdown, CSV and text files) lie in `documents/` as they are.
@@ -8,8 +8,10 @@ Run `python build.py` in this folder; it needs reportlab and python-docx.
 
 import codecs
 import csv
+import hashlib
 import html
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -204,14 +206,32 @@ BUILDERS: dict[str, Callable[[Job, str], bytes]] = {
 }
 
 
+# The development third of the questions
+
+
+def is_development(question_id: str) -> bool:
+    """Whether a question may be looked at while prompts and settings are tried; the others are for figures alone."""
+    return int(hashlib.sha256(question_id.encode()).hexdigest(), 16) % 3 == 0
+
+
+def tag_development(path: Path = HERE / "questions.jsonl") -> None:
+    """Writes the tag `development` to the questions that it is for, and to no other."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        tags = [tag for tag in row["tags"] if tag != "development"]
+        row["tags"] = [*tags, "development"] if is_development(row["id"]) else tags
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
 def main() -> None:
-    """Builds every document of the manifest."""
+    """Builds every document of the manifest and tags the questions."""
     jobs = read_manifest()
     for job in jobs:
         source = (SOURCES / job.source).read_text(encoding="utf-8")
         target = DOCUMENTS / job.target
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(BUILDERS[job.format](job, source))
+    tag_development()
     print(f"{len(jobs)} documents built")
 
 

@@ -1,7 +1,7 @@
 """Checks the example's documents, pairs and questions against the promises of README.md.
 
 Run `python validate.py` in this folder: it prints the counts, then each problem on a line, and ends with exit code 1
-if there is one. It needs pypdfium2 and python-docx.
+if there is one. It needs pypdfium2 and what build.py needs.
 """
 
 import csv
@@ -18,6 +18,7 @@ from typing import Any
 
 import docx
 import pypdfium2
+from build import is_development
 
 HERE = Path(__file__).parent
 DOCUMENTS = HERE / "documents"
@@ -163,6 +164,13 @@ def check_prompts(pairs: list[Row], questions: list[Row]) -> Iterator[str]:
             yield f"{a} and {b} are nearly the same question"
 
 
+def check_development(questions: list[Row]) -> Iterator[str]:
+    """The tag `development` is on the third of the questions whose id's hash says so."""
+    for question in questions:
+        if ("development" in question["tags"]) != is_development(question["id"]):
+            yield f"{question['id']}: the tag 'development' is missing or wrong, run build.py"
+
+
 def check_groups(pairs: list[Row]) -> Iterator[str]:
     """A prompt that comes more than once is one group, labelled once by each annotator."""
     prompts: dict[str, list[Row]] = {}
@@ -221,6 +229,7 @@ def validate() -> tuple[Counter[str], list[str]]:
     problems += check_refusals(pairs, questions)
     problems += check_sides(pairs, questions)
     problems += check_prompts(pairs, questions)
+    problems += check_development(questions)
     problems += check_groups(pairs)
     problems += check_parts()
     return counts, problems

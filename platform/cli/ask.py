@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.modes import MODES
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
-    mode: Annotated[str, typer.Option("--mode", "-m", help="base, rag, finetune or hybrid.")] = "rag",
+    mode: Annotated[str, typer.Option("--mode", "-m", help=", ".join(MODES))] = "rag",
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,

@@ -1,4 +1,4 @@
-"""``doyen demo``: the whole loop on the example domain, from documents to a report that compares the four modes."""
+"""``doyen demo``: the whole loop on the example domain, from documents to a report that compares the modes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.platform.cli.ask import format_answer
-from doyen.platform.cli.eval import MODES, evaluate
+from doyen.platform.cli.eval import evaluate
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.cli.train import train_and_calibrate
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.files import write_bytes_atomic
+from doyen.platform.core.modes import MODES
 from doyen.platform.core.records import Pair, Question, read_records
 from doyen.platform.core.settings import FILE_NAME
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROJECT = "demo"
 SAMPLE = 40
+UNANSWERABLE = 8
+"""Of the sample; refusals of two or three questions would tell nothing."""
+DEVELOPMENT = "development"
+"""Tag of the questions that prompts and settings were tried on: their figures would flatter."""
 DRAFTED_TASKS = 40
 """Tasks with drafts that the demo makes for a person to try; the labels come from the example's pairs."""
 
@@ -73,7 +78,7 @@ def demo(
         annotation_step(session, pairs)
         dataset = dataset_step(session, questions)
         adapter = train_step(session, dataset)
-        report, answers = evaluation_step(session, adapter, chosen.questions, questions, None if full else SAMPLE)
+        report, answers = evaluation_step(session, adapter, questions, full=full)
         session.reporter.say(f"\nThe demo took {time.monotonic() - started:.0f} s.\n")
         session.emit(summary(session, adapter, report, answers), closing_text(session, report, answers))
 
@@ -149,14 +154,17 @@ def train_step(session: CliSession, dataset: Dataset) -> Adapter:
 
 
 def evaluation_step(
-    session: CliSession, adapter: Adapter, file: Path, questions: list[Question], sample: int | None
+    session: CliSession, adapter: Adapter, questions: list[Question], *, full: bool
 ) -> tuple[Report, list[Answer]]:
     """The same held-out questions in all modes, and three answers to show."""
+    from doyen.eval.questions import sample, without_tag
     from doyen.platform.serving.assistant import open_assistant
 
+    seed = session.workspace.settings.eval.seed
+    asked = questions if full else sample(without_tag(questions, DEVELOPMENT), SAMPLE, seed, unanswerable=UNANSWERABLE)
     with step(session, "5/5 Evaluation of " + ", ".join(MODES)):
-        out = session.workspace.reports_folder / ("demo-full" if sample is None else "demo")
-        report = evaluate(session, file, modes=MODES, out=out, adapter=adapter.ref, sample=sample)
+        out = session.workspace.reports_folder / ("demo-full" if full else "demo")
+        report = evaluate(session, asked, modes=MODES, out=out, adapter=adapter.ref)
         shown = [question for question in questions if question.answerable and not question.history][:: len(questions) // 4][:3]
         with closing(open_assistant(session.workspace, session.store)) as assistant:
             answers = [assistant.ask(q.question, "hybrid", adapter=adapter.ref, record=False) for q in shown]

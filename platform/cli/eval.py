@@ -12,14 +12,14 @@ import typer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
+from doyen.platform.core.modes import ADAPTER_MODES, MODES
 from doyen.platform.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.registry import Adapter
+    from doyen.platform.core.records import Question
     from doyen.platform.serving.assistant import Assistant
-
-MODES = ("base", "rag", "finetune", "hybrid")
 
 app = typer.Typer(help="Evaluation: frozen questions × modes → report.", no_args_is_help=True)
 
@@ -31,16 +31,20 @@ def run(
     modes: Annotated[str, typer.Option(help="Modes, separated by commas.")] = ",".join(MODES),
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Ask a fixed sample of that many questions.")] = None,
+    without: Annotated[str | None, typer.Option(help="Leave out the questions with this tag.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Ask the same questions in every mode and compare. Stopped and started again, it goes on."""
+    from doyen.eval.questions import load_questions, without_tag
     from doyen.eval.report import comparison_table
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         names = [mode.strip() for mode in modes.split(",") if mode.strip()]
-        report = evaluate(session, questions, modes=names, out=out, adapter=adapter, sample=sample)
+        loaded = load_questions(questions)
+        asked = without_tag(loaded, without) if without else loaded
+        report = evaluate(session, asked, modes=names, out=out, adapter=adapter, sample=sample)
         session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
 
 
@@ -61,21 +65,27 @@ def gate(
 
 
 def evaluate(
-    session: CliSession, file: Path, *, modes: Sequence[str], out: Path, adapter: str | None, sample: int | None
+    session: CliSession,
+    questions: Sequence[Question],
+    *,
+    modes: Sequence[str],
+    out: Path,
+    adapter: str | None,
+    sample: int | None = None,
 ) -> Report:
-    """Evaluate the questions of a file with the workspace's assistant.
+    """Evaluate questions with the workspace's assistant.
 
     Raises:
-        RecordError, UsageError, NotFoundError, IndexMissing, ServiceError: as the steps do.
+        UsageError, NotFoundError, IndexMissing, ServiceError: as the steps do.
     """
-    from doyen.eval.questions import load_questions, resolve_duplicates
+    from doyen.eval.questions import resolve_duplicates
     from doyen.eval.run import run_evaluation
     from doyen.platform.serving.assistant import open_assistant
     from doyen.retrieval.embedder import open_embedder
     from doyen.retrieval.index import open_retriever
 
     workspace, store = session.workspace, session.store
-    frozen = resolve_duplicates(load_questions(file), store)
+    frozen = resolve_duplicates(questions, store)
     retriever = open_retriever(workspace, store)
     with closing(open_assistant(workspace, store)) as assistant:
         chosen = _adapter_for(assistant, modes, adapter)
@@ -96,7 +106,7 @@ def evaluate(
 
 def _adapter_for(assistant: Assistant, modes: Sequence[str], wanted: str | None) -> Adapter | None:
     """Return the adapter that all modes with one will use, so that a promotion in between cannot mix two."""
-    from doyen.platform.serving.plan import ADAPTER_MODES, check_mode, choose_adapter
+    from doyen.platform.serving.plan import check_mode, choose_adapter
 
     checked = [check_mode(mode) for mode in modes]
     first = next((mode for mode in checked if mode in ADAPTER_MODES), None)

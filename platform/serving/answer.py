@@ -9,12 +9,11 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from doyen.platform.core.manifest import now
+from doyen.platform.core.modes import Mode
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnswerRow
 from doyen.retrieval.passage import Citation, Passage
-
-Mode = Literal["base", "rag", "finetune", "hybrid"]
 
 
 @dataclass(frozen=True)

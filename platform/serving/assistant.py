@@ -1,4 +1,4 @@
-"""The assistant: a question in, an answer with its evidence out, in one of four modes."""
+"""The assistant: a question in, an answer with its evidence out, in one of the modes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from doyen.finetune.registry import Adapter, Registry
 from doyen.platform.core.errors import MissingPart, PromptTooLong
+from doyen.platform.core.modes import PASSAGE_MODES, SHORT_MODES
 from doyen.platform.core.prompts import build_messages
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.settings import Settings
@@ -18,14 +19,14 @@ from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, is_refusal, new_answer_id, record_answer
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
-from doyen.platform.serving.plan import ADAPTER_MODES, MODES, PASSAGE_MODES, Plan, check_mode, check_question, choose_adapter
+from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter
 from doyen.platform.serving.refusal import AbstentionModel, load_abstention
 from doyen.platform.serving.signals import Observation, after_features, before_features
 from doyen.retrieval.citations import cite
 from doyen.retrieval.passage import Retriever
 from doyen.retrieval.query import standalone_query
 
-__all__ = ["ADAPTER_MODES", "MODES", "PASSAGE_MODES", "Answer", "Assistant", "Observation", "open_assistant"]
+__all__ = ["Answer", "Assistant", "Observation", "open_assistant"]
 
 
 REFUSAL_OPENING = " ".join(REFUSAL.split()[:2])
@@ -71,7 +72,7 @@ class Assistant:
 
         Args:
             question: as the person worded it.
-            mode: "base", "rag", "finetune" or "hybrid".
+            mode: one of `doyen.platform.core.modes.MODES`.
             history: earlier turns, oldest first.
             adapter: "name" or "name:version"; None takes the promoted adapter, else the newest.
             max_tokens: longest answer; None takes it from the settings.
@@ -186,7 +187,7 @@ class Assistant:
     def _request(self, plan: Plan, *, want_logprobs: bool = False) -> GenerationRequest:
         adapter = plan.adapter
         return GenerationRequest(
-            build_messages(plan.question, plan.passages, plan.history),
+            build_messages(plan.question, plan.passages, plan.history, short=plan.mode in SHORT_MODES),
             AdapterFiles(adapter.ref, adapter.folder, adapter.base_sha256) if adapter else None,
             max_tokens=plan.max_tokens,
             temperature=self._settings.temperature,

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from doyen.finetune.registry import PROMOTED, Adapter, Registry
 from doyen.platform.core.errors import IncompatibleError, InputError, NotFoundError
+from doyen.platform.core.modes import ADAPTER_MODES, MODES, Mode
 from doyen.platform.core.records import Turn
-from doyen.platform.serving.answer import Mode
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.passage import Passage
-
-MODES: tuple[Mode, ...] = get_args(Mode)
-PASSAGE_MODES = frozenset({"rag", "hybrid"})
-ADAPTER_MODES = frozenset({"finetune", "hybrid"})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 MINI = Path(__file__).parent / "mini"
-MODES = ["base", "rag", "finetune", "hybrid"]
+MODES = ["base", "rag", "rag-short", "finetune", "hybrid"]
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
 

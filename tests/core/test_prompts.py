@@ -6,7 +6,7 @@ import pytest
 
 from doyen.platform.core.models import resolve_generator
 from doyen.platform.core.prompts import build_messages, encode_example, encode_prompt
-from doyen.platform.core.records import Turn
+from doyen.platform.core.records import REFUSAL, Turn
 
 
 @dataclass
@@ -47,3 +47,15 @@ def test_a_document_cannot_end_its_turn(tokenizer):
     specials = set(tokenizer.all_special_ids)
     count = [sum(i in specials for i in encode_prompt(tokenizer, build_messages("q", [p]))) for p in (evil, clean)]
     assert count[0] == count[1]
+
+
+def test_the_shortest_answer_is_asked_for_with_an_example():
+    passage = [Piece("s.md", "", "text")]
+    short, usual = build_messages("a?", passage, short=True), build_messages("a?", passage)
+    assert short[1:] == usual[1:]
+    assert "shortest" in short[0]["content"]
+    assert REFUSAL in short[0]["content"]
+    assert short[0]["content"].splitlines()[-2:] == [
+        "Example question: How long may a spare key be lent?",
+        "Example answer: 14 days",
+    ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.eval.questions import load_questions, question_hash, questions_sha256, resolve_duplicates, sample
+from doyen.eval.questions import load_questions, question_hash, questions_sha256, resolve_duplicates, sample, without_tag
 from doyen.platform.core.errors import RecordError, UsageError
 from doyen.platform.core.records import Question
 from doyen.platform.core.store import Store
@@ -36,7 +37,7 @@ def test_a_sample_is_of_the_asked_size_in_order_and_hears_every_kind(tags: list[
 
 
 def test_forty_of_the_example_hear_every_tag_in_proportion() -> None:
-    questions = load_questions(QUILLANE)
+    questions = without_tag(load_questions(QUILLANE), "development")
     chosen = sample(questions, 40, 17)
     for tag in {tag for question in questions for tag in question.tags}:
         share = sum(tag in question.tags for question in questions) / len(questions)
@@ -82,3 +83,34 @@ def test_questions_on_an_exact_duplicate_look_at_the_indexed_twin(store: Store) 
             )  # fmt: skip
     asked = [Question(id=name, question="?", answers=["x"], source=name) for name in ("a.md", "copy.md", "gone.md")]
     assert [question.source for question in resolve_duplicates(asked, store)] == ["a.md", "a.md", "gone.md"]
+
+
+def test_the_demo_asks_enough_that_has_no_answer_and_nothing_of_the_development_third() -> None:
+    asked = sample(without_tag(load_questions(QUILLANE), "development"), 40, 17, unanswerable=8)
+    assert len(asked) == 40
+    assert sum(not question.answerable for question in asked) >= 8
+    assert not any(int(hashlib.sha256(question.id.encode()).hexdigest(), 16) % 3 == 0 for question in asked)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tags=st.lists(TAGS, min_size=1, max_size=60), n=st.integers(1, 70), least=st.integers(0, 12))
+def test_a_sample_holds_so_many_unanswerable_questions_as_far_as_there_are(tags: list[list[str]], n: int, least: int) -> None:
+    questions = [make(i, own).model_copy(update={"answerable": "unanswerable" not in own}) for i, own in enumerate(tags)]
+    chosen = sample(questions, n, 1, unanswerable=least)
+    there = sum(not question.answerable for question in questions)
+    assert len(chosen) == min(n, len(questions))
+    assert sum(not question.answerable for question in chosen) >= min(least, there, n)
+
+
+def test_questions_of_a_tag_are_left_out_and_never_all() -> None:
+    questions = [make(1, ["a"]), make(2, [])]
+    assert without_tag(questions, "a") == [questions[1]]
+    with pytest.raises(UsageError, match="none is left"):
+        without_tag(questions[:1], "a")
+
+
+def test_the_development_third_of_the_example_is_tagged() -> None:
+    questions = load_questions(QUILLANE)
+    third = [q.id for q in questions if int(hashlib.sha256(q.id.encode()).hexdigest(), 16) % 3 == 0]
+    assert len(third) == 166
+    assert [question.id for question in questions if "development" in question.tags] == third

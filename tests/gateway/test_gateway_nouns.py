@@ -123,6 +123,7 @@ def test_models_name_modes_and_adapters(client: TestClient) -> None:
     assert names == [
         "base",
         "rag",
+        "rag-short",
         "finetune",
         "finetune@known:2",
         "finetune@known:1",

@@ -128,6 +128,18 @@ def test_json_is_the_contract(parts):
     assert value["timings"]["retrieve_s"] <= value["timings"]["first_token_s"] <= value["timings"]["total_s"]
 
 
+def test_rag_short_differs_from_rag_in_its_prompt_alone(parts):
+    assistant, engine, _ = parts
+    answers = [assistant.ask("Torque?", mode) for mode in ("rag", "rag-short")]
+    assert [answer.mode for answer in answers] == ["rag", "rag-short"]
+    assert answers[0].passages == answers[1].passages == PASSAGES
+    usual, short = (request.messages for request in engine.requests)
+    assert "shortest" in short[0]["content"]
+    assert "shortest" not in usual[0]["content"]
+    assert short[1:] == usual[1:]
+    assert engine.requests[1].adapter is None
+
+
 def test_base_needs_no_index_and_cites_nothing(parts):
     assistant, engine, retriever = parts
     answer = assistant.ask("Hello?", "base")
@@ -163,7 +175,7 @@ def test_recording_can_be_turned_off(parts, store):
 @pytest.mark.parametrize(
     ("question", "mode", "error", "words"),
     [
-        ("x", "magic", NotFoundError, "base, rag, finetune, hybrid"),
+        ("x", "magic", NotFoundError, "base, rag, rag-short, finetune, hybrid"),
         ("  \n", "rag", InputError, "empty"),
         ("y" * 100_000, "rag", InputError, "100,000 characters"),
         ("x", "finetune", NotFoundError, "doyen train"),

@@ -33,12 +33,18 @@ class PromptPassage(Protocol):
         """The passage itself."""
 
 
-def build_messages(question: str, passages: Sequence[PromptPassage] = (), history: Sequence[Turn] = ()) -> list[dict[str, str]]:
+def build_messages(
+    question: str, passages: Sequence[PromptPassage] = (), history: Sequence[Turn] = (), *, short: bool = False
+) -> list[dict[str, str]]:
     """Return the chat messages for a question: fixed system prompt, earlier turns, passages with the question.
 
     The system prompt comes first and never varies within a mode, so that servers can reuse its computed prefix.
+
+    Args:
+        short: ask for the shortest answer to be found in the passages.
     """
-    system = (_FOLDER / ("system.txt" if passages else "system_closed.txt")).read_text(encoding="utf-8").strip()
+    name = "system_short.txt" if short else "system.txt" if passages else "system_closed.txt"
+    system = (_FOLDER / name).read_text(encoding="utf-8").strip()
     content = _TEMPLATES.get_template("question.jinja").render(question=question.strip(), passages=list(passages))
     earlier = [{"role": turn.role, "content": turn.content} for turn in history[-HISTORY_TURNS:]]
     return [{"role": "system", "content": system}, *earlier, {"role": "user", "content": content.strip()}]

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from doyen.platform.core.errors import NotFoundError
-from doyen.platform.serving.assistant import ADAPTER_MODES, MODES
+from doyen.platform.core.modes import ADAPTER_MODES, MODES
 
-_NAME = re.compile(r"(?P<mode>[a-z]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
+_NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
 
 
 @dataclass(frozen=True)

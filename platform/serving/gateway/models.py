@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from doyen.platform.core.errors import NotFoundError
-from doyen.platform.serving.assistant import ADAPTER_MODES, MODES
+from doyen.platform.core.modes import ADAPTER_MODES, MODES
 from doyen.platform.serving.gateway.adapters import list_adapters
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 

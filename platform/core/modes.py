@@ -1,0 +1,13 @@
+"""The ways of answering: their names, and what each one uses."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Mode = Literal["base", "rag", "rag-short", "finetune", "hybrid"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""In the order in which they are compared: of each pair the later one uses more."""
+PASSAGE_MODES = frozenset({"rag", "rag-short", "hybrid"})
+ADAPTER_MODES = frozenset({"finetune", "hybrid"})
+SHORT_MODES = frozenset({"rag-short"})
+"""Asked for the shortest answer, as an adapter learns to give it: without that, ``rag`` loses points for its length alone."""
