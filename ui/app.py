@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from doyen.platform.core.bodies import TOO_LARGE, limited, says_too_much
+from doyen.platform.core.connections import server_config
 from doyen.platform.core.network import reason_to_refuse
 from doyen.ui.client import GatewayClient, GatewayError
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import gradio as gr
     from fastapi import FastAPI
 
+logger = logging.getLogger("doyen.ui")
 STYLE = Path(__file__).parent / "style.css"
 # Gradio's pages need inline scripts; nothing may be loaded from, or sent to, another server.
 POLICY = (
@@ -24,6 +28,11 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self' blob:; "
     "frame-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
+BODY_BYTES = 4_000_000
+"""Largest request of a page."""
+TOO_MUCH = f"the request's body is larger than {BODY_BYTES / 1e6:.0f} MB: send less"
+FILE_ROUTES = ("/upload", "/process_recording")
+"""Where Gradio would take files, in any number and of any size; no page here sends one."""
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -99,8 +108,9 @@ def launch(gateway_url: str, *, api_key: str = "", port: int = 7860, title: str 
     """Serve the pages on this machine until Ctrl-C, against a gateway that runs already."""
     import uvicorn
 
-    app = create_ui_app(gateway_url, api_key, title)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="info", access_log=False, server_header=False, ws="none")
+    config = server_config(create_ui_app(gateway_url, api_key, title), host="127.0.0.1", port=port)
+    logger.info("Chat: http://127.0.0.1:%d", port)
+    uvicorn.Server(config).run()
 
 
 class PageGuard:
@@ -115,9 +125,15 @@ class PageGuard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        reason = reason_to_refuse(scope["method"], Headers(scope=scope), local_only=self.local_only)
+        headers = Headers(scope=scope)
+        reason = reason_to_refuse(scope["method"], headers, local_only=self.local_only)
+        if reason is None and scope["method"] == "POST" and scope["path"].rstrip("/").endswith(FILE_ROUTES):
+            reason = "these pages take no files: upload documents to the gateway's /v1/documents"
         if reason:
             await PlainTextResponse(reason, 403)(scope, receive, send)
+            return
+        if says_too_much(headers, BODY_BYTES):
+            await PlainTextResponse(TOO_MUCH, TOO_LARGE)(scope, receive, send)
             return
 
         async def send_marked(message: Message) -> None:
@@ -127,7 +143,7 @@ class PageGuard:
                     headers.setdefault(name, value)
             await send(message)
 
-        await self.app(scope, receive, send_marked)
+        await self.app(scope, limited(receive, BODY_BYTES, TOO_MUCH), send_marked)
 
 
 def _theme() -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.logs import configure_logging
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -49,4 +50,5 @@ def ui(
     """Serve the chat alone, against a gateway that runs already. Its key comes from $DOYEN_API_KEY."""
     from doyen.ui.app import launch
 
+    configure_logging(as_json=False, debug=False)
     launch(gateway, api_key=os.environ.get("DOYEN_API_KEY", ""), port=port)

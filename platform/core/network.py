@@ -33,11 +33,27 @@ def reason_to_refuse(method: str, headers: Mapping[str, str], *, local_only: boo
         local_only: whether the server is bound to loopback, so that only names of this machine are right.
     """
     host = headers.get("host", "")
-    if local_only and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if local_only and not is_loopback(_host_name(f"//{host}")):
         return f"this server answers only to names of this machine, not to {host!r}: use http://127.0.0.1 or http://localhost"
     if method in SAFE_METHODS:
         return None
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _place(origin) != host.lower():
         return f"a page of {origin!r} may not change anything here: use a program or this server's own pages"
     return None
+
+
+def _host_name(url: str) -> str:
+    """Return the host that a URL names, "" where it cannot be one, such as ``//[::1``."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _place(origin: str) -> str | None:
+    """Return host and port of an origin, None where it cannot be one."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

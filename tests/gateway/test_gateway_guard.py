@@ -37,6 +37,21 @@ def test_foreign_host_names_are_refused_on_loopback(client: TestClient) -> None:
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["[::1", "[", "::1]", "[::1]x:99999", "127.0.0.1:port", "\xe9", "[v1.x]", "a" * 9000])
+def test_a_host_that_cannot_be_one_is_refused(client: TestClient, host: str) -> None:
+    assert client.get("/healthz", headers={"Host": host.encode("latin-1")}).status_code in {200, 403}
+    assert (
+        client.post("/v1/search", json={"query": "x"}, headers={"Origin": f"http://{host}".encode("latin-1")}).status_code
+        == 403
+    )
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "²", "-1", "1_0", ""])
+def test_a_length_that_is_no_number_is_refused(client: TestClient, length: str) -> None:
+    headers = {"Content-Length": length.encode("latin-1"), "Content-Type": "application/json"}
+    assert client.post("/v1/search", content=iter([b"{}"]), headers=headers).status_code == 413
+
+
 def test_any_host_name_is_right_when_bound_to_the_network(open_gateway: Callable[..., TestClient]) -> None:
     client = open_gateway(host="0.0.0.0", api_key=KEY)
     assert client.get("/healthz", headers={"Host": "assistant.example"}).status_code == 200

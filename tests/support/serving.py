@@ -10,14 +10,15 @@ from typing import Any
 
 import uvicorn
 
+from doyen.platform.core.connections import ConnectionLimits, server_config
 from doyen.platform.serving.gateway.server import Listener, bind
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve an application on a free port of loopback; yield its URL."""
+def served(app: Any, limits: ConnectionLimits | None = None) -> Iterator[str]:
+    """Serve an application on a free port of loopback as production does; yield its URL."""
     listener = Listener("test", app, bind("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_graceful_shutdown=2))
+    server = uvicorn.Server(server_config(app, limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.socket]})
     thread.start()
     while not server.started:

@@ -154,3 +154,13 @@ def test_pages_answer_only_to_this_machine_and_load_nothing_from_elsewhere() -> 
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
         hostile = client.post("/gradio_api/queue/join", json={}, headers={"Origin": "https://evil.example"})
         assert hostile.status_code == 403
+
+
+def test_pages_take_no_files_and_no_endless_bodies() -> None:
+    with TestClient(create_ui_app("http://127.0.0.1:9"), base_url="http://127.0.0.1") as client:
+        for path in ("/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/upload?upload_id=a", "/upload"):
+            assert client.post(path, files={"files": ("a.txt", b"a")}).status_code == 403
+        assert client.post("/gradio_api/queue/join", content=b" " * 5_000_000).status_code == 413
+        pieces = (b" " * 100_000 for _ in range(50))
+        assert client.post("/gradio_api/queue/join", content=pieces).status_code == 413
+        assert client.get("/", headers={"Host": "[::1"}).status_code == 403

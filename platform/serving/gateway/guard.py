@@ -12,12 +12,12 @@ import time
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from doyen.platform.core.bodies import limited, says_too_much
 from doyen.platform.core.errors import DoyenError
 from doyen.platform.core.network import reason_to_refuse
-from doyen.platform.serving.gateway.errors import Forbidden, TooLarge, Unauthenticated, error_response, meaning_of
+from doyen.platform.serving.gateway.errors import Forbidden, TooLarge, Unauthenticated, error_response
 from doyen.platform.serving.gateway.metrics import Metrics
 
 logger = logging.getLogger("doyen.gateway.access")
@@ -120,7 +120,7 @@ class Guard:
         except DoyenError as error:
             await error_response(error)(scope, receive, send)
             return
-        await self.app(scope, _limited(receive, limit), send)
+        await self.app(scope, limited(receive, limit, _too_large(limit)), send)
 
     def _check(self, scope: Scope, headers: Headers, limit: int) -> None:
         reason = reason_to_refuse(scope["method"], headers, local_only=self.local_only)
@@ -129,29 +129,12 @@ class Guard:
         keyed = scope["path"].startswith("/v1") and not scope["path"].startswith(OWN_SECRET)
         if self.api_key and keyed and not self._has_key(headers):
             raise Unauthenticated("the API key is missing or wrong: send it as 'Authorization: Bearer …'")
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > limit:
+        if says_too_much(headers, limit):
             raise TooLarge(_too_large(limit))
 
     def _has_key(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.api_key)
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Count the body as it comes in, because a chunked request need not say its length."""
-    total = 0
-
-    async def receive_counted() -> Message:
-        nonlocal total
-        message = await receive()
-        total += len(message.get("body", b""))
-        if total > limit:
-            # The framework turns other exceptions during parsing into a plain 400.
-            raise HTTPException(meaning_of(TooLarge()).status, _too_large(limit))
-        return message
-
-    return receive_counted
 
 
 def _too_large(limit: int) -> str:

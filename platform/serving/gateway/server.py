@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from doyen.platform.core.connections import server_config
 from doyen.platform.core.errors import SettingsError, StateError
 from doyen.platform.core.network import is_loopback
 from doyen.platform.core.settings import FILE_NAME
@@ -20,10 +21,6 @@ from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 logger = logging.getLogger("doyen.gateway")
-KEEP_ALIVE_S = 5
-GRACE_S = 5
-"""How long open connections may go on after Ctrl-C."""
-MAX_CONNECTIONS = 200
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ async def _serve_until_signal(listeners: Sequence[Listener]) -> None:
     Raises:
         StateError: a server could not start.
     """
-    servers = [_Server(_config(listener)) for listener in listeners]
+    servers = [_Server(server_config(listener.app)) for listener in listeners]
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, _stop, servers)
@@ -163,17 +160,3 @@ def _stop(servers: Sequence[uvicorn.Server]) -> None:
     for server in servers:
         server.force_exit = server.should_exit
         server.should_exit = True
-
-
-def _config(listener: Listener) -> uvicorn.Config:
-    return uvicorn.Config(
-        listener.app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        ws="none",
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=MAX_CONNECTIONS,
-    )
