@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
-from doyen.platform.core.units import table, unit_at, unit_before
+from doyen.platform.core.physical_units import table, unit_at, unit_before
 
 Kind = Literal["number", "date", "time", "code"]
 
@@ -29,7 +29,7 @@ class Fact:
         kind: "number", "date", "time" or "code".
         value: of a number its plain decimal form ("4000", "-0.5"); of a date as much of YYYY-MM-DD as is stated ("2024",
             "2024-05", "--05-17"); of a time "HH:MM"; of a code its upper-case form.
-        unit: of a number as in ``units.toml``, or empty.
+        unit: of a number as in ``physical_units.toml``, or empty.
         text: as written, unit included.
         start: first character in the text.
         end: one past the last character.

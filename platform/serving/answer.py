@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 from doyen.platform.core.manifest import now
 from doyen.platform.core.modes import Mode
-from doyen.platform.core.records import REFUSAL, Turn
+from doyen.platform.core.records import Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnswerRow
+from doyen.platform.serving.engines.protocol import FinishReason
 from doyen.retrieval.passage import Citation, Passage
 
 
@@ -46,7 +46,8 @@ class Answer:
         adapter: "name:version", or None.
         abstained: the documents hold no answer, as far as Doyen can tell; ``answer`` is then the fixed refusal.
         passages: what the model was shown, best first; markers of citations count from 1 in this list.
-        finish_reason: "length" when the answer was cut at the token limit.
+        finish_reason: "length" when the answer was cut at the token limit, "repetition" when it was stopped because it
+            went round in circles (each repeated part is left in once).
         answer_id: what feedback refers to.
     """
 
@@ -60,7 +61,7 @@ class Answer:
     passages: list[Passage]
     usage: Usage
     timings: Timings
-    finish_reason: Literal["stop", "length", "cancelled"]
+    finish_reason: FinishReason
     answer_id: str
 
     def to_json(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ class Answer:
             "citations": [citation.to_json() for citation in self.citations],
             "usage": asdict(self.usage),
             "timings": {name: round(value, 4) for name, value in asdict(self.timings).items()},
+            "finish_reason": self.finish_reason,
             "answer_id": self.answer_id,
         }
 
@@ -82,13 +84,6 @@ class Answer:
 def new_answer_id() -> str:
     """Return an id that no other answer has."""
     return uuid4().hex
-
-
-def is_refusal(text: str) -> bool:
-    """Whether a model's text says that the documents hold no answer; so does saying nothing at all."""
-    words = re.sub(r"[^a-z ]", "", text.lower()).split()
-    refusal = re.sub(r"[^a-z ]", "", REFUSAL.lower()).split()
-    return words[: len(refusal)] == refusal or not words
 
 
 def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None:

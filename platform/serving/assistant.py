@@ -13,15 +13,17 @@ from doyen.platform.core.errors import MissingPart, PromptTooLong
 from doyen.platform.core.modes import PASSAGE_MODES, SHORT_MODES
 from doyen.platform.core.prompts import build_messages
 from doyen.platform.core.records import REFUSAL, Turn
+from doyen.platform.core.refusals import is_refusal
 from doyen.platform.core.settings import Settings
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
-from doyen.platform.serving.answer import Answer, Timings, Usage, is_refusal, new_answer_id, record_answer
+from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter
 from doyen.platform.serving.refusal import AbstentionModel, load_abstention
 from doyen.platform.serving.signals import Observation, after_features, before_features
+from doyen.platform.serving.speech import Speech
 from doyen.retrieval.citations import cite
 from doyen.retrieval.passage import Retriever
 from doyen.retrieval.query import standalone_query
@@ -214,20 +216,24 @@ class Assistant:
         if is_refusal(result.text):
             # The fitted rule knows better than the model, which was never told how often it may refuse.
             result = complete(self.engine, replace(request, avoid=[REFUSAL]))
-        yield REFUSAL if is_refusal(result.text) else result.text
+        if is_refusal(result.text):
+            return (yield from self._refuse(plan, result))
+        yield result.text.strip()
         return self._build(plan, result, time.monotonic() - plan.started)
 
     def _streamed(self, plan: Plan, request: GenerationRequest) -> Generator[str, None, Answer]:
         """Yield the text as it comes and return the Answer."""
         first_token_s: float | None = None
+        speech = Speech()
         with closing(self.engine.stream(request)) as pieces:
             for piece in pieces:
+                shown = speech.finish() if isinstance(piece, Generation) else speech.push(piece)
+                if shown:
+                    first_token_s = first_token_s or time.monotonic() - plan.started
+                    yield shown
                 if isinstance(piece, Generation):
-                    if first_token_s is None:
-                        return (yield from self._refuse(plan, piece))
-                    return self._build(plan, piece, first_token_s)
-                first_token_s = first_token_s or time.monotonic() - plan.started
-                yield piece
+                    result = replace(piece, text=speech.text)
+                    return self._build(plan, result, first_token_s or 0.0, abstained=speech.refused)
         raise AssertionError("an engine's stream must end with a Generation")
 
     def _abstention_path(self, mode: str, adapter: Adapter | None) -> Path | None:
@@ -250,11 +256,10 @@ class Assistant:
         prompt_tokens, completion_tokens = (result.prompt_tokens, result.completion_tokens) if result else (0, 0)
         yield REFUSAL
         shown = time.monotonic() - plan.started
-        return self._build(plan, Generation(REFUSAL, "stop", prompt_tokens, completion_tokens), shown)
+        return self._build(plan, Generation(REFUSAL, "stop", prompt_tokens, completion_tokens), shown, abstained=True)
 
-    def _build(self, plan: Plan, result: Generation, first_token_s: float) -> Answer:
-        abstained = is_refusal(result.text)
-        text = REFUSAL if abstained else result.text.strip()
+    def _build(self, plan: Plan, result: Generation, first_token_s: float, *, abstained: bool = False) -> Answer:
+        text = result.text.strip()
         cited = plan.passages and not abstained
         return Answer(
             question=plan.question,

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.support.model_server import saying
+
 
 @pytest.fixture
 def space(doyen, tmp_path):
@@ -79,3 +81,10 @@ def test_names_that_do_not_exist(doyen, space):
         outcome = doyen(*arguments, "--workspace", space)
         assert outcome.code == 2, arguments
         assert "none" in outcome.err
+
+
+@pytest.mark.parametrize("text", ["26", "$1,200", "否"])
+def test_an_answer_that_is_only_a_figure_reaches_the_user(doyen, space, text):
+    with saying(text) as environment:
+        outcome = doyen("ask", "After how many weeks?", "--mode", "base", "--workspace", space, "--json", **environment)
+    assert (outcome.json["answer"], outcome.json["abstained"]) == (text, False)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doyen.platform.core.physical_units import table, units_in
 from doyen.platform.core.quantities import Fact, find_facts, find_names
-from doyen.platform.core.units import table, units_in
 
 
 def facts(text: str) -> list[tuple[str, str, str]]:

@@ -14,7 +14,6 @@ from doyen.platform.core.errors import InputError
 from doyen.platform.core.records import REFUSAL, Pair
 from doyen.platform.core.store.schema import DocumentRow
 from doyen.platform.serving.abstention import ANSWERABLE_REFUSED, Case, _thresholds, fit_abstention, fit_cases
-from doyen.platform.serving.answer import is_refusal
 from doyen.platform.serving.refusal import AbstentionModel, Head, load_abstention, save_abstention
 from doyen.platform.serving.signals import after_features, before_features
 from doyen.retrieval.passage import Passage
@@ -167,16 +166,6 @@ def _document(document_id, source, group):
 def test_the_model_is_plain_json():
     model = fit_cases(cases(n=20), mode="rag", model="m", manifest={}, seed=1)
     assert AbstentionModel.model_validate_json(model.model_dump_json()) == model
-
-
-@pytest.mark.parametrize("text", [REFUSAL, "the documents do not say", " The documents do not say this. ", "", "\n"])
-def test_refusals_are_recognised(text):
-    assert is_refusal(text)
-
-
-@pytest.mark.parametrize("text", ["The documents say 5 Nm.", "I think the documents do not say.", "No."])
-def test_answers_are_no_refusals(text):
-    assert not is_refusal(text)
 
 
 def test_features_tell_a_matching_passage_from_another():

@@ -120,7 +120,8 @@ def test_json_is_the_contract(parts):
     assistant, _, _ = parts
     value = json.loads(json.dumps(assistant.ask("Torque?", "rag").to_json()))
     assert list(value) == [
-        *("question", "answer", "mode", "model", "adapter", "abstained", "citations", "usage", "timings", "answer_id")
+        *("question", "answer", "mode", "model", "adapter", "abstained", "citations", "usage", "timings"),
+        *("finish_reason", "answer_id"),
     ]
     assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
     assert set(value["timings"]) == {"retrieve_s", "first_token_s", "total_s"}
@@ -225,6 +226,25 @@ def test_the_models_own_refusal_is_an_abstention_without_citations(parts, text):
     engine.text = text
     answer = assistant.ask("Torque?", "rag")
     assert (answer.answer, answer.abstained, answer.citations) == (REFUSAL, True, [])
+
+
+@pytest.mark.parametrize("text", ["26", "14 %", "$1,200", "2024-05-17", "否", "\n26 \n"])
+@pytest.mark.parametrize("zones", [None, {"trust_from": 0.6, "threshold": 0.4}, {"trust_from": 0.4}])
+def test_figures_and_other_scripts_are_answers_streamed_or_judged(parts, workspace, text, zones):
+    assistant, engine, _ = parts
+    engine.text = engine.forced = text
+    if zones:
+        rule(workspace.state / "abstention" / "rag.json", **zones)
+    *pieces, answer = assistant.stream("After how many weeks?", "rag")
+    assert ("".join(pieces), answer.answer, answer.abstained) == (text.strip(), text.strip(), False)
+
+
+@pytest.mark.parametrize("text", [" \n ", REFUSAL, "The passages do not mention the torque of the head screws."])
+def test_nothing_is_shown_before_a_refusal(parts, text):
+    assistant, engine, _ = parts
+    engine.text = text
+    *pieces, answer = assistant.stream("Torque?", "rag")
+    assert (pieces, answer.answer, answer.abstained) == ([REFUSAL], REFUSAL, True)
 
 
 def test_the_rule_can_refuse_before_generating(parts, workspace):

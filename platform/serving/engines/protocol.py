@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+FinishReason = Literal["stop", "length", "repetition", "cancelled"]
+"""Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
+
 
 @dataclass(frozen=True)
 class AdapterFiles:
@@ -30,6 +33,7 @@ class GenerationRequest:
     Attributes:
         messages: chat messages with "role" and "content".
         adapter: None for the base model.
+        max_tokens: longest answer; cut to what the model's window leaves beside the prompt.
         avoid: texts that the answer must not open with; engines that cannot help it ignore them.
         want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
     """
@@ -49,12 +53,11 @@ class Generation:
     """A finished answer.
 
     Attributes:
-        finish_reason: "stop" at the model's end token or a stop text, "length" at max_tokens, "cancelled".
         logprobs: natural log-probability of each generated token, end token included; empty unless asked for.
     """
 
     text: str
-    finish_reason: Literal["stop", "length", "cancelled"]
+    finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     logprobs: list[float] = field(default_factory=list)
@@ -78,7 +81,7 @@ class Engine(Protocol):
 
         Raises:
             IncompatibleError: the adapter does not fit this base or engine.
-            PromptTooLong: prompt and answer do not fit the model's window.
+            PromptTooLong: the prompt leaves no room for an answer in the model's window.
             ServiceError: the model server failed.
         """
 

@@ -1,4 +1,4 @@
-"""Units of measurement and number words, read from ``units.toml``."""
+"""Units of measurement and number words, read from ``physical_units.toml``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PER = re.compile(r"\s(?:per|an?|pro)\s", re.IGNORECASE)
 @cache
 def table() -> dict[str, Any]:
     """Return the table of units, months and number words as it is in the file."""
-    return tomllib.loads(Path(__file__).with_name("units.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("physical_units.toml").read_text(encoding="utf-8"))
 
 
 def unit_at(text: str, position: int) -> tuple[str, int] | None:
