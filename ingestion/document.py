@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from doyen.platform.core.errors import UnreadableDocument
+
 BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
 
 
@@ -44,9 +46,13 @@ class DocumentBuilder:
     """Collects blocks in reading order and joins them to one text, so that offsets are right by construction.
 
     Blocks are parted by an empty line, blocks of one list or table by a line end.
+
+    Args:
+        most_characters: longest text; a longer one is an UnreadableDocument.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_characters: int | None = None) -> None:
+        self._most = most_characters
         self._parts: list[str] = []
         self._length = 0
         self._blocks: list[Block] = []
@@ -111,6 +117,8 @@ class DocumentBuilder:
     def _append(self, text: str) -> None:
         self._parts.append(text)
         self._length += len(text)
+        if self._most is not None and self._length > self._most:
+            raise UnreadableDocument(f"its text has more than {self._most:,} characters: split it")
 
     def _mark_pages(self) -> None:
         for number in range(len(self._pages) - 1, -1, -1):

@@ -35,7 +35,7 @@ from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
 from doyen.platform.core.workspace import Workspace
 
-READERS_VERSION = 1
+READERS_VERSION = 2
 """Raise it when the same file would be parsed differently: documents are then read again."""
 UPLOADS = ""
 """The root of documents that came as bytes and not from a folder."""

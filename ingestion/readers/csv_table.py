@@ -4,40 +4,66 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from doyen.ingestion.clean import repair_text, single_spaced
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.readers.limits import Limits
-from doyen.ingestion.tables import is_number, render_row
+from doyen.ingestion.readers.limits import CellCount, Limits
+from doyen.ingestion.tables import is_number, is_year, render_row
+from doyen.platform.core.errors import UnreadableDocument
 
 DELIMITERS = ";\t|,"
 """Ties go to the first: a comma may also be a decimal sign."""
 LARGEST_CELL = 10_000_000
+SAMPLE_ROWS = 50
+NAMED_DELIMITER = re.compile(r"sep=([;,\t|])\r?\n", re.IGNORECASE)
+"""What Excel writes, and reads, as the first line."""
+_LETTERS = re.compile(r"[^\W\d_]+")
+_FIGURES = re.compile(r"\d+")
 
 
 def read_csv(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     """Parse a CSV or TSV file.
 
     Cells beyond the headings stand without one; rows that are shorter leave the last columns out.
+
+    Raises:
+        UnreadableDocument: a cell or the whole is larger than the limit.
     """
     text = repair_text(decode_bytes(data))
-    csv.field_size_limit(LARGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=find_delimiter(text))
-    rows = [[single_spaced(cell) for cell in row] for row in reader]
-    rows = [row for row in rows if any(row)]
-    builder = DocumentBuilder()
-    headings: list[str] = []
-    while rows and len(rows) > 1 and len([cell for cell in rows[0] if cell]) == 1 < max(len(row) for row in rows[:20]):
-        # A line with one cell above the table is its caption.
-        builder.add("paragraph", " ".join(rows.pop(0)).strip())
-    if len(rows) > 1 and not any(is_number(cell) for cell in rows[0]):
-        headings, rows = rows[0], rows[1:]
+    named = NAMED_DELIMITER.match(text)
+    rows = _rows(text[named.end() :], named.group(1), limits) if named else _rows(text, find_delimiter(text), limits)
+    builder = DocumentBuilder(limits.max_characters)
+    first = _first_row(rows)
+    for row in rows[:first]:
+        builder.add("paragraph", " | ".join(filter(None, row)))
+    rows = rows[first:]
+    headings = rows.pop(0) if names_columns(rows) else []
     for row in rows:
         builder.add("table_row", render_row(headings, row))
     title = PurePosixPath(name).stem.replace("_", " ").replace("-", " ")
     return builder.build(title, "text/csv")
+
+
+def _rows(text: str, delimiter: str, limits: Limits) -> list[list[str]]:
+    csv.field_size_limit(LARGEST_CELL)
+    count = CellCount(limits)
+    rows = []
+    try:
+        for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            row = [single_spaced(cell) for cell in cells]
+            for _ in row:
+                count.add()
+            if any(row):
+                rows.append(row)
+    except csv.Error as error:
+        raise UnreadableDocument(f"it is no CSV file ({error}): check its quotation marks") from error
+    return rows
 
 
 def find_delimiter(text: str) -> str:
@@ -45,11 +71,65 @@ def find_delimiter(text: str) -> str:
 
     The standard library's Sniffer takes letters for delimiters in short files.
     """
-    sample = "\n".join(text.split("\n")[:50])
+    sample = "\n".join(text.split("\n", SAMPLE_ROWS)[:SAMPLE_ROWS])
     scores = {}
     for delimiter in DELIMITERS:
-        widths = [len(row) for row in csv.reader(io.StringIO(sample), delimiter=delimiter) if row]
+        try:
+            widths = [len(row) for row in csv.reader(io.StringIO(sample), delimiter=delimiter) if row]
+        except csv.Error:
+            continue
         common = max(set(widths), key=widths.count, default=1)
         scores[delimiter] = (widths.count(common) / len(widths) if common > 1 else 0, common)
-    best = max(DELIMITERS, key=lambda delimiter: scores[delimiter])
-    return best if scores[best][0] else ","
+    best = max(scores, key=lambda delimiter: scores[delimiter], default=",")
+    return best if best in scores and scores[best][0] else ","
+
+
+def _first_row(rows: Sequence[Sequence[str]]) -> int:
+    """Return where the table begins: programs write a title, a date and the like above it, in one or two cells."""
+    widths = Counter(sum(map(bool, row)) for row in rows[:SAMPLE_ROWS])
+    common, times = max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+    if times < 2 and common > 2:
+        common = max(widths)
+    narrow = 2 if common > 2 else 1
+    first = 0
+    while common > narrow and first < len(rows) - 1 and sum(map(bool, rows[first])) <= narrow:
+        first += 1
+    return first
+
+
+def names_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of the rows holds headings and not the first data.
+
+    Years and a count such as 1, 2, 3 name columns where other values stand below them.
+    """
+    if len(rows) < 2:
+        return False
+    first, body = rows[0], rows[1:SAMPLE_ROWS]
+    counted = _counts_up([cell for cell in first if is_number(cell)]) and not is_number(first[0])
+    for column, cell in enumerate(first):
+        below = [row[column] for row in body if column < len(row) and row[column]]
+        if is_number(cell) and not is_year(cell) and not counted:
+            return False
+        if not any(letter.isdigit() for letter in cell) or not below:
+            continue
+        alike = sum(is_year(other) for other in below) if is_year(cell) else _count_alike(cell, below)
+        if 2 * alike > len(below) and not (counted and not is_year(cell)):
+            return False
+    return True
+
+
+def _counts_up(cells: Sequence[str]) -> bool:
+    """Whether cells are whole numbers one after another, as months or shifts in a heading."""
+    if len(cells) < 3 or not all(cell.isascii() and cell.isdigit() and len(cell) < 9 for cell in cells):
+        return False
+    return all(int(after) == int(before) + 1 for before, after in pairwise(cells))
+
+
+def _count_alike(cell: str, others: Sequence[str]) -> int:
+    shape = _shape(cell)
+    return sum(_shape(other) == shape for other in others)
+
+
+def _shape(cell: str) -> str:
+    """Return a cell with its figures and words made equal: KX-20 and PY-7 are alike."""
+    return _FIGURES.sub("9", _LETTERS.sub("a", cell))

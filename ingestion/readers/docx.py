@@ -1,4 +1,4 @@
-"""Word documents (DOCX) through python-docx: paragraphs, headings, lists and tables in their order."""
+"""Word documents (DOCX): paragraphs, headings, lists, tables, text boxes and notes in their order, as Word shows them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.readers.limits import Limits
-from doyen.ingestion.tables import add_table
+from doyen.ingestion.raised import raised, resolve_marks
+from doyen.ingestion.readers.docx_styles import Numbering, Styles, W, heading_level, is_on, value_of
+from doyen.ingestion.readers.docx_text import MC, TextReader, chosen_alternative, mark_is_deleted
+from doyen.ingestion.readers.limits import CellCount, Limits
+from doyen.ingestion.tables import MOST_COLUMNS, Cell, add_table
 from doyen.platform.core.errors import UnreadableDocument
 
 if TYPE_CHECKING:
     from docx.document import Document
-    from docx.table import Table
-    from docx.text.paragraph import Paragraph
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-HEADING_STYLE = re.compile(r"^(?:heading|überschrift|titre|título|titolo|nagłówek|rubrik|kop)\s*(\d)", re.IGNORECASE)
-LIST_STYLE = re.compile(r"^list\b|^listen|aufzählung", re.IGNORECASE)
-PAGE_NUMBER = re.compile(r"(?:page|seite|p\.)?\s*\d*\s*(?:(?:of|von|/)\s*\d*)?", re.IGNORECASE)
+R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+PAGE_NUMBER = re.compile(r"(?:page|seite|p\.)? ?\d* ?(?:(?:of|von|/) ?\d*)?", re.IGNORECASE)
 LONGEST_BOLD_HEADING = 80
-FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+BOLD_HEADING_LEVEL = 3
 
 
 def read_docx(data: bytes, name: str, limits: Limits) -> ParsedDocument:
@@ -42,14 +41,11 @@ def read_docx(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     _check_archive(data, limits)
     try:
         document = docx.Document(io.BytesIO(data))
+        writer = _Writer(document, limits)
+        writer.write()
     except (PackageNotFoundError, KeyError, ValueError, LxmlError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableDocument(f"it is a damaged Word document ({error}): open it in Word and save it again") from error
-    builder = DocumentBuilder()
-    title = document.core_properties.title or ""
-    _add_page_headers(builder, document)
-    first_heading = _add_body(builder, document)
-    _add_footnotes(builder, document)
-    return builder.build(single_spaced(first_heading or title), MEDIA_TYPE)
+    return writer.builder.build(single_spaced(writer.title or document.core_properties.title or ""), MEDIA_TYPE)
 
 
 def _check_archive(data: bytes, limits: Limits) -> None:
@@ -65,159 +61,203 @@ def _check_archive(data: bytes, limits: Limits) -> None:
         )
 
 
-def _add_page_headers(builder: DocumentBuilder, document: Document) -> None:
-    """Add each page header and footer once: document numbers and dates often stand only there."""
-    seen: set[str] = set()
-    for section in document.sections:
-        for part in (section.header, section.footer):
-            if part.is_linked_to_previous:
+class _Writer:
+    """Writes the blocks of a document. Recursion is bounded: lxml refuses XML that is nested more than 256 deep."""
+
+    def __init__(self, document: Document, limits: Limits) -> None:
+        self.document = document
+        self.builder = DocumentBuilder(limits.max_characters)
+        self.title = ""
+        self._parts = {relation.reltype.rsplit("/", 1)[-1]: relation for relation in document.part.rels.values()}
+        self.styles = Styles(self._root("styles"))
+        self.numbering = Numbering.read(self._root("numbering"))
+        self.text = TextReader(self.styles, document.element)
+        self.cells = CellCount(limits)
+
+    def write(self) -> None:
+        """Add page headers and footers, the body, and the notes."""
+        self._page_headers()
+        self._blocks(self.document.element.body)
+        self._notes()
+
+    def _root(self, kind: str) -> Any:
+        """Return the XML of a related part, None if there is none."""
+        from lxml import etree
+
+        relation = self._parts.get(kind)
+        if relation is None or relation.is_external:
+            return None
+        return etree.fromstring(relation.target_part.blob, etree.XMLParser(resolve_entities=False, no_network=True))
+
+    def _page_headers(self) -> None:
+        """Add each page header and footer that is shown once: document numbers and dates often stand only there."""
+        seen: set[str] = set()
+        even = bool(is_on(self._root("settings"), "evenAndOddHeaders"))
+        for section in self.document.element.body.iter(f"{W}sectPr"):
+            shown = {"default", *(["even"] if even else []), *(["first"] if is_on(section, "titlePg") else [])}
+            for reference in section:
+                if reference.tag not in (f"{W}headerReference", f"{W}footerReference"):
+                    continue
+                part = self.document.part.related_parts.get(reference.get(f"{R}id"))
+                if reference.get(f"{W}type", "default") not in shown or part is None:
+                    continue
+                text = single_spaced(" ".join(self._lines(getattr(part, "element", ()))))
+                if text not in seen and not PAGE_NUMBER.fullmatch(text):
+                    self.builder.add("paragraph", text)
+                seen.add(text)
+
+    def _notes(self) -> None:
+        """Add the footnotes and endnotes that the text refers to, each behind its number."""
+        for kind in ("footnote", "endnote"):
+            root = self._root(f"{kind}s")
+            notes = {} if root is None else {note.get(f"{W}id"): note for note in root.iter(f"{W}{kind}")}
+            for (other, note_id), number in list(self.text.notes.items()):
+                if other == kind and note_id in notes:
+                    mark = resolve_marks(raised(number)) + " " if number else ""
+                    self.builder.add("paragraph", mark + single_spaced(" ".join(self._lines(notes[note_id]))))
+
+    def _blocks(self, container: Any) -> None:
+        """Add all paragraphs and tables of a container."""
+        before = ""
+        for item in _items(container):
+            if item.tag == f"{W}tbl":
+                self._table(item)
                 continue
-            text = single_spaced(" ".join(repair_text(_paragraph_text(paragraph)) for paragraph in part.paragraphs))
-            if text not in seen and not PAGE_NUMBER.fullmatch(text):
-                builder.add("paragraph", text)
-            seen.add(text)
+            raw, boxes = self.text.read(item)
+            if mark_is_deleted(item):
+                before += raw
+            else:
+                self._paragraph(item, before + raw)
+                before = ""
+            for box in boxes:
+                self._blocks(box)
+        self.builder.add("paragraph", _finished(before))
 
-
-def _add_footnotes(builder: DocumentBuilder, document: Document) -> None:
-    """Add footnotes and endnotes after the text."""
-    from lxml import etree
-
-    for relation in document.part.rels.values():
-        if relation.is_external or not relation.reltype.endswith(("/footnotes", "/endnotes")):
-            continue
-        parser = etree.XMLParser(resolve_entities=False, no_network=True)
-        for note in etree.fromstring(relation.target_part.blob, parser).iter(f"{W}footnote", f"{W}endnote"):
-            builder.add("paragraph", repair_text(_cell_text(note)))
-
-
-def _add_body(builder: DocumentBuilder, document: Document) -> str:
-    """Add all paragraphs and tables; return the first title or heading."""
-    from docx.table import Table
-
-    title = ""
-    counters: dict[tuple[str, int], int] = {}
-    for item in _content(document):
-        if isinstance(item, Table):
-            _add_docx_table(builder, item)
-            continue
-        text = tidy_lines(repair_text(_paragraph_text(item)))
-        level = _heading_level(item, text)
+    def _paragraph(self, paragraph: Any, raw: str) -> None:
+        text = _finished(raw)
+        style = self.styles.of_paragraph(paragraph)
+        level = heading_level(paragraph, style)
+        mark = self.numbering.mark(paragraph, style, heading=bool(level)) if text else ""
+        if not level and (not mark or mark[0].isalnum()) and _is_bold_heading(paragraph, text):
+            level = BOLD_HEADING_LEVEL
         if level:
-            builder.add("heading", single_spaced(text), level)
-            title = title or text
-        elif mark := _list_mark(item, counters):
-            builder.add("list_item", mark + text if text else "")
+            text = mark + single_spaced(text)
+            self.builder.add("heading", text, level)
+            self.title = self.title or text
+        elif mark:
+            self.builder.add("list_item", mark + text)
         else:
-            builder.add("paragraph", text)
-    return title
+            self.builder.add("paragraph", text)
+
+    def _table(self, table: Any) -> None:
+        rows = [(row, list(_items(row, "tc"))) for row in _rows(table)]
+        if all(len(cells) <= 1 for _, cells in rows):
+            for _, cells in rows:  # a frame around text
+                for cell in cells:
+                    self._blocks(cell)
+            return
+        headings = 0
+        while headings < len(rows) and is_on(rows[headings][0], "trPr/tblHeader"):
+            headings += 1
+        add_table(self.builder, self._grid(rows), has_header=True if headings else None, heading_rows=max(1, headings))
+
+    def _grid(self, rows: list[tuple[Any, list[Any]]]) -> list[list[Cell]]:
+        """Return the cells; one that is merged over several rows stands in each of them."""
+        grid = []
+        merged: dict[int, str] = {}
+        for row, cells in rows:
+            line: list[Cell] = []
+            column = _number(value_of(row, "trPr/gridBefore"), 0)
+            if column:
+                line.append(Cell("", column))
+            for cell in cells:
+                self.cells.add()
+                across = max(1, _number(value_of(cell, "tcPr/gridSpan"), 1))
+                merge = value_of(cell, "tcPr/vMerge")
+                text = merged.get(column, "") if merge in ("", "continue") else self._cell(cell)
+                if merge is None:
+                    merged.pop(column, None)
+                else:
+                    merged[column] = text
+                self.cells.add_text(text)
+                line.append(Cell(text, across))
+                column += across
+            grid.append(line)
+        return grid
+
+    def _cell(self, cell: Any) -> str:
+        deleted = cell.find(f"{W}tcPr/{W}cellDel") is not None
+        return "" if deleted else " ".join(self._lines(cell))
+
+    def _lines(self, container: Any) -> list[str]:
+        """Return the text of a cell, a page header or a note, by paragraphs and rows of tables."""
+        lines, before = [], ""
+        for item in _items(container):
+            if item.tag == f"{W}tbl":
+                lines.append(self._inner_table(item, container.tag == f"{W}tc"))
+                continue
+            raw, boxes = self.text.read(item)
+            if mark_is_deleted(item):
+                before += raw
+            else:
+                text = single_spaced(_finished(before + raw))
+                style = self.styles.of_paragraph(item)
+                lines.append(self.numbering.mark(item, style, heading=False) + text if text else "")
+                before = ""
+            for box in boxes:
+                lines += self._lines(box)
+        return [line for line in [*lines, single_spaced(_finished(before))] if line]
+
+    def _inner_table(self, table: Any, in_cell: bool) -> str:
+        rows = []
+        for row in _rows(table):
+            cells = []
+            for cell in _items(row, "tc"):
+                self.cells.add()
+                cells.append(self._cell(cell))
+            rows.append((" " if in_cell else " | ").join(filter(None, cells)))
+        return "; ".join(filter(None, rows))
 
 
-def _content(document: Document) -> Iterator[Paragraph | Table]:
-    """Paragraphs and tables in document order, those inside content controls included."""
-    from docx.table import Table
-    from docx.text.paragraph import Paragraph
-
-    stack = [iter(document.element.body)]
+def _items(container: Any, *kinds: str) -> Iterator[Any]:
+    """Paragraphs and tables (or the named kinds) of a container, those within content controls included."""
+    wanted = [f"{W}{kind}" for kind in kinds or ("p", "tbl")]
+    stack = [iter(container)]
     while stack:
         element = next(stack[-1], None)
         if element is None:
             stack.pop()
-        elif element.tag == f"{W}p":
-            yield Paragraph(element, document._body)
-        elif element.tag == f"{W}tbl":
-            yield Table(element, document._body)
-        elif element.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}ins", f"{W}customXml", f"{W}smartTag"):
+        elif element.tag in wanted:
+            yield element
+        elif element.tag == f"{MC}AlternateContent":
+            alternative = chosen_alternative(element)
+            stack.append(iter(() if alternative is None else alternative))
+        elif element.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}ins", f"{W}moveTo", f"{W}customXml", f"{W}smartTag"):
             stack.append(iter(element))
 
 
-def _paragraph_text(paragraph: Paragraph) -> str:
-    """All text of a paragraph: runs, links, insertions; deleted text is left out by Word's own markup."""
-    parts = []
-    # Text boxes are stored twice, the second time for old programs.
-    doubled = {node for fallback in paragraph._p.iter(FALLBACK) for node in fallback.iter()}
-    for node in paragraph._p.iter(f"{W}t", f"{W}tab", f"{W}br", f"{W}cr", f"{W}noBreakHyphen"):
-        if node in doubled or node.getparent().tag == f"{W}tabs":
-            continue
-        if node.tag == f"{W}t":
-            parts.append(node.text or "")
-        else:
-            parts.append({f"{W}tab": "\t", f"{W}noBreakHyphen": "-"}.get(node.tag, "\n"))
-    return "".join(parts)
+def _rows(table: Any) -> Iterator[Any]:
+    """The rows of a table that are shown."""
+    for row in _items(table, "tr"):
+        properties = row.find(f"{W}trPr")
+        if properties is None or not (is_on(properties, "hidden") or properties.find(f"{W}del") is not None):
+            yield row
 
 
-def _heading_level(paragraph: Paragraph, text: str) -> int:
-    style = (paragraph.style.name if paragraph.style else "") or ""
-    if style.lower() in ("title", "titel", "titre"):
-        return 1
-    if match := HEADING_STYLE.match(style):
-        return min(6, max(1, int(match.group(1))))
-    outline = paragraph._p.find(f"{W}pPr/{W}outlineLvl")
-    if outline is not None and (value := outline.get(f"{W}val", "9")).isdigit() and int(value) < 9:
-        return min(6, int(value) + 1)
-    runs = [run for run in paragraph.runs if run.text.strip()]
-    bold = bool(runs) and all(run.bold for run in runs)
-    if bold and len(text) <= LONGEST_BOLD_HEADING and not text.endswith((".", ":", ";", ",")) and "\n" not in text:
-        return 3
-    return 0
+def _finished(raw: str) -> str:
+    return tidy_lines(repair_text(resolve_marks(raw)))
 
 
-def _list_mark(paragraph: Paragraph, counters: dict[tuple[str, int], int]) -> str:
-    """Return "- " or "3. " for list items, else an empty string. Numbers are counted as Word would print them."""
-    style = (paragraph.style.name if paragraph.style else "") or ""
-    properties = paragraph._p.find(f"{W}pPr/{W}numPr")
-    if properties is None and paragraph.style is not None:
-        properties = paragraph.style.element.find(f"{W}pPr/{W}numPr")
-    if properties is None:
-        return "- " if LIST_STYLE.match(style) and "continue" not in style.lower() else ""
-    number, depth = (_value(properties, tag) for tag in ("numId", "ilvl"))
-    if number == "0":
-        return ""
-    if not _is_numbered(paragraph, number, depth or "0", style):
-        return "- "
-    key = (number, int(depth or 0))
-    counters[key] = counters.get(key, 0) + 1
-    return f"{counters[key]}. "
+def _number(value: str | None, default: int) -> int:
+    """Return a count of columns; what no table can have is taken for its largest width."""
+    if value is None or not (value.isascii() and value.isdigit()):
+        return default
+    return min(int(value[:9]), MOST_COLUMNS)
 
 
-def _is_numbered(paragraph: Paragraph, number: str, depth: str, style: str) -> bool:
-    try:
-        part: Any = paragraph.part
-        numbering = part.numbering_part.element
-    except (KeyError, NotImplementedError):
-        return "number" in style.lower()
-    for num in numbering.iter(f"{W}num"):
-        if num.get(f"{W}numId") == number:
-            abstract = num.find(f"{W}abstractNumId").get(f"{W}val")
-            for definition in numbering.iter(f"{W}abstractNum"):
-                if definition.get(f"{W}abstractNumId") == abstract:
-                    for level in definition.iter(f"{W}lvl"):
-                        if level.get(f"{W}ilvl") == depth:
-                            return _value(level, "numFmt") not in ("bullet", "none", "")
-    return False
-
-
-def _value(element: Any, tag: str) -> str:
-    child = element.find(f"{W}{tag}")
-    return "" if child is None else child.get(f"{W}val", "")
-
-
-def _add_docx_table(builder: DocumentBuilder, table: Table) -> None:
-    rows, header = [], None
-    for index, row in enumerate(table._tbl.iter(f"{W}tr")):
-        if row.getparent() is not table._tbl:
-            continue  # a table inside a cell: its text comes with the cell
-        cells = []
-        for cell in row.iter(f"{W}tc"):
-            if cell.getparent() is row:
-                cells.append(repair_text(_cell_text(cell)))
-                span = cell.find(f"{W}tcPr/{W}gridSpan")
-                cells += [""] * (int(span.get(f"{W}val", "1")) - 1 if span is not None else 0)
-        rows.append(cells)
-        if index == 0 and row.find(f"{W}trPr/{W}tblHeader") is not None:
-            header = True
-    add_table(builder, rows, has_header=header)
-
-
-def _cell_text(cell: Any) -> str:
-    paragraphs = ("".join(node.text or "" for node in paragraph.iter(f"{W}t")) for paragraph in cell.iter(f"{W}p"))
-    return " ".join(text for text in paragraphs if text)
+def _is_bold_heading(paragraph: Any, text: str) -> bool:
+    """Whether a paragraph is a heading that was only set in bold."""
+    if not text or len(text) > LONGEST_BOLD_HEADING or text.endswith((".", ":", ";", ",")) or "\n" in text:
+        return False
+    runs = [run for run in paragraph.findall(f"{W}r") if any((part.text or "").strip() for part in run.findall(f"{W}t"))]
+    return bool(runs) and all(is_on(run, "rPr/b") for run in runs)

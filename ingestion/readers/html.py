@@ -6,11 +6,14 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from doyen.ingestion.clean import repair_text, single_spaced
+from doyen.ingestion.clean import INVISIBLE, repair_text, single_spaced
 from doyen.ingestion.decoding import BYTE_ORDER_MARKS, decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.readers.html_boilerplate import content_of, remove_never_text
-from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.raised import resolve_marks
+from doyen.ingestion.readers.html_boilerplate import content_of
+from doyen.ingestion.readers.html_shown import show
+from doyen.ingestion.readers.html_tables import read_table, rows_of
+from doyen.ingestion.readers.limits import CellCount, Limits
 from doyen.ingestion.tables import add_table
 
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
@@ -20,7 +23,7 @@ hgroup hr html legend li main ol p pre search section summary table tbody td tfo
 """
 BLOCKS = frozenset(_BLOCK_TAGS.split()) | frozenset(HEADINGS)
 DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_\-]+)", re.IGNORECASE)
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)\b[^>]*?(/?)>")
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)([^<>]*+)>")
 VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
 )
@@ -34,13 +37,21 @@ def read_html(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     page = LexborHTMLParser(flatten_deep(repair_text(decode_html(data))))
     named = page.css_first("head > title")
     title = single_spaced(named.text()) if named is not None else ""
-    remove_never_text(page)
+    show(page)
     root = content_of(page)
-    builder = DocumentBuilder()
+    builder = DocumentBuilder(limits.max_characters)
     if root is not None:
-        _Walker(builder).walk(root)
+        Walker(builder, limits).walk(root)
     heading = page.css_first("h1")
-    return builder.build((single_spaced(heading.text()) if heading is not None else "") or title, "text/html")
+    return builder.build((_finished(heading.text()) if heading is not None else "") or title, "text/html")
+
+
+def add_fragment(builder: DocumentBuilder, html: str, limits: Limits) -> None:
+    """Add a stretch of HTML, such as a table within Markdown; nothing of it is taken for boilerplate."""
+    page = LexborHTMLParser(flatten_deep(html))
+    show(page)
+    if page.body is not None:
+        Walker(builder, limits).walk(page.body)
 
 
 def decode_html(data: bytes) -> str:
@@ -65,7 +76,7 @@ def flatten_deep(html: str) -> str:
 
     def keep(match: re.Match[str]) -> str:
         nonlocal depth
-        closing, tag, empty = match.group(1), match.group(2).lower(), match.group(3)
+        closing, tag, empty = match.group(1), match.group(2).lower(), match.group(3).endswith("/")
         if tag in VOID or tag in IMPLIED_END or empty:
             return match.group() if depth <= DEEPEST else " "
         if closing:
@@ -77,11 +88,12 @@ def flatten_deep(html: str) -> str:
     return TAG.sub(keep, html)
 
 
-class _Walker:
+class Walker:
     """Goes through the tree once and adds blocks; text between block elements becomes paragraphs."""
 
-    def __init__(self, builder: DocumentBuilder) -> None:
+    def __init__(self, builder: DocumentBuilder, limits: Limits) -> None:
         self.builder = builder
+        self.cells = CellCount(limits)
         self.inline: list[str] = []
         self.mark = ""
         self.list_depth = 0
@@ -106,7 +118,7 @@ class _Walker:
             self.builder.add("heading", _text(node), HEADINGS[tag])
         elif tag == "pre":
             self._flush()
-            self.builder.add("code", node.text().strip("\n"))
+            self.builder.add("code", resolve_marks(node.text()).strip("\n"))
         elif tag == "table":
             self._flush()
             self._table(node)
@@ -123,7 +135,8 @@ class _Walker:
             self.walk(node)
 
     def _flush(self) -> None:
-        text = "\n".join(line for line in (single_spaced(part) for part in "".join(self.inline).split("\n")) if line)
+        lines = (single_spaced(line) for line in _shown("".join(self.inline)).split("\n"))
+        text = "\n".join(filter(None, lines))
         self.inline = []
         if not text:
             return
@@ -166,70 +179,45 @@ class _Walker:
         self.builder.new_group()
 
     def _table(self, table: LexborNode) -> None:
-        rows, header = _rows(table)
-        if caption := table.css_first("caption"):
-            self.builder.add("paragraph", _text(caption))
-        widest = max((len(row) for row in rows), default=0)
-        if widest <= 1 or (table.css_first("table table, td h1, td h2, td p + p, td ul") is not None and not header):
+        rows, heading_rows = read_table(table, _text, self.cells)
+        for child in table.iter():
+            if child.tag == "caption":
+                self.builder.add("paragraph", _text(child))
+        widest = max((sum(cell.across for cell in row) for row in rows), default=0)
+        inner = any(found.mem_id != table.mem_id for found in table.css("table, td h1, td h2, td p + p, td ul"))
+        if widest <= 1 or (inner and not heading_rows):
             self.walk(table)  # a table for layout: its cells are blocks
-        elif self.list_depth:
-            depth, self.list_depth = self.list_depth, 0
-            add_table(self.builder, rows, has_header=header or None)
-            self.list_depth = depth
         else:
-            add_table(self.builder, rows, has_header=header or None)
+            add_table(self.builder, rows, has_header=True if heading_rows else None, heading_rows=max(1, heading_rows))
 
 
-def _rows(table: LexborNode) -> tuple[list[list[str]], bool]:
-    """Return the cells, spans filled in, and whether the first row is made of headings.
-
-    Several heading rows become one: "2023" above "Q1" is "2023 Q1".
-    """
-    rows: list[list[str]] = []
-    heading_rows = 0
-    carried: dict[int, tuple[int, str]] = {}
-    for row in table.css("tr"):
-        cells = [cell for cell in row.css("td, th") if cell.parent is not None and cell.parent.mem_id == row.mem_id]
-        filled: list[str] = []
-        for cell in cells:
-            _carry(carried, filled)
-            text = _text(cell)
-            width, height = _span(cell, "colspan"), _span(cell, "rowspan")
-            for _ in range(width):
-                if height > 1:
-                    carried[len(filled)] = (height - 1, text)
-                filled.append(text)
-        _carry(carried, filled)
-        if cells and len(rows) == heading_rows and all(cell.tag == "th" for cell in cells):
-            heading_rows += 1
-        rows.append(filled)
-    if heading_rows > 1:
-        columns = range(max(len(row) for row in rows[:heading_rows]))
-        merged = [" ".join(dict.fromkeys(row[c] for row in rows[:heading_rows] if c < len(row) and row[c])) for c in columns]
-        rows[:heading_rows] = [merged]
-    return rows, heading_rows > 0
+def _shown(text: str) -> str:
+    """Return text with its marks written out, without the invisible characters that entities stand for."""
+    return INVISIBLE.sub("", resolve_marks(text))
 
 
-def _carry(carried: dict[int, tuple[int, str]], filled: list[str]) -> None:
-    """Fill in cells that reach down from the rows above."""
-    while len(filled) in carried:
-        rest, text = carried.pop(len(filled))
-        if rest > 1:
-            carried[len(filled)] = (rest - 1, text)
-        filled.append(text)
-
-
-def _span(cell: LexborNode, name: str) -> int:
-    value = cell.attributes.get(name) or "1"
-    return max(1, min(int(value), 100)) if value.isdigit() else 1
+def _finished(text: str) -> str:
+    return single_spaced(_shown(text))
 
 
 def _text(node: LexborNode) -> str:
-    """Return the text of a node on one line; block elements and line breaks inside part words, inline ones do not."""
+    """Return the text of a node on one line; a table inside is written as ``cell cell; cell cell``."""
     parts: list[str] = []
-    for part in node.traverse(include_text=True):
-        if part.is_text_node:
-            parts.append(part.text_content or "")
-        elif part.tag == "br" or part.tag in BLOCKS:
-            parts.append(" ")
-    return single_spaced("".join(parts))
+    _collect(node, parts)
+    return _finished("".join(parts))
+
+
+def _collect(node: LexborNode, parts: list[str]) -> None:
+    """Collect text. Block elements and line breaks part words, inline elements do not. Recursion is bounded by DEEPEST."""
+    child = node.first_child
+    while child is not None:
+        if child.is_text_node:
+            parts.append(child.text_content or "")
+        elif child.tag == "table":
+            parts.append(" " + "; ".join(filter(None, (_text(row) for row in rows_of(child)))) + " ")
+        elif not child.is_comment_node:
+            space = " " if child.tag == "br" or child.tag in BLOCKS else ""
+            parts.append(space)
+            _collect(child, parts)
+            parts.append(space)
+        child = child.next

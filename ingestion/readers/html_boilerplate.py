@@ -1,5 +1,7 @@
-"""Which parts of a web page are not its content: navigation, page footers, cookie notices, forms, scripts.
+"""Which parts of a web page are not its content: navigation, page footers, cookie notices.
 
+The elements and roles of HTML say so by themselves. A class name is only a hint: "banner", "footer" and "menu" also stand on
+warnings, cards and chapters, so that what it names must look the part too, as a list of links or a short notice.
 What stands inside <main> or <article> is trusted: only what is marked as navigation or as a notice goes there.
 """
 
@@ -9,34 +11,21 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-NEVER_TEXT = (
-    "script, style, noscript, template, svg, iframe, object, canvas, audio, video, head, "
-    "select, datalist, button, input, textarea"
-)
 ROLES = frozenset(["navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alertdialog", "toolbar"])
-MARKED = re.compile(
-    r"(?:^|[-_\s])(?:nav|navbar|navigation|menu|breadcrumbs?|cookies?|consent|gdpr|sidebar|side-bar|footer|site-header|"
-    r"masthead|share|sharing|social|newsletter|subscribe|advert|advertisement|ads|promo|banner|skip-?link|pagination|pager|related|"
-    r"language-switch|lang-switch)(?:$|[-_\s])",
-    re.IGNORECASE,
-)
-INSIDE_CONTENT = re.compile(
-    r"(?:^|[-_\s])(?:nav|navbar|breadcrumbs?|cookies?|consent|share|sharing|social|pagination)(?:$|[-_\s])", re.I
-)
+_LINK_LISTS = """
+nav navbar navigation menu main-menu top-menu breadcrumb breadcrumbs sidebar side-bar footer site-footer page-footer header
+site-header page-header masthead share sharing share-buttons social social-links related related-posts related-links ads
+advert advertisement promo pagination pager skip-link skiplink language-switch lang-switch
+"""
+LINK_LISTS = frozenset(_LINK_LISTS.split())
+LEAST_SHARE_OF_LINKS = 0.5
+NOTICE = re.compile(r"^(cookie|consent|gdpr|newsletter|subscribe)", re.IGNORECASE)
+NOTICE_WORDS = re.compile(r"\b(?:cookies?|consent|privacy|newsletter|subscribe)\b", re.IGNORECASE)
+LONGEST_NOTICE = 80
 LEAST_SHARE_OF_MAIN = 0.3
 """A <main> with less of the page's text than this is not trusted to be the content."""
 LEAST_KEPT = 0.2
-"""When removal leaves less of the text than this, the page marks its content oddly and nothing but scripts is removed."""
-
-
-def remove_never_text(page: LexborHTMLParser) -> None:
-    """Remove what a browser does not show as text."""
-    for node in page.css(NEVER_TEXT):
-        if node.parent is not None:
-            node.decompose()
-    for node in page.css("[hidden], [aria-hidden=true]"):
-        if node.parent is not None and node.tag not in ("html", "body", "main"):
-            node.decompose()
+"""When removal leaves less of the text than this, the page marks its content oddly and nothing is removed."""
 
 
 def content_of(page: LexborHTMLParser) -> LexborNode | None:
@@ -44,44 +33,66 @@ def content_of(page: LexborHTMLParser) -> LexborNode | None:
     body = page.body
     if body is None:
         return None
-    whole = len(body.text(separator=" ").split())
+    whole = _count(body)
     main = _main_node(page, whole)
     root = main if main is not None else body
     doomed = [node for node in root.css("*") if node.mem_id != root.mem_id and _is_boilerplate(node, in_main=main is not None)]
     lost = {node.mem_id for node in doomed}
-    removed = sum(len(node.text(separator=" ").split()) for node in doomed if not _has_ancestor(node, lost))
-    within = len(root.text(separator=" ").split())
-    if within - removed < LEAST_KEPT * whole:
+    outermost = [node for node in doomed if not _has_ancestor(node, lost)]
+    if _count(root) - sum(map(_count, outermost)) < LEAST_KEPT * whole:
         return body
-    for node in doomed:
-        if not _has_ancestor(node, lost) and node.parent is not None:
+    for node in outermost:
+        if node.parent is not None:
             node.remove(recursive=True)
     return root
+
+
+def _count(node: LexborNode) -> int:
+    return len(node.text(separator=" ").split())
 
 
 def _main_node(page: LexborHTMLParser, words: int) -> LexborNode | None:
     for selector in ("main", "[role=main]", "article"):
         found = page.css(selector)
-        if len(found) == 1 and len(found[0].text(separator=" ").split()) >= LEAST_SHARE_OF_MAIN * words:
+        if len(found) == 1 and _count(found[0]) >= LEAST_SHARE_OF_MAIN * words:
             return found[0]
     return None
 
 
 def _is_boilerplate(node: LexborNode, *, in_main: bool) -> bool:
-    if node.tag == "nav" or (node.tag == "footer" and not in_main):
-        return True
     attributes = node.attributes
-    role = attributes.get("role") or ""
-    if role in ROLES:
+    if node.tag == "nav" or (attributes.get("role") or "") in ROLES:
         return True
+    if node.tag in ("footer", "aside") and not in_main:
+        return not _is_within_part(node)
     if node.tag == "header" and not in_main:
-        return node.css_first("h1") is None
-    if node.tag == "aside" and not in_main:
-        return True
+        return not _is_within_part(node) and node.css_first("h1, h2") is None
     if node.tag in ("html", "body", "main", "article", "table", "tr", "td", "th", "h1", "h2", "h3", "h4"):
         return False
-    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
-    return bool((INSIDE_CONTENT if in_main else MARKED).search(names)) if names != " " else False
+    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".lower().split()
+    if any(name in LINK_LISTS for name in names):
+        return _is_links(node)
+    return any(NOTICE.match(name) for name in names) and _is_notice(node)
+
+
+def _is_within_part(node: LexborNode) -> bool:
+    """Whether a header or footer belongs to a part of the content and not to the page."""
+    parent = node.parent
+    while parent is not None:
+        if parent.tag in ("article", "section", "blockquote", "figure", "td", "li"):
+            return True
+        parent = parent.parent
+    return False
+
+
+def _is_links(node: LexborNode) -> bool:
+    linked = sum(_count(link) for link in node.css("a"))
+    return linked >= LEAST_SHARE_OF_LINKS * _count(node)
+
+
+def _is_notice(node: LexborNode) -> bool:
+    text = node.text(separator=" ")
+    return len(text.split()) <= LONGEST_NOTICE and NOTICE_WORDS.search(text) is not None
 
 
 def _has_ancestor(node: LexborNode, ids: set[int]) -> bool:

@@ -23,7 +23,7 @@ def read_jsonl(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     Raises:
         UnreadableDocument: a line is not valid JSON or no object; the lines are named by their numbers.
     """
-    builder = DocumentBuilder()
+    builder = DocumentBuilder(limits.max_characters)
     problems: list[str] = []
     for number, line in enumerate(decode_bytes(data).split("\n"), start=1):
         if not line.strip():

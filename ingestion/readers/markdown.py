@@ -4,45 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html import escape
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, reference
 from markdown_it.token import Token
 
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
+from doyen.ingestion.raised import END, LOWERED, RAISED, resolve_marks
+from doyen.ingestion.readers.html import BLOCKS, add_fragment
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.tables import add_table
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^>]*>", re.DOTALL)
+TAG_NAME = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)
+MARKS = {"<sup>": RAISED, "</sup>": END, "<sub>": LOWERED, "</sub>": END}
 BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 def read_markdown(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     """Parse a Markdown file."""
     text = repair_text(decode_bytes(data))
-    builder = DocumentBuilder()
+    builder = DocumentBuilder(limits.max_characters)
     title = ""
     if front := FRONT_MATTER.match(text):
         builder.add("paragraph", tidy_lines(front.group(1)))
         text = text[front.end() :]
         if named := re.search(r"^title:\s*(.+)$", front.group(1), re.MULTILINE):
             title = named.group(1).strip(" \"'")
-    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
-    first_heading = _Writer(builder).write(tokens)
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    parser.block.ruler.at("reference", _reference)
+    tokens = parser.parse(text)
+    first_heading = _Writer(builder, limits).write(tokens)
     return builder.build(title or first_heading, "text/markdown")
+
+
+def _reference(state: StateBlock, line: int, last: int, silent: bool) -> bool:
+    """Read a link definition; one that begins with a caret is a footnote, whose text stays."""
+    start = state.bMarks[line] + state.tShift[line]
+    return not state.src.startswith("[^", start) and reference(state, line, last, silent)
 
 
 class _Writer:
     """Walks the tokens once; they come flat, with opening and closing tokens around what is nested."""
 
-    def __init__(self, builder: DocumentBuilder) -> None:
-        self.builder = builder
+    def __init__(self, builder: DocumentBuilder, limits: Limits) -> None:
+        self.builder, self.limits = builder, limits
         self.lists: list[int | None] = []
         """Open lists: the next number, or None for bullets."""
         self.mark = ""
         """The mark of a list item whose first paragraph has not come yet."""
+        self.html: list[str] = []
+        """An HTML table that has not ended: empty lines part it into several tokens."""
+        self.open_tables = 0
 
     def write(self, tokens: Sequence[Token]) -> str:
         """Add all blocks; return the text of the first heading."""
@@ -69,7 +85,9 @@ class _Writer:
                 kind = ""
             elif token.type == "inline":
                 text = _plain(token)
-                if kind == "table":
+                if self.html:
+                    self._add_html(escape(text))
+                elif kind == "table":
                     rows[-1].append(text)
                 elif kind == "heading":
                     title = title or text
@@ -79,8 +97,21 @@ class _Writer:
             elif token.type in ("fence", "code_block"):
                 self.builder.add("code", token.content.strip("\n"))
             elif token.type == "html_block":
-                self._add_text(tidy_lines(TAG.sub("", BREAK.sub("\n", token.content))))
+                self._add_html(token.content)
+        self._end_html()
         return title
+
+    def _add_html(self, html: str) -> None:
+        tags = html.lower()
+        self.html.append(html)
+        self.open_tables += tags.count("<table") - tags.count("</table")
+        if self.open_tables <= 0:
+            self._end_html()
+
+    def _end_html(self) -> None:
+        if self.html:
+            add_fragment(self.builder, "\n".join(self.html), self.limits)
+        self.html, self.open_tables = [], 0
 
     def _open_list(self, token: Token) -> None:
         if not self.lists:
@@ -111,4 +142,9 @@ def _plain(inline: Token) -> str:
             parts.append(" ")
         elif token.type == "hardbreak" or (token.type == "html_inline" and BREAK.match(token.content)):
             parts.append("\n")
-    return "\n".join(single_spaced(line) for line in "".join(parts).split("\n"))
+        elif token.type == "html_inline":
+            # A tag such as </td> parts words; one such as </b> does not.
+            named = TAG_NAME.match(token.content)
+            apart = named is not None and named.group(1).lower() in BLOCKS
+            parts.append(MARKS.get(token.content.lower(), " " if apart else ""))
+    return "\n".join(single_spaced(line) for line in resolve_marks("".join(parts)).split("\n"))

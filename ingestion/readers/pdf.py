@@ -44,7 +44,7 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     if not any(page.lines for page in pages):
         raise UnreadableDocument("the PDF holds no text, it may be a scan: run text recognition (OCR) on it first")
     once, pages = drop_margins(pages)
-    builder = DocumentBuilder()
+    builder = DocumentBuilder(limits.max_characters)
     writer = _Writer(builder, pages)
     for number, page in enumerate(pages):
         builder.start_page()

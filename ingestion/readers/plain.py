@@ -19,7 +19,7 @@ BARE_TITLE_WORDS = 12
 def read_plain(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     """Parse a text file."""
     text = tidy_lines(repair_text(decode_bytes(data)))
-    builder = DocumentBuilder()
+    builder = DocumentBuilder(limits.max_characters)
     paragraphs = text.split("\n\n")
     for position, paragraph in enumerate(paragraphs):
         follows = position + 1 < len(paragraphs)

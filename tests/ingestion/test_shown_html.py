@@ -1,0 +1,130 @@
+"""HTML and Markdown: what the browser shows, once, words apart, with its headings."""
+
+from pathlib import Path
+
+import pytest
+
+from doyen.ingestion.readers import read_document
+from doyen.ingestion.readers.limits import Limits
+
+CASES = Path(__file__).parent / "cases"
+LIMITS = Limits(10_000_000, 40_000_000, 100)
+
+
+def html(body: str, head: str = "") -> str:
+    return read_document(f"<html><head>{head}</head><body>{body}</body></html>".encode(), "a.html", LIMITS).text
+
+
+def markdown(text: str) -> str:
+    return read_document(text.encode(), "a.md", LIMITS).text
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("html_sup.html", ["The assurance level is 10^6 units; the dose limit is 25^1 mg; area 4 m²."]),
+        ("html_pre_br.html", ["set pressure 10", "set flow 20", "save"]),
+        ("html_nested_table.html", ["Kit: SK-7 | Contents: Gasket 2; O-ring 6"]),
+        ("faq_accordion.html", ["How often is the sensor calibrated?", "Every 26 weeks.", "Who replaces the filter?"]),
+        ("html_warning_footer.html", ["DANGER: lock out power before opening the guard.", "Hydraulic pressure 210 bar"]),
+        ("md_html_table.md", ["Part: AB-1200/3 | Torque: 12 Nm", "Part: AB-1200/4 | Torque: 15 Nm"]),
+    ],
+)
+def test_cases(name, lines):
+    text = read_document((CASES / name).read_bytes(), name, LIMITS).text
+    assert [text.split("\n").count(line) for line in lines] == [1] * len(lines)
+    assert text.count("Gasket") <= 1
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p hidden>secret</p>",
+        "<p style='color:red; display: none'>secret</p>",
+        "<p style='visibility:hidden'>secret</p>",
+        "<p class=draft>secret</p>",
+        "<template><p>secret</p></template>",
+        "<noscript>secret</noscript>",
+        "<dialog>secret</dialog>",
+        "<input type=hidden value=secret>",
+        "<input type=password value=secret>",
+        "<!-- secret -->",
+    ],
+)
+def test_hidden_elements_are_not_read(hidden):
+    style = "<style>/* a */ @media print { p { display: none } } .draft, .old { display:none } p { color: red }</style>"
+    assert html(f"<h1>T</h1>{hidden}<p aria-hidden='true'>Shown.</p>", style) == "T\n\nShown."
+
+
+def test_what_a_control_folds_out_is_read():
+    style = "<style>.panel { display: none }</style>"
+    text = html(
+        "<button aria-expanded=false aria-controls=a>Who replaces it?</button><div id=a hidden>The technician.</div>"
+        "<button class=accordion>How often is it done?</button><div class=panel>Each year.</div>"
+        "<details><summary>Where?</summary>On site.</details><button>Print</button>",
+        style,
+    )
+    assert text.split("\n\n") == [
+        "Who replaces it?",
+        "The technician.",
+        "How often is it done?",
+        "Each year.",
+        "Where?",
+        "On site.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["banner", "footer", "sidebar", "menu", "related", "promo", "cookie-filter", "ads", "header"])
+def test_a_class_name_alone_drops_nothing(name):
+    text = html(f"<h1>Press</h1><div class='{name}'>Lock out power at 210 bar.</div><p>Close the guard and run it.</p>")
+    assert "Lock out power at 210 bar." in text
+
+
+def test_lists_of_links_and_notices_go():
+    text = html(
+        "<div class='menu'><a href=/>Home</a> <a href=/a>About us</a></div>"
+        "<div id='cookie-consent'>We use cookies. <button>OK</button></div>"
+        "<p>Close the guard before the press is run.</p><section>Kept.<footer>Rev 7</footer></section>"
+        "<div class='site-footer'><a href=/i>Imprint</a></div><footer>ACME</footer>"
+    )
+    assert text == "Close the guard before the press is run.\n\nKept.\n\nRev 7"
+
+
+def test_fields_pictures_and_drawings_show_their_text():
+    text = html(
+        "<p>Serial: <input value='KX-817'> <label><input type=checkbox checked> tight</label> <input type=radio> no"
+        "<p><select><option>failed<option selected>passed</select> <textarea>by hand</textarea></p>"
+        "<p><img src=a.png alt='Wiring of terminal 4'><svg><title>x</title><text>L1</text></svg></p>"
+        "<form><button>Send now please</button></form>"
+    )
+    assert text == "Serial: KX-817 ☒ tight ☐ no\n\npassed by hand\n\nWiring of terminal 4 L1"
+
+
+def test_cells_that_span_columns_and_rows():
+    text = html(
+        "<table><thead><tr><th rowspan=2>Model<th colspan=2>Limit<tr><th>2022<th>2023</thead>"
+        "<tfoot><tr><td>all<td colspan=2>same</tfoot>"
+        "<tr><td rowspan=2>P-1<td>5<td>6<tr><td>7<td>8</table>"
+    )
+    assert text.split("\n") == [
+        "Model: P-1 | Limit 2022: 5 | Limit 2023: 6",
+        "Model: P-1 | Limit 2022: 7 | Limit 2023: 8",
+        "Model: all | Limit 2022, Limit 2023: same",
+    ]
+
+
+def test_raised_text_by_style_and_in_equations():
+    text = html(
+        "<p>10<span style='vertical-align: super'>-3</span>, 5<sup>th</sup>, CO<sub>2</sub>, 25<sup>o</sup>C, 10<sup>6</sup>8, "
+        "known<sup><a href=#f>[3]</a></sup> <math><msup><mi>x</mi><mn>2</mn></msup></math></p>"
+    )
+    assert text == "10^-3, 5th, CO2, 25°C, 10^6 8, known[3] x²"
+
+
+def test_markdown_with_html_and_footnotes():
+    text = markdown(
+        "25[^1] mg, 10<sup>6</sup>\n\n[^1]: Cold.\n\n"
+        "<table>\n<tr><th>A</th><th>B</th></tr>\n\n<tr><td>x</td><td>y</td></tr>\n\n</table>\n\n"
+        "<div hidden>secret</div>\n\n<details><summary>How?</summary>\n\nSo *it* is.\n\n</details>\n\n```\na<b>  c\n```\n"
+    )
+    assert text == "25[^1] mg, 10^6\n\n[^1]: Cold.\n\nA: x | B: y\n\nHow?\n\nSo it is.\n\na<b>  c"
