@@ -7,9 +7,9 @@ that either can stand in for the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from doyen.ingestion.annotation.descriptions import TaskDescription
 from doyen.ingestion.annotation.offsets import find_quotes
@@ -31,6 +31,26 @@ class LabelError(InputError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))
+
+
+ReadLabel = TypeVar("ReadLabel")
+
+
+def whole(label: ReadLabel | None, problems: list[str]) -> ReadLabel:
+    """Return a label that was read without any problem. Raises LabelError."""
+    if problems or label is None:
+        raise LabelError(problems)
+    return label
+
+
+def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:
+    """Return a sentence for each part of a label that is left out, or for each reason why the whole label is.
+
+    Args:
+        kept: whether the rest of the label counts.
+    """
+    what = "left out of the label" if kept else "label"
+    return [f"task {uid}, {what} of {annotator or 'unknown'}: {problem}" for problem in problems]
 
 
 @dataclass(frozen=True)
@@ -193,6 +213,9 @@ class TaskType(Protocol):
 
     def read(self, result: Result, data: dict[str, Any]) -> Label:
         """Return the label that a result means. Raises LabelError with everything that is wrong."""
+
+    def salvage(self, result: Result, data: dict[str, Any]) -> tuple[Label | None, list[str]]:
+        """Read a result: what is sound of it (None: nothing that makes a label), and a sentence for each part that is not."""
 
     def write(self, label: Label, data: dict[str, Any]) -> Result:
         """Return the label as Label Studio regions, each with an id; ``read`` is its inverse.

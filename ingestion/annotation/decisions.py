@@ -70,8 +70,9 @@ def decide(
 
 
 def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
-    """Whether an answer decides: it is a valid label, by the expert who was asked."""
-    return not_asked(task, answer.annotator) is None and not task_type.problems(label_part(answer.result), task.data)
+    """Whether an answer decides: something of it is sound, and it is by the expert who was asked."""
+    label, _ = task_type.salvage(label_part(answer.result), task.data)
+    return not_asked(task, answer.annotator) is None and label is not None
 
 
 def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:

@@ -19,6 +19,9 @@ TYPE_NAMES: tuple[str, ...] = get_args(TypeName)
 NOTHING = "(none)"
 """What stands for "no label at all" in the instruction form, and so is no label's name."""
 
+SENTIMENT = ("negative", "neutral", "positive")
+"""The feelings from low to high."""
+
 _DEFAULTS = Path(__file__).with_name("types") / "defaults"
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _HOTKEY = re.compile(r"(?:(?:ctrl|alt|shift)\+)*\S")
@@ -121,6 +124,11 @@ class TaskDescription(BaseModel):
     def label_names(self) -> tuple[str, ...]:
         """The names of its labels, in order."""
         return tuple(label.name for label in self.labels)
+
+    @property
+    def scale(self) -> tuple[str, ...]:
+        """The labels from low to high where they have an order, as those of sentiment have; else empty."""
+        return SENTIMENT if self.type == "sentiment" and set(self.label_names) <= set(SENTIMENT) else ()
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Excerpt, LabelError, TaskType
+from doyen.ingestion.annotation.contracts import Excerpt, TaskType
 from doyen.ingestion.annotation.pair_import import ImportReport
 from doyen.ingestion.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
 from doyen.ingestion.annotation.records import Coreference, Entities, LabelledText, PromptResponse, regions_of
@@ -123,10 +123,10 @@ class _Batch:
 
     def _says_the_same(self, row: AnnotationRow, result: list[dict[str, Any]], data: dict[str, Any]) -> bool:
         """Return whether an annotation from where people label is the one that comes in: an export that comes back."""
-        try:
-            before = self._task_type.write(_without_ids(self._task_type.read(row.result, data)), data)
-        except LabelError:
+        known, _ = self._task_type.salvage(row.result, data)
+        if known is None:
             return False
+        before = self._task_type.write(_without_ids(known), data)
         return before == self._task_type.write(_without_ids(self._task_type.read(result, data)), data)
 
     def _tasks(self, batch: list[Incoming]) -> dict[str, AnnotationTaskRow]:

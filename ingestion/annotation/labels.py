@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import or_, select
 
-from doyen.ingestion.annotation.contracts import LabelError, Result, TaskType
+from doyen.ingestion.annotation.contracts import Result, TaskType, describe_problems
 from doyen.ingestion.annotation.decisions import CONSENSUS
 from doyen.ingestion.annotation.projects import IMPORTED, get_project, task_type_of
 from doyen.ingestion.annotation.records import Label, LabelledText, PromptResponse
@@ -149,15 +149,14 @@ class _StoredLabel:
 def _valid_labels(
     store: Store, project: str, task_type: TaskType, problems: list[str], *, decided: bool = True, gold: bool = False
 ) -> Iterator[tuple[_StoredLabel, Label]]:
-    """Yield the valid labels that count; of one annotator about one task (and prompt) the newest."""
+    """Yield what is sound of the labels that count; of one annotator about one task (and prompt) the newest."""
     stored_labels = _stored_labels(store, project, decided=decided, gold=gold)
     for _, of_task in groupby(stored_labels, key=lambda stored: stored.task.uid):
         newest: dict[tuple[str, str], tuple[_StoredLabel, Label]] = {}
         for stored in sorted(of_task, key=lambda stored: stored.age):
-            try:
-                label = task_type.read(stored.result, stored.task.data)
-            except LabelError as error:
-                problems += [f"task {stored.task.uid}, label of {stored.annotator or 'unknown'}: {p}" for p in error.problems]
+            label, wrong = task_type.salvage(stored.result, stored.task.data)
+            problems += describe_problems(stored.task.uid, stored.annotator, wrong, kept=label is not None)
+            if label is None:
                 continue
             prompt = label.prompt if isinstance(label, PromptResponse) else ""
             newest[stored.annotator or stored.identity, prompt] = stored, label

@@ -10,7 +10,7 @@ from typing import Any
 
 from lxml import etree
 
-from doyen.ingestion.annotation.contracts import Excerpt, LabelError, Proposal, Result
+from doyen.ingestion.annotation.contracts import Excerpt, Proposal, Result, whole
 from doyen.ingestion.annotation.descriptions import TaskDescription, default_description
 from doyen.ingestion.annotation.offsets import Span, find_quotes, locate_span
 from doyen.ingestion.annotation.question_rules import draft_question
@@ -19,6 +19,7 @@ from doyen.ingestion.annotation.types import screen
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.records import REFUSAL, Pair, Turn
+from doyen.platform.core.text import is_blank
 
 UNANSWERABLE = "not answerable from this passage"
 TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
@@ -45,17 +46,17 @@ class PromptResponseType:
         """Return the label that a result means. Raises LabelError."""
         return read_result(result, data["text"])
 
+    def salvage(self, result: Result, data: dict[str, Any]) -> tuple[PromptResponse | None, list[str]]:
+        """Return what is sound of a result, where that holds a question and an answer, and what is wrong with it."""
+        return salvage_result(result, data["text"])
+
     def write(self, label: Label, data: dict[str, Any]) -> Result:
         """Return the label as regions. Raises InputError for labels of another type."""
         return write_result(_own(label), data["uid"])
 
     def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
         """Return what is wrong with a result; empty when it is a valid label."""
-        try:
-            self.read(result, data)
-        except LabelError as error:
-            return error.problems
-        return []
+        return self.salvage(result, data)[1]
 
     def prediction(self, label: Label, score: float, data: dict[str, Any], version: str) -> dict[str, Any]:
         """Return a proposed label as a Label Studio prediction."""
@@ -166,10 +167,15 @@ def read_result(result: Result, passage: str) -> PromptResponse:
     Raises:
         LabelError: fields are missing, offsets lie outside the passage or contradict the marked text, …
     """
+    return whole(*salvage_result(result, passage))
+
+
+def salvage_result(result: Result, passage: str) -> tuple[PromptResponse | None, list[str]]:
+    """Read the regions of one annotation: what is sound of them (see ``_Reader.label``), and what is wrong."""
     reader = _Reader(passage)
     for region in result:
         reader.take(region)
-    return reader.label()
+    return reader.label(), reader.problems
 
 
 class _Reader:
@@ -179,6 +185,7 @@ class _Reader:
         self.passage = passage
         self.texts: dict[str, list[str]] = {field: [] for field in TEXT_FIELDS}
         self.evidence: list[Span] = []
+        self.unplaced = 0
         self.answerable = True
         self.rating: int | None = None
         self.overrides: dict[str, Any] | None = None
@@ -205,18 +212,18 @@ class _Reader:
         else:
             self.problems.append(f"there is no field {field!r} in this task type")
 
-    def label(self) -> PromptResponse:
-        """Return the label; raises LabelError with every problem."""
+    def label(self) -> PromptResponse | None:
+        """Return the label; None where question or answer is missing, or nothing is left of the proof that was marked."""
         prompt, response = (("\n".join(self.texts[field])) for field in ("prompt", "response"))
-        if not prompt.strip():
+        if is_blank(prompt):
             self.problems.append("the question is empty")
         if not self.answerable and response.strip() != REFUSAL:
             # The tick wins over a draft answer that the annotator left standing.
             response = REFUSAL
-        if not response.strip():
+        if is_blank(response):
             self.problems.append(f"the answer is empty, and {UNANSWERABLE!r} is not ticked")
-        if self.problems:
-            raise LabelError(self.problems)
+        if is_blank(prompt) or is_blank(response) or (self.unplaced and not self.evidence):
+            return None
         answerable = response.strip() != REFUSAL
         quotes = tuple(quote for quote in self.texts["quotes"] if quote)
         comment = "\n".join(self.texts["comment"])
@@ -225,12 +232,15 @@ class _Reader:
     def _take_evidence(self, value: dict[str, Any]) -> None:
         start, end, shown = value.get("start"), value.get("end"), value.get("text")
         if not isinstance(start, int) or not isinstance(end, int):
+            self.unplaced += 1
             self.problems.append(f"evidence has no whole-number offsets: {start!r} to {end!r}")
             return
         span = locate_span(self.passage, start, end, shown if isinstance(shown, str) else None)
         if span is not None:
             self.evidence.append(span)
-        elif not 0 <= start < end <= len(self.passage):
+            return
+        self.unplaced += 1
+        if not 0 <= start < end <= len(self.passage):
             self.problems.append(f"evidence {start} to {end} lies outside the passage of {len(self.passage)} characters")
         else:
             there = self.passage[start:end]

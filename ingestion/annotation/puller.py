@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Backend, RemoteAnnotation, RemoteTask, Result, TaskType
+from doyen.ingestion.annotation.contracts import (
+    Backend,
+    RemoteAnnotation,
+    RemoteTask,
+    Result,
+    TaskType,
+    describe_problems,
+)
 from doyen.ingestion.annotation.projects import IMPORTED, KEPT
 from doyen.ingestion.annotation.versions import store_version
 from doyen.platform.core.manifest import now
@@ -35,8 +42,8 @@ class PullReport:
         deleted_tasks: tasks of ours that are gone over there.
         foreign_tasks: tasks without our uid, left alone.
         decisions: what experts decided, where this is a review project.
-        problems: labels that came back but are not valid, or not the asked expert's, each in a sentence; they stay out
-            of datasets.
+        problems: parts of labels that are not valid, and labels of which nothing is, or that are not the asked expert's,
+            each in a sentence; they stay out of datasets, while the rest of a label counts.
     """
 
     project: str
@@ -142,10 +149,11 @@ class Puller:
         self.report.added += outcome == "added"
         self.report.updated += outcome == "updated"
         if outcome != "unchanged":
-            problems = self._task_type.problems(label_part(remote.result), task.data)
+            label, problems = self._task_type.salvage(label_part(remote.result), task.data)
+            self.report.problems += describe_problems(task.uid, remote.annotator, problems, kept=label is not None)
             if asked := not_asked(task, remote.annotator):
-                problems.append(f"it decides nothing, because {asked} was asked: change that with `adjudicate --expert`")
-            self.report.problems += [f"task {task.uid}, label of {remote.annotator}: {problem}" for problem in problems]
+                why = f"it decides nothing, because {asked} was asked: change that with `adjudicate --expert`"
+                self.report.problems += describe_problems(task.uid, remote.annotator, [why], kept=False)
 
     def _drop(self, rows: Iterable[AnnotationRow]) -> None:
         """Mark labels that are gone over there as not current; imported labels never lived there."""

@@ -64,8 +64,9 @@ def find_disputes(store: Store, project: str, *, threshold: float | None = None,
         NotFoundError: there is no such project.
         InputError: threshold or share is not between 0 and 1.
     """
+    several = task_type_of(get_project(store, project)).description.multiple
     labels, trusted = _open_labels(store, project)
-    return disputed(labels, threshold=threshold, share=share, reliability=trusted)
+    return disputed(labels, threshold=threshold, share=share, reliability=trusted, multiple=several)
 
 
 def send_to_review(
@@ -132,11 +133,13 @@ def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] 
         InputError: threshold is not between 0 and 1.
     """
     task_type = task_type_of(get_project(store, project))
+    several = task_type.description.multiple
     labels, trusted = _open_labels(store, project)
-    left_out = {dispute.item_id for dispute in (*disputes, *disputed(labels, threshold=threshold, reliability=trusted))}
+    undecided = disputed(labels, threshold=threshold, reliability=trusted, multiple=several)
+    left_out = {dispute.item_id for dispute in (*disputes, *undecided)}
     settled = {
         uid: agreed
-        for uid, agreed in consensus(labels, reliability=trusted).items()
+        for uid, agreed in consensus(labels, reliability=trusted, multiple=several).items()
         if uid not in left_out and len(agreed.annotators) > 1 and agreed.confidence > UNSURE
     }
     made = 0

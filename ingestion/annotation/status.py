@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.projects import get_project
+from doyen.ingestion.annotation.projects import get_project, task_type_of
+from doyen.ingestion.annotation.puller import label_part
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 
+READ_BATCH = 500
 AGES = ((1, "under a day"), (7, "1 to 7 days"), (30, "7 to 30 days"))
 OLDEST = "over 30 days"
 
@@ -31,6 +34,9 @@ class ProjectStatus:
         stale: number of tasks by what became of their text: changed or deleted.
         gold: tasks with a known answer.
         decisions: number of current decisions by method: expert or consensus.
+        incomplete: current labels that count without some parts, which are not valid.
+        parts_left_out: how many such parts there are.
+        invalid: current labels of which nothing is valid; they count for nothing.
     """
 
     name: str
@@ -44,6 +50,9 @@ class ProjectStatus:
     stale: dict[str, int] = field(default_factory=dict)
     gold: int = 0
     decisions: dict[str, int] = field(default_factory=dict)
+    incomplete: int = 0
+    parts_left_out: int = 0
+    invalid: int = 0
 
 
 def project_status(store: Store, name: str) -> ProjectStatus:
@@ -78,7 +87,26 @@ def project_status(store: Store, name: str) -> ProjectStatus:
             stale=count_by(AnnotationTaskRow.stale, AnnotationTaskRow.stale.is_not(None)),
             gold=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.gold.is_not(None)).values()),
             decisions=count_by(DecisionRow.method, DecisionRow.current, table=DecisionRow),
+            **_soundness(session, project),
         )
+
+
+def _soundness(session: Session, project: AnnotationProjectRow) -> dict[str, int]:
+    """Count what of the current labels does not count."""
+    task_type = task_type_of(project)
+    found: Counter[str] = Counter()
+    query = (
+        select(AnnotationTaskRow.data, AnnotationRow.result)
+        .join(AnnotationRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
+        .where(AnnotationTaskRow.project == project.name, AnnotationRow.current)
+        .execution_options(yield_per=READ_BATCH)
+    )
+    for data, result in session.execute(query):
+        label, problems = task_type.salvage(label_part(result), data)
+        found["invalid"] += label is None
+        found["incomplete"] += label is not None and bool(problems)
+        found["parts_left_out"] += len(problems) if label is not None else 0
+    return dict(found)
 
 
 def _ages(moments: Iterable[str]) -> dict[str, int]:

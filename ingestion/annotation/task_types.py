@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic
 
-from doyen.ingestion.annotation.contracts import Excerpt, LabelError, Proposal, Result, TaskType
+from doyen.ingestion.annotation.contracts import Excerpt, Proposal, Result, TaskType, whole
 from doyen.ingestion.annotation.descriptions import TaskDescription, default_description, parse_description
 from doyen.ingestion.annotation.prompt_response import PromptResponseType
 from doyen.ingestion.annotation.records import Label
@@ -42,6 +42,10 @@ class LabellingType(Generic[L]):
 
     def read(self, result: Result, data: dict[str, Any]) -> Label:
         """Return the label that a result means. Raises LabelError."""
+        return whole(*self.salvage(result, data))
+
+    def salvage(self, result: Result, data: dict[str, Any]) -> tuple[Label | None, list[str]]:
+        """Return what is sound of a result, and what is wrong with it."""
         return self._kind.read(result, data["text"], self._description)
 
     def write(self, label: Label, data: dict[str, Any]) -> Result:
@@ -50,11 +54,7 @@ class LabellingType(Generic[L]):
 
     def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
         """Return what is wrong with a result; empty when it is a valid label."""
-        try:
-            self.read(result, data)
-        except LabelError as error:
-            return error.problems
-        return []
+        return self.salvage(result, data)[1]
 
     def prediction(self, label: Label, score: float, data: dict[str, Any], version: str) -> dict[str, Any]:
         """Return a proposed label as a Label Studio prediction."""

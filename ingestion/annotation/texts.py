@@ -16,7 +16,9 @@ from doyen.ingestion.annotation.projects import get_annotation_project, task_typ
 from doyen.ingestion.annotation.tasks import add_task
 from doyen.platform.core.errors import InputError, RecordError
 from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.records import identifier
 from doyen.platform.core.store import Store
+from doyen.platform.core.text import is_blank
 
 TEXT, ID = "text", "id"
 SHOWN_PROBLEMS = 10
@@ -53,8 +55,9 @@ def read_texts(path: Path) -> list[PlainText]:
     try:
         for number, row in readers[path.suffix.lower()](path):
             text = row.get(TEXT) if isinstance(row, dict) else row
-            if isinstance(row, dict) and isinstance(text, str) and text.strip():
-                found.append(PlainText(text, str(row.get(ID) or number), path.name))
+            if isinstance(row, dict) and isinstance(text, str) and not is_blank(text):
+                given = row.get(ID)
+                found.append(PlainText(text, str(number if given in (None, "") else identifier(given)), path.name))
             else:
                 problems.append(f"line {number}: {_reason(row)}")
     except OSError as error:

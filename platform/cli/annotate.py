@@ -135,5 +135,10 @@ def status(
             f"labels: {_counts(found.annotators)} ({found.versions} versions)",
             f"gold items: {found.gold}; decisions: {_counts(found.decisions)}",
         ]
+        if found.incomplete or found.invalid:
+            lines.append(
+                f"not valid: {found.parts_left_out} parts of {found.incomplete} labels, which count without them, and "
+                f"{found.invalid} whole labels; `doyen annotate export` names them"
+            )
         used_by = [asdict(use) for use in stale.used_by]
         session.emit({**asdict(found), "stale_used_by": used_by}, "\n".join([*lines, *stale.describe()]))

@@ -33,15 +33,18 @@ def agreement(
     from doyen.ingestion.annotation.agreement.table import as_text
     from doyen.ingestion.annotation.gold import gold_labels
     from doyen.ingestion.annotation.labels import labelled_texts
+    from doyen.ingestion.annotation.projects import task_type_of
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         problems: list[str] = []
+        task = task_type_of(get_project(session.store, project)).description
         report = agreement_report(
             labelled_texts(session.store, project, decided=False, gold=True, problems=problems),
-            get_project(session.store, project).task_type,
+            task.type,
             gold=gold_labels(session.store, project),
             period="month" if period is Period.month else "week",
-            order=[label.strip() for label in order.split(",")] if order else None,
+            multiple=task.multiple,
+            order=[label.strip() for label in order.split(",")] if order else task.scale,
         )
         value = {"project": project, **report.as_json(), "problems": problems}
         session.emit(value, "\n".join([as_text(report), *problems]))

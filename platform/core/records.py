@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from doyen.platform.core.conversations import pair_of_conversation
 from doyen.platform.core.errors import InputError, RecordError
+from doyen.platform.core.text import is_blank
 
 REFUSAL = "The documents do not say."
 """What the assistant answers when the documents hold no answer, and what unanswerable training pairs teach."""
@@ -16,20 +18,50 @@ REFUSAL = "The documents do not say."
 TEXT_MARK = "\n\nText:\n"
 """In the prompt of a labelling task, what stands between the instruction, which all its pairs share, and the text."""
 
+
+def identifier(value: Any) -> Any:
+    """Return a number that stands for a name as text, 7.0 like 7; anything else as it is."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(int(value)) if value == value // 1 else str(value)
+    return value
+
+
+def without_nulls(data: Any) -> Any:
+    """Return an object without the keys whose value is null: null means absent."""
+    return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+def _filled(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("it is empty" if not text else "it holds nothing but blanks")
+    return text
+
+
 NonEmpty = Annotated[str, Field(min_length=1)]
+Filled = Annotated[str, AfterValidator(_filled)]
+Identifier = Annotated[Filled, BeforeValidator(identifier)]
 
 
-class Turn(BaseModel):
-    """One earlier message of a conversation."""
+class _Record(BaseModel):
+    """What all records have in common: no unknown key, and an explicit null means that the key is absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: Any) -> Any:
+        return without_nulls(data)
+
+
+class Turn(_Record):
+    """One earlier message of a conversation."""
 
     role: Literal["user", "assistant"]
     content: str
 
 
-class Pair(BaseModel):
-    """A labelled prompt/response pair (one line of ``pairs.jsonl``).
+class Pair(_Record):
+    """A labelled prompt/response pair (one line of ``pairs.jsonl``), or a conversation under ``messages`` or ``conversations``.
 
     Attributes:
         source: document that the response rests on, relative to the ingested root; None when unanswerable.
@@ -38,17 +70,20 @@ class Pair(BaseModel):
         history: earlier turns, oldest first, for a follow-up prompt.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: NonEmpty
-    prompt: NonEmpty
-    response: NonEmpty
+    id: Identifier
+    prompt: Filled
+    response: Filled
     source: str | None = None
     evidence: list[NonEmpty] = []
-    annotator: str | None = None
+    annotator: Annotated[str | None, BeforeValidator(identifier)] = None
     created_at: str | None = None
-    group: str | None = None
+    group: Annotated[str | None, BeforeValidator(identifier)] = None
     history: list[Turn] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_conversation(cls, data: Any) -> Any:
+        return pair_of_conversation(data)
 
     @property
     def answerable(self) -> bool:
@@ -56,18 +91,16 @@ class Pair(BaseModel):
         return self.response.strip() != REFUSAL
 
 
-class Question(BaseModel):
+class Question(_Record):
     """A frozen evaluation question (one line of ``questions.jsonl``).
 
     Attributes:
         answers: acceptable reference answers, the first being the preferred one; ``answer`` may stand for one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: NonEmpty
-    question: NonEmpty
-    answers: list[NonEmpty] = Field(min_length=1)
+    id: Identifier
+    question: Filled
+    answers: list[Filled] = Field(min_length=1)
     source: str | None = None
     evidence: list[NonEmpty] = []
     answerable: bool = True
@@ -77,13 +110,12 @@ class Question(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _answer_or_answers(cls, data: Any) -> Any:
+        data = without_nulls(data)
         if isinstance(data, dict) and "answer" in data:
             if "answers" in data:
                 raise ValueError("give 'answer' or 'answers', not both")
             data = {**data, "answers": [data["answer"]]}
             del data["answer"]
-        if isinstance(data, dict) and isinstance(data.get("id"), int):
-            data = {**data, "id": str(data["id"])}
         return data
 
 
@@ -110,10 +142,14 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         if not line.strip():
             continue
         try:
-            record = kind.model_validate(json.loads(line))
+            value = json.loads(line)
+            record = kind.model_validate(value)
         except (json.JSONDecodeError, ValidationError) as error:
             problems.append(f"line {number}: {_reason(error)}")
             continue
+        if record.id in seen and value.get("id") is None:
+            # The same conversation again: ids that a file leaves out follow from the content.
+            record = record.model_copy(update={"id": f"{record.id}-{number}"})
         if record.id in seen:
             problems.append(f"line {number}: id {record.id!r} was already used in line {seen[record.id]}")
         seen[record.id] = number

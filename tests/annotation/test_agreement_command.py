@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from doyen.ingestion.annotation import create_project, draft_tasks, pull, push
+from doyen.ingestion.annotation.descriptions import parse_description
 from doyen.ingestion.annotation.gold import seed_gold
 from doyen.ingestion.annotation.labels import labelled_texts
 from doyen.ingestion.annotation.records import Classes, LabelledText
@@ -57,6 +58,24 @@ def test_the_report_is_a_table_for_people(labelled: Workspace) -> None:
     assert shown.startswith("3 items, 3 of them labelled by two annotators or more (ada 3, ben 3).")
     for part in ("Overall", "agreement             0.667 [", "By label", "Against gold items", "Reliability"):
         assert part in shown
+
+
+def test_the_description_chooses_the_measure(workspace: Workspace, filled: Store) -> None:
+    """Texts may have several classes, as the gold item has; that nobody has given two yet changes nothing."""
+    described = parse_description({"type": "classification", "multiple": True, "labels": [{"name": n} for n in "abc"]}, "here")
+    create_project(workspace, filled, NAME, description=described)
+    seed_gold(filled, NAME, [LabelledText(text, text, Classes(("a", "b"))) for text in ("One.", "Two.")])
+    push(workspace, filled, NAME)
+    home = workspace.annotation_folder / NAME
+    tasks = [json.loads(line) for line in (home / "tasks.jsonl").read_text(encoding="utf-8").splitlines()]
+    with (home / "labels.jsonl").open("w", encoding="utf-8") as stream:
+        for task in tasks:
+            answers = [_annotation(f"{name}-{task['data']['uid']}", name, said) for name, said in (("ada", "a"), ("ben", "b"))]
+            stream.write(json.dumps({**task, "annotations": answers}) + "\n")
+    assert pull(workspace, filled, NAME).added == 4
+    found = json.loads(_run("--project", NAME, "--json", "--workspace", workspace.root).stdout)
+    assert found["primary"] == "alpha_masi"
+    assert [found["gold"][name]["jaccard"]["value"] for name in SAID] == [0.5, 0.5]
 
 
 def test_a_project_without_labels_says_so(workspace: Workspace, filled: Store) -> None:

@@ -255,11 +255,11 @@ def test_whatever_two_say_it_is_compared_decided_and_ranked(pair: tuple[Label, L
     assert -1e-9 <= found.agreement <= 1
     assert difference(first, first).apart == pytest.approx(0)
     labels = of_item(first, second)
-    agreed = consensus(labels)["i"]
+    agreed = consensus(labels, multiple=True)["i"]
     assert 0 <= agreed.confidence <= 1 + 1e-9
-    alike = consensus(of_item(first, first))["i"].label
+    alike = consensus(of_item(first, first), multiple=True)["i"].label
     assert difference(alike, first).apart == pytest.approx(0)
-    assert all(dispute.score > 0 and dispute.reason for dispute in disputed(labels, share=1.0))
+    assert all(dispute.score > 0 and dispute.reason for dispute in disputed(labels, share=1.0, multiple=True))
 
 
 @given(same_type_pairs, same_type_pairs)
@@ -267,11 +267,15 @@ def test_whatever_two_say_it_is_compared_decided_and_ranked(pair: tuple[Label, L
 def test_reports_do_not_depend_on_who_is_who(one: tuple[Label, Label], two: tuple[Label, Label]) -> None:
     pairs = [pair for pair in (one, two) if type(pair[0]) is type(one[0])]
     kind = next(name for name, label_type in LABEL_TYPES.items() if label_type is type(one[0]))
-    forth = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(*p, item=str(n))], kind)
-    back = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(*p[::-1], item=str(n))], kind)
+    forth = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(*p, item=str(n))], kind, multiple=True)
+    back = agreement_report(
+        [entry for n, p in enumerate(pairs) for entry in of_item(*p[::-1], item=str(n))], kind, multiple=True
+    )
     for name, found in forth.overall.items():
         assert found.value == pytest.approx(back.overall[name].value, nan_ok=True)
-    same = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(p[0], p[0], item=str(n))], kind)
+    same = agreement_report(
+        [entry for n, p in enumerate(pairs) for entry in of_item(p[0], p[0], item=str(n))], kind, multiple=True
+    )
     assert all(math.isnan(found.value) or found.value == pytest.approx(1) for found in same.overall.values())
 
 

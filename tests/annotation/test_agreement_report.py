@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from doyen.ingestion.annotation.agreement import agreement_report
+from doyen.ingestion.annotation.agreement import agreement_report, consensus
 from doyen.ingestion.annotation.offsets import Span
 from doyen.ingestion.annotation.records import (
     Classes,
@@ -96,12 +96,42 @@ def test_several_classes_a_text() -> None:
         *said("ann", Classes(("a", "b")), Classes(("c",)), Classes(())),
         *said("ben", Classes(("b",)), Classes(("c",)), Classes(())),
     ]
-    report = agreement_report(labels, "classification")
+    report = agreement_report(labels, "classification", multiple=True)
     assert report.primary == "alpha_masi"
+    with pytest.raises(InputError, match="item item-0 has the classes a, b"):
+        agreement_report(labels, "classification")
     assert report.overall["jaccard"].value == pytest.approx((1 / 2 + 1 + 1) / 3)
     assert report.overall["masi"].value == pytest.approx((1 / 2 * 2 / 3 + 1 + 1) / 3)
     assert report.labels["b"]["alpha"].value == 1
     assert report.labels["a"]["alpha"].value == pytest.approx(0), "chosen once of six times, never together"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_measure_follows_from_the_task_and_not_from_the_labels(several: bool) -> None:
+    """Nobody has chosen two classes yet, but people may; and the known answers hold two."""
+    labels = [*said("ann", *classes("aacc")), *said("ben", *classes("bbcc"))]
+    gold: dict[str, Label] = {f"item-{n}": Classes(("a", "b") if n < 2 else ("c",)) for n in range(4)}
+    report = agreement_report(labels, "classification", multiple=True, gold=gold)
+    assert report.primary == "alpha_masi"
+    for name in ("ann", "ben"):
+        assert report.gold[name]["jaccard"].value == pytest.approx((1 / 2 + 1 / 2 + 1 + 1) / 4), "half right on two of four"
+    assert report.gold["ann"]["alpha_masi"].value == pytest.approx(report.gold["ben"]["alpha_masi"].value)
+    more = [*labels, *said("cat", Classes(("a", "b")))] if several else labels
+    assert agreement_report(more, "classification", multiple=True).primary == "alpha_masi"
+    assert list(agreement_report(more, "classification", multiple=True).overall) == list(report.overall)
+    with pytest.raises(InputError, match="leave it out"):
+        agreement_report(labels, "classification", multiple=True, order="abc")
+
+
+def test_several_classes_are_decided_one_by_one_however_few_are_chosen() -> None:
+    labels = [
+        LabelledText("i", "t", Classes((name,)), annotator) for name, annotator in (("a", "ann"), ("b", "ben"), ("a", "cat"))
+    ]
+    assert consensus(labels, multiple=True)["i"].label == Classes(("a",))
+    split = [*labels[:2], LabelledText("i", "t", Classes(("a", "b")), "cat")]
+    assert consensus(split, multiple=True)["i"].label == Classes(("a", "b"))
+    with pytest.raises(InputError, match="classes a, b"):
+        consensus(split)
 
 
 def test_entities_exact_overlapping_and_by_label() -> None:

@@ -473,3 +473,84 @@ def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
         get_format("sagemaker", "entities", to_write=True)
     with pytest.raises(InputError, match="does not exist"):
         next(read_labels(tmp_path / "none", "doccano", "entities", Losses()))
+
+
+# One rule for the records of all formats
+
+
+def test_the_older_names_of_doccano_are_known(tmp_path: Path) -> None:
+    """1.3 to 1.5 called the text ``data``; 1.0 wrote an object for each label under ``annotations``."""
+    marked, _ = read(tmp_path, "doccano", "entities", {"id": 10, "data": "Peter works in Oslo.", "label": [[0, 5, "PER"]]})
+    assert marked == [LabelledText("10", "Peter works in Oslo.", Entities((Region("0", 0, 5, "PER"),)))]
+    old = [{"id": 3, "label": "PER", "start_offset": 0, "end_offset": 3, "user": 1}]
+    marked, _ = read(tmp_path, "doccano", "entities", {"id": 1, "text": TEXT, "annotations": old, "meta": {"page": 2}})
+    assert (marked[0].label, marked[0].meta) == (Entities((Region("3", 0, 3, "PER"),)), {"page": 2})
+    found, _ = read(tmp_path, "doccano", "classification", {"data": "Gut.", "labels": ["good"]})
+    assert found[0].label == Classes(("good",))
+    found, _ = read(tmp_path, "doccano", "prompt-response", {"data": "Why?", "annotations": [{"id": 1, "text": "So."}]})
+    assert found[0].label == PromptResponse("Why?", "So.", answerable=True)
+    found, _ = read(tmp_path, "doccano", "classification", {"text": "Gut.", "data": "kept", "label": ["good"]})
+    assert (found[0].text, found[0].meta) == ("Gut.", {"data": "kept"})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "row"),
+    [
+        (
+            "doccano",
+            "entities",
+            {"id": 7, "text": "Bob", "entities": [{"id": None, "start_offset": 0, "end_offset": 3, "label": "P"}]},
+        ),
+        ("doccano", "classification", {"id": 7, "text": "Bob", "labels": ["P"]}),
+        ("doccano", "prompt-response", {"id": 7, "text": "Bob?", "label": ["Yes."], "details": {"evidence": None}}),
+        ("spacy", "entities", {"id": 7, "text": "Bob", "spans": [{"id": None, "start": 0, "end": 3, "label": "P"}]}),
+        ("spacy", "classification", {"id": 7, "text": "Bob", "accept": ["P"]}),
+        ("huggingface", "prompt-response", {"id": 7, "instruction": "Bob?", "output": "Yes."}),
+        ("huggingface", "entities", {"id": 7, "tokens": ["Bob"], "ner_tags": ["B-P"]}),
+    ],
+)
+def test_null_means_absent_in_every_format(tmp_path: Path, name: str, kind: str, row: dict) -> None:
+    """The same record with every other known column at null reads the same; a number is an id like its digits."""
+    others = (
+        "item_id",
+        "label",
+        "labels",
+        "entities",
+        "cats",
+        "relations",
+        "passage",
+        "prompt",
+        "response",
+        "accept",
+        "answer",
+    )
+    nulls = dict.fromkeys((*others, "annotator", "_annotator_id", "created_at", "meta", "data", "spans", "details", "text"))
+    rows = [row, {**nulls, **row}, {**row, "id": "7"}, {**row, "id": 7.0, "annotator": None}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in rows), encoding="utf-8")
+    plain, with_nulls, as_text, as_float = read_labels(path, name, kind, Losses())
+    assert plain.item_id == "7"
+    assert (with_nulls.item_id, with_nulls.text, with_nulls.label) == ("7", plain.text, plain.label)
+    assert as_text == as_float == plain
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\u200b\n"])
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("doccano", {"text": "Why?", "label": ["{}"]}),
+        ("huggingface", {"prompt": "Why?", "response": "{}"}),
+        ("huggingface", {"prompt": "{}", "response": "So."}),
+    ],
+)
+def test_blank_answers_are_refused_like_empty_ones(tmp_path: Path, name: str, row: dict, blank: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row).replace("{}", json.dumps(blank)[1:-1]), encoding="utf-8")
+    with pytest.raises(RecordError, match="is empty"):
+        list(read_labels(path, name, "prompt-response", Losses()))
+
+
+def test_a_blank_cell_of_a_table_is_no_answer(tmp_path: Path) -> None:
+    found, losses = read(tmp_path, "csv", "prompt-response", "prompt,response", "Why?,So.", "When?,   ", "Who?,")
+    assert len(found) == 1
+    assert losses.records == {"it has no response": 2}

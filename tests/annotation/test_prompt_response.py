@@ -17,6 +17,7 @@ from doyen.ingestion.annotation.prompt_response import (
 )
 from doyen.ingestion.annotation.tasks import task_data
 from doyen.platform.core.records import REFUSAL, Pair, Turn
+from doyen.platform.core.text import is_blank
 
 KIND = PromptResponseType()
 
@@ -26,7 +27,7 @@ pieces = st.sampled_from(
 )
 passages = st.lists(pieces, min_size=1, max_size=30).map("".join)
 words = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-solid = words.filter(lambda text: bool(text.strip()))
+solid = words.filter(lambda text: not is_blank(text))
 
 
 def excerpt(text: str, source: str = "manual.md") -> Excerpt:

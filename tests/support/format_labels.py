@@ -19,6 +19,7 @@ from doyen.ingestion.annotation.records import (
     Tags,
 )
 from doyen.platform.core.records import REFUSAL
+from doyen.platform.core.text import is_blank
 
 WORD_PIECES = ["Bob", "ran", "Zoë", "Cafe\u0301", "😀", "👩\u200d🔬", "e\u0301\u0323", "नमस्ते", "http://a.example/b", "O", "_"]
 SIGN_PIECES = ['"', "'", "=1+1", "-", "@x", "|", "\\", "\\n", "#", ",", ";", "[", "]"]
@@ -29,7 +30,7 @@ NAMES = st.sampled_from(["PER", "place name", "1", "[x]", "=y", "été", "a,b", 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), TEXTS)
 KEYS = st.sampled_from(["source", "page", "meta", "text", "label", "split"])
 META = st.dictionaries(KEYS, SCALARS | st.lists(SCALARS, max_size=2))
-WORDS = TEXTS.filter(lambda text: bool(text.strip()))
+WORDS = TEXTS.filter(lambda text: not is_blank(text))
 
 
 @st.composite

@@ -12,6 +12,7 @@ from doyen.ingestion.annotation.offsets import Span
 from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
 from doyen.ingestion.annotation.task_types import get_task_type
 from doyen.platform.core.records import REFUSAL
+from doyen.platform.core.text import is_blank
 from support.format_labels import TEXTS
 
 NAMES = ["PART", "spare part, <new>", "été", "O", "1", "[x]", "a|b", 'so "called"', "A:"]
@@ -29,7 +30,7 @@ RAW: dict[str, dict[str, Any]] = {
 TASK_TYPES: dict[str, TaskType] = {
     name: get_task_type(raw["type"], parse_description(raw, name)) for name, raw in RAW.items()
 } | {name: get_task_type(name, default_description(name)) for name in ("prompt-response", "sentiment", "coreference", "pos")}
-SOLID = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
+SOLID = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(lambda text: not is_blank(text))
 
 
 @st.composite

@@ -36,6 +36,7 @@ def consensus(
     labels: Sequence[LabelledText],
     *,
     reliability: Mapping[str, float] | None = None,
+    multiple: bool = False,
     model: Model = "dawid-skene",
 ) -> dict[str, Consensus]:
     """Aggregate the labels of each item into one; labels of one type only.
@@ -47,21 +48,22 @@ def consensus(
     Args:
         labels: current labels; where an annotator has several of one item the newest counts.
         reliability: known reliability of annotators (0 to 1), for example from gold items; estimated where not given.
+        multiple: whether a text may have several classes, as the task's description says.
         model: dawid-skene or mace.
 
     Returns:
         item_id → consensus, for every item with at least one label, in the order of first appearance.
 
     Raises:
-        InputError: the labels are of different types.
+        InputError: the labels are of different types, or have several classes without ``multiple``.
     """
     items = gather(labels)
-    return conclude(items, judge(items, reliability, model=model))
+    return conclude(items, judge(items, reliability, multiple=multiple, model=model), multiple=multiple)
 
 
-def conclude(items: Sequence[Item], judgement: Judgement) -> dict[str, Consensus]:
+def conclude(items: Sequence[Item], judgement: Judgement, *, multiple: bool = False) -> dict[str, Consensus]:
     """Turn a judgement of the items into their consensus."""
-    taken_apart = anatomy_of(items)
+    taken_apart = anatomy_of(items, multiple=multiple)
     return {
         item.item_id: _closest(item, judgement) if taken_apart is None else _elected(item, taken_apart, judgement)
         for item in items

@@ -12,8 +12,8 @@ from statistics import fmean
 from doyen.ingestion.annotation.agreement.consensus import conclude
 from doyen.ingestion.annotation.agreement.differences import NOTHING, Difference, difference
 from doyen.ingestion.annotation.agreement.items import Item, gather
-from doyen.ingestion.annotation.agreement.reliability import Judgement, anatomy_of, judge
-from doyen.ingestion.annotation.records import LabelledText
+from doyen.ingestion.annotation.agreement.reliability import Judgement, judge
+from doyen.ingestion.annotation.records import LabelledText, PromptResponse
 from doyen.platform.core.errors import InputError
 
 DISPUTED_BELOW = 0.8
@@ -75,6 +75,7 @@ def disputed(
     threshold: float | None = None,
     share: float | None = None,
     reliability: Mapping[str, float] | None = None,
+    multiple: bool = False,
 ) -> list[Dispute]:
     """Rank what an expert should decide, worst first.
 
@@ -93,15 +94,17 @@ def disputed(
         share: take at most this share of all items, the worst; alone, it takes them however much they agree, as long as
             there is anything to settle.
         reliability: known reliability of annotators (0 to 1), for example from gold items; estimated where not given.
+        multiple: whether a text may have several classes, as the task's description says.
 
     Raises:
-        InputError: the labels are of different types, or threshold or share is not between 0 and 1.
+        InputError: the labels are of different types, a text has several classes without ``multiple``, or threshold or
+            share is not between 0 and 1.
     """
     for name, value in (("threshold", threshold), ("share", share)):
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"{name} is {value}: choose a number from 0 to 1")
     items = gather(labels)
-    cases = _cases(items, judge(items, reliability))
+    cases = _cases(items, judge(items, reliability, multiple=multiple), multiple)
     times = Counter(confusion for case in cases for found in case.differences for confusion in found.confusions)
     below = threshold if threshold is not None else _usual_threshold(items) if share is None else math.inf
     ranked = [
@@ -114,11 +117,11 @@ def disputed(
 
 
 def _usual_threshold(items: Sequence[Item]) -> float:
-    return TEXTS_DISPUTED_BELOW if items and anatomy_of(items) is None else DISPUTED_BELOW
+    return TEXTS_DISPUTED_BELOW if items and isinstance(items[0].labels[0].label, PromptResponse) else DISPUTED_BELOW
 
 
-def _cases(items: Sequence[Item], judgement: Judgement) -> list[_Case]:
-    agreed = conclude(items, judgement)
+def _cases(items: Sequence[Item], judgement: Judgement, multiple: bool) -> list[_Case]:
+    agreed = conclude(items, judgement, multiple=multiple)
     return [
         _Case(
             item,

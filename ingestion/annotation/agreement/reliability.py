@@ -15,6 +15,7 @@ from doyen.ingestion.annotation.agreement.items import Item, gather
 from doyen.ingestion.annotation.agreement.matching import token_f1
 from doyen.ingestion.annotation.agreement.votes import NO, Anatomy, Key, anatomy, votes_of
 from doyen.ingestion.annotation.records import Classes, Label, LabelledText, PromptResponse
+from doyen.platform.core.errors import InputError
 
 Task: TypeAlias = tuple[str, Key]
 """item_id and decision"""
@@ -65,7 +66,9 @@ class Judgement:
         return found.value if found else ASSUMED
 
 
-def reliability(labels: Iterable[LabelledText], *, model: Model = "dawid-skene") -> dict[str, Reliability]:
+def reliability(
+    labels: Iterable[LabelledText], *, multiple: bool = False, model: Model = "dawid-skene"
+) -> dict[str, Reliability]:
     """Estimate how far each annotator can be trusted, from how their labels fit together; of one type only.
 
     Dawid–Skene or MACE where three annotators or more share enough; two annotators get the square root of their
@@ -74,7 +77,7 @@ def reliability(labels: Iterable[LabelledText], *, model: Model = "dawid-skene")
     Raises:
         InputError: the labels are of different types.
     """
-    return judge(gather(labels), model=model).reliability
+    return judge(gather(labels), multiple=multiple, model=model).reliability
 
 
 def gold_reliability(labels: Iterable[LabelledText], gold: Mapping[str, Label]) -> dict[str, float]:
@@ -99,18 +102,25 @@ def gold_reliability(labels: Iterable[LabelledText], gold: Mapping[str, Label]) 
     }
 
 
-def judge(items: Sequence[Item], known: Mapping[str, float] | None = None, *, model: Model = "dawid-skene") -> Judgement:
+def judge(
+    items: Sequence[Item],
+    known: Mapping[str, float] | None = None,
+    *,
+    multiple: bool = False,
+    model: Model = "dawid-skene",
+) -> Judgement:
     """Weigh all labels against each other.
 
     Args:
         items: of one type.
         known: reliability that is known, for example from gold items. With it answers are weighed by reliability alone.
+        multiple: whether a text may have several classes, as the task's description says.
         model: the model of annotators, where there are enough of them.
 
     Raises:
-        InputError: the labels are of different types.
+        InputError: the labels are of different types, or have several classes without ``multiple``.
     """
-    taken_apart = anatomy_of(items)
+    taken_apart = anatomy_of(items, multiple=multiple)
     if taken_apart is None:
         return Judgement(_given(_similarity(items), known), "closest")
     votes: dict[Task, dict[str, str]] = {
@@ -136,17 +146,31 @@ def judge(items: Sequence[Item], known: Mapping[str, float] | None = None, *, mo
     return judgement
 
 
-def anatomy_of(items: Sequence[Item]) -> Anatomy | None:
+def anatomy_of(items: Sequence[Item], *, multiple: bool = False) -> Anatomy | None:
     """Return how the items' labels are taken apart; None for free text or no items.
 
     Raises:
-        InputError: the labels are of different types.
+        InputError: the labels are of different types, or have several classes without ``multiple``.
     """
     if not items:
         return None
     kind = type(items[0].labels[0].label)
-    labels = [label for item in items for label in item.of(kind)]
-    return anatomy(kind, multiple=any(len(label.labels) > 1 for label in labels if isinstance(label, Classes)))
+    for item in items:
+        item.of(kind)
+    if kind is Classes and not multiple:
+        require_single(items)
+    return anatomy(kind, multiple=multiple)
+
+
+def require_single(items: Sequence[Item]) -> None:
+    """Raise InputError where a text has several classes."""
+    for item in items:
+        for label in item.of(Classes):
+            if len(label.labels) > 1:
+                raise InputError(
+                    f"item {item.item_id} has the classes {', '.join(label.labels)}, but a text of this task has one: "
+                    "say that texts may have several (multiple)"
+                )
 
 
 def weigh(answers: Mapping[str, str], trust: Mapping[str, float], kinds: int) -> tuple[str, float]:

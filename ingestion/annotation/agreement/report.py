@@ -25,7 +25,8 @@ from doyen.ingestion.annotation.agreement.nominal import (
     set_label_figures,
     tag_units,
 )
-from doyen.ingestion.annotation.agreement.reliability import Reliability, gold_reliability, judge
+from doyen.ingestion.annotation.agreement.reliability import Reliability, gold_reliability, judge, require_single
+from doyen.ingestion.annotation.descriptions import SENTIMENT
 from doyen.ingestion.annotation.records import Classes, Label, LabelledText
 from doyen.platform.core.errors import InputError, NotFoundError
 
@@ -35,7 +36,6 @@ Period = Literal["week", "month"]
 GOLD = "\x00gold"
 """Stands for the known right answer among the annotators; no person's name begins with a NUL."""
 UNDATED = "undated"
-SENTIMENT = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True)
@@ -100,28 +100,34 @@ def agreement_report(
     *,
     gold: Mapping[str, Label] | None = None,
     period: Period = "week",
+    multiple: bool = False,
     order: Sequence[str] | None = None,
 ) -> AgreementReport:
     """Measure how far annotators agree.
+
+    The measures follow from the task alone (type, ``multiple``, ``order``) and never from the labels at hand: else the
+    figure that a threshold is set on would change with the first text that gets two classes.
 
     Args:
         labels: current labels of one project.
         type: the task type, which decides on the measures (see docs/agreement.md).
         gold: the right label by item_id, of gold items.
         period: length of the periods of ``periods``.
-        order: the classes from low to high, where they have an order; sentiment has one by default.
+        multiple: classification alone: whether a text may have several classes, or none.
+        order: the classes from low to high, empty where they have no order; sentiment has one by default.
 
     Raises:
         NotFoundError: there is no such task type.
-        InputError: a label is not of this type, or ``order`` lacks a class that is in use.
+        InputError: a label is not of this type, or has several classes without ``multiple``; ``order`` lacks a class that is
+            in use, or the task has no classes to be put in order.
     """
     label_type = _label_type(type)
     labels = list(labels)
     items = gather(labels)
     for item in items:
         item.of(label_type)
-    kind = _kind(type, items, order)
     measured = _against_gold(items, gold or {})
+    kind = _kind(type, [*items, *(item for own in measured.values() for item in own)], multiple, order)
     shared = [item for item in items if len(item.labels) > 1]
     return AgreementReport(
         type=type,
@@ -134,7 +140,7 @@ def agreement_report(
         pairs={pair: kind.overall(own) for pair, own in _by_pair(shared).items()},
         periods={name: kind.overall(own) for name, own in _by_period(shared, period).items()},
         gold={name: kind.overall(own) for name, own in measured.items()},
-        reliability=_reliability(items, gold_reliability(labels, gold or {}), measured),
+        reliability=_reliability(items, gold_reliability(labels, gold or {}), measured, multiple),
     )
 
 
@@ -144,7 +150,9 @@ def _label_type(type: str) -> Any:
     return LABEL_TYPES[type]
 
 
-def _kind(type: str, items: Sequence[Item], order: Sequence[str] | None) -> _Kind:
+def _kind(type: str, items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> _Kind:
+    if order and (multiple or _label_type(type) is not Classes):
+        raise InputError("only classes of which each text has one can have an order: leave it out")
     match type:
         case "entities":
             return _Kind("f1_exact", entity_figures, entity_label_figures)
@@ -158,8 +166,9 @@ def _kind(type: str, items: Sequence[Item], order: Sequence[str] | None) -> _Kin
             )
         case "prompt-response":
             return _Kind("token_f1", text_figures, lambda _: {})
-    if any(len(label.labels) > 1 for item in items for label in item.of(Classes)):
+    if multiple:
         return _Kind("alpha_masi", set_figures, set_label_figures)
+    require_single(items)
     levels = _levels(type, items, order)
     return _Kind(
         "alpha",
@@ -170,9 +179,10 @@ def _kind(type: str, items: Sequence[Item], order: Sequence[str] | None) -> _Kin
 
 def _levels(type: str, items: Sequence[Item], order: Sequence[str] | None) -> Sequence[str]:
     """Return the classes from low to high, or nothing where they have no order."""
+    order = (SENTIMENT if type == "sentiment" else ()) if order is None else order
+    if not order:
+        return ()
     used = {name for item in items for label in item.of(Classes) for name in label.labels}
-    if order is None:
-        return SENTIMENT if type == "sentiment" and used <= set(SENTIMENT) else ()
     if missing := sorted(used - set(order)):
         raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")
     return order
@@ -207,10 +217,10 @@ def _against_gold(items: Sequence[Item], gold: Mapping[str, Label]) -> dict[str,
 
 
 def _reliability(
-    items: Sequence[Item], known: Mapping[str, float], measured: Mapping[str, Sequence[Item]]
+    items: Sequence[Item], known: Mapping[str, float], measured: Mapping[str, Sequence[Item]], multiple: bool
 ) -> dict[str, Reliability]:
     """Estimate everybody's reliability; who labelled enough gold items has the one measured there."""
-    found = judge(items, known).reliability
+    found = judge(items, known, multiple=multiple).reliability
     return {name: Reliability(own.value, len(measured[name]), "gold") if name in known else own for name, own in found.items()}
 
 

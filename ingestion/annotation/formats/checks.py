@@ -20,6 +20,7 @@ from doyen.ingestion.annotation.records import (
     regions_of,
 )
 from doyen.platform.core.records import REFUSAL
+from doyen.platform.core.text import is_blank
 
 ANY_LABEL = (PromptResponse, Classes, Entities, Coreference, Tags)
 MAX_RATING = 5
@@ -47,7 +48,7 @@ def checked(labels: Iterable[LabelledText], *types: type) -> Iterator[LabelledTe
 
 def problems_of(item: LabelledText) -> list[str]:
     """Return everything that is wrong with a label; empty when it is valid."""
-    problems = [] if item.item_id else ["it has no id"]
+    problems = ["it has no id"] if is_blank(item.item_id) else []
     if not encodable(item.text):
         problems.append("the text holds half of a surrogate pair: it was cut in UTF-16 units")
     match item.label:
@@ -67,7 +68,7 @@ def region_problems(text: str, regions: Iterable[Region]) -> list[str]:
         if not 0 <= region.start < region.end <= len(text):
             where = f"{region.start} to {region.end}"
             problems.append(f"{region.label!r} at {where} lies outside the text of {len(text)} characters")
-        if not region.label:
+        if is_blank(region.label):
             problems.append(f"the stretch {region.start} to {region.end} has no label")
     return problems
 
@@ -100,16 +101,16 @@ def _relations_of(label: Label) -> tuple[Relation, ...]:
 
 
 def _class_problems(label: Classes) -> list[str]:
-    problems = ["a class has no name"] if not all(label.labels) else []
+    problems = ["a class has no name"] if any(map(is_blank, label.labels)) else []
     twice = [name for name, count in Counter(label.labels).items() if count > 1]
     return problems + [f"class {name!r} is given twice" for name in twice]
 
 
 def _prompt_problems(label: PromptResponse, passage: str) -> list[str]:
     problems = []
-    if not label.prompt.strip():
+    if is_blank(label.prompt):
         problems.append("the prompt is empty")
-    if not label.response.strip():
+    if is_blank(label.response):
         problems.append("the response is empty")
     if label.answerable != (label.response.strip() != REFUSAL):
         problems.append(f"answerable is {label.answerable}, which contradicts the response")

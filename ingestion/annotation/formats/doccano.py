@@ -1,9 +1,9 @@
 """Doccano's JSONL (1.8): classification, sequence labelling with relations, seq2seq and intent projects.
 
 Offsets count code points and ``end`` is exclusive. Whatever else stands on a line is the example's metadata, which Doccano
-keeps and exports again on the same level: our own fields travel there. Column names of other projects are known too:
-``label`` and the older ``labels``, ``entities``, ``cats``, ``annotations``. An empty list of classes means that nobody labelled
-the text, unless the line is an export of ours.
+keeps and exports again on the same level: our own fields travel there. Older versions call the text ``data`` (1.3 to 1.5) and
+its labels ``labels``, ``annotations`` or, in files, whatever a project's settings said; ``entities`` and ``cats`` belong to
+projects with relations or intents. An empty list of classes means that nobody labelled the text, unless the line is ours.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from doyen.ingestion.annotation.formats.contracts import CLASS_KINDS, KINDS, Los
 from doyen.ingestion.annotation.formats.fields import (
     DETAILS,
     details,
+    given,
     labelled,
     names,
     objects,
@@ -35,7 +36,8 @@ from doyen.platform.core.files import open_atomic
 
 UNLABELLED = "it has no label"
 COLUMNS = ("label", "labels", "entities", "cats", "annotations", "relations")
-TEXTUAL = ("cats", "label", "labels")
+TEXT = ("text", "data")
+TEXTUAL = ("cats", "label", "labels", "annotations")
 MARKED = ("entities", "label", "labels", "annotations")
 
 
@@ -106,37 +108,33 @@ def _without_relations(row: Row) -> Row:
 
 
 def _read_classes(row: Row, losses: Losses) -> Iterator[LabelledText]:
-    key = next((key for key in TEXTUAL if key in row), None)
-    if key is None:
-        raise LabelError([f"it has none of the columns {', '.join(TEXTUAL)}"])
+    key = _column(row, TEXTUAL)
     _drop_others(row, key, losses)
     classes = _texts(row, key)
     if not classes and "item_id" not in row:
         losses.skip(UNLABELLED)
         return
-    yield labelled(row, string(row, "text"), Classes(tuple(classes)), ("text", "Comments", *COLUMNS))
+    text = _column(row, TEXT)
+    yield labelled(row, string(row, text), Classes(tuple(classes)), (text, "Comments", *COLUMNS))
 
 
 def _read_answers(row: Row, losses: Losses) -> Iterator[LabelledText]:
     """Yield a label for each answer: several answers are several labels of one item."""
-    key = next((key for key in TEXTUAL if key in row), None)
-    if key is None:
-        raise LabelError([f"it has none of the columns {', '.join(TEXTUAL)}"])
+    key = _column(row, TEXTUAL)
     answers = _texts(row, key)
     if not answers:
         losses.skip(UNLABELLED)
-    passage = string(row, "passage") if "passage" in row else ""
+    passage = string(row, "passage") if given(row, ["passage"]) else ""
+    text = _column(row, TEXT)
     ours = isinstance(row.get(DETAILS), dict)
     more: Row = row[DETAILS] if ours else {}
     for answer in answers:
-        label = prompt_response(string(row, "text"), answer, passage, more)
-        yield labelled(row, passage, label, ("text", "passage", "Comments", *COLUMNS, *([DETAILS] if ours else [])))
+        label = prompt_response(string(row, text), answer, passage, more)
+        yield labelled(row, passage, label, (text, "passage", "Comments", *COLUMNS, *([DETAILS] if ours else [])))
 
 
 def _read_spans(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    key = next((key for key in MARKED if key in row), None)
-    if key is None:
-        raise LabelError([f"it has none of the columns {', '.join(MARKED)}"])
+    key = _column(row, MARKED)
     _drop_others(row, key, losses)
     spans = row[key] or []
     if not isinstance(spans, list):
@@ -147,19 +145,36 @@ def _read_spans(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         for link in objects(row.get("relations"), "relations")
     ]
     label = span_label(kind, regions, relations, losses)
-    yield labelled(row, string(row, "text"), label, ("text", "Comments", *COLUMNS))
+    text = _column(row, TEXT)
+    yield labelled(row, string(row, text), label, (text, "Comments", *COLUMNS))
+
+
+def _column(row: Row, known: tuple[str, ...]) -> str:
+    """Return the first of the known columns that holds something, else one that is there at all. Raises LabelError."""
+    key = given(row, known) or next((key for key in known if key in row), None)
+    if key is None:
+        raise LabelError([f"it has none of the columns {', '.join(known)}"])
+    return key
 
 
 def _texts(row: Row, key: str) -> list[str]:
     value = row[key] or []
-    if isinstance(value, list) and value and isinstance(value[0], list | dict):
+    if isinstance(value, list) and value and (isinstance(value[0], list) or given(value[0], ["start_offset"])):
         raise LabelError([f"{key!r} holds marked stretches, not names: import the file with --type entities"])
+    if isinstance(value, list):
+        # Doccano 1.0 wrote an object for each label.
+        value = [entry.get("text", entry.get("label")) if isinstance(entry, dict) else entry for entry in value]
     return names(value, key)
 
 
 def _region(number: int, span: Any) -> Region:
     if isinstance(span, dict):
-        return region(span.get("id", number), span.get("start_offset"), span.get("end_offset"), span.get("label"))
+        return region(
+            number if span.get("id") is None else span["id"],
+            span.get("start_offset"),
+            span.get("end_offset"),
+            span.get("label"),
+        )
     if isinstance(span, list) and len(span) == 3:
         return region(number, *span)
     if isinstance(span, str):

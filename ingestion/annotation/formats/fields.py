@@ -22,7 +22,7 @@ from doyen.ingestion.annotation.records import (
     regions_of,
 )
 from doyen.platform.core.manifest import short_id
-from doyen.platform.core.records import REFUSAL
+from doyen.platform.core.records import REFUSAL, identifier
 
 OWN = ("item_id", "annotator", "created_at", "meta")
 """Our fields, written beside a tool's own wherever it keeps unknown ones."""
@@ -48,16 +48,22 @@ def labelled(row: Row, text: str, label: Label, used: Collection[str]) -> Labell
         meta |= kept
     elif kept is not None:
         meta["meta"] = kept
-    own_id = row.get("item_id", row.get("id"))
+    key = given(row, ("item_id", "id"))
+    own_id = str(identifier(row[key])) if key else ""
     created_at = row.get("created_at")
     return LabelledText(
-        item_id=str(own_id) if own_id not in (None, "") else content_id(text, label),
+        item_id=own_id or content_id(text, label),
         text=text,
         label=label,
         annotator=_name(row.get("annotator")),
         created_at=created_at if isinstance(created_at, str) else "",
         meta=meta,
     )
+
+
+def given(row: Any, names: Collection[str]) -> str | None:
+    """Return the first of the names under which a record has a value; null means absent."""
+    return next((name for name in names if row.get(name) is not None), None) if isinstance(row, dict) else None
 
 
 def content_id(text: str, label: Label) -> str:
@@ -175,7 +181,7 @@ def json_cell(cell: str, name: str, kind: type) -> Any:
 
 
 def _name(value: Any) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else str(identifier(value))
 
 
 def _short(value: Any) -> str:

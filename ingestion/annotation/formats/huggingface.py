@@ -18,6 +18,7 @@ from doyen.ingestion.annotation.formats.contracts import CLASS_KINDS, KINDS, Los
 from doyen.ingestion.annotation.formats.fields import (
     OWN,
     details,
+    given,
     json_cell,
     labelled,
     names,
@@ -251,9 +252,9 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
             losses.skip("it has no label")
             return
         yield labelled(row, string(row, text), Classes(tuple(names(row[column], column))), (text, column))
-    elif "entities" in row:
+    elif given(row, ["entities"]):
         yield _read_entities(row, kind, losses)
-    elif "tokens" in row:
+    elif given(row, ["tokens"]):
         yield _read_tokens(row, kind)
     else:
         raise LabelError([f"it has neither 'entities' nor 'tokens'; its columns are {', '.join(row)}"])
@@ -261,7 +262,7 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
 
 def _read_prompt(row: Row) -> LabelledText:
     prompt, response = _column(row, PROMPTS), _column(row, RESPONSES)
-    passage = next((name for name in PASSAGES if name in row), None)
+    passage = given(row, PASSAGES)
     text = string(row, passage) if passage else ""
     ours = all(name in row for name in OWN)
     label = prompt_response(string(row, prompt), string(row, response), text, row if ours else {})
@@ -317,8 +318,8 @@ def _own_values(row: Row) -> Row:
 
 
 def _column(row: Row, known: tuple[str, ...]) -> str:
-    """Return the first of the known columns that the row has. Raises LabelError."""
-    name = next((name for name in known if name in row), None)
+    """Return the first of the known columns that holds something, else one that is there at all. Raises LabelError."""
+    name = given(row, known) or next((name for name in known if name in row), None)
     if name is None:
         raise LabelError([f"there is none of the columns {', '.join(known)}; its columns are {', '.join(row)}"])
     return name

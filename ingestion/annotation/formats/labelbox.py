@@ -202,7 +202,9 @@ def _region(number: int, raw: Row, text: str, losses: Losses) -> Region | None:
         losses.drop(f"object of kind {raw.get('annotation_kind')}")
         return None
     losses.drop("nested classification", len(raw.get("classifications") or []))
-    found = region(raw.get("feature_id", number), place["start"], place.get("end"), raw.get("name"))
+    found = region(
+        number if raw.get("feature_id") is None else raw["feature_id"], place["start"], place.get("end"), raw.get("name")
+    )
     start, end, token = found.start, found.end + 1, place.get("token")
     if isinstance(token, str) and 0 <= start < end and text[start:end] != token:
         span = locate_span(text, start, end, token)

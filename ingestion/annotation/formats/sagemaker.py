@@ -41,12 +41,12 @@ class SageMakerFormat:
 
 
 def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    if "source" not in row:
-        if "source-ref" not in row:
+    if row.get("source") is None:
+        if row.get("source-ref") is None:
             raise LabelError(["it has neither 'source' nor 'source-ref'"])
         losses.skip("source-ref: the text lies in another file, which is not fetched")
         return
-    found = [(name, job) for name, job in _attributes(row) if _type(job) in TYPES[kind]]
+    found = [(name, job) for name, job in _attributes(row) if _type(job) in TYPES[kind] and row[name] is not None]
     for name, _ in found[1:]:
         losses.drop(f"label attribute {name!r} (the first one is read)")
     if not found:

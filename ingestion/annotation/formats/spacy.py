@@ -15,6 +15,7 @@ from doyen.ingestion.annotation.contracts import LabelError
 from doyen.ingestion.annotation.formats.checks import checked
 from doyen.ingestion.annotation.formats.contracts import CLASS_KINDS, SPAN_KINDS, Losses
 from doyen.ingestion.annotation.formats.fields import (
+    given,
     labelled,
     names,
     objects,
@@ -44,7 +45,7 @@ class SpacyFormat:
         """Yield the labels of a file; records that were rejected or ignored are left out."""
 
         def parse(row: Row) -> Iterator[LabelledText]:
-            answer = row.get("answer", "accept")
+            answer = row.get("answer") or "accept"
             if answer != "accept":
                 losses.skip(f"it was answered with {answer!r}")
                 return
@@ -93,10 +94,8 @@ def _read_classes(row: Row, losses: Losses) -> Label | None:
         if not all(isinstance(score, int | float) for score in cats.values()):
             raise LabelError(["'cats' must give each category a number"])
         chosen = [name for name, score in cats.items() if score >= CHOSEN]
-    elif "accept" in row:
-        chosen = names(row["accept"], "accept")
-    elif "label" in row:
-        chosen = names(row["label"], "label")
+    elif key := given(row, ("accept", "label")):
+        chosen = names(row[key], key)
     else:
         raise LabelError(["it has neither 'cats' nor 'accept' nor 'label'"])
     if not chosen and "item_id" not in row:
@@ -114,9 +113,9 @@ def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
         tagged = [token for token in tokens if token.get("pos")]
         regions = [region(number, t.get("start"), t.get("end"), t.get("pos")) for number, t in enumerate(tagged)]
         return span_label(kind, regions, [], losses)
-    if marked is None and "entities" in row:
-        marked = [dict(zip(("start", "end", "label"), entity, strict=False)) for entity in row["entities"] or []]
-    if marked is None and not (kind == "pos" and "tokens" in row):
+    if marked is None and row.get("entities") is not None:
+        marked = [dict(zip(("start", "end", "label"), entity, strict=False)) for entity in row["entities"]]
+    if marked is None and not (kind == "pos" and given(row, ["tokens"])):
         raise LabelError(["it has no 'spans'"])
     spans = objects(marked, "spans")
     regions = [_region(number, span) for number, span in enumerate(spans)]
@@ -128,7 +127,7 @@ def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
 
 
 def _region(number: int, span: Row) -> Region:
-    return region(span.get("id", number), span.get("start"), span.get("end"), span.get("label"))
+    return region(number if span.get("id") is None else span["id"], span.get("start"), span.get("end"), span.get("label"))
 
 
 def _relation(link: Row, spans: list[Row], regions: list[Region]) -> Relation:
@@ -146,9 +145,9 @@ def _end_of(link: Row, side: str, spans: list[Row], regions: list[Region]) -> st
     token = link.get(side)
     for span, found in zip(spans, regions, strict=True):
         if isinstance(wanted, dict):
-            named = "id" in wanted and str(wanted["id"]) == found.id
+            named = wanted.get("id") is not None and str(wanted["id"]) == found.id
             same_place = (wanted.get("start"), wanted.get("end")) == (found.start, found.end)
-            if named or ("id" not in wanted and same_place and wanted.get("label", found.label) == found.label):
+            if named or (wanted.get("id") is None and same_place and wanted.get("label", found.label) == found.label):
                 return found.id
         elif _holds(span, token):
             return found.id
@@ -162,7 +161,8 @@ def _holds(span: Row, token: Any) -> bool:
 
 def _with_prodigy(row: Row) -> Row:
     """Return the record with Prodigy's names of annotator and time under ours."""
-    annotator = row.get("annotator", row.get("_annotator_id", row.get("_session_id")))
+    named = given(row, ("annotator", "_annotator_id", "_session_id"))
+    annotator = row[named] if named else None
     seconds = row.get("_timestamp")
     created_at = row.get("created_at")
     if created_at is None and isinstance(seconds, int | float):

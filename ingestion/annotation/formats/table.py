@@ -24,6 +24,7 @@ from doyen.ingestion.annotation.formats.lines import Intake, Row, open_input
 from doyen.ingestion.annotation.records import Classes, LabelledText, PromptResponse
 from doyen.platform.core.errors import RecordError
 from doyen.platform.core.files import open_atomic
+from doyen.platform.core.text import is_blank
 
 TEXTS = ("text", "sentence", "content", "utterance", "review", "body")
 CLASSES = ("label", "labels", "category", "class", "sentiment", "intent")
@@ -128,7 +129,7 @@ def _rows(stream: TextIOWrapper, intake: Intake) -> Iterator[tuple[int, dict[str
 def _read_class(row: dict[str, str], losses: Losses) -> Iterator[LabelledText]:
     text, label = _column(row, TEXTS), _column(row, CLASSES)
     cell = row[label]
-    if not cell:
+    if is_blank(cell):
         losses.skip("it has no label")
         return
     classes = json_cell(cell, label, list) if cell.startswith("[") else [cell]
@@ -140,7 +141,7 @@ def _read_class(row: dict[str, str], losses: Losses) -> Iterator[LabelledText]:
 def _read_prompt(row: dict[str, str], losses: Losses) -> Iterator[LabelledText]:
     prompt, response = _column(row, PROMPTS), _column(row, RESPONSES)
     passage = next((name for name in PASSAGES if name in row), None)
-    if not row[response]:
+    if is_blank(row[response]):
         losses.skip("it has no response")
         return
     parsed = _parsed(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from doyen.ingestion.annotation.contracts import LabelError, Proposal, Result
+from doyen.ingestion.annotation.contracts import Proposal, Result
 from doyen.ingestion.annotation.descriptions import NOTHING, TaskDescription
 from doyen.ingestion.annotation.records import Classes
 from doyen.ingestion.annotation.types import screen
@@ -24,8 +24,8 @@ class ClassesKind:
         """Return the labelling configuration: the text and a choice of classes."""
         return screen.screen(description, [screen.choices(FIELD, description)])
 
-    def read(self, result: Result, text: str, description: TaskDescription) -> Classes:
-        """Return the classes in the order of the description. Raises LabelError."""
+    def read(self, result: Result, text: str, description: TaskDescription) -> tuple[Classes | None, list[str]]:
+        """Return the classes in the order of the description."""
         chosen: list[Any] = []
         problems: list[str] = []
         for region in result:
@@ -42,9 +42,8 @@ class ClassesKind:
         known = ", ".join(description.label_names)
         problems += [f"there is no class {short(name)}: known ones are {known}" for name in unknown]
         label, mistakes = _choose([name for name in chosen if name not in unknown], description)
-        if problems or mistakes:
-            raise LabelError(problems + ([] if unknown else mistakes))
-        return label
+        nothing = mistakes or (problems and not label.labels)
+        return (None if nothing else label), problems + ([] if unknown else mistakes)
 
     def write(self, label: Classes, text: str, uid: str) -> Result:
         """Return one region with all classes; none for no class."""

@@ -21,8 +21,8 @@ class Kind(Protocol[L]):
     def screen(self, description: TaskDescription) -> str:
         """Return the labelling configuration."""
 
-    def read(self, result: Result, text: str, description: TaskDescription) -> L:
-        """Return the label that a result means. Raises LabelError with everything that is wrong."""
+    def read(self, result: Result, text: str, description: TaskDescription) -> tuple[L | None, list[str]]:
+        """Read a result: what is sound of it (None: nothing), and everything that is wrong with it."""
 
     def write(self, label: L, text: str, uid: str) -> Result:
         """Return the label as regions with ids; ``read`` is its inverse."""

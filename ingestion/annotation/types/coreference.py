@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from doyen.ingestion.annotation.contracts import LabelError, Proposal, Result
+from doyen.ingestion.annotation.contracts import Proposal, Result
 from doyen.ingestion.annotation.descriptions import NOTHING, TaskDescription
 from doyen.ingestion.annotation.records import Coreference, Region, Relation
 from doyen.ingestion.annotation.types import screen
@@ -29,13 +29,11 @@ class CoreferenceKind:
         """Return the labelling configuration: a label to mark mentions with, and a relation to link them."""
         return screen.screen(description, [screen.marks(MARKS, description), screen.relations((SAME,))])
 
-    def read(self, result: Result, text: str, description: TaskDescription) -> Coreference:
-        """Return mentions by start, and links. Raises LabelError."""
+    def read(self, result: Result, text: str, description: TaskDescription) -> tuple[Coreference | None, list[str]]:
+        """Return mentions by start, and links."""
         reader = MarksReader(text, description.label_names)
         reader.take(result, ())
-        if reader.problems:
-            raise LabelError(reader.problems)
-        return Coreference(tuple(reader.regions), tuple(reader.relations))
+        return reader.label(Coreference(tuple(reader.regions), tuple(reader.relations))), reader.problems
 
     def write(self, label: Coreference, text: str, uid: str) -> Result:
         """Return mentions and links."""

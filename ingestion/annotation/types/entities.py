@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from doyen.ingestion.annotation.contracts import LabelError, Proposal, Result
+from doyen.ingestion.annotation.contracts import Proposal, Result
 from doyen.ingestion.annotation.descriptions import NOTHING, TaskDescription
 from doyen.ingestion.annotation.records import Entities, Region, Relation
 from doyen.ingestion.annotation.types import screen
@@ -30,13 +30,11 @@ class EntitiesKind:
             controls.append(screen.relations(description.relations))
         return screen.screen(description, controls)
 
-    def read(self, result: Result, text: str, description: TaskDescription) -> Entities:
-        """Return regions by start, and relations. Raises LabelError."""
+    def read(self, result: Result, text: str, description: TaskDescription) -> tuple[Entities | None, list[str]]:
+        """Return regions by start, and relations."""
         reader = MarksReader(text, description.label_names)
         reader.take(result, description.relations or None)
-        if reader.problems:
-            raise LabelError(reader.problems)
-        return Entities(tuple(reader.regions), tuple(reader.relations))
+        return reader.label(Entities(tuple(reader.regions), tuple(reader.relations))), reader.problems
 
     def write(self, label: Entities, text: str, uid: str) -> Result:
         """Return regions and relations."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
-from doyen.ingestion.annotation.contracts import LabelError, Proposal, Result
+from doyen.ingestion.annotation.contracts import Proposal, Result
 from doyen.ingestion.annotation.descriptions import NOTHING, TaskDescription
 from doyen.ingestion.annotation.records import Region, Tags
 from doyen.ingestion.annotation.types import screen
@@ -23,17 +22,18 @@ class TagsKind:
         """Return the labelling configuration; marks snap to nothing, because tokens are often parts of words."""
         return screen.screen(description, [screen.marks(MARKS, description)], granularity="symbol")
 
-    def read(self, result: Result, text: str, description: TaskDescription) -> Tags:
-        """Return the tokens in order. Raises LabelError, also where two overlap."""
+    def read(self, result: Result, text: str, description: TaskDescription) -> tuple[Tags | None, list[str]]:
+        """Return the tokens in order; of two that overlap the first."""
         reader = MarksReader(text, description.label_names)
         reader.take(result, None)
-        for first, second in pairwise(reader.regions):
-            if second.start < first.end:
-                words = (short(text[token.start : token.end]) for token in (first, second))
-                reader.problems.append(f"the tokens {' and '.join(words)} overlap at {second.start}")
-        if reader.problems:
-            raise LabelError(reader.problems)
-        return Tags(tuple(reader.regions))
+        kept: list[Region] = []
+        for token in reader.regions:
+            if kept and token.start < kept[-1].end:
+                words = (short(text[other.start : other.end]) for other in (kept[-1], token))
+                reader.problems.append(f"the tokens {' and '.join(words)} overlap at {token.start}")
+            else:
+                kept.append(token)
+        return reader.label(Tags(tuple(kept))), reader.problems
 
     def write(self, label: Tags, text: str, uid: str) -> Result:
         """Return one region a token."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 from doyen.ingestion.annotation.contracts import Result
 from doyen.ingestion.annotation.offsets import locate_span
 from doyen.ingestion.annotation.records import Region, Relation
 from doyen.ingestion.annotation.types.screen import TEXT
 
+L = TypeVar("L")
 MARKS = "label"
 """Name of the control with which stretches are marked."""
 
@@ -77,6 +78,10 @@ class MarksReader:
         for link in links:
             self._take_relation(link, known, relation_labels)
         self.regions.sort(key=lambda region: (region.start, region.end, region.label))
+
+    def label(self, found: L) -> L | None:
+        """Return what was found; None where nothing is sound: that is not to say that there is nothing to mark."""
+        return found if self.regions or not self.problems else None
 
     def _take_region(self, region: dict[str, Any]) -> None:
         value, identity = region.get("value"), region.get("id")
