@@ -13,6 +13,7 @@ from doyen.platform.core.files import sha256_bytes
 from doyen.platform.core.manifest import fingerprint
 from doyen.platform.core.modes import ADAPTER_MODES, PASSAGE_MODES
 from doyen.platform.core.records import Question
+from doyen.platform.core.redaction import redact_values
 from doyen.platform.core.settings import Settings
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
@@ -22,12 +23,14 @@ EVAL_SHAPES = ("seed", "bootstrap_samples", "cluster_by_source", "judge_url", "j
 
 def manifest_settings(settings: Settings) -> dict[str, Any]:
     """Return the settings that shape a report; no secrets, no ports."""
-    return {
+    shaping = {
         "serving": {name: getattr(settings.serving, name) for name in SERVING_SHAPES},
         "retrieval": {name: getattr(settings.retrieval, name) for name in RETRIEVAL_SHAPES},
         "eval": {name: getattr(settings.eval, name) for name in EVAL_SHAPES},
         "prompts": prompts_sha256(),
     }
+    shown: dict[str, Any] = redact_values(shaping)
+    return shown
 
 
 def answer_key(question: Question, mode: str, settings: Settings, inputs: Mapping[str, Any], adapter: str | None) -> str:

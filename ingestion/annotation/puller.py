@@ -20,6 +20,7 @@ from doyen.ingestion.annotation.contracts import (
 from doyen.ingestion.annotation.projects import IMPORTED, KEPT
 from doyen.ingestion.annotation.versions import store_version
 from doyen.platform.core.manifest import now
+from doyen.platform.core.redaction import redact
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
 
@@ -67,7 +68,7 @@ class Puller:
     ) -> None:
         self._store, self._project, self._backend, self._external_id = store, project, backend, external_id
         self._task_type = task_type
-        self.report = PullReport(project.name, backend.location)
+        self.report = PullReport(project.name, redact(backend.location))
 
     def take(self, batch: list[RemoteTask]) -> None:
         """Store what a batch of tasks carries, in one transaction."""

@@ -28,6 +28,7 @@ from doyen.ingestion.annotation.sync import push
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.manifest import now, short_id
 from doyen.platform.core.progress import Reporter
+from doyen.platform.core.redaction import redact
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 from doyen.platform.core.workspace import Workspace
@@ -111,7 +112,7 @@ def send_to_review(
         if expert is not None:
             _ask(session, review, expert)
     push(workspace, store, review, reporter=reporter)
-    location = get_project(store, review).backend
+    location = redact(get_project(store, review).backend or "")
     return AdjudicationReport(project, review, location, sent.count(True), sent.count(False))
 
 

@@ -22,6 +22,7 @@ from doyen.ingestion.annotation.projects import (
 from doyen.ingestion.annotation.puller import Puller, PullReport
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.redaction import redact
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
 from doyen.platform.core.workspace import Workspace
@@ -97,7 +98,7 @@ def push(
         if again or (drafted and (not shown or shown.startswith(DRAFTS))):
             backend.show_version(external_id, version)
         there, stale = len(waiting) - len(absent), len(absent) - len(missing)
-        return PushReport(project, backend.location, len(missing), there, again, stale)
+        return PushReport(project, redact(backend.location), len(missing), there, again, stale)
 
 
 def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter | None = None) -> PullReport:

@@ -14,6 +14,7 @@ import typer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
 from doyen.platform.core.errors import DoyenError
 from doyen.platform.core.models import PACKAGED_EMBEDDERS, PACKAGED_GENERATORS, resolve_embedder, resolve_generator
+from doyen.platform.core.redaction import redact, redact_values
 
 LOW_DISK_GB = 2
 
@@ -40,7 +41,7 @@ def doctor(
     else:
         with open_session(workspace, as_json=as_json, debug=debug) as session:
             checks = check_workspace(session)
-            settings = json.loads(session.workspace.settings.model_dump_json())
+            settings = redact_values(json.loads(session.workspace.settings.model_dump_json()))
             shown = f"{_format(checks)}\n\nSettings in force:\n{json.dumps(settings, indent=2)}"
             session.emit({"checks": [asdict(check) for check in checks], "settings": settings}, shown)
     if not all(check.ok for check in checks):
@@ -66,7 +67,7 @@ def check_workspace(session: CliSession) -> list[Check]:
         _attempt("disk", partial(_disk, session)),
     ]
     if settings.serving.engine == "openai":
-        checks.append(Check("generator", True, f"{settings.serving.model} at {settings.serving.openai_url}"))
+        checks.append(Check("generator", True, redact(f"{settings.serving.model} at {settings.serving.openai_url}")))
     else:
         checks.append(_attempt("generator", partial(_generator, settings.serving.model)))
     if settings.annotation.label_studio_url:
@@ -128,7 +129,7 @@ def _label_studio(session: CliSession) -> str:
     for project in list_projects(session.store):
         backend, external_id = require_backend(session.workspace, project)
         count = backend.count_tasks(external_id, project_marker(session.workspace, project.name))
-        found.append(f"{project.name}: {count} tasks at {backend.location}")
+        found.append(f"{project.name}: {count} tasks at {redact(backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
@@ -35,6 +36,8 @@ from doyen.platform.cli import (
     train,
 )
 from doyen.platform.core.errors import DoyenError, UsageError
+from doyen.platform.core.redaction import redact
+from doyen.platform.core.text import printable
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -82,8 +85,8 @@ def main() -> NoReturn:
 
 def _stop(message: str, code: int, error: BaseException | None = None) -> NoReturn:
     if error is not None and "--debug" in sys.argv:
-        raise error
-    print(f"doyen: {message}", file=sys.stderr)
+        print(printable(redact("".join(traceback.format_exception(error)))), file=sys.stderr)
+    print(f"doyen: {printable(message)}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -15,6 +15,7 @@ import typer
 from doyen.platform.core.logs import configure_logging
 from doyen.platform.core.progress import Reporter, Terminal
 from doyen.platform.core.store import Store, open_store
+from doyen.platform.core.text import printable
 from doyen.platform.core.workspace import Workspace, find_workspace
 
 WorkspaceOption = Annotated[
@@ -44,7 +45,7 @@ class CliSession:
 
 def emit(value: Any, text: str, *, as_json: bool) -> None:
     """Print a result to stdout, as one JSON document or as text."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else text)
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else printable(text))
 
 
 @contextmanager

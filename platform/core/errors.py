@@ -20,7 +20,8 @@ only the command line prints them.
     │   └── ModelMissing
     ├── StorageError            free space, mend rights
     └── ServiceError            another server failed: retry, or look at it
-        └── Unauthorized
+        ├── Unauthorized
+        └── NotInTime
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 
+from doyen.platform.core.redaction import redact
+
 
 class DoyenError(Exception):
-    """Base of all errors that Doyen raises on purpose. ``str(error)`` is a sentence for the user."""
+    """Base of all errors that Doyen raises on purpose. ``str(error)`` is a sentence for the user, without passwords."""
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class UsageError(DoyenError):
@@ -109,6 +115,10 @@ class ServiceError(DoyenError):
 
 class Unauthorized(ServiceError):
     """A server refused our credentials."""
+
+
+class NotInTime(ServiceError):
+    """A server or the model did not answer before the request's deadline."""
 
 
 FULL_DISK_WORDS = ("database or disk is full", "No space left", " requested and ")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+from doyen.platform.core.redaction import redact_values
+
 LIBRARIES = ("torch", "transformers", "peft", "chromadb", "llama-index-core", "ragas", "xllamacpp")
 
 
@@ -38,13 +40,13 @@ def build_manifest(kind: str, *, inputs: dict[str, Any], settings: dict[str, Any
     Args:
         kind: "index", "dataset", "adapter" or "report".
         inputs: names to hashes (or nested manifests) of what it was made from.
-        settings: the settings that shaped it; secrets must not be among them.
+        settings: the settings that shaped it; passwords in URLs are hidden.
         seed: the random seed, where chance is involved.
 
     Returns:
         A JSON-like dictionary; its ``fingerprint`` covers kind, inputs, settings and seed, but not time and versions.
     """
-    identity = {"kind": kind, "inputs": inputs, "settings": settings, "seed": seed}
+    identity = {"kind": kind, "inputs": redact_values(inputs), "settings": redact_values(settings), "seed": seed}
     return {
         **identity,
         "fingerprint": fingerprint(identity),

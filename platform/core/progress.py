@@ -10,6 +10,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from doyen.platform.core.text import printable
+
 
 class Bar(Protocol):
     """One running piece of work."""
@@ -60,7 +62,7 @@ class Terminal:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         if not self.console.is_terminal:
             self.say(f"{title} …")
@@ -72,7 +74,7 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Print one line to stderr."""
-        self.console.print(message, markup=False)
+        self.console.print(printable(message), markup=False)
 
 
 class _RichBar:
@@ -81,7 +83,7 @@ class _RichBar:
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Move the bar."""
-        self._progress.update(self._task, advance=amount, note=note)
+        self._progress.update(self._task, advance=amount, note=printable(note))
 
 
 class _PlainBar:

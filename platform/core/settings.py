@@ -119,7 +119,7 @@ class ServingSettings(Section):
     max_concurrent: int = Field(2, ge=1, le=256)
     """Answers that are generated at the same time; more share the processor and each takes longer."""
     max_waiting: int = Field(16, ge=0)
-    """Requests that may wait for their turn; the next ones are told to come back later (503 with Retry-After)."""
+    """Requests that may wait for their turn; the next ones are told to come back later (429 with Retry-After)."""
     request_timeout_s: float = Field(300, gt=0)
     """Longest time for one answer, waiting included; then it is stopped with an error."""
 

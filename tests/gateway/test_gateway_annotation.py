@@ -182,10 +182,10 @@ def test_tasks_that_are_left_when_time_is_up_wait_for_nobody(hooked: TestClient,
     monkeypatch.setattr("doyen.platform.serving.gateway.annotation.DRAFT_LIMIT_S", 0.0)
     services = hooked.app.state.services
 
-    async def acquire(timeout_s: float) -> Callable[[], None]:
+    def place() -> None:
         raise AssertionError("nothing is left to be drafted")
 
-    monkeypatch.setattr(services.limiter, "acquire", acquire)
+    monkeypatch.setattr(services.limiter, "place", place)
     tasks = [{"id": 1, "data": {"uid": "u1", "text": TEXT}}, {"id": 2, "data": {"uid": "u2", "text": TEXT}}]
     answer = hooked.post(f"{BACKEND}/predict", auth=AUTH, json={"tasks": tasks})
     assert [draft["result"] for draft in answer.json()["results"]] == [[], []]

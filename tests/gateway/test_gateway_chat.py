@@ -183,7 +183,7 @@ def test_too_many_requests_are_sent_away(open_gateway: Callable[..., TestClient]
         thread.start()
         wait_until(lambda number=number: limiter.running + limiter.waiting == number)
     refused = ask(client)
-    assert refused.status_code == 503
+    assert refused.status_code == 429
     assert refused.headers["retry-after"] == "2"
     assert refused.json()["error"]["code"] == "overloaded"
     assistant.gate.set()

@@ -14,10 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooLong, ServiceError
+from doyen.platform.core.deadline import until
+from doyen.platform.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
 from doyen.platform.core.prompts import build_messages, encode_prompt
-from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete
+from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete, llamacpp
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
+from doyen.platform.serving.engines.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.model
 
@@ -153,6 +155,40 @@ def test_a_new_adapter_is_served_while_an_answer_is_running(generator, adapters)
         engine.close()
 
 
+def test_requests_that_need_no_new_worker_do_not_wait_for_one(generator, adapters, monkeypatch):
+    engine = LlamaCppEngine(generator, context=512, slots=2)
+    loaded = threading.Event()
+
+    class SlowToLoad(WorkerProcess):
+        def __init__(self, plan):
+            assert loaded.wait(60)
+            super().__init__(plan)
+
+    try:
+        complete(engine, request(max_tokens=1))
+        monkeypatch.setattr(llamacpp, "WorkerProcess", SlowToLoad)
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(complete, engine, request(QUESTIONS[0], adapters.first, max_tokens=2)) for _ in range(2)]
+            assert complete(engine, request(max_tokens=2)).completion_tokens == 2
+            assert not any(future.done() for future in waiting)
+            with until(time.monotonic() + 0.2), pytest.raises(NotInTime, match="still being loaded"):
+                complete(engine, request(QUESTIONS[0], adapters.first, max_tokens=2))
+            loaded.set()
+            assert [future.result().completion_tokens for future in waiting] == [2, 2]
+    finally:
+        loaded.set()
+        engine.close()
+
+
+def test_a_request_whose_time_is_up_leaves_a_healthy_worker_alone(llama):
+    complete(llama, request(max_tokens=1))
+    worker = llama._worker
+    with until(time.monotonic() + 0.01), pytest.raises(NotInTime):
+        complete(llama, request("Tell me a long story. " * 60, max_tokens=900))
+    assert complete(llama, request(max_tokens=1)).completion_tokens == 1
+    assert llama._worker is worker
+
+
 def test_a_cancelled_answer_frees_its_slot(llama):
     stream = llama.stream(request("Tell me a long story.", max_tokens=900))
     next(stream)
@@ -194,7 +230,9 @@ import sys, time
 from doyen.platform.core.models import resolve_generator
 from doyen.platform.core.prompts import build_messages
 from doyen.platform.serving.engines import GenerationRequest, complete
+from doyen.platform.serving.engines import llamacpp
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
+from doyen.platform.serving.engines.worker_process import WorkerProcess
 engine = LlamaCppEngine(resolve_generator("smollm2-135m-instruct"), context=512, slots=1)
 complete(engine, GenerationRequest(build_messages("Hello?"), max_tokens=1))
 print(engine._worker.process.pid, flush=True)

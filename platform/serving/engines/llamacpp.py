@@ -7,11 +7,13 @@ import json
 import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooLong, ServiceError
+from doyen.platform.core.deadline import time_left
+from doyen.platform.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
 from doyen.platform.core.models import GeneratorFiles, cache_folder
@@ -20,7 +22,7 @@ from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
 from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
 from doyen.platform.serving.engines.text import first_tokens
-from doyen.platform.serving.engines.worker_process import WorkerPlan, WorkerProcess
+from doyen.platform.serving.engines.worker_process import END_SECONDS, START_SECONDS, WorkerPlan, WorkerProcess
 
 CONTEXT_TOKENS = 4096
 """Prompt plus answer of one request. Ten passages of 140 words and four earlier turns fit; each slot holds as much."""
@@ -57,6 +59,7 @@ class LlamaCppEngine:
         self._lock = threading.Lock()
         self._adapters: tuple[Path, ...] = ()
         self._worker: WorkerProcess | None = None
+        self._starting: Future[None] | None = None
         self._running: dict[WorkerProcess, int] = {}
         self._exported: dict[tuple[Any, ...], Path] = {}
         self._closed = False
@@ -154,9 +157,7 @@ class LlamaCppEngine:
     def _lease(self, adapter: AdapterFiles | None) -> Iterator[tuple[WorkerProcess, list[dict[str, float]]]]:
         """Give a live worker that holds the adapter, and the ``lora`` list that chooses it."""
         wanted = self._export(adapter) if adapter else None
-        with self._lock:
-            worker = self._worker_with(wanted)
-            self._running[worker] = self._running.get(worker, 0) + 1
+        worker = self._take_worker(wanted)
         lora = [{"id": i, "scale": 1.0 if path == wanted else 0.0} for i, path in enumerate(worker.plan.adapters)]
         try:
             yield worker, lora
@@ -169,21 +170,51 @@ class LlamaCppEngine:
             if retired:
                 worker.close()
 
-    def _worker_with(self, wanted: Path | None) -> WorkerProcess:
-        """Return the current worker, started anew when it died or lacks the adapter. Call with the lock held."""
-        if self._closed:
-            raise InputError("the engine is closed: open a new one")
-        if wanted is not None:
-            others = [path for path in self._adapters if path != wanted]
-            self._adapters = (*others, wanted)[-MAX_ADAPTERS:]
-        old = self._worker
-        if old and old.alive and (wanted is None or wanted in old.plan.adapters):
-            return old
-        plan = WorkerPlan(self._model_file, self._adapters, self._context, self._slots, self._batch_threads)
-        self._worker = WorkerProcess(plan)
-        if old and old not in self._running:
-            old.close()
-        return self._worker
+    def _take_worker(self, wanted: Path | None) -> WorkerProcess:
+        """Return a live worker that holds the adapter and count its use; wait for a new one only where none does.
+
+        Raises:
+            NotInTime: the new one is not ready before the request's deadline; it goes on loading for the next request.
+            ServiceError: it could not be started.
+        """
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise InputError("the engine is closed: open a new one")
+                if wanted is not None:
+                    self._adapters = (*(path for path in self._adapters if path != wanted), wanted)[-MAX_ADAPTERS:]
+                worker = self._worker
+                if worker and worker.alive and (wanted is None or wanted in worker.plan.adapters):
+                    self._running[worker] = self._running.get(worker, 0) + 1
+                    return worker
+                if self._starting is None:
+                    self._starting = Future()
+                    plan = WorkerPlan(self._model_file, self._adapters, self._context, self._slots, self._batch_threads)
+                    threading.Thread(target=self._start, args=(plan, self._starting), name="doyen-worker", daemon=True).start()
+                starting = self._starting
+            try:
+                starting.result(time_left(START_SECONDS + END_SECONDS))
+            except TimeoutError as error:
+                raise NotInTime("the model is still being loaded: ask again in a moment") from error
+
+    def _start(self, plan: WorkerPlan, started: Future[None]) -> None:
+        """Start a worker that takes over from the current one, and tell those who wait for it; no lock is held meanwhile."""
+        new, problem = None, None
+        try:
+            new = WorkerProcess(plan)
+        except BaseException as error:  # noqa: BLE001 - raised in the threads that wait
+            problem = error
+        unused: WorkerProcess | None = None
+        with self._lock:
+            self._starting = None
+            if new is not None:
+                unused, self._worker = (new, None) if self._closed else (self._worker, new)
+        if unused is not None and unused not in self._running:
+            unused.close()
+        if problem is None:
+            started.set_result(None)
+        else:
+            started.set_exception(problem)
 
     def _export(self, adapter: AdapterFiles) -> Path:
         """Return the adapter as GGUF, converted on first use; named by content, so that a retrained one is never stale."""

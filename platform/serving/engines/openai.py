@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from doyen.platform.core.errors import InputError, MissingPart, ServiceError, Unauthorized
+from doyen.platform.core.deadline import time_left
+from doyen.platform.core.errors import InputError, MissingPart, NotInTime, ServiceError, Unauthorized
 from doyen.platform.serving.engines.protocol import Generation, GenerationRequest
 
 CONNECT_SECONDS = 10.0
@@ -37,8 +38,8 @@ class OpenAIEngine:
         self.model = model
         self._url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None)
-        self._client = httpx.Client(headers=headers, timeout=timeout)
+        self._silence = silence
+        self._client = httpx.Client(headers=headers)
 
     def stream(self, request: GenerationRequest) -> Generator[str | Generation, None, None]:
         """Generate; see `Engine.stream`.
@@ -46,11 +47,13 @@ class OpenAIEngine:
         Raises:
             InputError: the server refused the request.
             Unauthorized: it refused the key.
-            ServiceError: it cannot be reached, is silent, or failed.
+            NotInTime: it is silent.
+            ServiceError: it cannot be reached or failed.
         """
         answer = _Answer()
         try:
-            with self._client.stream("POST", f"{self._url}/chat/completions", json=self._body(request)) as response:
+            url, body = f"{self._url}/chat/completions", self._body(request)
+            with self._client.stream("POST", url, json=body, timeout=self._timeout()) as response:
                 self._check(response)
                 for line in response.iter_lines():
                     data = line.removeprefix("data:").strip()
@@ -61,7 +64,7 @@ class OpenAIEngine:
                     if piece := answer.add(self._parse(data)):
                         yield piece
         except httpx.TimeoutException as error:
-            raise ServiceError(f"{self._url} did not answer in time: look at the server, then ask again") from error
+            raise NotInTime(f"{self._url} did not answer in time: look at the server, then ask again") from error
         except httpx.TransportError as error:
             raise ServiceError(
                 f"{self._url} cannot be reached ({error}): start the server or mend serving.openai_url"
@@ -77,6 +80,9 @@ class OpenAIEngine:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _timeout(self) -> httpx.Timeout:
+        return httpx.Timeout(time_left(self._silence), connect=time_left(CONNECT_SECONDS), pool=None)
 
     def _body(self, request: GenerationRequest) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,16 @@ from typing import Any, BinaryIO, cast
 
 import httpx
 
-from doyen.platform.core.errors import InputError, ServiceError
+from doyen.platform.core.child_environment import child_environment
+from doyen.platform.core.deadline import time_is_up, time_left
+from doyen.platform.core.errors import InputError, NotInTime, ServiceError
 
 START_SECONDS = 180.0
 """Longest loading of model and adapters."""
 SILENCE_SECONDS = 120.0
 """A worker that sends nothing for so long while answering has stalled and is ended."""
+PROBE_SECONDS = 2.0
+"""How long a worker may take to say that it is well when a request's time is up."""
 END_SECONDS = 3.0
 
 
@@ -68,7 +72,7 @@ class WorkerProcess:
                 stderr=log,
                 # Ctrl-C in a terminal is the parent's business.
                 start_new_session=True,
-                env={**os.environ, "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(plan.batch_threads)},
+                env=child_environment(OMP_WAIT_POLICY="passive", OMP_NUM_THREADS=str(plan.batch_threads)),
             )
         self._stdin = cast(BinaryIO, self.process.stdin)
         self._stdout = cast(BinaryIO, self.process.stdout)
@@ -80,8 +84,10 @@ class WorkerProcess:
         self.client = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(socket), limits=httpx.Limits(max_keepalive_connections=0)),
             base_url="http://worker",
-            timeout=httpx.Timeout(SILENCE_SECONDS, pool=None),
         )
+        self._in_flight = 0
+        self._heard_at = 0.0
+        self._counting = threading.Lock()
 
     @property
     def alive(self) -> bool:
@@ -93,10 +99,11 @@ class WorkerProcess:
 
         Raises:
             InputError: llama.cpp refused the request.
-            ServiceError: the worker crashed or stalled.
+            NotInTime: the time is up, or the worker has stalled and was ended.
+            ServiceError: the worker crashed.
         """
         with self._failures():
-            response = self.client.post("/completion", json=body)
+            response = self.client.post("/completion", json=body, timeout=_timeout())
             self._check(response)
             answer: dict[str, Any] = response.json()
             return answer
@@ -106,13 +113,15 @@ class WorkerProcess:
 
         Raises:
             InputError: llama.cpp refused the request.
-            ServiceError: the worker crashed or stalled.
+            NotInTime: the time is up, or the worker has stalled and was ended.
+            ServiceError: the worker crashed.
         """
-        with self._failures(), self.client.stream("POST", "/completion", json={**body, "stream": True}) as response:
+        with self._failures(), self._opened({**body, "stream": True}) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
             self._check(response)
             for line in response.iter_lines():
+                self._heard_at = time.monotonic()
                 if line.startswith("data: "):
                     event: dict[str, Any] = json.loads(line.removeprefix("data: "))
                     yield event
@@ -157,21 +166,42 @@ class WorkerProcess:
         if not line:
             raise ServiceError(f"the llama.cpp worker could not load {plan.model.name}: {self._last_words()}")
 
+    def _opened(self, body: dict[str, Any]) -> contextlib.AbstractContextManager[httpx.Response]:
+        return self.client.stream("POST", "/completion", json=body, timeout=_timeout())
+
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        """Turn broken connections and silence into ServiceError."""
+        """Turn broken connections and silence into errors; a worker that hangs is ended, so that the next one starts."""
+        with self._counting:
+            self._heard_at = self._heard_at if self._in_flight else time.monotonic()
+            self._in_flight += 1
         try:
             yield
         except httpx.TimeoutException as error:
+            if time_is_up() and self._is_well():
+                raise NotInTime("the model did not answer in time: ask for fewer tokens or show fewer passages") from error
+            silence = time.monotonic() - self._heard_at
             self.process.kill()
-            raise ServiceError(
-                f"the llama.cpp worker sent nothing for {SILENCE_SECONDS:.0f} s and was ended: ask again, a new one starts"
+            raise NotInTime(
+                f"the llama.cpp worker sent nothing for {silence:.0f} s and was ended: ask again, a new one starts"
             ) from error
         except httpx.TransportError as error:
             # The connection breaks a moment before the process can be reaped.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_SECONDS)
             raise ServiceError(f"the llama.cpp worker crashed ({self._last_words()}): ask again, a new one starts") from error
+        finally:
+            with self._counting:
+                self._in_flight -= 1
+
+    def _is_well(self) -> bool:
+        """Return whether the worker still talks, and has talked lately to any of those that it owes an answer."""
+        if time.monotonic() - self._heard_at > SILENCE_SECONDS:
+            return False
+        try:
+            return self.client.get("/health", timeout=PROBE_SECONDS).is_success
+        except httpx.HTTPError:
+            return False
 
     def _check(self, response: httpx.Response) -> None:
         if response.status_code == httpx.codes.OK:
@@ -190,3 +220,7 @@ class WorkerProcess:
             ended = f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self._log.is_file() else []
         return f"{ended}; {lines[-1][:300]}" if lines else ended
+
+
+def _timeout() -> httpx.Timeout:
+    return httpx.Timeout(time_left(SILENCE_SECONDS), pool=None)

@@ -12,14 +12,16 @@ import time
 from typing import Annotated, Any, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.ingestion.annotation import TaskType, get_project
 from doyen.ingestion.annotation.projects import task_type_of
 from doyen.ingestion.annotation.webhooks import HOOK_HEADER
+from doyen.platform.core.deadline import until
 from doyen.platform.core.errors import NotFoundError
+from doyen.platform.serving.gateway.chat_run import ClientGone, RequestTime
 from doyen.platform.serving.gateway.drafts import draft_prediction, open_drafter
 from doyen.platform.serving.gateway.errors import Forbidden
 from doyen.platform.serving.gateway.services import Services, ServicesOf
@@ -125,21 +127,28 @@ def set_up_backend(services: ServicesOf, task_type: TypeOf) -> BackendSetup:
 
 
 @backend.post("/predict")
-async def predict(body: DraftRequest, services: ServicesOf, task_type: TypeOf) -> Drafts:
+async def predict(request: Request, body: DraftRequest, services: ServicesOf, task_type: TypeOf) -> Drafts:
     """Draft labels for tasks. Each draft waits for its turn before the model, as questions do."""
     drafter = open_drafter(task_type, services.loaded_assistant)
-    deadline = time.monotonic() + DRAFT_LIMIT_S
+    spent = RequestTime(request, DRAFT_LIMIT_S)
+
+    def draft(data: object) -> dict[str, Any]:
+        with until(spent.deadline):
+            return draft_prediction(drafter, task_type, data if isinstance(data, dict) else {})
+
     results: list[dict[str, Any]] = []
     for task in body.tasks:
-        data = task.get("data")
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= spent.deadline:
             results.append(draft_prediction(drafter, task_type, {}))
             continue
-        release = await services.limiter.acquire(DRAFT_LIMIT_S)
+        place = services.limiter.place()
         try:
-            results.append(await run_sync(draft_prediction, drafter, task_type, data if isinstance(data, dict) else {}))
+            await spent.wait(place.enter())
+            results.append(await run_sync(draft, task.get("data")))
+        except ClientGone:
+            break
         finally:
-            release()
+            place.leave()
     return Drafts(results=results)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from doyen.platform.core.errors import DoyenError
-from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream
+from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.errors import error_body
 from doyen.platform.serving.gateway.model_names import parse_model
@@ -36,7 +35,10 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
     ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings`` and ``warnings``.
     """
     started = time.time()
-    run = await _start(request, body, services)
+    try:
+        run = await _start(request, body, services)
+    except ClientGone:
+        return Response(status_code=499)
     try:
         # The first piece comes before the response begins, so that early errors get a status of their own.
         first = await run.next()
@@ -55,20 +57,23 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
 
 
 async def _start(request: Request, body: ChatRequest, services: Services) -> AnswerRun:
-    """Check the request, wait for a turn and begin the answer."""
+    """Check the request and wait for a turn; the answer begins with its first piece."""
     name = parse_model(body.model)
     body.check_supported()
     question, history = body.conversation(services.settings.serving.max_question_chars)
-    limit = services.settings.serving.request_timeout_s
-    deadline = time.monotonic() + limit
-    release = await services.limiter.acquire(limit)
+
+    def ask() -> Iterator[str | Answer]:
+        options = {"history": history, "adapter": name.adapter, "max_tokens": body.token_limit}
+        return services.assistant().stream(question, name.mode, **options)
+
+    spent = RequestTime(request, services.settings.serving.request_timeout_s)
+    place = services.limiter.place()
     try:
-        assistant = await run_sync(services.assistant)
-        pieces = assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=body.token_limit)
+        await spent.wait(place.enter())
     except BaseException:
-        release()
+        place.leave()
         raise
-    return AnswerRun(request, pieces, release, deadline, limit)
+    return AnswerRun(spent, place, ask)
 
 
 async def _last(run: AnswerRun, piece: str | Answer | None) -> Answer:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
@@ -13,66 +15,123 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from doyen.platform.core.deadline import until
 from doyen.platform.core.errors import DoyenError
 from doyen.platform.serving.gateway.errors import TimedOut
+from doyen.platform.serving.gateway.limits import Place
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
+
+T = TypeVar("T")
 
 
 class ClientGone(DoyenError):
     """The client has closed the connection; nobody reads what is said about it."""
 
 
+class RequestTime:
+    """The time that a request has: until its client leaves, and not longer than a limit.
+
+    Attributes:
+        deadline: time of ``time.monotonic()`` at which it is up.
+    """
+
+    def __init__(self, request: Request, limit_s: float) -> None:
+        self._request = request
+        self._limit_s = limit_s
+        self.deadline = time.monotonic() + limit_s
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Return the awaitable's result, or cancel it.
+
+        Raises:
+            ClientGone: the client has disconnected.
+            TimedOut: the time is up.
+            DoyenError: what the awaitable raises.
+        """
+        task = asyncio.ensure_future(awaitable)
+        gone = asyncio.ensure_future(self._client_leaves())
+        try:
+            await asyncio.wait({task, gone}, timeout=self.deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            if gone.done():
+                raise ClientGone("the client has gone")
+            raise TimedOut(
+                f"the answer took longer than {self._limit_s:g} s and was stopped: ask for fewer tokens, try again when the "
+                "server is less busy, or raise serving.request_timeout_s"
+            )
+        finally:
+            gone.cancel()
+            task.cancel()
+
+    async def _client_leaves(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+
+
 class AnswerRun:
     """Pieces of an answer as they come.
 
-    It holds one of the limiter's slots until ``close``, which stops the generation wherever it is.
+    It holds its place before the model until ``close``, which stops the generation wherever it is; and where a step
+    cannot be stopped, until that step ends.
 
     Args:
-        pieces: what ``Assistant.stream`` returned; each step blocks.
-        release: gives the slot back.
-        deadline: time of ``time.monotonic()`` after which the generation is stopped.
+        ask: called in a thread, returns what ``Assistant.stream`` returns; each step of it blocks.
     """
 
-    def __init__(
-        self, request: Request, pieces: Iterator[str | Answer], release: Callable[[], None], deadline: float, limit_s: float
-    ) -> None:
-        self._request = request
-        self._pieces = pieces
-        self._release = release
-        self._deadline = deadline
-        self._limit_s = limit_s
+    def __init__(self, spent: RequestTime, place: Place, ask: Callable[[], Iterator[str | Answer]]) -> None:
+        self._time = spent
+        self._place = place
+        self._ask = ask
+        self._pieces: Iterator[str | Answer] | None = None
+        self._stepping = threading.Lock()
         self._closed = False
 
     async def next(self) -> str | Answer | None:
         """Return the next piece of text, at the end the answer, and then None.
 
         Raises:
-            ClientGone: the client has disconnected.
-            TimedOut: the answer takes too long.
-            DoyenError: what the assistant raises.
+            ClientGone, TimedOut, DoyenError: as ``RequestTime.wait``.
         """
-        if await self._request.is_disconnected():
-            raise ClientGone("the client has gone")
-        if time.monotonic() > self._deadline:
-            raise TimedOut(
-                f"the answer took longer than {self._limit_s:g} s and was stopped: ask for fewer tokens "
-                "or raise serving.request_timeout_s"
-            )
-        return await run_sync(next, self._pieces, None)
+        return await self._time.wait(run_sync(self._step, abandon_on_cancel=True))
 
     async def close(self) -> None:
-        """Stop the generation and give the slot back, also while the request is being cancelled. May be called twice."""
+        """Stop the generation and give the place up, also while the request is being cancelled. May be called twice."""
         if self._closed:
             return
         self._closed = True
+        if self._stepping.locked():
+            # Nothing can stop a step in another thread, but whatever it waits for knows the deadline.
+            finish = partial(self._finish, asyncio.get_running_loop())
+            threading.Thread(target=finish, name="doyen-last-step", daemon=True).start()
+            return
         with CancelScope(shield=True):
             try:
-                if isinstance(self._pieces, Generator):
-                    await run_sync(self._pieces.close)
+                await run_sync(self._stop)
             finally:
-                self._release()
+                self._place.leave()
+
+    def _step(self) -> str | Answer | None:
+        with self._stepping, until(self._time.deadline):
+            if self._closed:
+                return None
+            if self._pieces is None:
+                self._pieces = self._ask()
+            return next(self._pieces, None)
+
+    def _stop(self) -> None:
+        with self._stepping:
+            if isinstance(self._pieces, Generator):
+                self._pieces.close()
+
+    def _finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._stop()
+        finally:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._place.leave)
 
 
 class ClosingStream(StreamingResponse):

@@ -23,6 +23,7 @@ from doyen.platform.core.errors import (
     MissingPart,
     ModelMissing,
     NotFoundError,
+    NotInTime,
     ServiceError,
     SettingsError,
     StateError,
@@ -74,7 +75,8 @@ MEANINGS: dict[type[BaseException], Meaning] = {
     NotFoundError: Meaning(404, "invalid_request_error", "not_found"),
     SettingsError: Meaning(500, "server_error", "settings"),
     UsageError: Meaning(400, "invalid_request_error", "invalid_request"),
-    Overloaded: Meaning(503, "overloaded_error", "overloaded"),
+    # OpenAI's clients know 429 as the one to try again after a while.
+    Overloaded: Meaning(429, "rate_limit_error", "overloaded"),
     TimedOut: Meaning(504, "timeout_error", "timeout"),
     Busy: Meaning(503, "overloaded_error", "busy"),
     IndexMissing: Meaning(409, "state_error", "index_missing"),
@@ -85,6 +87,7 @@ MEANINGS: dict[type[BaseException], Meaning] = {
     MissingPart: Meaning(503, "server_error", "missing_part"),
     StorageError: Meaning(507, "server_error", "storage"),
     Unauthorized: Meaning(502, "server_error", "upstream_refused"),
+    NotInTime: Meaning(504, "timeout_error", "timeout"),
     ServiceError: Meaning(502, "server_error", "upstream"),
     DoyenError: Meaning(500, "server_error", "internal"),
 }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-from doyen.platform.serving.gateway.errors import Overloaded, TimedOut
+from doyen.platform.serving.gateway.errors import Overloaded
 
 
 class Limiter:
@@ -22,32 +21,41 @@ class Limiter:
         self.waiting = 0
         self.running = 0
 
-    async def acquire(self, timeout_s: float) -> Callable[[], None]:
-        """Wait for a turn; return the function that gives it back, which may be called twice.
+    def place(self) -> Place:
+        """Return a place for one request, which is in the queue once it is entered."""
+        return Place(self)
+
+
+class Place:
+    """The place of one request: in the queue, then before the model. Leaving is always safe, however far it came."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._running = False
+
+    async def enter(self) -> None:
+        """Wait for the turn; cancelling gives the place in the queue up.
 
         Raises:
             Overloaded: as many requests as allowed are waiting already.
-            TimedOut: the turn did not come in time.
         """
-        if self._slots.locked() and self.waiting >= self._max_waiting:
+        limiter = self._limiter
+        if limiter._slots.locked() and limiter.waiting >= limiter._max_waiting:
             raise Overloaded(
-                f"{self.running} answer(s) are being generated and {self.waiting} request(s) wait: try again in a few seconds"
+                f"{limiter.running} answer(s) are being generated and {limiter.waiting} request(s) wait: "
+                "try again in a few seconds"
             )
-        self.waiting += 1
+        limiter.waiting += 1
         try:
-            await asyncio.wait_for(self._slots.acquire(), timeout_s)
-        except TimeoutError as error:
-            raise TimedOut(f"no turn within {timeout_s:g} s: try again when the server is less busy") from error
+            await limiter._slots.acquire()
+            self._running = True
+            limiter.running += 1
         finally:
-            self.waiting -= 1
-        self.running += 1
-        held = True
+            limiter.waiting -= 1
 
-        def release() -> None:
-            nonlocal held
-            if held:
-                held = False
-                self.running -= 1
-                self._slots.release()
-
-        return release
+    def leave(self) -> None:
+        """Give the turn to the next one. May be called twice, and without a turn."""
+        if self._running:
+            self._running = False
+            self._limiter.running -= 1
+            self._limiter._slots.release()

@@ -1,0 +1,39 @@
+"""Passwords and keys in text that people see: errors, logs, the doctor's report, manifests."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+HIDDEN = "***"
+_NAMED = r"[\w-]*(?:key|token|secret|passw(?:or)?d|pwd|sig|signature|auth)"
+_RULES = (
+    # user:password@ of a URL, up to the last @ of the word, because passwords may hold one themselves; not host:port/…@
+    (re.compile(r"(://[^\s/?#@:]*):(?!\d{1,5}(?:[/\s\"',)]|$))\S*@"), rf"\1:{HIDDEN}@"),
+    # token@ of a URL
+    (re.compile(r"://[^\s/?#@:\"']+@"), f"://{HIDDEN}@"),
+    # ?api_key=… of a URL
+    (re.compile(rf"(?i)([?&;]{_NAMED}=)[^&;\s#\"']+"), rf"\1{HIDDEN}"),
+    # password=… of a connection string
+    (re.compile(r"(?i)\b(passw(?:or)?d|pwd)=(?!\*)[^\s&;]+"), rf"\1={HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"\b(sk|pk|hf|ghp|gho|glpat)([-_])[\w-]{16,}"), rf"\1\2{HIDDEN}"),
+)
+
+
+def redact(text: str) -> str:
+    """Return the text with passwords of URLs and connection strings, key parameters and bearer tokens hidden."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_values(value: Any) -> Any:
+    """Return a JSON-like value with every text in it redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redact_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_values(item) for item in value]
+    return value
