@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from functools import lru_cache
 
 from doyen.platform.core.records import Question
+from doyen.platform.core.text import words
 from doyen.retrieval.passage import Citation, Passage
 
 MOST = 0.75
 """Share of a quote's words, in one run, from which a text counts as holding the quote: a chunk's edge may cut the rest."""
-
-# Scripts that put no spaces between words are compared character by character.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
-
-
-@lru_cache(maxsize=20_000)
-def words(text: str) -> tuple[str, ...]:
-    """Return the words of a text: Unicode NFKC, case folded, without punctuation and white space."""
-    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def share_held(quote: str, text: str) -> float:

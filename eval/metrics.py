@@ -10,16 +10,20 @@ from __future__ import annotations
 import math
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.evidence import evidence_in, quotes_evidence
+from doyen.eval.key_facts import key_facts_right
 from doyen.platform.core.records import Question
+from doyen.platform.core.text import UNSPACED
 
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 Score = float | None
 Metric = Callable[[Question, AnswerRecord], Score]
@@ -33,19 +37,35 @@ class MetricInfo:
         title: for tables.
         better: "higher" or "lower".
         explanation: one sentence for the report; docs/evaluation.md has the whole definition.
+        rate: each score is 0 or 1, so that the interval is exact.
     """
 
     title: str
     explanation: str
     better: str = "higher"
+    rate: bool = False
 
 
 def squad_normalise(text: str) -> str:
-    """Return the text in lower case without ASCII punctuation, English articles and extra white space.
+    """Return the text in lower case without punctuation, English articles and extra white space.
 
-    This is the normalisation of SQuAD's evaluation script (Rajpurkar et al. 2016, arXiv 1606.05250).
+    This is the normalisation of SQuAD's evaluation script (Rajpurkar et al. 2016, arXiv 1606.05250), carried over to other
+    scripts: any punctuation of Unicode, full-width forms as their usual ones, and blanks around the characters of
+    scripts that have none. ASCII text comes out exactly as from that script.
     """
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+    kept = "".join(char for char in map(_usual_width, text.casefold()) if not _is_punctuation(char))
+    return " ".join(_UNSPACED_LETTER.sub(r" \g<0> ", _ARTICLES.sub(" ", kept)).split())
+
+
+@lru_cache(maxsize=4096)
+def _usual_width(char: str) -> str:
+    """Return "２" as "2" and "ｋ" as "k"; raised and lowered figures stay, because 10⁶ is not 106."""
+    return unicodedata.normalize("NFKC", char) if unicodedata.east_asian_width(char) in {"F", "H"} else char
+
+
+@lru_cache(maxsize=4096)
+def _is_punctuation(char: str) -> bool:
+    return char in string.punctuation or unicodedata.category(char).startswith("P")
 
 
 def overlap_f1(answer: str, reference: str) -> float:
@@ -69,6 +89,17 @@ def exact_match(question: Question, record: AnswerRecord) -> Score:
     if not question.answerable:
         return None
     return float(squad_normalise(record.answer) in {squad_normalise(reference) for reference in question.answers})
+
+
+def key_facts(question: Question, record: AnswerRecord) -> Score:
+    """Whether the answer holds a reference's key facts and no other number of the same unit (0 or 1).
+
+    Does not apply where no reference states a number, date, code or name; a refusal is wrong.
+    """
+    if not question.answerable:
+        return None
+    right = key_facts_right(question.question, "" if record.abstained else record.answer, question.answers)
+    return None if right is None else float(right)
 
 
 def refusal_accuracy(question: Question, record: AnswerRecord) -> Score:
@@ -108,6 +139,7 @@ def citation_recall(question: Question, record: AnswerRecord) -> Score:
 ANSWER_METRICS: dict[str, Metric] = {
     "token_f1": token_f1,
     "exact_match": exact_match,
+    "key_facts": key_facts,
     "refusal_accuracy": refusal_accuracy,
     "over_refusal": over_refusal,
 }
@@ -119,12 +151,19 @@ PASSAGE_METRICS: dict[str, Metric] = {
 
 INFO: dict[str, MetricInfo] = {
     "token_f1": MetricInfo("Token F1", "Words shared with the reference answer, on answerable questions."),
-    "exact_match": MetricInfo("Exact match", "Answers that equal a reference apart from case, articles and punctuation."),
+    "exact_match": MetricInfo(
+        "Exact match", "Answers that equal a reference apart from case, articles and punctuation.", rate=True
+    ),
+    "key_facts": MetricInfo(
+        "Key facts right",
+        "Answers with all numbers, units, codes and names of a reference and no other number of the same unit.",
+        rate=True,
+    ),
     "rouge_l": MetricInfo("ROUGE-L", "Longest common word sequence with the reference, stemmed (RAGAS)."),
-    "string_presence": MetricInfo("String presence", "Answers that contain the reference word for word (RAGAS)."),
+    "string_presence": MetricInfo("String presence", "Answers that contain the reference word for word (RAGAS).", rate=True),
     "semantic_similarity": MetricInfo("Semantic similarity", "Cosine of the embeddings of answer and reference (RAGAS)."),
-    "refusal_accuracy": MetricInfo("Refusal accuracy", "Unanswerable questions that were refused."),
-    "over_refusal": MetricInfo("Over-refusal", "Answerable questions that were refused.", better="lower"),
+    "refusal_accuracy": MetricInfo("Refusal accuracy", "Unanswerable questions that were refused.", rate=True),
+    "over_refusal": MetricInfo("Over-refusal", "Answerable questions that were refused.", better="lower", rate=True),
     "citation_precision": MetricInfo("Citation precision", "Citations that point to the evidence."),
     "citation_recall": MetricInfo("Citation recall", "Evidence quotes that a citation quotes."),
     "context_precision": MetricInfo("Context precision", "How high the passages with evidence are ranked (RAGAS, no judge)."),

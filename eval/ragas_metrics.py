@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from doyen.eval.evidence import holds
 from doyen.eval.metrics import squad_normalise
 from doyen.platform.core.errors import ServiceError, Unauthorized
+from doyen.platform.core.text import words
 
 logger = logging.getLogger("doyen.eval")
 
@@ -65,13 +66,21 @@ def text_scores(samples: Sequence[Sample]) -> dict[str, list[float]]:
 
     async def score(sample: Sample) -> tuple[float, float]:
         response = f" {squad_normalise(sample.response)} "
-        rouges = [await rouge.ascore(reference=text, response=sample.response) for text in sample.references]
+        given = _in_ascii(sample.response)
+        rouges = [await rouge.ascore(reference=_in_ascii(text), response=given) for text in sample.references]
         present = [
             await presence.ascore(reference=f" {squad_normalise(text)} ", response=response) for text in sample.references
         ]
         return max(item.value for item in rouges), max(item.value for item in present)
 
     return _columns(TEXT_METRICS, _run(_in_order(score, samples)))
+
+
+def _in_ascii(text: str) -> str:
+    """Return the text with a number for each word that is not ASCII: RAGAS' ROUGE drops all other letters."""
+    if text.isascii():
+        return text
+    return " ".join(word if word.isascii() else str(int.from_bytes(word.encode())) for word in words(text))
 
 
 def context_scores(samples: Sequence[Sample]) -> dict[str, list[float]]:

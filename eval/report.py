@@ -16,7 +16,7 @@ from doyen.platform.core.files import write_json_atomic, write_text_atomic
 from doyen.platform.core.records import Question
 
 DATA, PAGE = "report.json", "report.html"
-HEADLINE = ("token_f1", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")
+HEADLINE = ("token_f1", "key_facts", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")
 """Metrics of the terminal's table; the page shows all."""
 HEADLINE_TAGS = ("seen-document", "unseen-document")
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from doyen.platform.core.records import Pair
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.core.text import normalise
+from doyen.platform.core.text import normalise, words
 from doyen.retrieval.passage import Passage
 
 
@@ -81,9 +81,9 @@ class ChunkFinder:
             if holds_evidence(pair, chunk.text):
                 return _passage(chunk, pair.source)
         # A quote can run over a chunk's end: the chunk that shares most of its words stands for it.
-        wanted = set(normalise((pair.evidence or [pair.response])[0]).split())
-        best = max(chunks, key=lambda chunk: len(wanted & set(normalise(chunk.text).split())), default=None)
-        if best is None or len(wanted & set(normalise(best.text).split())) < 0.8 * len(wanted):
+        wanted = set(words((pair.evidence or [pair.response])[0]))
+        best = max(chunks, key=lambda chunk: len(wanted & set(words(chunk.text))), default=None)
+        if best is None or len(wanted & set(words(best.text))) < 0.8 * len(wanted):
             return None
         return _passage(best, pair.source)
 

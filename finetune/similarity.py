@@ -9,14 +9,15 @@ from functools import lru_cache
 from math import ceil
 
 from doyen.platform.core.records import TEXT_MARK, Pair, Question
-from doyen.platform.core.text import normalise
+from doyen.platform.core.text import MARKS, UNSPACED, normalise
 
 NEAR_DUPLICATE = 0.75
 """Jaccard similarity of word sets from which two questions about the same numbers and codes are near-duplicates."""
 SAME_ANSWER = 0.5
 """Token F1 from which two answers with the same numbers say the same."""
 
-_WORD = re.compile(r"\w+(?:[.,:/'’-]\w+)*")
+_LETTERS = rf"[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*"
+_WORD = re.compile(rf"[{UNSPACED}]|{_LETTERS}(?:[.,:/'’-]{_LETTERS})*")
 _FILLER = frozenset(
     {
         "a",
@@ -44,7 +45,10 @@ _FILLER = frozenset(
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, normalised; numbers and codes such as 2.1 or SP-410-02 stay whole."""
+    """Return the words of a text, normalised; numbers and codes such as 2.1 or SP-410-02 stay whole.
+
+    Where a script puts no blanks between words, each character is one.
+    """
     return _WORD.findall(normalise(text))
 
 

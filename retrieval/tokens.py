@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import Stemmer
 
+from doyen.platform.core.text import MARKS, UNSPACED
+
 MAX_TOKEN = 40
 """Longer runs (base64, long URLs) are cut: they would only widen the vocabulary."""
 
@@ -19,9 +21,10 @@ were what when where which while who whom whose why will with would you your you
 """
 STOPWORDS = frozenset(_STOPWORDS.split())
 
-_CJK = r"぀-ヿ㐀-䶿一-鿿가-힯"
-_COMPOUND = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:[-._/:,+'’][^\W_{_CJK}]+)*")
-_IS_CJK = re.compile(rf"[{_CJK}]")
+_RUN = rf"{UNSPACED}가-힯"  # Korean too: its words carry endings
+_LETTERS = rf"[^\W_{_RUN}]+(?:[{MARKS}]+[^\W_{_RUN}]*)*"
+_COMPOUND = re.compile(rf"[{_RUN}]+|{_LETTERS}(?:[-._/:,+'’]{_LETTERS})*")
+_IS_RUN = re.compile(rf"[{_RUN}]")
 _SEPARATORS = re.compile(r"[-._/:,+'’]")
 _ENGLISH = Stemmer.Stemmer("english")
 
@@ -30,8 +33,8 @@ def tokens(text: str, *, stopwords: bool = True) -> list[str]:
     """Return the tokens of a text in order.
 
     ``AB-1234`` gives ``ab``, ``1234`` and ``ab1234``, so that it is found as a whole, in parts and however it is
-    punctuated; ``3.5`` gives ``3``, ``5`` and ``3.5``; ``1,000`` gives ``1000``. Chinese, Japanese and Korean runs give
-    overlapping pairs of characters.
+    punctuated; ``3.5`` gives ``3``, ``5`` and ``3.5``; ``1,000`` gives ``1000``. Runs of scripts without blanks between
+    words, and of Korean, give overlapping pairs of characters.
 
     Args:
         text: any text.
@@ -54,7 +57,7 @@ def fold(text: str) -> str:
 @lru_cache(maxsize=200_000)
 def _forms(compound: str) -> tuple[str, ...]:
     """Return the tokens of one run of letters and digits with inner punctuation, already folded."""
-    if _IS_CJK.match(compound):
+    if _IS_RUN.match(compound):
         pairs = [compound[at : at + 2] for at in range(len(compound) - 1)]
         return tuple(pairs or [compound])
     parts = _SEPARATORS.split(compound)

@@ -1,10 +1,20 @@
-"""When two texts read the same, apart from case, width and blanks; and texts from outside on a terminal or in a log."""
+"""When two texts read the same, what a word is in any script, and texts from outside on a terminal or in a log."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
+
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana and Chinese characters
+)
+"""Letters of scripts that put no blanks between words, as ranges of a regular expression: compared one by one."""
+MARKS = "".join(char for char in map(chr, range(0x300, 0x10000)) if unicodedata.category(char) in {"Mn", "Mc"})
+"""Vowel signs and accents, which belong to the letter before them but are no letters to the module ``re``."""
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
 
 
 def normalise(text: str) -> str:
@@ -15,6 +25,15 @@ def normalise(text: str) -> str:
 def is_blank(text: str) -> bool:
     """Return whether a text shows nothing: no character at all, or only blanks, controls and joiners of width zero."""
     return all(character.isspace() or unicodedata.category(character) in {"Cc", "Cf"} for character in text)
+
+
+@lru_cache(maxsize=20_000)
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text: Unicode NFKC, case folded, without punctuation and white space.
+
+    Where a script puts no blanks between words, each character is one.
+    """
+    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def question_hash(question: str) -> str:

@@ -24,7 +24,7 @@ from doyen.eval.metrics import (
     squad_normalise,
     token_f1,
 )
-from doyen.eval.ragas_metrics import CONTEXT_METRICS, JUDGED_METRICS, TEXT_METRICS
+from doyen.eval.ragas_metrics import CONTEXT_METRICS, JUDGED_METRICS, TEXT_METRICS, Sample, text_scores
 from doyen.platform.core.records import REFUSAL, Question
 from doyen.retrieval.passage import Citation
 
@@ -46,10 +46,28 @@ def answered(question: Question, mode: str = "rag", **changes: object) -> Answer
         ("blue", "red", 0.0),
         ("", "", 1.0),
         ("the", "red", 0.0),
+        # Other scripts: their punctuation is punctuation, full-width figures are figures, and characters are words.
+        ("每26周检查一次", "每26周检查一次。", 1.0),
+        ("每２６周检查一次", "每26周检查一次。", 1.0),
+        ("每27周检查一次", "每26周检查一次。", 6 / 7),
+        ("«Каждые 26 недель»", "каждые 26 недель", 1.0),
+        ("כל 26 שבועות׃", "כל 26 שבועות", 1.0),
+        ("ทุก 26 สัปดาห์", "ทุก26สัปดาห์", 1.0),
+        ("हर 26 हफ़्ते।", "हर 26 हफ़्ते", 1.0),
+        ("10⁶", "106", 0.0),
     ],
 )
 def test_token_f1_by_hand(answer: str, reference: str, f1: float) -> None:
     assert overlap_f1(answer, reference) == pytest.approx(f1)
+
+
+def test_rouge_reads_other_scripts() -> None:
+    def scores(answer: str, reference: str) -> float:
+        return text_scores([Sample("?", answer, [reference])])["rouge_l"][0]
+
+    assert scores("每26周检查一次", "每26周检查一次。") == 1
+    assert scores("каждые 26 недель", "каждые 30 недель") == pytest.approx(2 / 3)
+    assert scores("Ответ", "Вопрос") == 0
 
 
 @settings(max_examples=80, deadline=None)

@@ -28,12 +28,19 @@ TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from(list("aB1 .-\n|\t
         ("Straße", "STRASSE 5"),
         ("measurement", "it measures"),
         ("圧力", "入口圧力が低い"),
+        ("สัปดาห์", "ตรวจสอบทุก 26สัปดาห์ครับ"),
+        ("हफ़्ते", "हर 26 हफ़्ते जाँच करें"),
         ("e-mail", "send an email"),
         ("don't", "dont or don’t"),
     ],
 )
 def test_query_and_text_share_a_token(query: str, text: str) -> None:
     assert set(tokens(query, stopwords=False)) & set(tokens(text, stopwords=False))
+
+
+@pytest.mark.parametrize(("query", "text"), [("हफ़्ते", "हफ़्ता"), ("สัปดาห์", "สามวัน")])
+def test_vowel_signs_are_part_of_a_word(query: str, text: str) -> None:
+    assert not set(tokens(query)) & set(tokens(text))
 
 
 def test_codes_stay_whole() -> None:
