@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -14,7 +16,31 @@ from doyen.platform.core.errors import NotFoundError
 from doyen.platform.core.files import sha256_bytes, sha256_file
 from doyen.platform.core.manifest import now
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DocumentRemovalRow, DocumentRow
+from doyen.platform.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
+
+if TYPE_CHECKING:
+    from doyen.ingestion.purge import PurgeReport
+
+
+@dataclass(frozen=True)
+class Named:
+    """A document by both of its names."""
+
+    document_id: str
+    source: str
+
+
+@dataclass
+class RemovalReport:
+    """What a removal did.
+
+    Attributes:
+        removed: sources of the documents that were there.
+        purged: what was erased beyond that, if it was asked for.
+    """
+
+    removed: list[str]
+    purged: PurgeReport | None = None
 
 
 def find_document(session: Session, source_or_id: str) -> DocumentRow:
@@ -31,6 +57,40 @@ def find_document(session: Session, source_or_id: str) -> DocumentRow:
             f"there is no document {source_or_id!r}: name its source as `doyen ingest` and `doyen search` show it"
         )
     return row
+
+
+def select_documents(store: Store, names: Sequence[str], *, purge: bool) -> tuple[list[Named], list[Named]]:
+    """Return the documents that are to be removed, and those that are to be purged.
+
+    To be purged, a document may have been removed before.
+
+    Raises:
+        NotFoundError: a name stands for nothing that is stored.
+    """
+    current: dict[str, Named] = {}
+    erased: dict[str, Named] = {}
+    with store.session() as session:
+        for name in names:
+            earlier = select(DocumentVersionRow).where(
+                (DocumentVersionRow.source == name) | (DocumentVersionRow.document_id == name)
+            )
+            version = session.scalar(earlier.limit(1)) if purge else None
+            if version is not None and session.get(DocumentRow, version.document_id) is None:
+                erased[version.document_id] = Named(version.document_id, version.source)
+                continue
+            row = find_document(session, name)
+            current[row.document_id] = erased[row.document_id] = Named(row.document_id, row.source)
+    return list(current.values()), list(erased.values())
+
+
+def exact_copies(store: Store, documents: Sequence[Named]) -> list[str]:
+    """Return the sources of other documents whose text is exactly one of these documents'."""
+    ids = [document.document_id for document in documents]
+    signature = DocumentSignatureRow
+    texts = select(signature.text_sha256).where(signature.document_id.in_(ids))
+    query = select(DocumentRow.source).join(signature, signature.document_id == DocumentRow.document_id)
+    with store.session() as session:
+        return list(session.scalars(query.where(signature.text_sha256.in_(texts), DocumentRow.document_id.not_in(ids))))
 
 
 def remove_document(store: Store, source_or_id: str) -> str:

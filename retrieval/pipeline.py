@@ -7,14 +7,15 @@ from pathlib import Path
 
 from doyen.ingestion.annotation.stale import mark_stale
 from doyen.ingestion.ingest import ingest, ingest_bytes
-from doyen.ingestion.removal import remove_document
+from doyen.ingestion.purge import purge as purge_documents
+from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
 from doyen.ingestion.report import IngestReport
 from doyen.platform.core.progress import Reporter
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.index import open_retriever, update_index
 
-__all__ = ["delete_document", "ingest_documents", "open_retriever", "upload_document"]
+__all__ = ["delete_documents", "ingest_documents", "open_retriever", "upload_document"]
 
 
 def ingest_documents(
@@ -57,20 +58,31 @@ def upload_document(workspace: Workspace, store: Store, source: str, data: bytes
     return report
 
 
-def delete_document(workspace: Workspace, store: Store, document: str) -> str:
-    """Remove a document from the store and the index; return its source.
+def delete_documents(
+    workspace: Workspace, store: Store, documents: Sequence[str], *, purge: bool = False, reporter: Reporter | None = None
+) -> RemovalReport:
+    """Remove documents from the store and the index; with ``purge`` erase all stored copies of their text as well.
 
     Args:
-        workspace: whose index is updated.
-        store: whose rows are deleted.
-        document: source or document id.
+        documents: sources or document ids; to be purged, also of documents that were removed before.
 
     Raises:
         Busy: another process is changing the workspace.
-        NotFoundError: there is no such document.
+        NotFoundError: one of them does not exist; nothing was changed.
     """
     with workspace.lock("the deletion"):
-        source = remove_document(store, document)
+        current, erased = select_documents(store, documents, purge=purge)
+        report = RemovalReport(removed=[each.source for each in current])
+        twins = exact_copies(store, erased) if purge else []
+        for each in current:
+            remove_document(store, each.document_id)
         mark_stale(workspace, store)
-        update_index(workspace, store)
-    return source
+        if purge:
+            report.purged = purge_documents(workspace, store, erased)
+            report.purged.kept += [f"{source}, which has the same text" for source in twins]
+        update_index(workspace, store, reporter=reporter)
+        if report.purged and not store.compact():
+            report.purged.kept.append(
+                "old pages of the database, which another process is using: stop `doyen serve` and purge again"
+            )
+    return report

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
 from doyen.platform.core.errors import InputError, RecordError, StateError, storage_errors
+from doyen.platform.core.files import write_text_atomic
 
 TASKS, LABELS = "tasks.jsonl", "labels.jsonl"
 _MARKER = "project.txt"
@@ -100,11 +101,30 @@ class FilesBackend:
         for uid, labels in found.items():
             yield RemoteTask(uid, uid, labels)
 
+    def labelled_uids(self, project_id: str) -> set[str]:
+        """Return the uids of tasks that have annotations in a file, pulled or not."""
+        return {uid for uid, task, _ in self._lines(project_id) if uid is not None and task.get("annotations")}
+
+    def remove_tasks(self, project_id: str, uids: Collection[str]) -> None:
+        """Take tasks out of the tasks file and of the labels files."""
+        for path in self._files(project_id):
+            tasks = [task for _, task in _read_tasks(path, torn_end=path.name == TASKS)]
+            kept = [task for task in tasks if task["data"].get("uid") not in uids]
+            if len(kept) < len(tasks):
+                as_list = path.read_text(encoding="utf-8-sig").lstrip().startswith("[")
+                lines = [json.dumps(task, ensure_ascii=False) for task in kept]
+                with storage_errors(f"writing {path}"):
+                    text = "[" + ",\n".join(lines) + "]" if as_list else "".join(f"{line}\n" for line in lines)
+                    write_text_atomic(path, text)
+
+    def _files(self, project_id: str) -> list[Path]:
+        """Return the tasks file and all labels files."""
+        home = self._folder / project_id
+        return [home / TASKS, *sorted([*home.glob("labels*.jsonl"), *home.glob("labels*.json")])]
+
     def _lines(self, project_id: str) -> Iterator[tuple[str | None, dict[str, Any], str]]:
         """Yield (uid, task, where it stands) of every task in the project's files."""
-        home = self._folder / project_id
-        labels = sorted([*home.glob("labels*.jsonl"), *home.glob("labels*.json")])
-        for path in [home / TASKS, *labels]:
+        for path in self._files(project_id):
             for number, task in _read_tasks(path, torn_end=path.name == TASKS):
                 uid = task["data"].get("uid")
                 yield (uid if isinstance(uid, str) else None), task, f"{path}, line {number}"

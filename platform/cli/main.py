@@ -31,6 +31,7 @@ from doyen.platform.cli import (
     eval,
     ingest,
     init,
+    remove,
     search,
     serve,
     train,
@@ -51,6 +52,7 @@ app = typer.Typer(
 for _command in (
     init.init,
     ingest.ingest,
+    remove.remove,
     search.search,
     ask.ask,
     train.train,

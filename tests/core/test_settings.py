@@ -41,6 +41,75 @@ def test_the_environment_overrides_the_file_and_is_named_in_errors(tmp_path):
         load_settings(path, {"DOYEN_RETRIEVAL__TOP_K": "many"})
 
 
+def test_every_setting_can_be_set_by_environment(tmp_path):
+    """The defaults, written as text, give the defaults again, and each is named in an error when it is nonsense."""
+    path, plain = write(tmp_path, ""), Settings()
+    for section in plain.model_dump():
+        if section == "name":
+            continue
+        for key, value in getattr(plain, section).model_dump().items():
+            variable = f"DOYEN_{section}__{key}".upper()
+            if hasattr(value, "get_secret_value"):
+                continue
+            text = "" if value is None else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            assert load_settings(path, {variable: text}) == plain, variable
+            if not isinstance(value, str) and value is not None:
+                with pytest.raises(SettingsError, match=variable):
+                    load_settings(path, {variable: "nonsense"})
+    assert load_settings(path, {"DOYEN_NAME": "law"}).name == "law"
+    assert load_settings(path, {"DOYEN_CACHE": "/tmp/x"}) == plain
+
+
+@pytest.mark.parametrize("text", ["0.7,0.1,0.2", "[0.7, 0.1, 0.2]", "0.7 0.1 0.2", "(0.7, 0.1, 0.2)"])
+def test_shares_are_read_from_the_environment(tmp_path, text):
+    settings = load_settings(write(tmp_path, ""), {"DOYEN_FINETUNE__RAFT_SHARES": text})
+    assert settings.finetune.raft_shares == (0.7, 0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("shares", "reason"),
+    [
+        ("0.7,0.1", "field required"),
+        ("0.7,0.1,0.1", "sum to 1, not to 0.9"),
+        ("1.2,-0.1,-0.1", "less than or equal to 1"),
+        ("0,0.5,0.5", "gold passage"),
+        ("nan,0.5,0.5", "finite"),
+        ("", "field required"),
+    ],
+)
+def test_shares_that_are_none_are_refused(tmp_path, shares, reason):
+    with pytest.raises(SettingsError, match=reason):
+        load_settings(write(tmp_path, ""), {"DOYEN_FINETUNE__RAFT_SHARES": shares})
+    assert load_settings(write(tmp_path, "[finetune]\nraft_shares = [0, 0, 1]\n"), {}).finetune.raft_shares == (0, 0, 1)
+
+
+def test_numbers_have_two_ends_and_texts_are_not_empty(tmp_path):
+    """Every number that is no port is refused far above and below what makes sense, as are infinity and 'not a number'."""
+    plain, path = Settings(), write(tmp_path, "")
+    for section, keys in plain.model_dump().items():
+        for key, value in keys.items() if isinstance(keys, dict) else ():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            for wrong in ("-1", "1e12", "inf", "nan"):
+                with pytest.raises(SettingsError):
+                    load_settings(path, {f"DOYEN_{section}__{key}".upper(): wrong})
+    for variable in ("DOYEN_SERVING__MODEL", "DOYEN_RETRIEVAL__EMBEDDER", "DOYEN_NAME", "DOYEN_SERVING__HOST"):
+        with pytest.raises(SettingsError):
+            load_settings(path, {variable: ""})
+
+
+@pytest.mark.parametrize("variable", ["RETRIEVAL__CHROMA_URL", "SERVING__OPENAI_URL", "EVAL__JUDGE_URL"])
+def test_addresses_are_checked_and_shown_without_passwords(tmp_path, variable):
+    path = write(tmp_path, "")
+    for wrong in ("localhost:8000", "ftp://ann:hunter2@host", "http://", "http://ann:hunter2@host:99999"):
+        with pytest.raises(SettingsError) as caught:
+            load_settings(path, {f"DOYEN_{variable}": wrong})
+        assert "hunter2" not in str(caught.value)
+    settings = load_settings(path, {f"DOYEN_{variable}": "http://ann:hunter2@host:1/v1"})
+    section, key = variable.lower().split("__")
+    assert getattr(getattr(settings, section), key) == "http://ann:hunter2@host:1/v1"
+
+
 def test_secrets_do_not_show(tmp_path):
     settings = load_settings(write(tmp_path, ""), {"DOYEN_SERVING__API_KEY": "hunter2"})
     assert "hunter2" not in repr(settings)

@@ -107,6 +107,13 @@ def test_from_an_empty_workspace_to_cited_answers_and_back(gateway: TestClient) 
 
     assert gateway.delete(f"/v1/documents/{travel['id']}").json()["deleted"] is True
     assert gateway.delete(f"/v1/documents/{travel['id']}").status_code == 404
+    text = f"/v1/documents/{travel['id']}/text"
+    assert gateway.get(text, params={"version": travel["version"]}).status_code == 404
+    purged = gateway.delete(f"/v1/documents/{travel['id']}", params={"purge": True}).json()["purged"]
+    assert purged["versions"] == 1
+    assert gateway.delete(f"/v1/documents/{travel['id']}", params={"purge": True}).status_code == 404
+    database = gateway.app.state.services.workspace.state.glob("doyen.db*")
+    assert not [path for path in database if b"640 euros" in path.read_bytes()]
     sources = {item["source"] for item in gateway.post("/v1/search", json={"query": "travel policy trips"}).json()["passages"]}
     assert "travel.html" not in sources
 

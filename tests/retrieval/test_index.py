@@ -19,7 +19,7 @@ from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.index import update_index
 from doyen.retrieval.lexical import load_lexical
 from doyen.retrieval.manifest import manifest_path, read_manifest
-from doyen.retrieval.pipeline import delete_document, ingest_documents, open_retriever, upload_document
+from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval.units import split_pieces
 from doyen.retrieval.vectors import VectorDatabase
 
@@ -98,11 +98,11 @@ def test_upload_and_delete(indexed: tuple[Workspace, Store]) -> None:
     upload_document(workspace, store, "alarms.csv", DOCUMENTS["alarms.csv"].encode())
     assert "Motor too hot" in retriever.retrieve("E-18", 1)[0].text
     assert_consistent(workspace, store)
-    assert delete_document(workspace, store, "alarms.csv") == "alarms.csv"
+    assert delete_documents(workspace, store, ["alarms.csv"]).removed == ["alarms.csv"]
     assert "alarms.csv" not in [p.source for p in retriever.retrieve("E-18", 5)]
     assert_consistent(workspace, store)
     with pytest.raises(NotFoundError):
-        delete_document(workspace, store, "alarms.csv")
+        delete_documents(workspace, store, ["alarms.csv"])
 
 
 def test_chunks_that_left_the_store_are_not_returned_before_the_next_update(indexed: tuple[Workspace, Store]) -> None:
@@ -189,11 +189,11 @@ def test_update_by_another_process_is_followed(indexed: tuple[Workspace, Store])
 from pathlib import Path
 from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import Workspace
-from doyen.retrieval.pipeline import delete_document, upload_document
+from doyen.retrieval.pipeline import delete_documents, upload_document
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
 upload_document(workspace, store, "alarms.csv", {DOCUMENTS["alarms.csv"]!r}.encode())
-delete_document(workspace, store, "travel.md")
+delete_documents(workspace, store, ["travel.md"])
 """
     subprocess.run([sys.executable, "-c", script], check=True)
     first = retriever.retrieve("Motor too hot", 1)[0]

@@ -11,8 +11,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from doyen.platform.core.errors import IncompatibleError, StateError, StorageError
@@ -43,6 +43,22 @@ class Store:
             if any(sign in str(error.orig) for sign in ("full", "readonly", "disk I/O")):
                 raise StorageError(f"the database cannot be written ({error.orig}): free some space, then try again") from error
             raise
+
+    def compact(self) -> bool:
+        """Rewrite the database's files, so that nothing of deleted rows is left in them.
+
+        Returns:
+            False where another process is using the database, so that old pages stay for now.
+        """
+        sqlite = self.engine.dialect.name == "sqlite"
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM" if sqlite else "VACUUM FULL"))
+                return not sqlite or connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0] == 0
+        except OperationalError as error:
+            if "locked" not in str(error.orig):
+                raise
+            return False
 
     def close(self) -> None:
         """Close all connections."""
@@ -77,6 +93,7 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
@@ -15,7 +16,7 @@ from doyen.platform.core.errors import InputError, NotFoundError
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.platform.serving.gateway.errors import TooLarge
 from doyen.platform.serving.gateway.services import ServicesOf
-from doyen.retrieval.pipeline import delete_document, upload_document
+from doyen.retrieval.pipeline import delete_documents, upload_document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 MAX_SOURCE_CHARS = 255
@@ -77,12 +78,29 @@ class DocumentText(BaseModel):
     text: str
 
 
+class Purged(BaseModel):
+    """What was erased, and what was not.
+
+    Attributes:
+        versions: texts of document versions.
+        answers: stored answers that were shown passages of the document.
+        tasks: annotation tasks without labels.
+        kept: each place that may still hold text of the document, such as labels that people made.
+    """
+
+    versions: int
+    answers: int
+    tasks: int
+    kept: list[str]
+
+
 class DocumentDeleted(BaseModel):
     """A document that is gone."""
 
     object: Literal["document.deleted"] = "document.deleted"
     id: str
     deleted: bool = True
+    purged: Purged | None = None
 
 
 @router.post("/documents", status_code=201)
@@ -140,13 +158,12 @@ def read_text(
     start: Annotated[int, Query(ge=0)] = 0,
     end: Annotated[int | None, Query(ge=0)] = None,
 ) -> DocumentText:
-    """Read a document's parsed text, or the stretch around a citation. Old versions stay readable."""
+    """Read a document's parsed text, or the stretch around a citation. Old versions stay readable until it is deleted."""
     with services.store.session() as session:
-        if version is None:
-            current = session.get(DocumentRow, document_id)
-            if current is None:
-                raise _no_document(document_id)
-            version = current.version
+        current = session.get(DocumentRow, document_id)
+        if current is None:
+            raise _no_document(document_id)
+        version = version or current.version
         row = session.get(DocumentVersionRow, (document_id, version))
         if row is None:
             raise NotFoundError(f"document {document_id!r} has no version {version!r}: leave version out for the current one")
@@ -164,13 +181,22 @@ def read_text(
 
 
 @router.delete("/documents/{document_id}")
-def delete(document_id: str, services: ServicesOf) -> DocumentDeleted:
-    """Delete a document from the store and every index."""
+def delete(
+    document_id: str,
+    services: ServicesOf,
+    purge: Annotated[
+        bool, Query(description="Erase all stored copies of its text too, also of a document that was deleted before.")
+    ] = False,
+) -> DocumentDeleted:
+    """Delete a document from the store and every index; its text can no longer be read.
+
+    A file of an ingested folder stays on disk, and the next ingestion of the folder leaves it out.
+    """
     with services.store.session() as session:
-        if session.get(DocumentRow, document_id) is None:
+        if not purge and session.get(DocumentRow, document_id) is None:
             raise _no_document(document_id)
-    delete_document(services.workspace, services.store, document_id)
-    return DocumentDeleted(id=document_id)
+    report = delete_documents(services.workspace, services.store, [document_id], purge=purge)
+    return DocumentDeleted(id=document_id, purged=Purged(**asdict(report.purged)) if report.purged else None)
 
 
 def confined_source(name: str) -> str:

@@ -1,0 +1,116 @@
+"""Erasing what is stored of removed documents: their versions, and the copies in answers and annotation tasks.
+
+What people made (labels, feedback, datasets and adapters trained on them) is kept, and named with where it lies, so that
+its owners can decide.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from doyen.ingestion.annotation.purge import purge_tasks
+from doyen.ingestion.removal import Named
+from doyen.platform.core.store import Store
+from doyen.platform.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow
+from doyen.platform.core.workspace import Workspace
+
+
+@dataclass
+class PurgeReport:
+    """What was erased, and what was not.
+
+    Attributes:
+        versions: texts of document versions.
+        answers: stored answers that were shown passages of the documents; those with feedback are emptied, others deleted.
+        tasks: annotation tasks without labels.
+        kept: one sentence for each place that may still hold text of the documents, with what to do about it.
+    """
+
+    versions: int = 0
+    answers: int = 0
+    tasks: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
+def purge(workspace: Workspace, store: Store, documents: Sequence[Named]) -> PurgeReport:
+    """Erase the stored texts of documents that have been removed; ``Store.compact`` then clears the database's file."""
+    report = PurgeReport()
+    ids = {document.document_id for document in documents}
+    with store.session() as session:
+        gone = session.execute(delete(DocumentVersionRow).where(DocumentVersionRow.document_id.in_(ids)))
+        report.versions = gone.rowcount  # type: ignore[attr-defined]
+        answers = _purge_answers(session, documents, report)
+    report.tasks, kept = purge_tasks(workspace, store, ids, answers)
+    report.kept += kept
+    sources = {document.source for document in documents}
+    report.kept += [*_datasets(workspace.datasets_folder, sources), *_reports(workspace.reports_folder, ids)]
+    # Interrupted trainings hold passages as tokens; they start over.
+    shutil.rmtree(workspace.adapters_folder / ".runs", ignore_errors=True)
+    return report
+
+
+def _purge_answers(session: Session, documents: Sequence[Named], report: PurgeReport) -> set[str]:
+    """Erase the answers that were shown the documents, also where later conversations repeat them; return their ids."""
+    ids, sources = {each.document_id for each in documents}, {each.source for each in documents}
+    with_feedback = set(session.scalars(select(FeedbackRow.answer_id)))
+    said, erased, emptied = set(), set(), 0
+    for row in session.scalars(select(AnswerRow)).all():
+        if not any(item.get("document_id") in ids or item.get("source") in sources for item in [*row.passages, *row.citations]):
+            continue
+        erased.add(row.answer_id)
+        said.add(row.answer)
+        if row.answer_id in with_feedback:
+            row.answer, row.history, emptied = "", [], emptied + 1
+            row.passages = [item for item in row.passages if item.get("document_id") not in ids]
+            row.citations = []
+        else:
+            session.delete(row)
+    for row in session.scalars(select(AnswerRow)).all():
+        row.history = list(_without(row.history, said - {""}))
+    report.answers = len(erased)
+    if emptied:
+        report.kept.append(f"{emptied} question(s) and the feedback on their answers, which people wrote")
+    return erased
+
+
+def _without(history: Sequence[dict[str, Any]], said: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield the turns of a conversation but those that repeat an erased answer, and the questions before them."""
+    for number, turn in enumerate(history):
+        following = history[number + 1] if number + 1 < len(history) else {"content": None}
+        repeated = turn["content"] in said or (turn["role"] == "user" and following["content"] in said)
+        if not repeated:
+            yield turn
+
+
+def _datasets(folder: Path, sources: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each dataset with pairs about the sources."""
+    for dataset in sorted(folder.glob("*/manifest.json")):
+        pairs = [pair for part in ("train", "validation") for pair in _lines(dataset.with_name(f"{part}.jsonl"))]
+        count = sum(pair.get("source") in sources for pair in pairs)
+        if count:
+            yield (
+                f"{count} labelled pair(s) in dataset {dataset.parent.name}, and the adapters trained on it: build and train "
+                f"again without them, then delete {dataset.parent} and the adapters"
+            )
+
+
+def _reports(folder: Path, ids: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each evaluation whose answers were shown the documents."""
+    for answers in sorted(folder.glob("*/answers.jsonl")):
+        shown = sum(any(item.get("document_id") in ids for item in line.get("passages", ())) for line in _lines(answers))
+        if shown:
+            yield f"{shown} answer(s) of the evaluation in {answers.parent}: delete that folder"
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if path.is_file():
+        with path.open(encoding="utf-8") as stream:
+            yield from (json.loads(line) for line in stream if line.strip())
