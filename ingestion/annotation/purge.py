@@ -26,7 +26,8 @@ def purge_tasks(
         How many tasks were deleted, and one sentence for each project that still holds text of the documents.
     """
     files = FilesBackend(workspace.annotation_folder)
-    count, kept = 0, []
+    count = 0
+    kept: list[str] = []
     with store.session() as session:
         projects = {row.name: row for row in session.scalars(select(AnnotationProjectRow))}
         tasks = [task for task in session.scalars(select(AnnotationTaskRow)) if _copies(task, document_ids, answer_ids)]

@@ -242,12 +242,10 @@ def _apply_environment(values: dict[str, Any], environment: Any) -> dict[str, st
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
         first, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-        if separator:
-            place, path = values.setdefault(first, {}), (first, key)
-        elif first in Settings.model_fields:
-            place, path = values, (first,)
-        else:
+        if not separator and first not in Settings.model_fields:
             continue
+        path = (first, key) if separator else (first,)
+        place = values.setdefault(first, {}) if separator else values
         if isinstance(place, dict):
             place[path[-1]] = _from_text(text, _annotation(path))
             origins[".".join(path)] = variable
