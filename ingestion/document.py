@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,16 @@ class ParsedDocument:
     media_type: str
     pages: tuple[tuple[int, int], ...]
     blocks: tuple[Block, ...]
+
+    @property
+    def pages_without_text(self) -> tuple[int, ...]:
+        """Numbers from 1 of the pages on which no text was found: pictures, scans, empty pages."""
+        return empty_pages(self.pages)
+
+
+def empty_pages(pages: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return the numbers from 1 of the pages that hold no text, by their (start, end)."""
+    return tuple(number for number, (start, end) in enumerate(pages, start=1) if start == end)
 
 
 class DocumentBuilder:
