@@ -226,12 +226,10 @@ def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
     ids = [row.document_id for row in rows]
     chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(ids)).group_by(ChunkRow.document_id)
     counts = dict(session.execute(chunks).tuples().all())
-    versions = tuple_(DocumentVersionRow.document_id, DocumentVersionRow.version).in_(
-        (row.document_id, row.version) for row in rows
-    )
-    pages = dict(
-        session.execute(select(DocumentVersionRow.document_id, DocumentVersionRow.pages).where(versions)).tuples().all()
-    )
+    current = [(row.document_id, row.version) for row in rows]
+    columns = select(DocumentVersionRow.document_id, DocumentVersionRow.pages)
+    versions = columns.where(tuple_(DocumentVersionRow.document_id, DocumentVersionRow.version).in_(current))
+    pages: dict[str, list[list[int]]] = dict(session.execute(versions).tuples().all())
     return [
         Document(
             id=row.document_id,
