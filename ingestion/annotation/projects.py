@@ -13,7 +13,6 @@ from sqlalchemy import select
 from doyen.ingestion.annotation.contracts import Backend, TaskType
 from doyen.ingestion.annotation.task_types import stored_task_type
 from doyen.platform.core.errors import Busy, InputError, NotFoundError, StateError
-from doyen.platform.core.manifest import short_id
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow
 from doyen.platform.core.workspace import Workspace
@@ -139,8 +138,3 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def project_marker(workspace: Workspace, name: str) -> str:
-    """Return the text by which a project of ours is found again on a server, for example after a crash."""
-    return f"Doyen project {name} [{short_id(str(workspace.root), name)}]"

@@ -123,12 +123,14 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.ingestion.annotation.projects import list_projects, project_marker, require_backend
+    from doyen.ingestion.annotation.identity import require_remote
+    from doyen.ingestion.annotation.projects import list_projects, require_backend
 
     found = []
     for project in list_projects(session.store):
         backend, external_id = require_backend(session.workspace, project)
-        count = backend.count_tasks(external_id, project_marker(session.workspace, project.name))
+        require_remote(session.workspace, session.store, backend, project)
+        count = backend.count_tasks(external_id)
         found.append(f"{project.name}: {count} tasks at {redact(backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 

@@ -11,11 +11,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from doyen.platform.core.errors import IncompatibleError, StateError, StorageError
+from doyen.platform.core.store.schema import WorkspaceRow
 from doyen.platform.core.workspace import Workspace
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -59,6 +60,11 @@ class Store:
             if "locked" not in str(error.orig):
                 raise
             return False
+
+    def workspace_id(self) -> str:
+        """Return the id of the workspace, which stays the same wherever its folder is moved or copied to."""
+        with self.session() as session:
+            return session.scalars(select(WorkspaceRow.workspace_id)).one()
 
     def close(self) -> None:
         """Close all connections."""
