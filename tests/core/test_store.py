@@ -6,11 +6,14 @@ import textwrap
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from doyen.platform.core.errors import Busy, IncompatibleError, StateError
 from doyen.platform.core.store import open_store
+from doyen.platform.core.store.database import MIGRATIONS
 from doyen.platform.core.store.schema import AnnotationProjectRow, Base
 
 
@@ -61,3 +64,28 @@ def test_one_writer_at_a_time_and_a_killed_one_frees_the_lock(workspace):
     other.wait()
     with workspace.lock("ingesting"):
         pass
+
+
+def test_an_older_workspace_gets_an_id_for_good_and_its_projects_an_overlap(workspace):
+    workspace.state.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(workspace.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for name, purpose in (("qa", "annotation"), ("qa review", "review")):
+            values = f"'{name}', 'entities', 'files', '', '{{}}', '{purpose}', 0"
+            columns = "name, task_type, backend, config, description, purpose, foreign_tasks"
+            connection.execute(sa.text(f"INSERT INTO annotation_projects ({columns}) VALUES ({values})"))
+    engine.dispose()
+    ids = []
+    for _ in range(2):
+        store = open_store(workspace)
+        ids.append(store.workspace_id())
+        with store.session() as session:
+            rows = session.scalars(sa.select(AnnotationProjectRow).order_by(AnnotationProjectRow.name)).all()
+        assert [(row.overlap, row.overlap_share) for row in rows] == [(2, 0.2), (1, 0.2)]
+        store.close()
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 32
