@@ -161,7 +161,7 @@ def _check_orphans(
         # If it is gone over there it will be made anew: what was pulled before still counts.
         with suppress(StateError):
             pull_unlocked(workspace, store, row.name)
-    results = list(_foreign_results(store, backend, found, wanted.name)) if there else []
+    results = list(_foreign_results(store, backend, found, wanted.name)) if found is not None and there else []
     with store.session() as session:
         results += stored_results(session, wanted.name)
     orphans = find_orphans(results, wanted.config, before)

@@ -66,7 +66,7 @@ def find_orphans(results: Iterable[tuple[str, Result]], config: str, before: Seq
         before: the configurations under which they were made.
     """
     known = config_values(config)
-    narrowed = _single_choices(config) - set.intersection(*map(_single_choices, before)) if before else set()
+    narrowed = {field for field in _single_choices(config) if not all(field in _single_choices(each) for each in before)}
     counts: dict[tuple[str, str | None], int] = defaultdict(int)
     tasks: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
     for uid, result in results:

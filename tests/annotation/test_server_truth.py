@@ -98,7 +98,7 @@ def there(remote: Workspace, remote_store: Store, label_studio: LabelStudioServe
 @pytest.mark.label_studio
 def test_a_class_that_was_added_on_the_server_is_not_dropped(remote: Workspace, remote_store: Store, there: There) -> None:
     there.add_class("valve")
-    with pytest.raises(OrphanedLabels, match="'valve' of 'label': added where people label, not used yet"):
+    with pytest.raises(OrphanedLabels, match="'valve' of 'class': added where people label, not used yet"):
         create_project(remote, remote_store, NAME)
     there.label("ada", there.tasks()[0], "valve")
     (by_hand,) = there.lead.projects.import_tasks(
