@@ -103,7 +103,7 @@ def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None
                 model=answer.model,
                 adapter=answer.adapter,
                 abstained=answer.abstained,
-                passages=[passage.to_json() for passage in answer.passages],
+                passages=[asdict(passage) for passage in answer.passages],
                 citations=[citation.to_json() for citation in answer.citations],
                 created_at=now(),
             )
