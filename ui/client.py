@@ -187,7 +187,7 @@ async def _read_events(lines: AsyncIterator[str]) -> AsyncIterator[str | ChatAns
         citations=fields["citations"],
         passages=fields["passages"],
         support=fields.get("support", "not_checked"),
-        finish_reason=fields.get("finish_reason", "stop"),
+        finish_reason=fields["finish_reason"],
         usage=usage,
         timings=fields["timings"],
     )

@@ -19,6 +19,7 @@ from doyen.retrieval.vectors import close_clients
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
+MINI = Path(__file__).parent / "mini"
 QUESTION = "How many litres does the Kite tank hold?"
 RIGHT = "380 litres, filled to the mark."
 PROJECT = "from-chat"
@@ -47,10 +48,11 @@ def accept_draft(folder: Path) -> dict[str, Any]:
     return task
 
 
-def test_an_answer_in_the_chat_becomes_a_training_row(
-    mini_demo: tuple[Path, Any], doyen: Callable[..., Any], tmp_path: Path
-) -> None:
-    folder, _ = mini_demo
+def test_an_answer_in_the_chat_becomes_a_training_row(doyen: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "space"
+    created = doyen("init", folder)
+    assert created.code == 0, created.err
+    assert doyen("ingest", MINI / "documents", "--workspace", folder).code == 0
     answer = corrected_answer(folder)
     assert answer["passages"], "an answer without passages would prove nothing"
 
@@ -69,8 +71,12 @@ def test_an_answer_in_the_chat_becomes_a_training_row(
     annotate("export", rows)
     (row,) = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]
     assert (row["prompt"], row["response"], row["evidence"], row["source"]) == (QUESTION, RIGHT, ["380 litres"], "kite.html")
+    with rows.open("a", encoding="utf-8") as file:
+        file.write((MINI / "pairs.jsonl").read_text(encoding="utf-8"))
     built = doyen("dataset", "build", rows, "--name", PROJECT, "--workspace", folder, "--json")
     assert built.code == 0, built.err
+    dataset = folder / ".doyen" / "datasets"
+    assert any(RIGHT in file.read_text(encoding="utf-8") for file in dataset.rglob("*.jsonl")), "trained on from now on"
     with closing(open_store(Workspace(folder))) as store, store.session() as session:
         origin = session.get_one(AnnotationTaskRow, row["group"]).origin
     assert origin["answer_id"] == answer["answer_id"], "the training row leads back to the answer"
