@@ -15,6 +15,7 @@ from doyen.platform.core.modes import ADAPTER_MODES, PASSAGE_MODES
 from doyen.platform.core.records import Question
 from doyen.platform.core.redaction import redact_values
 from doyen.platform.core.settings import Settings
+from doyen.platform.serving.answer import ANSWER_RULES
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
 RETRIEVAL_SHAPES = ("embedder", "embedder_dtype")
@@ -45,6 +46,7 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
         {
             "question": question_hash(question),
             "mode": mode,
+            "rules": ANSWER_RULES,
             "serving": parts["serving"],
             "prompts": parts["prompts"],
             "inputs": shared,

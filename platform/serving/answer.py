@@ -15,6 +15,10 @@ from doyen.platform.core.store.schema import AnswerRow
 from doyen.platform.serving.engines.protocol import FinishReason
 from doyen.retrieval.passage import Citation, Passage
 
+ANSWER_RULES = 2
+"""To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
+ask again instead of reusing answers of the old rules."""
+
 
 @dataclass(frozen=True)
 class Usage:
