@@ -13,7 +13,13 @@ import typer
 
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
 from doyen.platform.core.errors import DoyenError
-from doyen.platform.core.models import PACKAGED_EMBEDDERS, PACKAGED_GENERATORS, resolve_embedder, resolve_generator
+from doyen.platform.core.models import (
+    PACKAGED_EMBEDDERS,
+    PACKAGED_GENERATORS,
+    resolve_embedder,
+    resolve_generator,
+    verify_again,
+)
 from doyen.platform.core.redaction import redact, redact_values
 
 LOW_DISK_GB = 2
@@ -29,7 +35,9 @@ class Check:
 
 
 def doctor(
-    models: Annotated[bool, typer.Option("--models", help="Only verify the packaged models; needs no workspace.")] = False,
+    models: Annotated[
+        bool, typer.Option("--models", help="Only verify the packaged models, read again byte by byte; needs no workspace.")
+    ] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -50,6 +58,7 @@ def doctor(
 
 def check_packaged_models() -> list[Check]:
     """Verify the sha256 of all packaged models and prepare the generator for training."""
+    verify_again()
     embedders = [_attempt(f"model {name}", partial(_embedder, name)) for name in PACKAGED_EMBEDDERS]
     generators = [_attempt(f"model {name}", partial(_generator, name)) for name in PACKAGED_GENERATORS]
     return embedders + generators

@@ -12,7 +12,7 @@ import typer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.modes import ADAPTER_MODES, MODES
+from doyen.platform.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES
 from doyen.platform.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def evaluate(
 
     workspace, store = session.workspace, session.store
     frozen = resolve_duplicates(questions, store)
-    retriever = open_retriever(workspace, store)
+    needs_index = any(mode in PASSAGE_MODES for mode in modes)
+    retriever = open_retriever(workspace, store) if needs_index or has_index(workspace) else None
     with closing(open_assistant(workspace, store)) as assistant:
         chosen = _adapter_for(assistant, modes, adapter)
         return run_evaluation(
@@ -117,15 +118,22 @@ def _inputs(workspace: Workspace, assistant: Assistant, adapter: Adapter | None)
     """Return the hashes of what answers rest on; the rule by which a mode refuses shapes them as much as weights do."""
     from doyen.retrieval.manifest import read_manifest
 
-    index = read_manifest(workspace.index_folder)
-    inputs = {
-        "base_model": assistant.engine.base_sha256 or assistant.engine.model,
-        "index": fingerprint([index.content, index.embedder_sha256, _file_hash(assistant.abstention_path("rag"))]),
-    }
+    inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
+    if has_index(workspace):
+        index = read_manifest(workspace.index_folder)
+        refusal = _file_hash(assistant.abstention_path("rag"))
+        inputs["index"] = fingerprint([index.content, index.embedder_sha256, refusal])
     if adapter:
         refusal = _file_hash(assistant.abstention_path("hybrid", adapter.ref))
         inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"], refusal])
     return inputs
+
+
+def has_index(workspace: Workspace) -> bool:
+    """Whether the workspace has an index, whole or damaged; modes without passages need none."""
+    from doyen.retrieval.manifest import manifest_path
+
+    return manifest_path(workspace.index_folder).exists()
 
 
 def _file_hash(path: Path | None) -> str:

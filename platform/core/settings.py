@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from annotated_types import Len
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,7 +31,7 @@ ENVIRONMENT_PREFIX = "DOYEN_"
 SHARES_TOLERANCE = 1e-3
 SECRET_WORDS = ("key", "secret", "password", "token")
 
-Name = Annotated[str, Len(1)]
+Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from doyen.platform.core.errors import Busy, IncompatibleError, StateError
+from doyen.platform.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
 from doyen.platform.core.store import open_store
 from doyen.platform.core.store.database import MIGRATIONS
 from doyen.platform.core.store.schema import AnnotationProjectRow, Base
@@ -38,6 +38,25 @@ def test_a_damaged_database_is_a_sentence(workspace):
         open_store(workspace)
 
 
+@pytest.mark.parametrize("url", ["postgresql://ann:hunter2@127.0.0.1:1/x", "postgres://ann:hunter2@127.0.0.1:1/x"])
+def test_a_postgresql_url_ends_in_a_sentence_without_its_password(workspace, monkeypatch, url):
+    (workspace.root / "doyen.toml").write_text(f'[platform]\ndatabase_url = "{url}"\n')
+    with pytest.raises(ServiceError, match="start its server") as caught:
+        open_store(workspace)
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingPart, match=r"pip install 'doyen\[postgres\]'"):
+        open_store(workspace)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracel://x/y", "mysql://ann:hunter2@h/x", "postgresql://h:port/x"])
+def test_other_database_urls_end_in_a_sentence(workspace, url):
+    (workspace.root / "doyen.toml").write_text(f'[platform]\ndatabase_url = "{url}"\n')
+    with pytest.raises((SettingsError, MissingPart)) as caught:
+        open_store(workspace)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_failed_session_rolls_back(store):
     row = {"task_type": "prompt_response", "backend": "files", "config": ""}
     with pytest.raises(RuntimeError), store.session() as session:
@@ -58,7 +77,8 @@ def test_one_writer_at_a_time_and_a_killed_one_frees_the_lock(workspace):
     """
     other = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
-    with pytest.raises(Busy, match="cannot start ingesting"), workspace.lock("ingesting"):
+    held = rf"cannot start ingesting: another doyen command \(a test, process {other.pid}, since 20.*\) is changing"
+    with pytest.raises(Busy, match=held), workspace.lock("ingesting"):
         pass
     other.kill()
     other.wait()

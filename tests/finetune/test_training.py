@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from doyen.finetune.dataset import build_dataset
 from doyen.finetune.registry import Registry
 from doyen.finetune.train import train_adapter
 from doyen.finetune.trainer import add_adapter, last_checkpoint, load_base
-from doyen.platform.core.errors import InputError, StateError
+from doyen.platform.core.errors import Busy, InputError, StateError
 from doyen.platform.core.progress import Silent
 from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import Workspace
@@ -120,6 +123,31 @@ def test_a_killed_process_loses_nothing(run, tiny_workspace, store, dataset):
     assert "resumed" in progress.notes
     Registry(tiny_workspace, store).delete("tiny:1")
     assert weights(run()) == resumed
+
+
+def test_a_second_training_and_a_writer_at_the_same_time_are_told_who_is_first(tiny_workspace, run):
+    with tiny_workspace.lock("ingestion"), pytest.raises(Busy, match=rf"\(ingestion, process {os.getpid()}, since"):
+        run()
+    with tiny_workspace.training_lock("adapter tiny", "training tiny"), pytest.raises(Busy, match="training tiny, process"):
+        run()
+    made = run()
+    shutil.rmtree(made.folder)  # trained again, as the files are gone
+    started, go_on, found = threading.Event(), threading.Event(), []
+
+    class Waits(Silent):
+        def say(self, message: str) -> None:
+            if "examples in" in message:
+                started.set()
+                go_on.wait(60)
+
+    thread = threading.Thread(target=lambda: found.append(run(reporter=Waits())))
+    thread.start()
+    assert started.wait(60)
+    with pytest.raises(Busy, match="cannot start"):
+        run()
+    go_on.set()
+    thread.join()
+    assert found[0].ref == "tiny:2"
 
 
 def test_a_checkpoint_cut_short_is_not_resumed_from(tmp_path):

@@ -7,6 +7,7 @@ from doyen.platform.core.models.resolve import (
     cache_folder,
     resolve_embedder,
     resolve_generator,
+    verify_again,
     wants_bfloat16,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "cache_folder",
     "resolve_embedder",
     "resolve_generator",
+    "verify_again",
     "wants_bfloat16",
 ]

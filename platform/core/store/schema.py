@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -33,8 +33,8 @@ class DocumentRow(Base):
     """SHA-256 of the file's bytes."""
     title: Mapped[str]
     media_type: Mapped[str]
-    size: Mapped[int]
-    modified_ns: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger)
+    modified_ns: Mapped[int] = mapped_column(BigInteger)
     """The file's modification time when read: an equal size and time skips reading it again."""
     settings_fingerprint: Mapped[str]
     """Fingerprint of the settings and parser versions that shaped text and chunks."""
