@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from doyen.eval.questions import question_hash
 from doyen.platform.core import prompts
 from doyen.platform.core.files import sha256_bytes
 from doyen.platform.core.manifest import fingerprint
@@ -44,7 +43,7 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
     parts = manifest_settings(settings)
     return fingerprint(
         {
-            "question": question_hash(question),
+            "question": question.asked_hash,
             "mode": mode,
             "rules": ANSWER_RULES,
             "serving": parts["serving"],

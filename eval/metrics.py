@@ -173,3 +173,14 @@ INFO: dict[str, MetricInfo] = {
     "judge_context_precision": MetricInfo("Context precision (judge)", "Ranking of the useful passages, says the judge."),
     "judge_context_recall": MetricInfo("Context recall (judge)", "Reference statements that the passages support."),
 }
+
+
+def is_rate(name: str) -> bool:
+    """Whether each score of a metric is 0 or 1."""
+    return name in INFO and INFO[name].rate
+
+
+def describe(name: str) -> dict[str, str]:
+    """Return a metric's title and direction ("higher" or "lower") for programs that show a report."""
+    info = INFO.get(name, MetricInfo(name.replace("_", " "), ""))
+    return {"title": info.title, "better": info.better}

@@ -91,9 +91,9 @@ class GatewayClient:
         """Return all adapter versions: by name, newest first."""
         return list(self._call("GET", "/v1/adapters")["data"])
 
-    def promote(self, name: str, version: int, report: str | None, *, force: bool) -> dict[str, Any]:
-        """Promote an adapter version that a report speaks for, or with ``force`` any, and return it."""
-        body = {"report": report, "force": force}
+    def promote(self, name: str, version: int, report: str | None, reason: str = "") -> dict[str, Any]:
+        """Promote an adapter version that a report speaks for, or any for a reason, and return it."""
+        body = {"report": report, "force": bool(reason.strip()), "reason": reason, "by": "chat"}
         return self._call("POST", f"/v1/adapters/{name}/{version}/promote", json=body)
 
     def roll_back(self, name: str) -> dict[str, Any]:

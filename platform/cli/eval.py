@@ -51,16 +51,21 @@ def run(
 @app.command()
 def gate(
     report: Annotated[Path, typer.Argument(help="Folder of a report.")],
+    workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
-    """Say whether a report is good enough to promote its adapter; exit code 1 when it is not."""
-    from doyen.eval.gate import check_gate
+    """Say rule by rule whether a report is good enough to promote its adapter; exit code 1 when it is not."""
+    from doyen.eval.gate import verdict_text
     from doyen.eval.report import load_report
-    from doyen.platform.cli.session import emit
+    from doyen.platform.serving.promotion import judge_own
 
-    problems = check_gate(load_report(report))
-    emit({"passed": not problems, "problems": problems}, "\n".join(problems) or "The gate is open.", as_json=as_json)
-    if problems:
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        verdicts = [verdict.to_json() for verdict in judge_own(session.workspace, session.store, load_report(report))]
+        passed = all(verdict["met"] for verdict in verdicts)
+        said = f"The gate is {'open' if passed else 'closed'}.\n{verdict_text(verdicts)}"
+        session.emit({"passed": passed, "rules": verdicts}, said)
+    if not passed:
         raise typer.Exit(1)
 
 
@@ -80,6 +85,7 @@ def evaluate(
     """
     from doyen.eval.questions import resolve_duplicates
     from doyen.eval.run import run_evaluation
+    from doyen.finetune.dataset import excluded_questions
     from doyen.platform.serving.assistant import open_assistant
     from doyen.retrieval.embedder import open_embedder
     from doyen.retrieval.index import open_retriever
@@ -102,6 +108,7 @@ def evaluate(
             adapter=chosen.ref if chosen else None,
             sample=sample,
             embed=open_embedder(workspace.settings.retrieval).encode,
+            excluded=excluded_questions(workspace, chosen.dataset_id) if chosen else None,
         )
 
 

@@ -74,7 +74,7 @@ def test_questions_that_cannot_be_asked(doyen, space):
 
 def test_names_that_do_not_exist(doyen, space):
     for arguments in (
-        ["adapters", "promote", "none:1", "--force"],
+        ["adapters", "promote", "none:1", "--force", "a trial"],
         ["train", "none"],
         ["annotate", "push", "--project", "none"],
     ):

@@ -243,7 +243,7 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
     page.click("#promote")
     page.wait_for_selector("#adapters-said .doyen-red")
     assert "does not let known:2 be promoted" in page.inner_text("#adapters-said")
-    page.check("#force input")
+    page.fill("#reason textarea, #reason input", "the demo has too few questions")
     page.click("#promote")
     page.wait_for_selector("#adapters .doyen-green")
     assert "known:2 now answers." in page.inner_text("#adapters-said")

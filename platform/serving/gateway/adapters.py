@@ -7,13 +7,11 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from doyen.eval.gate import require_gate
-from doyen.eval.report import load_report
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.errors import InputError
 from doyen.platform.core.store.schema import AdapterRow
 from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.promotion import promote_adapter
 
 router = APIRouter(prefix="/v1", tags=["adapters"])
 
@@ -58,22 +56,26 @@ class PromotionRequest(BaseModel):
     Attributes:
         report: id of an evaluation whose figures meet the rules for promotion.
         force: promote without a report, or against it.
+        reason: why, which `force` needs; it is kept with the promotion.
+        by: who promotes; kept too.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     report: str | None = None
     force: bool = False
+    reason: str = ""
+    by: str = "gateway"
 
 
 @router.post("/adapters/{name}/{version}/promote")
 def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
-    if not body.force:
-        if body.report is None:
-            raise InputError("name the evaluation that speaks for this adapter as report, or send force: true")
-        require_gate(load_report(report_folder(services, body.report)), f"{name}:{version}")
-    promoted = registry_of(services).promote(f"{name}:{version}")
+    report = report_folder(services, body.report) if body.report is not None else None
+    override = body.reason if body.force else None
+    promoted = promote_adapter(
+        services.workspace, services.store, f"{name}:{version}", report=report, by=body.by, override=override
+    )
     return _version(services, promoted)
 
 
