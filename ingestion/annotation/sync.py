@@ -49,6 +49,7 @@ class PushReport:
         stale: tasks that were not sent because their text is no longer the document's.
         overlap: of all tasks, those that several people label.
         people: how many label each of them.
+        kept_model: the model that was chosen over there and stays in force, so that our drafts are not shown; else empty.
     """
 
     project: str
@@ -59,6 +60,7 @@ class PushReport:
     stale: int = 0
     overlap: int = 0
     people: int = 1
+    kept_model: str = ""
 
 
 def push(
@@ -117,13 +119,14 @@ def push(
                 bar.advance(len(batch))
         shared = apply_overlap(store, backend, external_id, project)
         again = _push_scores(store, project, backend, external_id, version, arrived) if scores else 0
-        # A server refuses a version under which it has no draft.
+        # A server refuses a version under which it has no draft; a model that somebody chose there stays chosen.
         drafted = any(task.predictions for task in missing)
-        if again or (drafted and (not shown or shown.startswith(DRAFTS))):
+        ours = not shown or shown.startswith(DRAFTS)
+        if ours and (again or drafted):
             backend.show_version(external_id, version)
         there, stale = len(waiting) - len(absent), len(absent) - len(missing)
-        where = redact(backend.location)
-        return PushReport(project, where, len(missing), there, again, stale, shared, row.overlap)
+        where, kept = redact(backend.location), "" if ours else shown
+        return PushReport(project, where, len(missing), there, again, stale, shared, row.overlap, kept)
 
 
 def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter | None = None) -> PullReport:

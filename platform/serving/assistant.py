@@ -18,6 +18,7 @@ from doyen.platform.core.settings import Settings
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.certainty import certainty
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter
@@ -145,6 +146,11 @@ class Assistant:
         result = complete(self.engine, request)
         after = after_features(before, plan.question, result.text, result.logprobs, plan.passages)
         return Observation(plan.passages, result.text, is_refusal(result.text), before, after)
+
+    def certainty(self, answer: Answer) -> float:
+        """Return from 0 to 1 how far an answer can be trusted, by the mode's fitted rule where there is one."""
+        path = self.abstention_path(answer.mode, answer.adapter) if answer.mode in PASSAGE_MODES else None
+        return certainty(answer, load_abstention(path, self.model) if path else None)
 
     @property
     def model(self) -> str:

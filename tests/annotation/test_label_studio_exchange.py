@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.task_labels import TASK_TYPES
-from test_task_types_server import random_label, random_text
+from support.task_labels import TASK_TYPES, random_label, random_text
 
 from doyen.ingestion.annotation.contracts import Excerpt
 from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
