@@ -119,9 +119,7 @@ def push(
         if report.overlap:
             text += f" {report.overlap} of all tasks are to be labelled by {report.people} people each."
         if report.kept_model:
-            text += (
-                f"\nThe project shows the drafts of {report.kept_model!r}, which stays chosen: ours are not shown."
-            )
+            text += f"\nThe project shows the drafts of {report.kept_model!r}, which stays chosen: ours are not shown."
         if report.stale:
             text += f"\n{report.stale} tasks were not sent: their text is no longer the document's."
         session.emit(asdict(report), text)
