@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from doyen.ingestion.annotation.contracts import Backend, Excerpt, RemoteProject, RemoteTask
-from doyen.ingestion.annotation.foreign_screen import UID, ForeignScreen, read_screen
+from doyen.ingestion.annotation.contracts import ADOPTED_UID, Backend, Excerpt, RemoteProject, RemoteTask
+from doyen.ingestion.annotation.foreign_screen import ForeignScreen, read_screen
 from doyen.ingestion.annotation.identity import other_marker, project_marker, with_marker
 from doyen.ingestion.annotation.incoming import ORIGIN
 from doyen.ingestion.annotation.projects import ADOPTED, check_name, open_backend, sync_lock
@@ -92,6 +92,7 @@ def adopt_project(
                     config=remote.config,
                     description=stored,
                     purpose=ADOPTED,
+                    overlap=1,
                 )
             )
         report = AdoptionReport(name, backend.location, left_fields=screen.others)
@@ -136,7 +137,7 @@ def _adopt_task(
             return
     uid = short_id("adopted", name, backend.location, task.external_id, text)
     if task.uid != uid:
-        backend.set_data(task.external_id, {**task.data, UID: uid})
+        backend.set_data(task.external_id, {**task.data, ADOPTED_UID: uid})
     with store.session() as session:
         session.merge(_row(name, uid, screen, task, text))
     report.adopted += 1
@@ -146,6 +147,6 @@ def _row(name: str, uid: str, screen: ForeignScreen, task: RemoteTask, text: str
     prompt, shown = (text, "") if screen.answers_text else ("", text)
     excerpt = Excerpt(shown, source="", document_id="", version="", chunk_id="", start=0)
     row = new_task_row(name, uid, excerpt, task_data(uid, excerpt, prompt))
-    rest: dict[str, Any] = {key: value for key, value in task.data.items() if key not in {screen.text_key, UID}}
+    rest: dict[str, Any] = {key: value for key, value in task.data.items() if key not in {screen.text_key, ADOPTED_UID}}
     row.external_id, row.state, row.origin = task.external_id, "pushed", {ORIGIN: {"item_id": task.external_id, "meta": rest}}
     return row

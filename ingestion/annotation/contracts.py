@@ -17,6 +17,8 @@ from doyen.ingestion.annotation.records import Label, PromptResponse
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.records import Pair
 
+ADOPTED_UID = "doyen_uid"
+"""Key of our id in the tasks of a project that was not made here: ``uid`` may be its owner's."""
 Result = list[dict[str, Any]]
 """The regions of one annotation or prediction, as Label Studio writes them."""
 
@@ -144,11 +146,13 @@ class RemoteTask:
 
     Attributes:
         uid: our own id from the task's data; None for tasks that someone else put there.
+        data: the whole of it, where the backend knows more than the uid.
     """
 
     external_id: str
     uid: str | None
     annotations: list[RemoteAnnotation] = field(default_factory=list)
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,9 @@ class Backend(Protocol):
 
     def known_uids(self, project_id: str) -> dict[str, set[str]]:
         """Return uid → external task ids of every task of ours that is there now; more than one after an import by hand."""
+
+    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
+        """Replace the data of a task."""
 
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Add a batch of tasks (``data`` and ``predictions``); return their external ids in the same order."""

@@ -21,6 +21,7 @@ from doyen.ingestion.annotation.orphans import (
 )
 from doyen.ingestion.annotation.overlap import apply_overlap, change_overlap, check_overlap, plan_overlap
 from doyen.ingestion.annotation.projects import (
+    ADOPTED,
     IMPORTED,
     KEPT,
     REVIEW,
@@ -83,6 +84,11 @@ def create_project(
         if row is not None and row.purpose == REVIEW:
             raise InputError(
                 f"{name!r} reviews {row.parent!r} and takes over its description: run `{remake_command(row)}` again"
+            )
+        if row is not None and row.purpose == ADOPTED:
+            raise InputError(
+                f"{name!r} was not made here, and keeps its labelling screen: change it in Label Studio, then run "
+                f"`{remake_command(row)}` again"
             )
         task_type = _choose_type(row, name, task_type, description)
         kind = task_type_of(row) if row is not None and description is None else get_task_type(task_type, description)

@@ -89,6 +89,10 @@ class FilesBackend:
         """Return uid → uid of every task in the tasks file or in a labels file."""
         return {uid: {uid} for uid, _, _ in self._lines(project_id) if uid is not None}
 
+    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
+        """Raise InputError: tasks in files are ours from the beginning."""
+        raise InputError("only projects on a Label Studio server can be adopted: set annotation.label_studio_url")
+
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Append a batch of tasks; a line that an earlier crash left unfinished is dropped first."""
         path = self._folder / project_id / TASKS

@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from doyen.ingestion.annotation.contracts import Backend, RemoteTask, Result
+from doyen.ingestion.annotation.contracts import ADOPTED_UID, Backend, RemoteTask, Result
 from doyen.ingestion.annotation.descriptions import LabelDescription, TaskDescription
 from doyen.ingestion.annotation.formats.contracts import CLASS_KINDS
 from doyen.ingestion.annotation.formats.table import PROMPTS, RESPONSES
@@ -16,8 +16,6 @@ from doyen.ingestion.annotation.types.classification import FIELD
 from doyen.ingestion.annotation.types.regions import MARKS
 from doyen.platform.core.errors import InputError
 
-UID = "doyen_uid"
-"""Key under which a task of such a project holds our id: ``uid`` may be its owner's."""
 CONTROLS = ("Choices", "Labels", "TextArea", "Rating", "Taxonomy", "Number", "DateTime", "Ranker", "Pairwise")
 OUR_TEXT = {"prompt-response": "passage"}
 """What our own screens call the text where they don't call it "text"."""
@@ -60,7 +58,7 @@ class ForeignScreen:
         data = task["data"]
         text = data["prompt"] if self.answers_text else data["text"]
         drafts = [self.draft(draft) for draft in task.get("predictions") or []]
-        return {**task, "data": {**data, self.text_key: text, UID: data["uid"]}, "predictions": drafts}
+        return {**task, "data": {**data, self.text_key: text, ADOPTED_UID: data["uid"]}, "predictions": drafts}
 
     def draft(self, prediction: Mapping[str, Any]) -> dict[str, Any]:
         """Return a prediction under their names."""

@@ -70,6 +70,12 @@ def with_marker(note: str, marker: str) -> str:
     return f"{rest}\n\n{marker}" if rest else marker
 
 
+def other_marker(note: str, marker: str) -> str | None:
+    """Return the marker in a note that is not this one: of another project here, or of another workspace."""
+    found = _ANY_MARKER.search(note)
+    return found.group() if found and found.group() != marker else None
+
+
 def our_tasks(store: Store, name: str) -> dict[str, str | None]:
     """Return uid → external id of the project's tasks."""
     query = select(AnnotationTaskRow.uid, AnnotationTaskRow.external_id).where(AnnotationTaskRow.project == name)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.ingestion.annotation.contracts import ADOPTED_UID, RemoteAnnotation, RemoteProject, RemoteTask
 from doyen.ingestion.annotation.people import read_annotation
 from doyen.platform.core.errors import MissingPart, ServiceError, SettingsError, Unauthorized
 
@@ -128,6 +128,11 @@ class LabelStudioBackend:
                 known[uid].add(str(task.id))
         return dict(known)
 
+    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
+        """Replace the data of a task; its annotations and predictions stay."""
+        with self._errors("writing a task's data"):
+            self._client.tasks.update(id=external_id, data=dict(data))
+
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Import a batch of tasks with their predictions."""
         with self._errors("importing tasks"):
@@ -186,7 +191,7 @@ class LabelStudioBackend:
             elif task.cancelled_annotations:
                 skipped = True
             else:
-                yield RemoteTask(str(task.id), _uid(task.data), [])
+                yield RemoteTask(str(task.id), _uid(task.data), [], task.data or {})
         some, none = (_filter("tasks:total_annotations", operator, "Number", 0) for operator in ("greater", "equal"))
         if labelled:
             yield from self._whole_tasks(project_id, [*filters, some])
@@ -197,7 +202,7 @@ class LabelStudioBackend:
     def _whole_tasks(self, project_id: str, filters: list[dict[str, Any]]) -> Iterator[RemoteTask]:
         for task in self._walk(project_id, filters, PAGE, fields="all"):
             annotations = [self._annotation(task.id, raw) for raw in task.annotations or []]
-            yield RemoteTask(str(task.id), _uid(task.data), annotations)
+            yield RemoteTask(str(task.id), _uid(task.data), annotations, task.data or {})
 
     def _annotation(self, task_id: int, raw: Any) -> RemoteAnnotation:
         values = raw if isinstance(raw, dict) else raw.model_dump()
@@ -265,7 +270,7 @@ def _filter_time(moment: str) -> str:
 
 
 def _uid(data: Any) -> str | None:
-    uid = data.get("uid") if isinstance(data, dict) else None
+    uid = data.get(ADOPTED_UID, data.get("uid")) if isinstance(data, dict) else None
     return uid if isinstance(uid, str) else None
 
 

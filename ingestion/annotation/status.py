@@ -42,7 +42,7 @@ class ProjectStatus:
         skipped: tasks that somebody declined, as the last pull found.
         overlap: tasks that several people are asked to label.
         labelled_twice: tasks with current labels of two people or more.
-        purpose: annotation, or review.
+        purpose: annotation, review, or adopted.
     """
 
     name: str

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from doyen.platform.cli.annotate_adopt import adopt
 from doyen.platform.cli.annotate_agreement import agreement
 from doyen.platform.cli.annotate_exchange import doccano, export, import_
 from doyen.platform.cli.annotate_projects import list_, relink
@@ -25,6 +26,7 @@ app.command()(feedback)
 app.command("import")(import_)
 app.command()(export)
 app.command()(doccano)
+app.command()(adopt)
 app.command("list")(list_)
 app.command()(relink)
 

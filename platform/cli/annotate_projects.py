@@ -56,7 +56,7 @@ def relink(
 
 def _line(status: ProjectStatus) -> str:
     total = sum(count for state, count in status.tasks.items() if state != "deleted")
-    kind = f"{status.task_type}, {status.location}" if status.purpose == "annotation" else f"review, {status.location}"
+    kind = f"{'review' if status.purpose == 'review' else status.task_type}, {status.location}"
     parts = [f"{status.tasks.get('labelled', 0)} of {total} tasks labelled", f"{status.labelled_twice} by two or more"]
     parts += [f"{count} {what}" for what, count in (("skipped", status.skipped), ("labels invalid", status.invalid)) if count]
     return f"{status.name} ({kind}): {', '.join(parts)}; last pull {status.synced_at or 'unknown'}"
