@@ -19,6 +19,7 @@ from doyen.ingestion.annotation.tasks import new_task_row, task_data
 from doyen.platform.core.errors import InputError, NotFoundError, StateError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.progress import Reporter, Silent
+from doyen.platform.core.redaction import redact
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
 from doyen.platform.core.text import is_blank
@@ -95,7 +96,7 @@ def adopt_project(
                     overlap=1,
                 )
             )
-        report = AdoptionReport(name, backend.location, left_fields=screen.others)
+        report = AdoptionReport(name, redact(backend.location), left_fields=screen.others)
         with (reporter or Silent()).bar("adopting tasks", None) as bar:
             for task in backend.changed_tasks(remote.external_id, None):
                 _adopt_task(store, backend, name, screen, task, report)

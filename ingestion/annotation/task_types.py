@@ -42,7 +42,8 @@ class LabellingType(Generic[L]):
 
     def read(self, result: Result, data: dict[str, Any]) -> Label:
         """Return the label that a result means. Raises LabelError."""
-        return whole(*self.salvage(result, data))
+        label, problems = self.salvage(result, data)
+        return whole(label, problems)
 
     def salvage(self, result: Result, data: dict[str, Any]) -> tuple[Label | None, list[str]]:
         """Return what is sound of a result, and what is wrong with it."""

@@ -20,6 +20,7 @@ from doyen.ingestion.annotation.records import (
     Region,
     Relation,
     Tags,
+    regions_of,
 )
 from doyen.platform.core.errors import InputError, NotFoundError, RecordError
 from doyen.platform.core.records import REFUSAL
@@ -635,3 +636,36 @@ def test_label_studio_min_of_any_project(tmp_path: Path) -> None:
         assert found[0].label == Classes(classes)
     found, _ = read(tmp_path, "label-studio-min", "prompt-response", {"prompt": "Why?", "id": 7, "answer": "So.", **end})
     assert found[0].label == PromptResponse("Why?", "So.", answerable=True)
+
+
+STUDIO_EXPORTS = Path(__file__).parent / "label_studio_exports"
+"""Written by Label Studio 1.23.2 for projects of ours (test_label_studio_exchange.py with DOYEN_WRITE_FIXTURES=1)."""
+
+
+@pytest.mark.parametrize("kind", ["prompt-response", "classification", "entities", "sentiment", "coreference", "pos"])
+def test_exports_of_a_real_label_studio(kind: str) -> None:
+    """JSON-MIN says the same without relations and ids."""
+    whole = list(read_labels(STUDIO_EXPORTS / f"{kind}.json", "label-studio", kind, Losses()))
+    small = list(read_labels(STUDIO_EXPORTS / f"{kind}.min.json", "label-studio-min", kind, Losses()))
+    assert {item.item_id for item in whole} == {"uid-0", "uid-1"}
+    assert len({(item.item_id, item.annotator) for item in whole}) == len(whole) == len(small) >= 3
+    by_key = {(item.item_id, item.annotator): item for item in whole}
+    for item in small:
+        other = by_key[item.item_id, item.annotator]
+        assert item.text == other.text
+        if isinstance(item.label, PromptResponse | Classes):
+            assert item.label == other.label
+        else:
+            places = [[(r.start, r.end, r.label) for r in regions_of(found.label)] for found in (item, other)]
+            assert places[0] == places[1] != []
+
+
+def test_the_smallest_export_of_label_studio(tmp_path: Path) -> None:
+    value = {"start": 0, "end": 5, "text": "Peter", "labels": ["PER"]}
+    region = {"value": value, "id": "gew3", "from_name": "label", "to_name": "text", "type": "labels", "origin": "manual"}
+    annotation = {"id": 9, "completed_by": 1, "result": [region], "was_cancelled": False}
+    (tmp_path / "x.json").write_text(
+        json.dumps([{"id": 1, "annotations": [annotation], "data": {"text": "Peter works in Oslo."}}])
+    )
+    [item] = read_labels(tmp_path / "x.json", "label-studio", "entities", Losses())
+    assert item.label == Entities((Region("gew3", 0, 5, "PER"),))

@@ -127,7 +127,9 @@ def _row(item: LabelledText) -> Row:
 
 def _pretty(values: list[Row]) -> Any:
     """Return what a field holds as JSON-MIN has it: names and texts bare where they stand alone."""
-    bare = [value.get("choices", value.get("text")) for value in values if not value.keys() & {"labels", "rating"}]
+    bare: list[list[str]] = [
+        value["choices"] if "choices" in value else value["text"] for value in values if not value.keys() & {"labels", "rating"}
+    ]
     if not bare:
         return values
     plain = [entries[0] if len(entries) == 1 else value for entries, value in zip(bare, values, strict=True)]
