@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 from doyen.finetune.registry import Adapter, Registry
 from doyen.platform.core.store.schema import AdapterRow
+from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.platform.serving.promotion import promote_adapter
 
-router = APIRouter(prefix="/v1", tags=["adapters"])
+router = APIRouter(prefix="/v1", tags=["adapters"], route_class=StrictRoute)
 
 
 class AdapterVersion(BaseModel):
@@ -63,23 +65,23 @@ class PromotionRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     report: str | None = None
-    force: bool = False
-    reason: str = ""
-    by: str = "gateway"
+    force: bool | None = None
+    reason: str | None = None
+    by: str | None = None
 
 
-@router.post("/adapters/{name}/{version}/promote")
+@router.post("/adapters/{name}/{version}/promote", responses=documented(404, 409, 503, 507))
 def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
     report = report_folder(services, body.report) if body.report is not None else None
-    override = body.reason if body.force else None
+    override = (body.reason or "") if body.force else None
     promoted = promote_adapter(
-        services.workspace, services.store, f"{name}:{version}", report=report, by=body.by, override=override
+        services.workspace, services.store, f"{name}:{version}", report=report, by=body.by or "gateway", override=override
     )
     return _version(services, promoted)
 
 
-@router.post("/adapters/{name}/rollback")
+@router.post("/adapters/{name}/rollback", responses=documented(404, 409, 503, 507))
 def rollback(name: str, services: ServicesOf) -> AdapterVersion:
     """Promote the version that was promoted before the current one."""
     return _version(services, registry_of(services).rollback(name))

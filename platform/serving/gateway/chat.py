@@ -14,19 +14,25 @@ from fastapi.responses import JSONResponse, Response
 from doyen.platform.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
-from doyen.platform.serving.gateway.errors import error_body
+from doyen.platform.serving.gateway.errors import documented, error_body
 from doyen.platform.serving.gateway.model_names import parse_model
 from doyen.platform.serving.gateway.search import passage_json
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
 
 logger = logging.getLogger("doyen.gateway")
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The answer.", "content": {"application/json": {}, "text/event-stream": {}}},
+    499: {"description": "The client has left; nobody reads this."},
+    **documented(404, 409, 429, 502, 503, 504, 507),
+}
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, responses=RESPONSES)
 async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf) -> Response:
     """Answer the last user message, as one JSON document or as a stream of server-sent events.
 

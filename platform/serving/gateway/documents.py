@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from doyen.ingestion.document import empty_pages
 from doyen.platform.core.errors import InputError, NotFoundError
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.serving.gateway.errors import TooLarge
+from doyen.platform.serving.gateway.errors import TooLarge, documented
 from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.retrieval.pipeline import delete_documents, upload_document
 
-router = APIRouter(prefix="/v1", tags=["documents"])
+router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 MAX_SOURCE_CHARS = 255
 
 
@@ -106,7 +107,7 @@ class DocumentDeleted(BaseModel):
     purged: Purged | None = None
 
 
-@router.post("/documents", status_code=201)
+@router.post("/documents", status_code=201, responses=documented(409, 422, 502, 503, 507))
 def upload(
     services: ServicesOf,
     file: Annotated[UploadFile, File(description="The document.")],
@@ -142,7 +143,7 @@ def list_documents(
         return DocumentList(data=_documents(session, shown), total=total, next=following)
 
 
-@router.get("/documents/{document_id}")
+@router.get("/documents/{document_id}", responses=documented(404))
 def read_document(document_id: str, services: ServicesOf) -> Document:
     """Describe a document."""
     with services.store.session() as session:
@@ -152,7 +153,7 @@ def read_document(document_id: str, services: ServicesOf) -> Document:
         return _documents(session, [row])[0]
 
 
-@router.get("/documents/{document_id}/text")
+@router.get("/documents/{document_id}/text", responses=documented(404))
 def read_text(
     document_id: str,
     services: ServicesOf,
@@ -182,7 +183,7 @@ def read_text(
         )
 
 
-@router.delete("/documents/{document_id}")
+@router.delete("/documents/{document_id}", responses=documented(404, 409, 502, 503, 507))
 def delete(
     document_id: str,
     services: ServicesOf,
