@@ -29,6 +29,8 @@ LEAST, MOST = 0.05, 0.99
 """Nobody is held to be surer than this, or more wrong, when votes are weighed."""
 FEWEST_GOLD, PRIOR = 5, 2
 """Gold items that an annotator must have labelled to be measured by them, and how many such items the assumption weighs."""
+MANY_SHARED = 100
+"""Decisions that three annotators must share before a model may decide in the place of a majority."""
 SIGNIFICANT = 0.01
 """Chance up to which annotators who err equally often would differ as much, so that a model may tell them apart."""
 FEWEST_SHARED = 10
@@ -136,7 +138,7 @@ def judge(
     modelled: dict[Task, tuple[str, float]] = {}
     method = "majority"
     alike = False
-    if _enough(shared):
+    if _enough(shared, FEWEST_SHARED):
         fitted = crowd.fit(shared, model)
         found = {name: Reliability(value, seen[name], model) for name, value in fitted.reliability.items()}
         alike = not known and not tells_apart(shared)
@@ -206,18 +208,20 @@ def weigh(answers: Mapping[str, str], trust: Mapping[str, float], kinds: int) ->
     return best, chances[best] / (sum(chances.values()) + max(others, 0.0))
 
 
-def _enough(shared: crowd.Votes[Task]) -> bool:
+def _enough(shared: crowd.Votes[Task], fewest: int) -> bool:
     """Whether a model can tell the annotators apart: two who differ could each be the one who errs."""
     counts = Counter(name for own in shared.values() for name in own)
-    return sum(times >= FEWEST_SHARED for times in counts.values()) >= 3
+    return sum(times >= fewest for times in counts.values()) >= 3
 
 
 def tells_apart(shared: crowd.Votes[Task]) -> bool:
-    """Whether the shared decisions show that some annotators err more often than others.
+    """Whether there are many shared decisions, and they show that some annotators err more often than others.
 
     Each annotator's answers are held against what most of the others said; a chi-squared test says whether they dissent
     equally often. Where they do, a model fits chance, and a plain majority is right more often (docs/agreement.md).
     """
+    if not _enough(shared, MANY_SHARED):
+        return False
     dissent: Counter[str] = Counter()
     judged: Counter[str] = Counter()
     for own in shared.values():
