@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from doyen.ingestion.annotation.descriptions import TaskDescription
 from doyen.ingestion.annotation.offsets import find_quotes
@@ -33,16 +33,6 @@ class LabelError(InputError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))
-
-
-ReadLabel = TypeVar("ReadLabel")
-
-
-def whole(label: ReadLabel | None, problems: list[str]) -> ReadLabel:
-    """Return a label that was read without any problem. Raises LabelError."""
-    if problems or label is None:
-        raise LabelError(problems)
-    return label
 
 
 def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:
