@@ -23,6 +23,7 @@ from doyen.platform.core.errors import (
     StateError,
     StorageError,
 )
+from doyen.platform.core.private import make_private
 from doyen.platform.core.store.schema import WorkspaceRow
 from doyen.platform.core.workspace import Workspace
 
@@ -89,8 +90,7 @@ def open_store(workspace: Workspace) -> Store:
         ServiceError: the database server cannot be reached, or refuses us.
     """
     url = workspace.database_url
-    if url.startswith("sqlite"):
-        workspace.state.mkdir(parents=True, exist_ok=True)
+    make_private(workspace.state)
     engine = _engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
