@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "annotation_formats": [],
     "annotation_sync": [],
     "first_token": [],
+    "false_alarms": [],
     "training_speed": [],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],
 }

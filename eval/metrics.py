@@ -25,6 +25,8 @@ from doyen.platform.core.text import UNSPACED
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
+HALF = 0.5
+
 Score = float | None
 Metric = Callable[[Question, AnswerRecord], Score]
 
@@ -134,6 +136,14 @@ def citation_recall(question: Question, record: AnswerRecord) -> Score:
         return None
     found = {number for citation in record.citations for number in quotes_evidence(question, citation)}
     return len(found) / len(question.evidence)
+
+
+def is_right(question: Question, record: AnswerRecord) -> bool:
+    """Whether an answer is right as far as can be told: by its key facts, without such by half of the words or more."""
+    if not question.answerable:
+        return record.abstained
+    by_facts = key_facts(question, record)
+    return bool(by_facts) if by_facts is not None else (token_f1(question, record) or 0.0) >= HALF
 
 
 ANSWER_METRICS: dict[str, Metric] = {

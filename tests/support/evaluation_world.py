@@ -157,10 +157,12 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def evaluate_small_world(questions: Sequence[Question], out: Path, adapter: str) -> Report:
+def evaluate_small_world(
+    questions: Sequence[Question], out: Path, adapter: str, assistant: ScriptedAssistant | None = None
+) -> Report:
     """Evaluate an adapter on questions of this world that its dataset kept out."""
     return run_evaluation(
-        ScriptedAssistant(questions),
+        assistant or ScriptedAssistant(questions),
         None,
         questions,
         modes=("rag", "hybrid"),
