@@ -71,8 +71,8 @@ async def _start(request: Request, body: ChatRequest, services: Services) -> Ans
     question, history = body.conversation(services.settings.serving.max_question_chars)
 
     def ask() -> Iterator[str | Answer]:
-        options = {"history": history, "adapter": name.adapter, "max_tokens": body.token_limit}
-        return services.assistant().stream(question, name.mode, **options)
+        assistant = services.assistant()
+        return assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=body.token_limit)
 
     spent = RequestTime(request, services.settings.serving.request_timeout_s)
     place = services.limiter.place()
