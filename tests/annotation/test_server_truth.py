@@ -102,7 +102,7 @@ def test_a_class_that_was_added_on_the_server_is_not_dropped(remote: Workspace, 
         create_project(remote, remote_store, NAME)
     there.label("ada", there.tasks()[0], "valve")
     (by_hand,) = there.lead.projects.import_tasks(
-        id=there.id, request=[{"data": {**there.tasks()[0].data, "uid": None}}], return_task_ids=True
+        id=there.id, request=[{"data": {**there.tasks()[0].data, "uid": "by hand"}}], return_task_ids=True
     ).task_ids
     there.label("ada", next(task for task in there.tasks() if task.id == by_hand), "valve")
     for description in (None, topics("pump", "line", "hose")):
