@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, select
 
 from doyen.ingestion.annotation.contracts import Backend
-from doyen.ingestion.annotation.projects import REVIEW
+from doyen.ingestion.annotation.projects import ADOPTED, REVIEW
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.store import Store
@@ -52,7 +52,8 @@ def apply_overlap(store: Store, backend: Backend, external_id: str, project: str
     """Bring what was planned to where people label; return how many tasks there several people label."""
     with store.session() as session:
         row = session.get_one(AnnotationProjectRow, project)
-        if row.purpose == REVIEW:
+        if row.purpose == REVIEW or (row.purpose == ADOPTED and row.overlap == 1):
+            # An adopted project keeps its own number of people until one is given here.
             return 0
         there = *_present(project), AnnotationTaskRow.external_id.is_not(None)
         query = select(AnnotationTaskRow.external_id, AnnotationTaskRow.overlap)
