@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.models import resolve_embedder
+from doyen.platform.core.models import load_once, resolve_embedder
 
 RESERVED = 48
 """Pieces of the window that are left to the index: begin and end marks, and the title or headings put before a chunk."""
@@ -66,7 +65,7 @@ def open_counter(embedder: str) -> PieceCounter:
     return _counter_of(folder)
 
 
-@cache
+@load_once()
 def _counter_of(folder: Path) -> PieceCounter:
     window = DEFAULT_WINDOW
     settings = folder / "sentence_bert_config.json"

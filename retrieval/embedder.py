@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.platform.core.errors import ModelMissing
-from doyen.platform.core.models import resolve_embedder, wants_bfloat16
+from doyen.platform.core.models import load_once, resolve_embedder, wants_bfloat16
 from doyen.platform.core.settings import RetrievalSettings
 
 BATCH_TOKENS = 2048
@@ -119,7 +118,7 @@ class Embedder:
 
 
 def open_embedder(settings: RetrievalSettings) -> Embedder:
-    """Load the embedder that the settings name; the same one is shared within a process.
+    """Load the embedder that the settings name; threads that ask at once share one.
 
     Raises:
         ModelMissing: its files are not on this machine, or it pools in a way that Doyen does not know.
@@ -127,7 +126,7 @@ def open_embedder(settings: RetrievalSettings) -> Embedder:
     return _load(settings.embedder, settings.embedder_dtype)
 
 
-@lru_cache(maxsize=2)
+@load_once(maxsize=2)
 def _load(name: str, dtype: str) -> Embedder:
     folder, sha256 = resolve_embedder(name)
     return Embedder(name, folder, sha256, dtype=dtype)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +64,54 @@ def test_unknown_pooling_is_refused(tmp_path: Path) -> None:
     (copy / "1_Pooling" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ModelMissing, match="pooling_mode_max_tokens"):
         open_embedder(RetrievalSettings(embedder=str(copy)))
+
+
+@pytest.mark.parametrize("imported", [False, True], ids=["cold", "transformers imported"])
+def test_eight_threads_load_it_and_the_engine_once(imported: bool) -> None:
+    """In a fresh process, as after `doyen serve`: nothing is loaded, and all ask at once."""
+    script = f"""
+import sys, threading, torch
+if {imported}:
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+import numpy as np
+from doyen.platform.core.models import resolve_generator
+from doyen.platform.core.settings import RetrievalSettings
+from doyen.platform.serving.engines.protocol import GenerationRequest, complete
+from doyen.platform.serving.engines.transformers_engine import TransformersEngine
+from doyen.retrieval.embedder import open_embedder
+engine = TransformersEngine(resolve_generator("smollm2-135m-instruct"))
+request = GenerationRequest([{{"role": "user", "content": "Say hello."}}], max_tokens=2)
+errors, made, vectors, texts, gate = [], [], [], [], threading.Barrier(8)
+def work(number):
+    try:
+        gate.wait()
+        if number % 4 == 3:
+            texts.append(complete(engine, request).text)
+        else:
+            made.append(open_embedder(RetrievalSettings()))
+            vectors.append(made[-1].encode(["relief valve"], "query"))
+    except BaseException as error:
+        errors.append(f"{{type(error).__name__}}: {{error}}")
+threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not errors, errors
+assert len(made) == 6 and len(set(map(id, made))) == 1, made
+assert all(np.allclose(vector, vectors[0], atol=1e-3) for vector in vectors)
+assert len(texts) == 2 and len(set(texts)) == 1, texts
+assert torch.get_default_dtype() is torch.float32
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_failed_load_is_tried_again(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(resolve_embedder("all-minilm-l6-v2")[0], tmp_path / "model"))
+    tokenizer = (copy / "tokenizer.json").read_bytes()
+    (copy / "tokenizer.json").write_bytes(b"{")
+    (copy / "vocab.txt").unlink(missing_ok=True)
+    settings = RetrievalSettings(embedder=str(copy))
+    with pytest.raises(Exception, match=r"."):
+        open_embedder(settings)
+    (copy / "tokenizer.json").write_bytes(tokenizer)
+    assert open_embedder(settings).encode(["filter"]).shape == (1, 384)

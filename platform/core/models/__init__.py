@@ -1,5 +1,6 @@
 """Finding models on this machine: packaged ones, local folders, hub ids; hashes are verified, pickles refused."""
 
+from doyen.platform.core.models.loading import LOADING, load_once
 from doyen.platform.core.models.resolve import (
     PACKAGED_EMBEDDERS,
     PACKAGED_GENERATORS,
@@ -7,17 +8,17 @@ from doyen.platform.core.models.resolve import (
     cache_folder,
     resolve_embedder,
     resolve_generator,
-    verify_again,
     wants_bfloat16,
 )
 
 __all__ = [
+    "LOADING",
     "PACKAGED_EMBEDDERS",
     "PACKAGED_GENERATORS",
     "GeneratorFiles",
     "cache_folder",
+    "load_once",
     "resolve_embedder",
     "resolve_generator",
-    "verify_again",
     "wants_bfloat16",
 ]

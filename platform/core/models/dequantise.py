@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from doyen.platform.core.files import new_folder
+from doyen.platform.core.models.loading import LOADING
 
 
 def dequantise_gguf(gguf: Path, folder: Path) -> None:
@@ -12,8 +13,12 @@ def dequantise_gguf(gguf: Path, folder: Path) -> None:
 
     Nothing is done when the folder exists: its name carries the file's hash. Takes about 20 s for 135M parameters.
     """
-    if (folder / "model.safetensors").is_file():
-        return
+    with LOADING:
+        if not (folder / "model.safetensors").is_file():
+            _dequantise(gguf, folder)
+
+
+def _dequantise(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from doyen.platform.core.errors import MissingPart, ModelMissing
+from doyen.platform.core.files import sha256_file
 from doyen.platform.core.models.dequantise import dequantise_gguf
-from doyen.platform.core.models.hashes import forget_hashes, model_hash
+from doyen.platform.core.models.loading import load_once
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle"}
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "1_Pooling/*"]
@@ -119,7 +120,7 @@ def wants_bfloat16(setting: str) -> bool:
     return torch.cuda.is_available() or _cpu_gains_from_bfloat16()
 
 
-@cache
+@load_once()
 def _cpu_gains_from_bfloat16() -> bool:
     """Time one matrix product in both types: flags alone do not tell whether the kernels are fast."""
     import time
@@ -152,16 +153,15 @@ def _packaged_file(name: str, model: PackagedModel) -> Path:
 
 
 def _hash_once(path: Path) -> str:
-    return model_hash(path, _remembered())
+    """Hash a file, remembering the result by path, size and time so that each start does not read it again."""
+    stat = path.stat()
+    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    return _cached_hash(key, path)
 
 
-def _remembered() -> Path:
-    return cache_folder() / "model-hashes.json"
-
-
-def verify_again() -> None:
-    """Forget the hashes that earlier starts have made, so that the models' files are read again."""
-    forget_hashes(_remembered())
+@cache
+def _cached_hash(_key: str, path: Path) -> str:
+    return sha256_file(path)
 
 
 def _folder_hash(name: str, folder: Path) -> str:

@@ -10,6 +10,8 @@ from doyen.platform.core.errors import DoyenError
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
 
+SURE, UNSURE, ABSTAINED = 0.9, 0.5, 0.1
+"""Scores of answers: one that quotes the passage shown, one that rests on other passages, and a refusal."""
 _PLACE = ("source", "document_id", "version", "chunk_id", "heading")
 
 
@@ -38,7 +40,8 @@ class AssistantDrafter:
         except DoyenError:
             return None
         evidence = tuple(dict.fromkeys(cited.quote for cited in answer.citations if cited.quote in excerpt.text))
-        return Draft(prompt, answer.answer, self._assistant.certainty(answer), evidence)
+        score = ABSTAINED if answer.abstained else SURE if evidence else UNSURE
+        return Draft(prompt, answer.answer, score, evidence)
 
 
 def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:

@@ -32,7 +32,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-async def show_health() -> Health:
+def show_health() -> Health:
     """Say that the process is alive."""
     return Health()
 
@@ -41,6 +41,9 @@ async def show_health() -> Health:
 def show_readiness(services: ServicesOf) -> JSONResponse:
     """Say what is missing before every mode can answer; 503 while something is."""
     missing = {name: reason for name, reason in _parts(services).items() if reason}
+    if "model" in missing:
+        # A load that failed is tried again: whoever waits for this answer sends no question that would do so.
+        services.start_warm_up()
     readiness = Readiness(status="not ready" if missing else "ready", missing=missing)
     return JSONResponse(readiness.model_dump(), 503 if missing else 200)
 

@@ -8,12 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.platform.core.errors import InputError
-from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
-from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.retrieval.passage import Passage
 
-router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["search"])
 
 
 class SearchRequest(BaseModel):
@@ -45,13 +43,18 @@ class FoundPassage(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """Passages, best first."""
+    """Passages, best first.
+
+    Attributes:
+        warning: why they were found by their words alone, or null.
+    """
 
     query: str
     passages: list[FoundPassage]
+    warning: str | None = None
 
 
-@router.post("/search", responses=documented(409, 502, 503, 507))
+@router.post("/search")
 def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
     limit = services.settings.serving.max_question_chars
@@ -59,8 +62,10 @@ def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
         raise InputError("the query is empty: write what to look for")
     if len(body.query) > limit:
         raise InputError(f"the query has {len(body.query):,} characters, the limit is {limit:,}: shorten it")
-    found = services.retriever().retrieve(body.query, body.k or services.settings.retrieval.top_k)
-    return SearchResult(query=body.query, passages=[FoundPassage(**passage_json(passage)) for passage in found])
+    retriever = services.retriever()
+    found = retriever.retrieve(body.query, body.k or services.settings.retrieval.top_k)
+    passages = [FoundPassage(**passage_json(passage)) for passage in found]
+    return SearchResult(query=body.query, passages=passages, warning=retriever.problem)
 
 
 def passage_json(passage: Passage) -> dict[str, Any]:

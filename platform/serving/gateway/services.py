@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from doyen.ingestion.annotation import pull
-from doyen.platform.core.errors import DoyenError, StateError
+from doyen.platform.core.errors import DoyenError, IncompatibleError, StateError
 from doyen.platform.core.settings import Settings
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
 
 logger = logging.getLogger("doyen.gateway")
+
+WARM_UP_QUESTION = "What is this about?"
+WARM_UP_PAUSE_S = 10.0
+"""Between two tries to load what could not be loaded."""
 
 OpenAssistant = Callable[..., "Assistant"]
 """Called as ``open_assistant`` is."""
@@ -49,8 +54,10 @@ class Services:
         metrics.waiting.set_function(lambda: self.limiter.waiting)
         self._open = open_assistant
         self._assistant: Assistant | None = None
+        self._proving: Assistant | None = None
         self._problem: str | None = "the model is still being loaded: wait a moment"
         self._closed = False
+        self._next_warm_up = 0.0
         self._lock = threading.Lock()
         self._retriever: HybridRetriever | None = None
         self._retriever_lock = threading.Lock()
@@ -66,9 +73,9 @@ class Services:
         return self._assistant
 
     def assistant(self) -> Assistant:
-        """Return the assistant, loaded by the first caller; a failed load is tried again by the next one.
+        """Return the assistant, loaded by the first caller, who has it answer once before anyone else gets it.
 
-        Blocks while the model is being loaded: call it in a thread.
+        A failed load is tried again by the next caller. Blocks while the model is being loaded: call it in a thread.
 
         Raises:
             DoyenError: why it cannot be loaded.
@@ -78,52 +85,82 @@ class Services:
                 raise StateError("the gateway is being stopped: start it again")
             if self._assistant is None:
                 try:
-                    self._assistant = self._open(self.workspace, self.store, open_index=self.retriever)
-                except DoyenError as error:
+                    self._assistant = self._prove(self._open(self.workspace, self.store, open_index=self.retriever))
+                except Exception as error:
                     self._problem = str(error)
                     raise
                 self._problem = None
             return self._assistant
 
     def retriever(self) -> HybridRetriever:
-        """Return the retriever, opened by the first caller; it follows updates of the index by itself.
+        """Return the retriever, opened and searched once by the first caller; it follows updates of the index by itself.
 
         Raises:
             IndexMissing: nothing is indexed yet.
         """
         with self._retriever_lock:
             if self._retriever is None:
-                self._retriever = open_retriever(self.workspace, self.store)
+                opened = open_retriever(self.workspace, self.store)
+                opened.retrieve(WARM_UP_QUESTION, 1)
+                self._retriever = opened
             return self._retriever
 
     def index_problem(self) -> str | None:
-        """Why nothing can be retrieved now, or None."""
+        """Why nothing can be retrieved now, or None. Does not wait for an index that is being opened."""
+        if self._retriever is None and self._retriever_lock.locked():
+            return "the index is still being opened: wait a moment"
         try:
-            chunks = self.retriever().n_chunks
+            retriever = self.retriever()
+            chunks = retriever.n_chunks
         except DoyenError as error:
             return str(error)
+        if retriever.problem:
+            return retriever.problem
         return None if chunks else "the index holds no document: run `doyen ingest FOLDER` or upload one to /v1/documents"
 
     def warm_up(self) -> None:
-        """Load weights and index ahead of the first question, by asking one; a problem is logged and shown by /readyz."""
+        """Load weights and index ahead of the first question; a problem is logged and shown by /readyz."""
         try:
-            assistant = self.assistant()
-            if self.settings.serving.engine == "openai":
-                # Another server loads its own weights, and may charge for every question.
-                return
-            with_adapter = bool(assistant.registry.list())
-            plain, full = ("finetune", "hybrid") if with_adapter else ("base", "rag")
-            mode = plain if self.index_problem() else full
-            assistant.ask("What is this about?", mode, max_tokens=1, record=False)
+            self.index_problem()
+            self.assistant()
         except DoyenError as error:
             if not self._closed:
                 logger.warning("the assistant is not ready: %s", error)
 
+    def start_warm_up(self) -> None:
+        """Warm up in the background unless that is going on, or has just been tried."""
+        if time.monotonic() < self._next_warm_up or self._lock.locked():
+            return
+        self._next_warm_up = time.monotonic() + WARM_UP_PAUSE_S
+        threading.Thread(target=self.warm_up, name="doyen-warm-up", daemon=True).start()
+
+    def _prove(self, assistant: Assistant) -> Assistant:
+        """Return the assistant when it has answered, which loads the weights."""
+        if self.settings.serving.engine == "openai":
+            # Another server loads its own weights, and may charge for every question.
+            return assistant
+        mode = "finetune" if assistant.registry.list() else "base"
+        self._proving = assistant
+        try:
+            try:
+                assistant.ask(WARM_UP_QUESTION, mode, max_tokens=1, record=False)
+            except IncompatibleError:
+                # An adapter of another base is no reason not to serve the other modes.
+                assistant.ask(WARM_UP_QUESTION, "base", max_tokens=1, record=False)
+        except BaseException:
+            assistant.close()
+            raise
+        finally:
+            self._proving = None
+        return assistant
+
     def close(self) -> None:
-        """Free the model and the database."""
+        """Free the model and the database; a model that is still being loaded is stopped."""
         self.pulls.close()
+        self._closed = True
+        if (proving := self._proving) is not None:
+            proving.close()
         with self._lock:
-            self._closed = True
             if self._assistant is not None:
                 self._assistant.close()
                 self._assistant = None
