@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -58,18 +59,24 @@ def signature(text: str) -> bytes:
     return values.tobytes()
 
 
-def near_groups(signatures: Mapping[str, bytes], text_of: Callable[[str], str], threshold: float) -> dict[str, str]:
+def near_groups(
+    signatures: Mapping[str, bytes],
+    text_of: Callable[[str], str],
+    threshold: float,
+    settled: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Group documents whose texts are alike.
 
     Args:
         signatures: document id to signature.
         text_of: returns the text of a document; called only for candidates.
         threshold: least Jaccard similarity of two documents that are put together. Groups are transitive.
+        settled: document id to group of documents that have been compared with each other, which is not done again.
 
     Returns:
         Document id to group; a group is named by the smallest of its document ids.
     """
-    parent = {document: document for document in signatures}
+    parent = {document: (settled or {}).get(document, document) for document in signatures}
 
     def root(document: str) -> str:
         while parent[document] != document:
@@ -78,8 +85,9 @@ def near_groups(signatures: Mapping[str, bytes], text_of: Callable[[str], str], 
         return document
 
     sets: dict[str, set[str]] = {}
-    for a, b in _candidates(signatures, threshold):
-        if root(a) == root(b):
+    different: set[tuple[str, str]] = set()
+    for a, b in _candidates(signatures, threshold, settled or {}):
+        if root(a) == root(b) or (a, b) in different:
             continue
         for document in (a, b):
             if document not in sets:
@@ -87,15 +95,27 @@ def near_groups(signatures: Mapping[str, bytes], text_of: Callable[[str], str], 
         if jaccard(sets[a], sets[b]) >= threshold:
             low, high = sorted((root(a), root(b)))
             parent[high] = low
+        else:
+            different.add((a, b))
     return {document: root(document) for document in signatures}
 
 
-def _candidates(signatures: Mapping[str, bytes], threshold: float) -> Iterable[tuple[str, str]]:
-    from datasketch import MinHash, MinHashLSH
+def _candidates(signatures: Mapping[str, bytes], threshold: float, settled: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Yield pairs that share a band of their signatures, the smaller id first, without pairs of settled documents."""
+    from datasketch import MinHashLSH
 
-    index = MinHashLSH(threshold=max(0.05, CANDIDATE_SHARE * threshold), num_perm=PERMUTATIONS)
-    for document in sorted(signatures):
-        minhash = MinHash(num_perm=PERMUTATIONS, scheme=SCHEME, hashvalues=np.frombuffer(signatures[document], dtype=HASH_TYPE))
-        for other in sorted(index.query(minhash)):
-            yield other, document
-        index.insert(document, minhash)
+    documents = sorted(signatures)
+    if not documents:
+        return
+    open_rows = np.array([document not in settled for document in documents])
+    matrix = np.frombuffer(b"".join(signatures[document] for document in documents), HASH_TYPE).reshape(len(documents), -1)
+    plan = MinHashLSH(threshold=max(0.05, CANDIDATE_SHARE * threshold), num_perm=PERMUTATIONS)
+    for band in range(plan.b):
+        keys = np.ascontiguousarray(matrix[:, band * plan.r : (band + 1) * plan.r]).view(f"V{4 * plan.r}").ravel()
+        order = np.argsort(keys, kind="stable")
+        edges = np.flatnonzero(np.append(True, keys[order][1:] != keys[order][:-1]))
+        for rows in np.split(order, edges[1:]):
+            if len(rows) > 1 and open_rows[rows].any():
+                for a, b in combinations(rows.tolist(), 2):
+                    if open_rows[a] or open_rows[b]:
+                        yield documents[a], documents[b]

@@ -21,9 +21,8 @@ from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
 from doyen.ingestion.pieces import PieceCounter, open_counter
-from doyen.ingestion.readers import is_supported, too_large
+from doyen.ingestion.readers import is_supported, read_document, too_large
 from doyen.ingestion.readers.limits import Limits
-from doyen.ingestion.readers.process import shared_reader
 from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import Prepared, delete_document, write_document
@@ -140,14 +139,7 @@ class Desk:
         self.chunk_words = settings.chunk_words
         self.counter: PieceCounter = open_counter(workspace.settings.retrieval.embedder)
         megabyte = 1_000_000
-        self.limits = Limits(
-            settings.max_file_mb * megabyte,
-            4 * settings.max_file_mb * megabyte,
-            settings.max_pages,
-            max_seconds=settings.max_read_s,
-            max_memory_bytes=settings.max_read_memory_mb * megabyte,
-        )
-        self.reader = shared_reader()
+        self.limits = Limits(settings.max_file_mb * megabyte, 4 * settings.max_file_mb * megabyte, settings.max_pages)
         self.fingerprint = fingerprint(
             {
                 "readers": READERS_VERSION,
@@ -164,7 +156,7 @@ class Desk:
         Raises:
             UnreadableDocument: it cannot be parsed.
         """
-        document = self.reader.read(data, source, self.limits)
+        document = read_document(data, source, self.limits)
         chunks = chunk_document(document, chunk_words=self.chunk_words, counter=self.counter)
         if not document.title:
             document = replace(document, title=PurePosixPath(source).stem)
@@ -197,7 +189,8 @@ def settle_near_groups(store: Store, threshold: float) -> None:
             version = session.get(DocumentVersionRow, (document_id, versions[document_id]))
             return version.text if version is not None else ""
 
-        groups = near_groups(signatures, text_of, threshold)
+        settled = {document_id: group for document_id, group in current.items() if group in current}
+        groups = near_groups(signatures, text_of, threshold, settled)
         for document_id, group in groups.items():
             if current[document_id] != group:
                 session.execute(update(DocumentRow).where(DocumentRow.document_id == document_id).values(near_group=group))
@@ -248,8 +241,6 @@ def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bo
             original = session.get(DocumentRow, twin)
             report.duplicates.append((prepared.source, original.source if original is not None else twin))
     (report.added if is_new else report.updated).append(prepared.source)
-    if empty := prepared.document.pages_without_text:
-        report.without_text.append((prepared.source, list(empty)))
 
 
 def _touch(store: Store, row: DocumentRow, file: FoundFile) -> None:

@@ -51,3 +51,27 @@ def test_equal_texts_are_always_together_and_groups_are_never_invented(texts):
                 assert groups[a] == groups[b]
             if jaccard(shingles(named[a]), shingles(named[b])) == 0 and len(named) == 2:
                 assert groups[a] != groups[b]
+
+
+def test_documents_added_later_are_grouped_as_if_all_had_come_at_once() -> None:
+    base = " ".join(f"word{number}" for number in range(80))
+    texts = {f"d{number:02}": f"{base} {'x' * number} tail{number % 3}" for number in range(6)}
+    texts |= {
+        f"e{number:02}": f"other subject {number} " + " ".join(f"w{number}{i}" for i in range(60)) for number in range(20)
+    }
+    signatures = {name: signature(text) for name, text in texts.items()}
+    at_once = near_groups(signatures, texts.__getitem__, 0.8)
+    settled: dict[str, str] = {}
+    asked: set[str] = set()
+
+    def text_of(name: str) -> str:
+        asked.add(name)
+        return texts[name]
+
+    for name in sorted(texts, reverse=True):
+        asked.clear()
+        known = {each: signatures[each] for each in (*settled, name)}
+        settled = near_groups(known, text_of, 0.8, settled)
+        assert name.startswith("d") or not asked, "an unlike document was compared"
+    assert settled == at_once
+    assert len(set(at_once.values())) < len(at_once)

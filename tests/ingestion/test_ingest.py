@@ -191,7 +191,6 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "duplicates",
         "failed",
         "skipped",
-        "without_text",
         "n_documents",
         "n_chunks",
         "stale",
