@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from doyen.eval.questions import question_hash
 from doyen.platform.core import prompts
 from doyen.platform.core.files import sha256_bytes
 from doyen.platform.core.manifest import fingerprint
@@ -14,7 +15,6 @@ from doyen.platform.core.modes import ADAPTER_MODES, PASSAGE_MODES
 from doyen.platform.core.records import Question
 from doyen.platform.core.redaction import redact_values
 from doyen.platform.core.settings import Settings
-from doyen.platform.serving.answer import ANSWER_RULES
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
 RETRIEVAL_SHAPES = ("embedder", "embedder_dtype")
@@ -43,9 +43,8 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
     parts = manifest_settings(settings)
     return fingerprint(
         {
-            "question": question.asked_hash,
+            "question": question_hash(question),
             "mode": mode,
-            "rules": ANSWER_RULES,
             "serving": parts["serving"],
             "prompts": parts["prompts"],
             "inputs": shared,

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, update
 
 from doyen.platform.core.errors import IndexMissing, StateError, storage_errors
-from doyen.platform.core.files import new_folder
-from doyen.platform.core.manifest import short_id
 from doyen.platform.core.models import resolve_embedder
 from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, IndexRemovalRow
+from doyen.platform.core.store.schema import ChunkRow, IndexRemovalRow
 from doyen.platform.core.workspace import Workspace
-from doyen.retrieval.embedder import open_embedder
+from doyen.retrieval.content import make_plan, read_content
 from doyen.retrieval.hybrid import HybridRetriever
-from doyen.retrieval.lexical import FORMAT, IndexedChunk, build_lexical, load_lexical
-from doyen.retrieval.manifest import IndexManifest, read_manifest
-from doyen.retrieval.units import split_pieces
-from doyen.retrieval.vectors import VectorDatabase, VectorIndex, close_clients
+from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.manifest import IndexManifest, manifest_path, read_manifest
+from doyen.retrieval.segments import Damaged, Segment, load_segment, vector_folder
+from doyen.retrieval.vectors import open_folder, open_server, server_collection
+from doyen.retrieval.writing import SegmentWriter
 
-BATCH_CHUNKS = 512
-"""Chunks embedded and marked together: what a kill can cost, and how many texts share length-sorted batches."""
+log = logging.getLogger(__name__)
+
+Loaded = list[tuple[Segment, LexicalIndex]]
 
 
 @dataclass(frozen=True)
@@ -46,35 +45,37 @@ class IndexReport:
     published: bool
 
 
-def update_index(workspace: Workspace, store: Store, *, reporter: Reporter | None = None) -> IndexReport:
-    """Embed what is new, delete what is gone, and publish the result; the caller holds the workspace's lock.
+def update_index(
+    workspace: Workspace, store: Store, *, reporter: Reporter | None = None, thorough: bool = False
+) -> IndexReport:
+    """Embed what is new, drop what is gone, and publish the result; the caller holds the workspace's lock.
 
-    It may be killed anywhere and run again: vectors are upserted and marked batch by batch, and readers go on with the
-    index before until the manifest is replaced, which is the last step.
+    It may be killed anywhere and run again: what was embedded stays in an unpublished segment, and readers go on with
+    the index before until the manifest is replaced, which is the last step. Segments that are damaged are written anew.
+
+    Args:
+        workspace: whose index it is.
+        store: holds the texts.
+        reporter: shows progress.
+        thorough: verify the checksums of large segments too.
 
     Raises:
         StorageError: the disk is full; the published index still answers.
         ModelMissing: the embedder is not on this machine.
         ServiceError: the Chroma server cannot be reached.
     """
-    reporter = reporter or Silent()
-    name, folder = workspace.settings.retrieval.embedder, workspace.index_folder
-    digest = resolve_embedder(name)[1]
-    with storage_errors("indexing"):
-        database = _open_database(workspace, store)
-        collection = f"{_family(workspace)}{short_id(name, digest, str(FORMAT))}"
-        vectors = _collection(database, collection, store, folder)
-        embedded = _embed(workspace, store, vectors, database.batch, reporter)
-        removed = _remove(store, vectors)
-        content, chunks = _content(store)
-        wanted = IndexManifest(name, digest, collection, f"lexical-{content[:16]}", chunks, content)
-        published = _published(folder)
-        fresh = published == wanted and _readable(folder / wanted.lexical)
-        if not fresh:
-            _publish(folder, store, wanted, reporter)
-        database.keep_only(collection, _family(workspace))
-        _tidy(folder, wanted.lexical)
-    return IndexReport(embedded, removed, chunks, not fresh)
+    return _write(workspace, store, reporter or Silent(), thorough=thorough, fresh=False)
+
+
+def rebuild_index(workspace: Workspace, store: Store, *, reporter: Reporter | None = None) -> IndexReport:
+    """Write the whole index into new files and delete the old ones; the caller holds the workspace's lock.
+
+    No byte of a text that has left the store stays behind. Vectors are taken over where they are sound.
+
+    Raises:
+        StorageError, ModelMissing, ServiceError: as in ``update_index``.
+    """
+    return _write(workspace, store, reporter or Silent(), thorough=True, fresh=True)
 
 
 def open_retriever(workspace: Workspace, store: Store) -> HybridRetriever:
@@ -86,135 +87,107 @@ def open_retriever(workspace: Workspace, store: Store) -> HybridRetriever:
     return HybridRetriever(workspace, store)
 
 
-def _family(workspace: Workspace) -> str:
-    """Return the start of this workspace's collection names: a Chroma server may hold those of others too."""
-    return f"doyen-{short_id(str(workspace.root))}-"
+def check_index(workspace: Workspace, store: Store) -> list[str]:
+    """Return what is wrong with the published index, one sentence each: all files are read, and compared with the store.
 
-
-def _open_database(workspace: Workspace, store: Store) -> VectorDatabase:
-    """Open Chroma; an embedded one whose files are damaged is made anew, since the store can refill it."""
-    try:
-        return VectorDatabase(workspace)
-    except StateError:
-        if workspace.settings.retrieval.chroma_url:
-            raise
-    close_clients()
-    shutil.rmtree(workspace.index_folder / "chroma", ignore_errors=True)
-    return VectorDatabase(workspace)
-
-
-def _collection(database: VectorDatabase, name: str, store: Store, folder: Path) -> VectorIndex:
-    """Return the collection that the chunks' marks speak about; when it is another one, all chunks are marked as new.
-
-    The file ``marks`` names that collection. It is written after the old marks are gone and before new ones are made.
+    Raises:
+        IndexMissing: there is none, or its manifest cannot be read, or it is of another embedder.
     """
-    marks = folder / "marks"
-    vectors = database.open(name)
-    if vectors is not None and marks.is_file() and marks.read_text(encoding="utf-8") == name:
-        return vectors
-    folder.mkdir(parents=True, exist_ok=True)
-    marks.unlink(missing_ok=True)
-    with store.session() as session:
-        session.execute(update(ChunkRow).values(indexed=False).where(ChunkRow.indexed))
-    vectors = database.create(name)
-    marks.write_text(name, encoding="utf-8")
-    return vectors
+    manifest = read_manifest(workspace.index_folder)
+    problems = []
+    for segment in manifest.segments:
+        try:
+            _load(workspace, segment, thorough=True)
+        except StateError as error:
+            problems.append(str(error))
+    if manifest.content != read_content(store).digest:
+        problems.append("the index is older than the documents in the store")
+    return problems
 
 
-def _embed(workspace: Workspace, store: Store, vectors: VectorIndex, batch: int, reporter: Reporter) -> int:
-    """Embed the chunks that are not marked, batch by batch; return how many."""
-    with store.session() as session:
-        total = session.scalar(select(func.count()).select_from(ChunkRow).where(~ChunkRow.indexed)) or 0
-    if not total:
-        return 0
-    embedder = open_embedder(workspace.settings.retrieval)
-    with reporter.bar("Embedding chunks", total) as bar:
-        while rows := _unmarked(store):
-            spans = [(row, split_pieces(row.text)) for row in rows]
-            texts = [row.text[start:end] for row, found in spans for start, end in found]
-            pieces = [(row.chunk_id, row.document_id, number) for row, found in spans for number in range(len(found))]
-            vectors.upsert(pieces, embedder.encode(texts), batch)
-            with store.session() as session:
-                ids = [row.chunk_id for row in rows]
-                session.execute(update(ChunkRow).where(ChunkRow.chunk_id.in_(ids)).values(indexed=True))
-            bar.advance(len(rows))
-    return total
+def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: bool, fresh: bool) -> IndexReport:
+    name, folder = workspace.settings.retrieval.embedder, workspace.index_folder
+    digest = resolve_embedder(name)[1]
+    with storage_errors("indexing"):
+        published, loaded = _sound(workspace, digest, thorough=thorough)
+        content = read_content(store)
+        plan = make_plan(content, loaded, fresh=fresh)
+        chunks, removed = len(content.owners), _lost(loaded, content.owners)
+        if plan is None and published is not None and published.content == content.digest:
+            _tidy(folder, published)
+            return IndexReport(0, 0, chunks, False)
+        segments, embedded = [], 0
+        if plan is not None:
+            segments = list(plan.keep)
+            lexical = {segment.name: each for segment, each in loaded}
+            writer = SegmentWriter(workspace, store, digest, plan, [lexical[each.name] for each in plan.replaced])
+            if written := writer.write(reporter):
+                segments.append(written)
+            embedded = writer.embedded
+        manifest = IndexManifest(name, digest, tuple(segments), chunks, content.digest)
+        manifest.write(folder)
+        _settle(store)
+        _tidy(folder, manifest)
+        if plan is not None:
+            writer.clean_server(set(content.owners))
+    return IndexReport(embedded, removed, chunks, True)
 
 
-def _unmarked(store: Store) -> Sequence[ChunkRow]:
-    with store.session() as session:
-        return session.scalars(select(ChunkRow).where(~ChunkRow.indexed).limit(BATCH_CHUNKS)).all()
-
-
-def _remove(store: Store, vectors: VectorIndex) -> int:
-    """Delete from Chroma what ingestion noted as gone, unless a chunk of that id is back; return how many were noted."""
-    with store.session() as session:
-        noted = session.scalars(select(IndexRemovalRow.chunk_id)).all()
-        join = select(ChunkRow.chunk_id).join(IndexRemovalRow, ChunkRow.chunk_id == IndexRemovalRow.chunk_id)
-        back = set(session.scalars(join).all())
-    vectors.delete_chunks([chunk_id for chunk_id in noted if chunk_id not in back])
-    with store.session() as session:
-        for at in range(0, len(noted), BATCH_CHUNKS):
-            part = noted[at : at + BATCH_CHUNKS]
-            session.execute(delete(IndexRemovalRow).where(IndexRemovalRow.chunk_id.in_(part)))
-    return len(noted)
-
-
-def _content(store: Store) -> tuple[str, int]:
-    """Return a fingerprint of all chunk ids, and their number."""
-    digest, count = sha256(), 0
-    with store.session() as session:
-        for chunk_id in session.scalars(select(ChunkRow.chunk_id).order_by(ChunkRow.chunk_id)):
-            digest.update(chunk_id.encode("utf-8") + b"\n")
-            count += 1
-    return digest.hexdigest(), count
-
-
-def _publish(folder: Path, store: Store, manifest: IndexManifest, reporter: Reporter) -> None:
-    """Write the lexical index beside the old one, then switch over."""
-    with reporter.bar("Indexing words", manifest.chunks) as bar:
-
-        def counted() -> Iterator[IndexedChunk]:
-            for chunk in _chunks(store):
-                bar.advance()
-                yield chunk
-
-        index = build_lexical(counted())
-    with new_folder(folder / manifest.lexical) as target:
-        index.save(target)
-    manifest.write(folder)
-
-
-def _chunks(store: Store) -> Iterator[IndexedChunk]:
-    query = (
-        select(ChunkRow, DocumentRow.title)
-        .join(DocumentRow, DocumentRow.document_id == ChunkRow.document_id)
-        .order_by(ChunkRow.document_id, ChunkRow.ordinal)
-        .execution_options(yield_per=1000)
-    )
-    with store.session() as session:
-        for row, title in session.execute(query):
-            label = f"{title} {row.heading}"
-            yield IndexedChunk(row.chunk_id, row.document_id, row.start, row.end, label, row.text)
-
-
-def _published(folder: Path) -> IndexManifest | None:
+def _sound(workspace: Workspace, digest: str, *, thorough: bool) -> tuple[IndexManifest | None, Loaded]:
+    """Return the published manifest and its segments; files of segments that are damaged are deleted."""
+    folder = workspace.index_folder
     try:
-        return read_manifest(folder)
-    except IndexMissing:
-        return None
+        manifest = read_manifest(folder)
+    except IndexMissing as error:
+        if manifest_path(folder).exists():
+            log.warning("the index is built anew: %s", error)
+            shutil.rmtree(folder, ignore_errors=True)
+        return None, []
+    if manifest.embedder_sha256 != digest:
+        return None, []
+    loaded, damaged = [], False
+    for segment in manifest.segments:
+        try:
+            loaded.append((segment, _load(workspace, segment, thorough=thorough)))
+        except StateError as error:
+            log.warning("a part of the index is built anew: %s", error)
+            shutil.rmtree(folder / segment.name, ignore_errors=True)
+            damaged = True
+    return (None if damaged else manifest), loaded
 
 
-def _readable(lexical: Path) -> bool:
+def _load(workspace: Workspace, segment: Segment, *, thorough: bool) -> LexicalIndex:
+    """Return a segment's lexical index when its files are sound and its vectors can be opened and counted."""
+    folder, url = workspace.index_folder, workspace.settings.retrieval.chroma_url
+    lexical = load_segment(folder, segment, thorough=thorough)
+    if not url and not thorough:
+        return lexical
+    place = folder / segment.name
+    vectors = open_server(url, server_collection(workspace)) if url else open_folder(vector_folder(place))
     try:
-        load_lexical(lexical)
-    except (OSError, ValueError):
-        return False
-    return True
+        if (count := vectors.count()) < segment.pieces:
+            raise Damaged(f"{place} has {count:,} vectors instead of {segment.pieces:,}")
+        vectors.check_one()
+    finally:
+        vectors.close()
+    return lexical
 
 
-def _tidy(folder: Path, lexical: str) -> None:
-    """Delete lexical indexes other than the published one; readers that have them mapped can go on."""
-    for child in folder.glob("*lexical-*"):
-        if child.name != lexical:
-            shutil.rmtree(child, ignore_errors=True)
+def _lost(loaded: Loaded, owners: dict[str, str]) -> int:
+    """Return how many chunks leave the index."""
+    return sum(len(set(lexical.chunk_ids.tolist()) - set(segment.dropped) - owners.keys()) for segment, lexical in loaded)
+
+
+def _settle(store: Store) -> None:
+    """Note in the store that the index holds its chunks and nothing else."""
+    with store.session() as session:
+        session.execute(update(ChunkRow).where(~ChunkRow.indexed).values(indexed=True))
+        session.execute(delete(IndexRemovalRow))
+
+
+def _tidy(folder: Path, manifest: IndexManifest) -> None:
+    """Delete all but the published files; readers that have others open can go on."""
+    published = {manifest_path(folder).name, *(segment.name for segment in manifest.segments)}
+    for child in folder.iterdir():
+        if child.name not in published:
+            shutil.rmtree(child, ignore_errors=True) if child.is_dir() else child.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from doyen.retrieval.units import count_words, split_pieces, split_units
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2
 """Changes with the meaning of the files; an index of another format is rebuilt."""
 JOINABLE_GAP = 200
 """Characters between two chunks of a document over which a passage may still reach."""
@@ -169,6 +169,8 @@ def load_lexical(folder: Path) -> LexicalIndex:
         except ValueError:
             # An empty array cannot be mapped; anything else that is wrong with the file fails again.
             arrays[name] = np.load(path, allow_pickle=False)
+        except EOFError as error:
+            raise ValueError(f"{path} is empty") from error
     index = LexicalIndex(**arrays)
     if len(index.words) != index.n_units + 1 or int(index.posting_offset[-1]) != len(index.posting_unit):
         raise ValueError(f"the arrays in {folder} do not fit each other")
@@ -258,22 +260,23 @@ class _Builder:
             unit_start=units[:, 1].copy(),
             unit_end=units[:, 2].copy(),
             segment_end=_segment_ends(self.breaks, len(units)),
-            words=_cumulated(units[:, 3]),
-            lengths=_cumulated(units[:, 4]),
+            words=cumulated(units[:, 3]),
+            lengths=cumulated(units[:, 4]),
             piece_offset=np.array(self.piece_offset, np.int64),
             piece_first=pieces[:, 0].copy(),
             piece_last=pieces[:, 1].copy(),
             vocabulary=np.array(vocabulary, np.bytes_),
             frequency=np.array([self.frequency.get(term, 0) for term in terms], np.int64),
-            posting_offset=_cumulated(np.array([len(each) for each in posted], np.int64)),
+            posting_offset=cumulated(np.array([len(each) for each in posted], np.int64)),
             posting_unit=joined[:, 0].copy(),
             posting_count=joined[:, 1].copy(),
-            label_offset=_cumulated(np.array([len(each) for each in labelled], np.int64)),
+            label_offset=cumulated(np.array([len(each) for each in labelled], np.int64)),
             label_chunk=np.concatenate([np.zeros(0, np.int64), *labelled]),
         )
 
 
-def _cumulated(values: Ints) -> Ints:
+def cumulated(values: Ints) -> Ints:
+    """Return the sums before each value and after the last one, ``(n + 1,)``."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)])
 
 

@@ -11,8 +11,10 @@ from doyen.platform.core.errors import IndexMissing
 from doyen.platform.core.files import write_json_atomic
 from doyen.platform.core.manifest import build_manifest
 from doyen.retrieval.lexical import FORMAT
+from doyen.retrieval.segments import Segment
 
 REMEDY = "run `doyen ingest` with your documents"
+REPAIR = "run `doyen doctor --repair`, which makes it again from the stored texts, or `doyen ingest`"
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,14 @@ class IndexManifest:
     Attributes:
         embedder: name of the model in the settings.
         embedder_sha256: of its weights.
-        collection: Chroma collection of its vectors.
-        lexical: folder of the lexical index, inside the index folder.
-        chunks: number of chunks.
+        segments: where lexical arrays and vectors are, the largest first.
+        chunks: number of live chunks.
         content: fingerprint of the chunk ids.
     """
 
     embedder: str
     embedder_sha256: str
-    collection: str
-    lexical: str
+    segments: tuple[Segment, ...]
     chunks: int
     content: str
 
@@ -39,7 +39,7 @@ class IndexManifest:
         """Publish it in the index folder, with what else is needed to make the index again."""
         inputs = {"embedder": {"name": self.embedder, "sha256": self.embedder_sha256}, "content": self.content}
         made = build_manifest("index", inputs=inputs, settings={"format": FORMAT})
-        places = {"collection": self.collection, "lexical": self.lexical, "chunks": self.chunks}
+        places = {"chunks": self.chunks, "segments": [segment.to_json() for segment in self.segments]}
         write_json_atomic(manifest_path(folder), {**made, **places})
 
 
@@ -62,12 +62,11 @@ def read_manifest(folder: Path) -> IndexManifest:
         return IndexManifest(
             embedder=str(data["inputs"]["embedder"]["name"]),
             embedder_sha256=str(data["inputs"]["embedder"]["sha256"]),
-            collection=str(data["collection"]),
-            lexical=str(data["lexical"]),
+            segments=tuple(map(Segment.from_json, data["segments"])),
             chunks=int(data["chunks"]),
             content=str(data["inputs"]["content"]),
         )
     except FileNotFoundError as error:
         raise IndexMissing(f"{folder.parent.parent} has no index yet: {REMEDY}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise IndexMissing(f"the index is damaged ({path} cannot be read: {error}): {REMEDY}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IndexMissing(f"the index is damaged ({path} cannot be read: {error}): {REPAIR}") from error

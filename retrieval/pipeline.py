@@ -13,7 +13,7 @@ from doyen.ingestion.report import IngestReport
 from doyen.platform.core.progress import Reporter
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
-from doyen.retrieval.index import open_retriever, update_index
+from doyen.retrieval.index import open_retriever, rebuild_index, update_index
 
 __all__ = ["delete_documents", "ingest_documents", "open_retriever", "upload_document"]
 
@@ -30,7 +30,7 @@ def ingest_documents(
     """Read files and folders and bring the index up to date; see `ingest` for the arguments.
 
     Documents that cannot be read are named in the report and do not stop the others. The index is updated also when
-    nothing is new, so that a run that was stopped before is finished.
+    nothing is new, so that a run that was stopped before is finished, and every part of it that is damaged is made again.
 
     Raises:
         Busy: another process is changing the workspace.
@@ -40,7 +40,7 @@ def ingest_documents(
     """
     with workspace.lock("ingestion"):
         report = ingest(workspace, store, paths, allow_removals=allow_removals, restore=restore, reporter=reporter)
-        update_index(workspace, store, reporter=reporter)
+        update_index(workspace, store, reporter=reporter, thorough=True)
     return report
 
 
@@ -80,7 +80,8 @@ def delete_documents(
         if purge:
             report.purged = purge_documents(workspace, store, erased)
             report.purged.kept += [f"{source}, which has the same text" for source in twins]
-        update_index(workspace, store, reporter=reporter)
+        # An update leaves the words of removed documents in segments that stay.
+        (rebuild_index if purge else update_index)(workspace, store, reporter=reporter)
         if report.purged and not store.compact():
             report.purged.kept.append(
                 "old pages of the database, which another process is using: stop `doyen serve` and purge again"

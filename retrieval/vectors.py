@@ -3,18 +3,22 @@
 Chroma is reached through llama-index's ChromaVectorStore, except for writing: its ``add`` leaves ids that exist
 unchanged, and an interrupted run has to be repeatable, so writes are Chroma's upserts. No text is stored: Chroma keeps
 deleted text in its files (chroma #2063), and the store has it anyway.
+
+An embedded Chroma is written by one process and then only read: even a query makes it replay and write its log, so two
+processes on one folder damage it, and a process that has it open does not see what another one wrote (chroma #3792).
 """
 
 from __future__ import annotations
 
+import ctypes
 import math
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 import numpy as np
@@ -29,64 +33,83 @@ from doyen.platform.core.errors import (
     disk_full,
     storage_errors,
 )
+from doyen.platform.core.manifest import short_id
+from doyen.platform.core.models import LOADING, resolve_embedder
 from doyen.platform.core.workspace import Workspace
+from doyen.retrieval.timed_call import DeadlineExceeded, call_with_deadline
 
-PREFIX = "doyen-"
+T = TypeVar("T")
+
 NEAREST = 100
 """Pieces that a query looks at; Chroma's search list must be at least as long."""
-DELETE_BATCH = 200
+BATCH = 1000
 NEARLY_FULL = 4_000_000
 """Free bytes below which a failed write is put down to the full disk: Chroma writes a megabyte and more at a time."""
+READ_SECONDS = 30.0
+WRITE_SECONDS = 600.0
+"""After which a call counts as hung. A query takes milliseconds, the first one also reads the index; a batch, seconds."""
+SAME = 0.999
+"""Cosine above which two vectors are taken for the same."""
+SYNC_PIECES = 4000
+"""Writes after which Chroma saves its graph; until then they are in its log, which every opening replays."""
+DATABASE = "chroma.sqlite3"
+COLLECTION = "doyen"
+"""Name of the collection in an embedded Chroma, of which each segment has its own."""
 
-_OPENED: dict[Path, int | None] = {}
-"""The database file behind each folder's cached connection."""
-_OPENING = threading.Lock()
-"""Chroma shares one client a folder within a process, and loses it when two threads make it at the same time."""
+_OPEN: set[str] = set()
+_NAMING = threading.Lock()
 
 
 class VectorIndex:
-    """Vectors of pieces in one Chroma collection, found by cosine.
+    """Vectors of pieces in one Chroma collection, found by cosine. Every call has a deadline.
 
-    Args:
-        folder: where an embedded Chroma keeps its files; None for a server.
+    A piece's id is ``chunk_id:number``. After a call that did not come back all others fail at once, and the client is
+    left behind: open the collection again.
     """
 
-    def __init__(self, collection: Any, folder: Path | None) -> None:
+    def __init__(self, client: Any, collection: Any, folder: Path | None, name: str) -> None:
+        """Wrap an open collection; use ``open_folder`` or ``open_server``.
+
+        Args:
+            folder: where an embedded Chroma keeps its files; None for a server.
+            name: that the client was opened by.
+        """
         from llama_index.vector_stores.chroma import ChromaVectorStore
 
+        self._client, self._collection, self._folder, self._name = client, collection, folder, name
         self._store = ChromaVectorStore(chroma_collection=collection)
-        self._collection = collection
-        self._folder = folder
+        self._hung = False
 
-    def upsert(self, pieces: Sequence[tuple[str, str, int]], vectors: NDArray[np.float32], batch: int) -> None:
-        """Write pieces given as (chunk_id, document_id, number); what exists is replaced."""
-        for at in range(0, len(pieces), batch):
-            part = pieces[at : at + batch]
-            with chroma_errors("writing vectors", self._folder):
-                self._store.client.upsert(
-                    ids=[f"{chunk_id}:{number}" for chunk_id, _, number in part],
-                    embeddings=vectors[at : at + batch],
-                    metadatas=[{"chunk_id": chunk_id, "document_id": document_id} for chunk_id, document_id, _ in part],
-                )
+    def upsert(self, names: Sequence[str], documents: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Write pieces given by their ids and documents; what exists is replaced."""
+        for at in range(0, len(names), BATCH):
+            part = slice(at, at + BATCH)
+            metadatas = [
+                {"chunk_id": name.rpartition(":")[0], "document_id": document}
+                for name, document in zip(names[part], documents[part], strict=True)
+            ]
+            rows = {"ids": list(names[part]), "embeddings": vectors[part], "metadatas": metadatas}
+            self._call("writing vectors", WRITE_SECONDS, lambda rows=rows: self._collection.upsert(**rows))
 
-    def delete_chunks(self, chunk_ids: Sequence[str]) -> None:
-        """Remove all pieces of chunks; unknown ones are no error."""
-        for at in range(0, len(chunk_ids), DELETE_BATCH):
-            with chroma_errors("deleting vectors", self._folder):
-                self._collection.delete(where={"chunk_id": {"$in": list(chunk_ids[at : at + DELETE_BATCH])}})
+    def delete(self, names: Sequence[str]) -> None:
+        """Remove pieces; unknown ones are no error."""
+        for at in range(0, len(names), BATCH):
+            part = list(names[at : at + BATCH])
+            self._call("deleting vectors", WRITE_SECONDS, lambda part=part: self._collection.delete(ids=part))
 
-    def nearest(self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()) -> list[tuple[str, int, float]]:
-        """Return at most NEAREST pieces as (chunk_id, number, cosine), most similar first."""
+    def nearest(
+        self, vector: NDArray[np.float32], k: int = NEAREST, exclude_documents: Sequence[str] = ()
+    ) -> list[tuple[str, int, float]]:
+        """Return at most ``k`` pieces as (chunk_id, number, cosine), most similar first."""
         from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter, MetadataFilters, VectorStoreQuery
 
         excluded = MetadataFilter(key="document_id", value=list(exclude_documents), operator=FilterOperator.NIN)
         query = VectorStoreQuery(
             query_embedding=vector.tolist(),
-            similarity_top_k=NEAREST,
+            similarity_top_k=k,
             filters=MetadataFilters(filters=[excluded]) if exclude_documents else None,
         )
-        with chroma_errors("searching"):
-            result = self._store.query(query)
+        result = self._call("searching", READ_SECONDS, lambda: self._store.query(query))
         found = []
         for name, similarity in zip(result.ids or [], result.similarities or [], strict=True):
             chunk_id, _, number = name.rpartition(":")
@@ -96,105 +119,198 @@ class VectorIndex:
 
     def count(self) -> int:
         """Return the number of stored pieces."""
-        with chroma_errors("counting vectors"):
-            return int(self._collection.count())
+        return int(self._call("counting vectors", READ_SECONDS, self._collection.count))
 
+    def names(self) -> set[str]:
+        """Return the ids of all stored pieces."""
+        found = self._call("listing vectors", WRITE_SECONDS, lambda: self._collection.get(include=[]))
+        return set(found["ids"])
 
-class VectorDatabase:
-    """The workspace's Chroma: embedded in the index folder, or the server of ``retrieval.chroma_url``."""
+    def fetch(self, names: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
+        """Return the ids of those of the pieces that are stored, and their vectors."""
+        found: list[str] = []
+        vectors = []
+        for at in range(0, len(names), BATCH):
+            part = list(names[at : at + BATCH])
+            action = "reading vectors"
+            rows = self._call(action, WRITE_SECONDS, lambda part=part: self._collection.get(ids=part, include=["embeddings"]))
+            found += rows["ids"]
+            vectors.append(np.asarray(rows["embeddings"], np.float32).reshape(len(rows["ids"]), -1))
+        return found, np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.url = workspace.settings.retrieval.chroma_url
-        self.folder = workspace.index_folder / "chroma"
-        self._files = None if self.url else self.folder
-        with _OPENING, chroma_errors("opening Chroma"):
-            self._client = _server(self.url) if self.url else _embedded(self.folder)
-            self.batch = int(self._client.get_max_batch_size())
+    def check_one(self) -> None:
+        """Find a stored piece by its own vector.
 
-    def open(self, name: str) -> VectorIndex | None:
-        """Return a collection, or None when there is none of that name."""
-        with chroma_errors("opening a collection"):
-            if name not in {each.name for each in self._client.list_collections()}:
-                return None
-            return VectorIndex(self._client.get_collection(name, embedding_function=None), self._files)
-
-    def create(self, name: str) -> VectorIndex:
-        """Make an empty collection; one of that name is deleted first."""
-        with chroma_errors("making a collection"):
-            if self.open(name) is not None:
-                self._client.delete_collection(name)
-            configuration = {"hnsw": {"space": "cosine", "ef_search": 2 * NEAREST, "ef_construction": 128}}
-            made = self._client.create_collection(name, configuration=configuration, embedding_function=None)
-        return VectorIndex(made, self._files)
-
-    def keep_only(self, name: str, family: str) -> None:
-        """Delete this workspace's other collections, and the files that Chroma leaves behind (chroma #5259).
-
-        Args:
-            name: the collection to keep.
-            family: what the names of this workspace's collections start with.
+        Raises:
+            StateError: it is not found, so the graph is damaged.
         """
-        with chroma_errors("deleting old collections"):
-            for other in [each.name for each in self._client.list_collections()]:
-                if other != name and other.startswith(family):
-                    self._client.delete_collection(other)
-        if not self.url:
-            _sweep(self.folder)
+        rows = self._call("reading vectors", WRITE_SECONDS, lambda: self._collection.get(limit=1, include=["embeddings"]))
+        if not rows["ids"]:
+            return
+        nearest = self.nearest(np.asarray(rows["embeddings"][0], np.float32))
+        if not nearest or nearest[0][2] < SAME:
+            raise StateError("Chroma does not find a stored piece by its own vector: its graph is damaged")
+
+    def save_every_write(self) -> None:
+        """Save the graph with every write from the next opening on, and not only after SYNC_PIECES."""
+        change = {"hnsw": {"sync_threshold": 2}}
+        self._call("configuring", WRITE_SECONDS, lambda: self._collection.modify(configuration=change))
+
+    def rewrite_one(self) -> None:
+        """Write a piece as it is, twice, which is the least that has Chroma save its graph."""
+        rows = self._call(
+            "reading vectors", WRITE_SECONDS, lambda: self._collection.get(limit=1, include=["embeddings", "metadatas"])
+        )
+        for _ in range(2 if rows["ids"] else 0):
+            self._call("saving vectors", WRITE_SECONDS, lambda: self._collection.upsert(**_written(rows)))
+
+    def close(self) -> None:
+        """Close the connection, files and threads; one that hangs is left behind instead."""
+        try:
+            if not self._hung:
+                call_with_deadline(READ_SECONDS, self._client.close)
+        except DeadlineExceeded:
+            self._hung = True
+        if self._hung:
+            # Freeing it would wait for what hangs, at the latest when the process ends.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._client))
+        else:
+            _release(self._name)
+
+    def _call(self, action: str, seconds: float, call: Callable[[], T]) -> T:
+        if self._hung:
+            raise StateError(f"Chroma did not answer before: it is opened again before {action}")
+        with chroma_errors(action, self._folder):
+            try:
+                return call_with_deadline(seconds, call)
+            except DeadlineExceeded:
+                self._hung = True
+                raise
 
 
-def close_clients() -> None:
-    """Forget cached connections, so that the next opening reads the files anew."""
-    from chromadb.api.shared_system_client import SharedSystemClient
+def open_folder(folder: Path, *, create: bool = False) -> VectorIndex:
+    """Open the collection of an embedded Chroma, anew at each call, so that it is seen as it is on disk.
 
-    with _OPENING:
-        SharedSystemClient.clear_system_cache()
-    _OPENED.clear()
+    Args:
+        folder: the files of one segment.
+        create: make the collection where there is none.
+
+    Raises:
+        StateError: the files are damaged, or the collection is missing.
+        StorageError: the disk is full.
+    """
+    import_chroma()
+    folder.mkdir(parents=True, exist_ok=True)
+    name = _reserve(folder)
+    try:
+        with chroma_errors("opening Chroma", folder):
+            return call_with_deadline(WRITE_SECONDS if create else READ_SECONDS, lambda: _embedded(name, folder, create))
+    except BaseException:
+        _release(name)
+        raise
 
 
-def _embedded(folder: Path) -> Any:
+def open_server(url: str, collection: str, *, create: bool = False) -> VectorIndex:
+    """Open a collection of a Chroma server; see ``open_folder``.
+
+    Raises:
+        ServiceError: the server cannot be reached or does not answer.
+        SettingsError: the URL is none.
+        StateError: the collection is missing.
+    """
+    import_chroma()
+    parts = urlparse(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError("retrieval.chroma_url", [f"{url!r} is not a URL like http://host:8000"])
+    with chroma_errors("opening Chroma"):
+        return call_with_deadline(READ_SECONDS, lambda: _server(url, collection, create))
+
+
+def server_collection(workspace: Workspace) -> str:
+    """Return the name of a workspace's collection on a Chroma server, which may hold those of others too."""
+    digest = resolve_embedder(workspace.settings.retrieval.embedder)[1]
+    return f"doyen-{short_id(str(workspace.root))}-{short_id(digest)}"
+
+
+def seal_folder(folder: Path) -> None:
+    """Have Chroma save its graph whole, and give free pages of its database back.
+
+    Otherwise every opening replays the writes since the graph was last saved: three seconds for 1,500 of them.
+    """
+    index = open_folder(folder)
+    try:
+        index.save_every_write()
+    finally:
+        index.close()
+    index = open_folder(folder)
+    try:
+        index.rewrite_one()
+    finally:
+        index.close()
+    with storage_errors("compacting vectors"), closing(sqlite3.connect(folder / DATABASE)) as database:
+        database.execute("VACUUM")
+
+
+def import_chroma() -> None:
+    """Import Chroma once: two threads that import it together break each other."""
+    with LOADING:
+        import chromadb  # noqa: F401
+        import llama_index.vector_stores.chroma  # noqa: F401
+
+
+def _embedded(name: str, folder: Path, create: bool) -> VectorIndex:
     import chromadb
     from chromadb.config import Settings
 
-    folder.mkdir(parents=True, exist_ok=True)
-    database = folder / "chroma.sqlite3"
-    if _OPENED.get(folder) not in {None, _inode(database)}:
-        # Another process made the database anew; Chroma's cached connection would go on reading the deleted one.
-        close_clients()
-    client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
-    _OPENED[folder] = _inode(database)
-    return client
+    client = chromadb.PersistentClient(name, settings=Settings(anonymized_telemetry=False))
+    try:
+        return VectorIndex(client, _collection(client, COLLECTION, create), folder, name)
+    except BaseException:
+        client.close()
+        raise
 
 
-def _inode(path: Path) -> int | None:
-    return path.stat().st_ino if path.exists() else None
-
-
-def _server(url: str) -> Any:
+def _server(url: str, collection: str, create: bool) -> VectorIndex:
     import chromadb
     from chromadb.config import Settings
 
     parts = urlparse(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError("retrieval.chroma_url", [f"{url!r} is not a URL like http://host:8000"])
     ssl = parts.scheme == "https"
-    return chromadb.HttpClient(
-        host=parts.hostname,
+    client = chromadb.HttpClient(
+        host=parts.hostname or "",
         port=parts.port or (443 if ssl else 8000),
         ssl=ssl,
         settings=Settings(anonymized_telemetry=False),
     )
+    return VectorIndex(client, _collection(client, collection, create), None, "")
 
 
-def _sweep(folder: Path) -> None:
-    """Delete the folders of segments that the database no longer knows."""
-    database = sqlite3.connect(f"file:{folder / 'chroma.sqlite3'}?mode=ro", uri=True)
-    try:
-        known = {row[0] for row in database.execute("SELECT id FROM segments")}
-    finally:
-        database.close()
-    for child in folder.iterdir():
-        if child.is_dir() and child.name not in known:
-            shutil.rmtree(child, ignore_errors=True)
+def _collection(client: Any, name: str, create: bool) -> Any:
+    if name in {each.name for each in client.list_collections()}:
+        return client.get_collection(name, embedding_function=None)
+    if not create:
+        raise StateError("the collection of vectors is missing")
+    hnsw = {"space": "cosine", "ef_search": 2 * NEAREST, "ef_construction": 128, "sync_threshold": SYNC_PIECES}
+    return client.create_collection(name, configuration={"hnsw": hnsw}, embedding_function=None)
+
+
+def _written(rows: Any) -> dict[str, Any]:
+    return {name: rows[name] for name in ("ids", "embeddings", "metadatas")}
+
+
+def _reserve(folder: Path) -> str:
+    """Return a name of the folder that no open client has: Chroma shares one client a name within a process."""
+    with _NAMING:
+        name = str(folder)
+        while name in _OPEN:
+            name += "/."
+        _OPEN.add(name)
+    return name
+
+
+def _release(name: str) -> None:
+    with _NAMING:
+        _OPEN.discard(name)
 
 
 @contextmanager
@@ -207,24 +323,32 @@ def chroma_errors(action: str, folder: Path | None = None) -> Iterator[None]:
 
     Raises:
         StorageError: the disk is full.
-        ServiceError: the Chroma server cannot be reached.
-        StateError: Chroma's files are damaged.
+        ServiceError: the Chroma server cannot be reached or does not answer.
+        StateError: Chroma's files are damaged, or its runtime hangs.
     """
-    import httpx
-    from chromadb.errors import ChromaError
-
     try:
         with storage_errors(action):
             yield
     except DoyenError:
         raise
-    except (httpx.HTTPError, ConnectionError) as error:
-        raise ServiceError(f"the Chroma server failed while {action} ({error}): check retrieval.chroma_url") from error
-    except ValueError as error:
-        if "Could not connect" not in str(error):
-            raise
-        raise ServiceError(f"{error} Check retrieval.chroma_url and that the server runs.") from error
-    except ChromaError as error:
-        if folder is not None and shutil.disk_usage(folder).free < NEARLY_FULL:
-            raise StorageError(disk_full(action)) from error
-        raise StateError(f"Chroma failed while {action} ({error}): run `doyen ingest` again to rebuild the index") from error
+    except (DeadlineExceeded, OSError, RuntimeError, ValueError) as error:
+        raise _translated(error, action, folder) from error
+    except BaseException as error:
+        from chromadb.errors import ChromaError
+
+        # A panic of Chroma's Rust code is no `Exception`.
+        if isinstance(error, ChromaError) or type(error).__name__ == "PanicException":
+            raise _translated(error, action, folder) from error
+        raise
+
+
+def _translated(error: BaseException, action: str, folder: Path | None) -> Exception:
+    import httpx
+
+    if folder is None and isinstance(error, httpx.HTTPError | OSError | DeadlineExceeded):
+        return ServiceError(f"the Chroma server failed while {action} ({error}): check retrieval.chroma_url")
+    if "Could not connect" in str(error):
+        return ServiceError(f"{error} Check retrieval.chroma_url and that the server runs.")
+    if folder is not None and folder.is_dir() and shutil.disk_usage(folder).free < NEARLY_FULL:
+        return StorageError(disk_full(action))
+    return StateError(f"Chroma failed while {action} ({error}): run `doyen doctor --repair` to rebuild the index")

@@ -13,14 +13,9 @@ import typer
 
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
 from doyen.platform.core.errors import DoyenError
-from doyen.platform.core.models import (
-    PACKAGED_EMBEDDERS,
-    PACKAGED_GENERATORS,
-    resolve_embedder,
-    resolve_generator,
-    verify_again,
-)
+from doyen.platform.core.models import PACKAGED_EMBEDDERS, PACKAGED_GENERATORS, resolve_embedder, resolve_generator
 from doyen.platform.core.redaction import redact, redact_values
+from doyen.platform.core.store.database import RESTORE
 
 LOW_DISK_GB = 2
 
@@ -35,9 +30,8 @@ class Check:
 
 
 def doctor(
-    models: Annotated[
-        bool, typer.Option("--models", help="Only verify the packaged models, read again byte by byte; needs no workspace.")
-    ] = False,
+    models: Annotated[bool, typer.Option("--models", help="Only verify the packaged models; needs no workspace.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make what is damaged of the index again from the store.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -48,6 +42,8 @@ def doctor(
         emit([asdict(check) for check in checks], _format(checks), as_json=as_json)
     else:
         with open_session(workspace, as_json=as_json, debug=debug) as session:
+            if repair:
+                repair_index(session)
             checks = check_workspace(session)
             settings = redact_values(json.loads(session.workspace.settings.model_dump_json()))
             shown = f"{_format(checks)}\n\nSettings in force:\n{json.dumps(settings, indent=2)}"
@@ -58,7 +54,6 @@ def doctor(
 
 def check_packaged_models() -> list[Check]:
     """Verify the sha256 of all packaged models and prepare the generator for training."""
-    verify_again()
     embedders = [_attempt(f"model {name}", partial(_embedder, name)) for name in PACKAGED_EMBEDDERS]
     generators = [_attempt(f"model {name}", partial(_generator, name)) for name in PACKAGED_GENERATORS]
     return embedders + generators
@@ -70,6 +65,7 @@ def check_workspace(session: CliSession) -> list[Check]:
     checks = [
         Check("workspace", True, str(session.workspace.root)),
         _attempt("embedder", partial(_embedder, settings.retrieval.embedder)),
+        _attempt("database", partial(_database, session)),
         _attempt("offsets", partial(_offsets, session)),
         _attempt("index", partial(_index, session)),
         _attempt("adapters", partial(_adapters, session)),
@@ -82,6 +78,18 @@ def check_workspace(session: CliSession) -> list[Check]:
     if settings.annotation.label_studio_url:
         checks.append(_attempt("label studio", partial(_label_studio, session)))
     return checks
+
+
+def repair_index(session: CliSession) -> None:
+    """Write what is damaged of the index anew; the texts come from the store.
+
+    Raises:
+        Busy: another process is changing the workspace.
+    """
+    from doyen.retrieval.index import update_index
+
+    with session.workspace.lock("the repair"):
+        update_index(session.workspace, session.store, reporter=session.reporter, thorough=True)
 
 
 def _attempt(name: str, check: Callable[[], str]) -> Check:
@@ -109,9 +117,18 @@ def _offsets(session: CliSession) -> str:
 
 
 def _index(session: CliSession) -> str:
-    from doyen.retrieval.index import open_retriever
+    from doyen.retrieval.index import check_index, open_retriever
+    from doyen.retrieval.manifest import REPAIR
 
+    if problems := check_index(session.workspace, session.store):
+        raise DoyenError(f"{'; '.join(problems)}: {REPAIR}")
     return f"{open_retriever(session.workspace, session.store).n_chunks} chunks"
+
+
+def _database(session: CliSession) -> str:
+    if problem := session.store.check():
+        raise DoyenError(f"the database is damaged ({problem}): {RESTORE}")
+    return "sound"
 
 
 def _adapters(session: CliSession) -> str:
@@ -132,14 +149,12 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.ingestion.annotation.identity import require_remote
-    from doyen.ingestion.annotation.projects import list_projects, require_backend
+    from doyen.ingestion.annotation.projects import list_projects, project_marker, require_backend
 
     found = []
     for project in list_projects(session.store):
         backend, external_id = require_backend(session.workspace, project)
-        require_remote(session.workspace, session.store, backend, project)
-        count = backend.count_tasks(external_id)
+        count = backend.count_tasks(external_id, project_marker(session.workspace, project.name))
         found.append(f"{project.name}: {count} tasks at {redact(backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 

@@ -34,4 +34,8 @@ def search(
             f"{rank}. {p.source}{f', page {p.page}' if p.page else ''} [{p.start}:{p.end}] score {p.score:.3f}\n{p.text}\n"
             for rank, p in enumerate(passages, start=1)
         ]
-        session.emit({"query": query, "passages": [p.to_json() for p in passages]}, "\n".join(lines) or "Nothing found.")
+        found = {"query": query, "passages": [p.to_json() for p in passages]}
+        if retriever.problem:
+            found["warning"] = retriever.problem
+            lines.insert(0, f"Warning: {retriever.problem}")
+        session.emit(found, "\n".join(lines) or "Nothing found.")

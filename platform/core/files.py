@@ -1,4 +1,4 @@
-"""Writing files and folders so that readers see the old or the new content, never a part, and only their owner sees it."""
+"""Writing files and folders so that readers see the old or the new content, never a part."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to the disk, so that files made or renamed in it survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """Give a stream whose content replaces the file in one step when the block ends well.
@@ -38,7 +47,9 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        temporary.chmod(0o644)
         temporary.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -71,6 +82,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     retired = temporary.with_name(temporary.name + ".old")
     try:
         yield temporary
+        temporary.chmod(0o755)
         if path.exists():
             path.rename(retired)
         temporary.rename(path)

@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from support.company import DOCUMENTS, write_documents
+from support.index_files import published_vectors, published_words
 
 from doyen.platform.core.errors import Busy, IndexMissing, NotFoundError
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import ChunkRow, IndexRemovalRow
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.index import update_index
-from doyen.retrieval.lexical import load_lexical
 from doyen.retrieval.manifest import manifest_path, read_manifest
 from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval.units import split_pieces
-from doyen.retrieval.vectors import VectorDatabase
 
 pytestmark = pytest.mark.model
 
@@ -45,9 +44,7 @@ def found(workspace: Workspace, store: Store, query: str) -> list[str]:
 
 def stored_pieces(workspace: Workspace) -> set[str]:
     """Return the ids of all pieces in Chroma."""
-    vectors = VectorDatabase(workspace).open(read_manifest(workspace.index_folder).collection)
-    assert vectors is not None
-    return set(vectors._collection.get(include=[])["ids"])
+    return set(published_vectors(workspace))
 
 
 def expected_pieces(store: Store) -> set[str]:
@@ -57,8 +54,7 @@ def expected_pieces(store: Store) -> set[str]:
 
 
 def indexed_chunks(workspace: Workspace) -> set[str]:
-    lexical = load_lexical(workspace.index_folder / read_manifest(workspace.index_folder).lexical)
-    return {str(chunk_id) for chunk_id in lexical.chunk_ids}
+    return set(published_words(workspace).chunk_ids.tolist())
 
 
 def assert_consistent(workspace: Workspace, store: Store) -> None:
@@ -130,11 +126,11 @@ def test_damage_is_named_and_mended_by_the_next_update(indexed: tuple[Workspace,
     if part == "manifest":
         (folder / "manifest.json").write_text("{")
     elif part == "lexical":
-        next(folder.glob("lexical-*/words.npy")).write_bytes(b"x")
+        next(folder.glob("segment-*/lexical/words.npy")).write_bytes(b"x")
     elif part == "chroma":
-        shutil.rmtree(folder / "chroma")
+        shutil.rmtree(next(folder.glob("segment-*/chroma")))
     else:
-        (folder / "chroma" / "chroma.sqlite3").write_bytes(b"not a database" * 1000)
+        next(folder.glob("segment-*/chroma/chroma.sqlite3")).write_bytes(b"not a database" * 1000)
     # Another process, because this one still has Chroma's files open.
     script = f"""
 from pathlib import Path
@@ -175,8 +171,8 @@ def test_another_embedder_needs_a_new_index(indexed: tuple[Workspace, Store], tm
     report = update_index(changed, store)
     assert report.embedded == report.chunks > 0
     new = read_manifest(changed.index_folder)
-    assert new.collection != old.collection
-    assert VectorDatabase(changed).open(old.collection) is None
+    assert {each.name for each in new.segments}.isdisjoint(each.name for each in old.segments)
+    assert {each.name for each in changed.index_folder.iterdir()} == {"manifest.json", *(each.name for each in new.segments)}
     assert_consistent(changed, store)
     assert found(changed, store, "meal allowance")[0] == "travel.md"
 
@@ -215,8 +211,7 @@ def test_files_do_not_grow_with_every_update(indexed: tuple[Workspace, Store]) -
         with store.session() as session:
             for row in session.scalars(select(ChunkRow)):
                 row.indexed = False
-        shutil.rmtree(next(workspace.index_folder.glob("lexical-*")))
-        (workspace.index_folder / "marks").unlink()
+        shutil.rmtree(next(workspace.index_folder.glob("segment-*/lexical")))
         update_index(workspace, store)
         files = [path for path in workspace.index_folder.rglob("*") if path.is_file()]
         folders = [path for path in workspace.index_folder.rglob("*") if path.is_dir()]

@@ -13,13 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.company import DOCUMENTS, write_documents
+from support.index_files import published_vectors, published_words
 
 from doyen.platform.core.store import Store, open_store
 from doyen.platform.core.workspace import Workspace, create_workspace
-from doyen.retrieval.lexical import load_lexical
-from doyen.retrieval.manifest import read_manifest
 from doyen.retrieval.pipeline import ingest_documents, open_retriever
-from doyen.retrieval.vectors import VectorDatabase
 
 pytestmark = pytest.mark.model
 
@@ -29,20 +27,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import Workspace, create_workspace
-from doyen.retrieval import index
+from doyen.retrieval import index, writing
 from doyen.retrieval.pipeline import ingest_documents, open_retriever
 """
 
 
-def contents(workspace: Workspace) -> tuple[dict[str, list[float]], dict[str, np.ndarray]]:
+def contents(workspace: Workspace) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return vectors by id, and the arrays of the lexical index."""
-    manifest = read_manifest(workspace.index_folder)
-    vectors = VectorDatabase(workspace).open(manifest.collection)
-    assert vectors is not None
-    rows = vectors._collection.get(include=["embeddings"])
-    lexical = load_lexical(workspace.index_folder / manifest.lexical)
+    lexical = published_words(workspace)
     arrays = {name: np.asarray(getattr(lexical, name)) for name in lexical.__dataclass_fields__}
-    return dict(zip(rows["ids"], rows["embeddings"], strict=True)), arrays
+    return published_vectors(workspace), arrays
 
 
 @pytest.mark.parametrize(("bar_title", "advances"), [("Embedding chunks", 1), ("Embedding chunks", 2), ("Indexing words", 1)])
@@ -51,7 +45,7 @@ def test_killed_between_batches_and_run_again_equals_a_clean_run(tmp_path: Path,
     workspace = create_workspace(tmp_path / "killed", "same")
     script = PRELUDE + textwrap.dedent(
         f"""
-        index.BATCH_CHUNKS = 2
+        writing.BATCH_CHUNKS = 2
         class Killer:
             def say(self, message): pass
             @contextmanager

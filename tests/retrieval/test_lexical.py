@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex, build_lexical, load_lexical
+from doyen.retrieval.lexical_view import LexicalView
 from doyen.retrieval.selection import choose
 from doyen.retrieval.tokens import tokens
 from doyen.retrieval.windows import _counts, look_up, score_windows, unit_cosines
@@ -116,3 +117,47 @@ def test_overlapping_chunks_are_counted_once() -> None:
 def test_far_apart_chunks_are_not_joined() -> None:
     chunks = [IndexedChunk("a", "d", 0, 9, "", "The pump."), IndexedChunk("b", "d", 5000, 5011, "", "The filter.")]
     assert build_lexical(chunks).segment_end.tolist() == [1, 2]
+
+
+def chunks_of(corpus: list[list[list[str]]], prefix: str) -> list[IndexedChunk]:
+    """Return the chunks of a corpus; documents of equal number in corpora of other prefixes are other versions of them."""
+    chunks = []
+    for number, document in enumerate(corpus):
+        end = -2
+        for place, words in enumerate(document):
+            text = " ".join(words)
+            start, end = end + 2 + (300 if place == 2 else 0), end + 2 + (300 if place == 2 else 0) + len(text)
+            chunks.append(IndexedChunk(f"{prefix}-d{number}c{place}", f"d{number}", start, end, f"Title {words[0]}", text))
+    return chunks
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CORPUS, st.integers(0, 3)), min_size=1, max_size=3), st.lists(st.sampled_from(WORDS), min_size=1))
+def test_parts_read_as_one_equal_an_index_built_at_once(
+    versions: list[tuple[list[list[list[str]]], int]], query: list[str]
+) -> None:
+    """Each version replaces the documents from some number on, as updates do; to the last bit."""
+    live: dict[str, tuple[int, list[IndexedChunk]]] = {}
+    parts: list[list[IndexedChunk]] = []
+    for version, (corpus, skip) in enumerate(versions):
+        chunks = [chunk for chunk in chunks_of(corpus, f"v{version}") if int(chunk.document_id[1:]) >= skip]
+        parts.append(chunks)
+        for chunk in chunks:
+            if live.get(chunk.document_id, (-1, []))[0] != version:
+                live[chunk.document_id] = (version, [])
+            live[chunk.document_id][1].append(chunk)
+    kept = {chunk.chunk_id for _, chunks in live.values() for chunk in chunks}
+    dropped = [[chunk.chunk_id for chunk in part if chunk.chunk_id not in kept] for part in parts]
+    view = LexicalView([build_lexical(part) for part in parts], dropped)
+    whole = build_lexical([chunk for document in sorted(live) for chunk in live[document][1]])
+    merged = view.merged()
+    for name in whole.__dataclass_fields__:
+        assert np.array_equal(getattr(merged, name), getattr(whole, name)), name
+    terms = tokens(" ".join(query))
+    results = []
+    for index in (whole, view):
+        pieces = np.arange(len(index.piece_first))[::2]
+        cosines = unit_cosines(index, pieces, np.linspace(0.9, 0.1, len(pieces)))
+        windows = score_windows(index, look_up(index, terms), cosines)
+        results.append(choose(index, windows, cosines, 5, 140))
+    assert results[0] == results[1]

@@ -1,0 +1,197 @@
+"""Writing one segment: its vectors batch by batch, then its lexical arrays, then everything forced to the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from doyen.platform.core.errors import StateError, StorageError, disk_full
+from doyen.platform.core.files import new_folder
+from doyen.platform.core.manifest import short_id
+from doyen.platform.core.progress import Reporter
+from doyen.platform.core.store import Store
+from doyen.platform.core.workspace import Workspace
+from doyen.retrieval.content import Plan, count_chunks, read_chunks
+from doyen.retrieval.embedder import open_embedder
+from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
+from doyen.retrieval.lexical_view import combine
+from doyen.retrieval.segments import Segment, lexical_folder, piece_names, sealed_files, vector_folder
+from doyen.retrieval.units import split_pieces
+from doyen.retrieval.vectors import VectorIndex, open_folder, open_server, seal_folder, server_collection
+
+BATCH_CHUNKS = 512
+"""Chunks embedded together: what a kill can cost, and how many texts share length-sorted batches."""
+RESERVE = 8_000_000
+"""Bytes that must be left on the disk after the estimated need: databases near a full disk fail in odd ways."""
+CHUNK_BYTES = 12_000
+"""Estimated need of a chunk: its vectors in Chroma's log and graph, its words."""
+GARBAGE = 1_000
+"""Deleted vectors that a graph may hold beside as many as it has live ones; above, it is built anew."""
+
+
+class SegmentWriter:
+    """Writes the segment that a plan asks for.
+
+    Attributes:
+        embedded: chunks that were embedded.
+    """
+
+    def __init__(
+        self, workspace: Workspace, store: Store, embedder_sha256: str, plan: Plan, replaced: Sequence[LexicalIndex]
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            embedder_sha256: of the weights that vectors are made with.
+            replaced: the lexical indexes of ``plan.replaced``.
+        """
+        self._workspace, self._store, self._plan = workspace, store, plan
+        self._url = workspace.settings.retrieval.chroma_url
+        self._parts = list(replaced)
+        names = [each.name for each in (*plan.keep, *plan.replaced)]
+        identity = short_id(embedder_sha256, str(FORMAT), str(len(plan.keep)), *names)
+        self._folder = workspace.index_folder / f"segment-{identity}"
+        self.embedded = 0
+
+    def write(self, reporter: Reporter) -> Segment | None:
+        """Return the written segment, or None when it would be empty. A write that was killed is gone on with.
+
+        Raises:
+            StorageError: the disk is full; what was written is deleted.
+        """
+        taken_over = piece_names(combine(self._parts, self._plan.dropped))
+        if not taken_over and not self._plan.documents:
+            return None
+        self._check_space()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                pieces = self._write_vectors(taken_over, reporter)
+            except StateError:
+                # The rest of a write that was killed may be damaged; what is published is not touched.
+                shutil.rmtree(self._folder, ignore_errors=True)
+                pieces = self._write_vectors(taken_over, reporter)
+            chunks = self._write_words(reporter)
+            return Segment(self._folder.name, chunks, pieces, (), sealed_files(self._folder))
+        except (StorageError, OSError):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def clean_server(self, live: set[str]) -> None:
+        """Delete from a Chroma server the pieces of chunks that have left the store."""
+        if not self._url:
+            return
+        vectors = open_server(self._url, server_collection(self._workspace))
+        try:
+            vectors.delete([name for name in sorted(vectors.names()) if name.rpartition(":")[0] not in live])
+        finally:
+            vectors.close()
+
+    def _check_space(self) -> None:
+        index = self._workspace.index_folder
+        copied = sum(size for segment in self._plan.replaced for size, _ in segment.files.values())
+        need = RESERVE + copied + CHUNK_BYTES * count_chunks(self._store, self._plan.documents)
+        index.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(index).free
+        if free < need:
+            raise StorageError(f"{disk_full('indexing')} (about {need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free)")
+
+    def _write_vectors(self, taken_over: list[str], reporter: Reporter) -> int:
+        """Bring the segment's vectors together; return their number."""
+        chroma = vector_folder(self._folder)
+        if self._url:
+            vectors = open_server(self._url, server_collection(self._workspace), create=True)
+        else:
+            self._copy_graph(chroma)
+            vectors = open_folder(chroma, create=True)
+        try:
+            have = vectors.names()
+            if not self._url:
+                self._take_over([name for name in taken_over if name not in have], vectors)
+            wanted = {*taken_over, *self._embed(vectors, have, reporter)}
+            if not self._url:
+                vectors.delete(sorted(have - wanted))
+                if (count := vectors.count()) != len(wanted):
+                    raise StateError(f"Chroma holds {count:,} vectors of {len(wanted):,} that were written")
+        finally:
+            vectors.close()
+        if not self._url:
+            seal_folder(chroma)
+        return len(wanted)
+
+    def _copy_graph(self, chroma: Path) -> None:
+        """Start from a copy of the first replaced segment's vectors, unless half of them are garbage."""
+        source = next(iter(self._plan.replaced), None)
+        if chroma.exists() or source is None or not self._plan.keep_graph:
+            return
+        elements = sum(size // 4 for name, (size, _) in source.files.items() if name.endswith("/length.bin"))
+        live = len(piece_names(combine(self._parts[:1], self._plan.dropped[:1])))
+        if elements <= 2 * live + GARBAGE:
+            with new_folder(chroma) as target:
+                shutil.copytree(vector_folder(self._workspace.index_folder / source.name), target, dirs_exist_ok=True)
+
+    def _take_over(self, names: list[str], vectors: VectorIndex) -> None:
+        """Copy vectors from the replaced segments."""
+        for segment, part in zip(self._plan.replaced, self._parts, strict=True):
+            held = set(piece_names(part)).intersection(names)
+            if not held:
+                continue
+            source = open_folder(vector_folder(self._workspace.index_folder / segment.name))
+            try:
+                found, rows = source.fetch(sorted(held))
+            finally:
+                source.close()
+            owners = dict(zip(part.chunk_ids.tolist(), part.documents[part.chunk_document].tolist(), strict=True))
+            vectors.upsert(found, [owners[name.rpartition(":")[0]] for name in found], rows)
+
+    def _embed(self, vectors: VectorIndex, have: set[str], reporter: Reporter) -> list[str]:
+        """Embed the pieces of the plan's documents that are not there yet; return the names of all."""
+        total = count_chunks(self._store, self._plan.documents)
+        if not total:
+            return []
+        names: list[str] = []
+        embedder = open_embedder(self._workspace.settings.retrieval)
+        with reporter.bar("Embedding chunks", total) as bar:
+            for batch in _batches(read_chunks(self._store, self._plan.documents)):
+                pieces = [
+                    (f"{chunk.chunk_id}:{number}", chunk.document_id, chunk.text[start:end])
+                    for chunk in batch
+                    for number, (start, end) in enumerate(split_pieces(chunk.text))
+                ]
+                names += [name for name, _, _ in pieces]
+                new = [piece for piece in pieces if piece[0] not in have]
+                if new:
+                    rows = embedder.encode([text for _, _, text in new])
+                    vectors.upsert([name for name, _, _ in new], [owner for _, owner, _ in new], rows)
+                self.embedded += len({name.rpartition(":")[0] for name, _, _ in new})
+                bar.advance(len(batch))
+        return names
+
+    def _write_words(self, reporter: Reporter) -> int:
+        """Write the lexical arrays; return the number of chunks."""
+        total = count_chunks(self._store, self._plan.documents)
+        with reporter.bar("Indexing words", total) as bar:
+
+            def counted() -> Iterator[IndexedChunk]:
+                for chunk in read_chunks(self._store, self._plan.documents):
+                    bar.advance()
+                    yield chunk
+
+            fresh = build_lexical(counted())
+        index = combine([*self._parts, fresh], [*self._plan.dropped, set()])
+        merged = index if isinstance(index, LexicalIndex) else index.merged()
+        with new_folder(lexical_folder(self._folder)) as target:
+            merged.save(target)
+        return merged.n_chunks
+
+
+def _batches(chunks: Iterator[IndexedChunk]) -> Iterator[list[IndexedChunk]]:
+    batch: list[IndexedChunk] = []
+    for chunk in chunks:
+        batch.append(chunk)
+        if len(batch) == BATCH_CHUNKS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,32 @@
+"""What the published index holds, read from its files."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from doyen.platform.core.workspace import Workspace
+from doyen.retrieval.lexical import LexicalIndex, load_lexical
+from doyen.retrieval.lexical_view import combine
+from doyen.retrieval.manifest import read_manifest
+from doyen.retrieval.segments import lexical_folder, vector_folder
+from doyen.retrieval.vectors import open_folder
+
+
+def published_words(workspace: Workspace) -> LexicalIndex:
+    """Return all segments as one lexical index."""
+    manifest = read_manifest(workspace.index_folder)
+    parts = [load_lexical(lexical_folder(workspace.index_folder / each.name)) for each in manifest.segments]
+    index = combine(parts, [each.dropped for each in manifest.segments])
+    return index if isinstance(index, LexicalIndex) else index.merged()
+
+
+def published_vectors(workspace: Workspace) -> dict[str, np.ndarray]:
+    """Return the vectors of live pieces by piece."""
+    found: dict[str, np.ndarray] = {}
+    for segment in read_manifest(workspace.index_folder).segments:
+        index = open_folder(vector_folder(workspace.index_folder / segment.name))
+        names = sorted(name for name in index.names() if name.rpartition(":")[0] not in segment.dropped)
+        names, rows = index.fetch(names)
+        index.close()
+        found |= dict(zip(names, rows, strict=True))
+    return found
