@@ -46,13 +46,15 @@ def doyen(documents: Path, folder: Path) -> int:
     return report.n_chunks
 
 
-def make_llama_index(chunk_size: int, overlap: int) -> Callable[[Path, Path], int]:
+def make_llama_index(chunk_size: int, overlap: int, *, bfloat16: bool = False) -> Callable[[Path, Path], int]:
     """Return a function that ingests with llama-index and returns the number of chunks; the model is loaded already."""
+    import torch
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.node_parser import SentenceSplitter
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(resolve_embedder(EMBEDDER)[0]), device="cpu")
+    model = model.to(torch.bfloat16) if bfloat16 else model
 
     class HuggingFaceEmbedding(BaseEmbedding):
         """What llama-index-embeddings-huggingface does with a local model."""
@@ -112,6 +114,8 @@ def compare(documents: Path, repeats: int, *, with_default: bool) -> dict[str, A
 
     open_embedder(RetrievalSettings()).encode(["warm up"])
     sides: dict[str, Callable[[Path, Path], int]] = {"doyen": doyen, "llama-index 256": make_llama_index(*FITTING)}
+    if wants_bfloat16("auto"):  # what anybody could switch on is no advantage of ours
+        sides["llama-index 256 bfloat16"] = make_llama_index(*FITTING, bfloat16=True)
     if with_default:
         sides["llama-index 1024"] = make_llama_index(*DEFAULT)
     seconds: dict[str, list[float]] = {name: [] for name in sides}
@@ -143,8 +147,10 @@ def main(arguments: Iterable[str] | None = None) -> int:
         result = compare(documents, options.repeats, with_default=options.with_default)
     for name, values in result["seconds"].items():
         print(f"{name:18s} {statistics.median(values):7.1f} s   {size / 1000 / statistics.median(values):7.1f} kB/s")
-    ratio = result["ratios"]["llama-index 256"]
-    print(f"Doyen ingests {ratio:.2f} times as fast as llama-index with chunks that fit its window (bar {RATIO_BAR})")
+    ratio = min(value for name, value in result["ratios"].items() if name.startswith("llama-index 256"))
+    print(
+        f"Doyen ingests {ratio:.2f} times as fast as the faster llama-index with chunks that fit its window (bar {RATIO_BAR})"
+    )
     if not wants_bfloat16("auto"):
         print("This processor has no fast bfloat16, from which most of the advantage comes.")
     if "llama-index 1024" in result["ratios"]:

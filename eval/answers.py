@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from doyen.platform.core.errors import Busy, storage_errors
+from doyen.platform.core.errors import storage_errors
 from doyen.platform.core.files import write_text_atomic
+from doyen.platform.core.locks import hold
 from doyen.platform.serving.answer import Answer
 from doyen.retrieval.passage import Citation, Passage
 
@@ -148,13 +147,6 @@ def evaluation_lock(folder: Path) -> Iterator[None]:
     Raises:
         Busy: another evaluation writes there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Busy(f"another evaluation is writing to {folder}: wait for it, or choose another --out") from error
-    try:
+    refusal = f"{{holder}} is writing to {folder}: wait for it, or choose another --out"
+    with hold(folder / ".lock", "an evaluation", refusal):
         yield
-    finally:
-        lock.release()

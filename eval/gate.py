@@ -1,20 +1,62 @@
-"""Rules that a report must meet before an adapter is promoted."""
+"""Rules that a report must meet before an adapter is promoted, each judged by what its figures can show.
+
+rule                                    figure   n    interval       met
+token_f1 of hybrid above rag            +0.31    417  +0.27 to +0.35  yes  (p 0.0005)
+refusal_accuracy of hybrid >= 0.8       1.00       2  0.16 to 1.00    no   2 of 2 may be luck: 30 questions are needed
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import textwrap
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
+from doyen.eval.statistics import ENOUGH, rate_bounds
 from doyen.platform.core.errors import NotFoundError, StateError
+
+ALPHA = 0.05
+MOST_QUESTIONS = 5000
+"""Beyond so many questions no sample size is named."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one rule.
+
+    Attributes:
+        rule: in words.
+        met: whether the report shows it.
+        why: what is missing and what would help; empty when the rule is met.
+        figure: mean or difference that the rule is about; None where there is none.
+        n: questions behind it.
+        low: lower end of its 95% interval, exact for rates.
+        high: upper end.
+        p: of differences.
+    """
+
+    rule: str
+    met: bool
+    why: str = ""
+    figure: float | None = None
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as it stands in report.json."""
+        return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A mode's metric reaches a bound (or, with ``at_most``, stays under it).
+    """The 95% interval of a mode's metric lies on the right side of a bound.
 
     Attributes:
-        bound: for the mean.
         at_most: the bound is an upper one.
         tag: look at the questions with this tag only.
     """
@@ -25,75 +67,179 @@ class AtLeast:
     at_most: bool = False
     tag: str | None = None
 
-    def problem(self, report: Report) -> str | None:
-        """Return why the rule is not met, or None."""
+    def judge(self, report: Report) -> Verdict:
+        """Return the verdict.
+
+        Raises:
+            NotFoundError: this was not evaluated.
+        """
         found = report.metric(self.mode, self.metric, self.tag)
-        mean = found["mean"]
-        sign = "at most" if self.at_most else "at least"
+        mean, n = found["mean"], found.get("n") or 0
         if mean is None:
-            return f"{self.metric} of {self.mode} has no value ({found['nan']} NaN): {sign} {self.bound:g} is needed"
-        met = mean <= self.bound if self.at_most else mean >= self.bound
-        return None if met else f"{self.metric} of {self.mode} is {mean:.3f}: {sign} {self.bound:g} is needed"
+            return Verdict(str(self), False, f"it has no value ({found.get('nan', 0)} NaN)", n=n)
+        low, high = found.get("low"), found.get("high")
+        if not n:
+            return Verdict(str(self), False, _too_few(n), mean, n, low, high)
+        if is_rate(self.metric):
+            exact = rate_bounds(round(mean * n), n)
+            # Intervals of whole documents are wider still.
+            low, high = (exact[0] if low is None else min(low, exact[0])), (exact[1] if high is None else max(high, exact[1]))
+        why = _too_few(n) or self._why(mean, n, low, high)
+        return Verdict(str(self), not why, why, mean, n, low, high)
+
+    def _why(self, mean: float, n: int, low: float | None, high: float | None) -> str:
+        if low is None or high is None:
+            return "its values are too equal for an interval"
+        if (high <= self.bound) if self.at_most else (low >= self.bound):
+            return ""
+        end = f"up to {high:.3f}" if self.at_most else f"down to {low:.3f}"
+        missed = f"{mean:.3f} of {n} questions may be {end}, and {self._side()} {self.bound:g} is needed"
+        enough = self._enough(mean, n) if is_rate(self.metric) else None
+        return f"{missed}; at this rate {enough} questions would show it" if enough else missed
+
+    def _enough(self, rate: float, n: int) -> int | None:
+        """Return how many questions would show the rule at this rate, or None where none would."""
+        for wanted in range(n + 1, MOST_QUESTIONS):
+            successes = math.ceil(rate * wanted) if self.at_most else math.floor(rate * wanted)
+            low, high = rate_bounds(successes, wanted)
+            if (high <= self.bound) if self.at_most else (low >= self.bound):
+                return wanted
+        return None
+
+    def _side(self) -> str:
+        return "at most" if self.at_most else "at least"
+
+    def __str__(self) -> str:
+        where = f" on {self.tag}" if self.tag else ""
+        return f"{self.metric} of {self.mode}{where} is surely {self._side()} {self.bound:g}"
 
 
 @dataclass(frozen=True)
 class Beats:
-    """Mode ``a`` beats mode ``b`` on the same questions: the 95% interval of the difference lies above zero."""
+    """Mode ``a`` beats mode ``b`` on the same questions: p below 0.05 and the 95% interval of the difference above zero.
+
+    Attributes:
+        if_evaluated: the rule holds only for reports that evaluated ``b``.
+    """
 
     a: str
     b: str
     metric: str = "token_f1"
+    if_evaluated: bool = False
 
-    def problem(self, report: Report) -> str | None:
-        """Return why the rule is not met, or None."""
+    def judge(self, report: Report) -> Verdict:
+        """Return the verdict.
+
+        Raises:
+            NotFoundError: the report does not compare the two.
+        """
         for item in report.data["comparisons"]:
             if item["metric"] == self.metric and {item["a"], item["b"]} == {self.a, self.b}:
-                low, high = item["low"], item["high"]
+                delta, low, high, n, p = (item.get(name) for name in ("delta", "low", "high", "n", "p"))
                 if item["a"] != self.a:
-                    low, high = -high, -low
-                if low > 0:
-                    return None
-                return (
-                    f"{self.metric} of {self.a} minus {self.b} has the interval {low:+.3f} to {high:+.3f}: it must lie above 0"
-                )
+                    delta, low, high = -delta, None if high is None else -high, None if low is None else -low
+                why = _too_few(n) or self._why(delta, low, p)
+                return Verdict(str(self), not why, why, delta, n, low, high, p)
         raise NotFoundError(f"the report does not compare {self.a} with {self.b} on {self.metric}: evaluate both modes")
+
+    def _why(self, delta: float, low: float | None, p: float | None) -> str:
+        if low is None or p is None:
+            return "the differences are too equal for an interval"
+        if p >= ALPHA:
+            return f"the difference of {delta:+.3f} may be chance: p is {p:.4f} and must be below {ALPHA:g}"
+        return "" if low > 0 else f"the difference of {delta:+.3f} may be down to {low:+.3f}: the interval must lie above 0"
+
+    def __str__(self) -> str:
+        return f"{self.metric} of {self.a} is surely above that of {self.b}"
 
 
 Rule = AtLeast | Beats
 
 PROMOTION: tuple[Rule, ...] = (
     Beats("hybrid", "rag"),
+    Beats("hybrid", "rag-short", if_evaluated=True),
     AtLeast("hybrid", "refusal_accuracy", 0.8),
     AtLeast("hybrid", "over_refusal", 0.1, at_most=True),
 )
 """What `doyen adapters promote` asks of an adapter."""
 
 
-def check_gate(report: Report, rules: Sequence[Rule] = PROMOTION) -> list[str]:
-    """Return a sentence for each rule that the report does not meet; an empty list opens the gate.
+def judge_report(
+    report: Report, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION, *, adapter: str | None = None
+) -> list[Verdict]:
+    """Return the verdict of each rule; the gate is open when all are met.
 
     A rule about something that was not evaluated is not met.
+
+    Args:
+        excluded: hashes of the questions that the adapter's dataset kept out of training (`Question.asked_hash`); None
+            when the dataset does not say.
+        adapter: "name:version" that is to be promoted; None asks about the report's own.
     """
-    problems = []
+    verdicts = [_own(report, adapter)] if adapter is not None else []
+    verdicts.append(_held_out(report, excluded))
     for rule in rules:
+        if isinstance(rule, Beats) and rule.if_evaluated and rule.b not in report.data["modes"]:
+            continue
         try:
-            problem = rule.problem(report)
+            verdicts.append(rule.judge(report))
         except NotFoundError as error:
-            problem = str(error)
-        if problem:
-            problems.append(problem)
-    return problems
+            verdicts.append(Verdict(str(rule), False, str(error)))
+    return verdicts
 
 
-def require_gate(report: Report, adapter: str, rules: Sequence[Rule] = PROMOTION) -> None:
+def require_gate(report: Report, adapter: str, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION) -> None:
     """Let an adapter ("name:version") pass whose own report meets the rules.
 
     Raises:
-        StateError: the report is about another adapter, or does not meet the rules; the message says which.
+        StateError: a rule is not met; the message has a line for each.
     """
+    verdicts = judge_report(report, excluded, rules, adapter=adapter)
+    if not all(verdict.met for verdict in verdicts):
+        raise StateError(
+            f"report {report.folder.name!r} does not let {adapter} be promoted (a written reason overrides):\n"
+            + verdict_text([verdict.to_json() for verdict in verdicts])
+        )
+
+
+def verdict_text(verdicts: Sequence[dict[str, Any]]) -> str:
+    """Return a line for each rule, and under it what is missing."""
+    lines = []
+    for item in verdicts:
+        figure = "" if item["figure"] is None else f"{item['figure']:.3f}"
+        ends = "" if item["low"] is None else f", {item['low']:.3f} to {item['high']:.3f}"
+        p = "" if item["p"] is None else f", p {item['p']:.4f}"
+        n = "" if item["n"] is None else f"{', ' if figure else ''}n {item['n']}"
+        lines.append(f"  {'met' if item['met'] else 'not met'}: {item['rule']}")
+        told = "; ".join(part for part in (f"{figure}{ends}{p}{n}", item["why"]) if part)
+        lines += textwrap.wrap(told, 86, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _own(report: Report, adapter: str) -> Verdict:
     about = report.data.get("adapter")
-    problems = [] if about == adapter else [f"it is about {about or 'no adapter'}, not {adapter}: evaluate that one"]
-    problems += check_gate(report, rules)
-    if problems:
-        listed = "\n  - ".join(problems)
-        raise StateError(f"report {report.folder.name!r} does not let {adapter} be promoted (force overrides):\n  - {listed}")
+    rule = f"the report is about {adapter}"
+    return Verdict(
+        rule, about == adapter, "" if about == adapter else f"it is about {about or 'no adapter'}: evaluate that one"
+    )
+
+
+def _held_out(report: Report, excluded: Collection[str] | None) -> Verdict:
+    rule = "all questions were kept out of training"
+    asked = report.data.get("questions", {}).get("hashes")
+    if asked is None:
+        return Verdict(rule, False, "the report does not say which questions it asked: run the evaluation again")
+    if excluded is None:
+        why = "the adapter's dataset does not say which questions it kept out: build it again with --frozen"
+        return Verdict(rule, False, why, n=len(asked))
+    missing = len(set(asked) - set(excluded))
+    why = f"{missing} of {len(asked)} were not: build the dataset with these questions as --frozen and train again"
+    return Verdict(rule, not missing, why if missing else "", n=len(asked))
+
+
+def _too_few(n: int | None) -> str:
+    return (
+        ""
+        if n is not None and n >= ENOUGH
+        else f"{n or 0} questions show too little: at least {ENOUGH} of this kind are needed"
+    )

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from doyen.eval.questions import question_hash
 from doyen.platform.core import prompts
 from doyen.platform.core.files import sha256_bytes
 from doyen.platform.core.manifest import fingerprint
@@ -15,6 +14,7 @@ from doyen.platform.core.modes import ADAPTER_MODES, PASSAGE_MODES
 from doyen.platform.core.records import Question
 from doyen.platform.core.redaction import redact_values
 from doyen.platform.core.settings import Settings
+from doyen.platform.serving.answer import ANSWER_RULES
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
 RETRIEVAL_SHAPES = ("embedder", "embedder_dtype")
@@ -43,8 +43,9 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
     parts = manifest_settings(settings)
     return fingerprint(
         {
-            "question": question_hash(question),
+            "question": question.asked_hash,
             "mode": mode,
+            "rules": ANSWER_RULES,
             "serving": parts["serving"],
             "prompts": parts["prompts"],
             "inputs": shared,

@@ -25,6 +25,8 @@ from doyen.platform.core.text import UNSPACED
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
+HALF = 0.5
+
 Score = float | None
 Metric = Callable[[Question, AnswerRecord], Score]
 
@@ -136,6 +138,14 @@ def citation_recall(question: Question, record: AnswerRecord) -> Score:
     return len(found) / len(question.evidence)
 
 
+def is_right(question: Question, record: AnswerRecord) -> bool:
+    """Whether an answer is right as far as can be told: by its key facts, without such by half of the words or more."""
+    if not question.answerable:
+        return record.abstained
+    by_facts = key_facts(question, record)
+    return bool(by_facts) if by_facts is not None else (token_f1(question, record) or 0.0) >= HALF
+
+
 ANSWER_METRICS: dict[str, Metric] = {
     "token_f1": token_f1,
     "exact_match": exact_match,
@@ -173,3 +183,14 @@ INFO: dict[str, MetricInfo] = {
     "judge_context_precision": MetricInfo("Context precision (judge)", "Ranking of the useful passages, says the judge."),
     "judge_context_recall": MetricInfo("Context recall (judge)", "Reference statements that the passages support."),
 }
+
+
+def is_rate(name: str) -> bool:
+    """Whether each score of a metric is 0 or 1."""
+    return name in INFO and INFO[name].rate
+
+
+def describe(name: str) -> dict[str, str]:
+    """Return a metric's title and direction ("higher" or "lower") for programs that show a report."""
+    info = INFO.get(name, MetricInfo(name.replace("_", " "), ""))
+    return {"title": info.title, "better": info.better}

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import INFO, MetricInfo
 from doyen.eval.plots import Plot, Row, interval_plot
+from doyen.eval.report import interval_text
 from doyen.eval.scores import Table
 from doyen.platform.core.records import Question
 
@@ -21,6 +22,8 @@ _FOLDER = Path(__file__).parent
 MAIN_METRIC = "token_f1"
 COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5}
 WIDE, NARROW = 760, 480
+ALPHA = 0.05
+"""From this p on a difference is not called one."""
 TAG_ORDER = ("seen-document", "unseen-document")
 
 
@@ -68,7 +71,7 @@ def render_page(
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(num=_number, signed=_signed, seconds=_seconds)
+    environment.filters.update(num=_number, signed=_signed, seconds=_seconds, interval=_interval)
     template = environment.get_template("report.html.jinja")
     return template.render(
         data=data,
@@ -103,9 +106,8 @@ def verdict(data: Mapping[str, Any], metric: str = MAIN_METRIC) -> list[str]:
             continue
         sign = 1 if item["a"] == best else -1
         other = item["b"] if item["a"] == best else item["a"]
-        low, high = sorted((sign * item["low"], sign * item["high"]))
-        certainty = "above" if low > 0 else "not surely above"
-        said.append(f"It is {certainty} {other}: by {sign * item['delta']:+.3f}, 95% interval {low:+.3f} to {high:+.3f}.")
+        certainty = "above" if item["p"] < ALPHA else "not surely above"
+        said.append(f"It is {certainty} {other}: by {sign * item['delta']:+.3f}, p {item['p']:.4f}, n {item['n']}.")
     return said
 
 
@@ -132,8 +134,8 @@ def _mode_rows(modes: Mapping[str, Any], metric: str) -> list[Row]:
     for mode, part in modes.items():
         value = part["metrics"].get(metric)
         if value and value["mean"] is not None:
-            figure = f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
-            rows.append(Row(mode, value["mean"], value["low"], value["high"], figure, f"m{COLOURS.get(mode, 5)}"))
+            figure = f"{value['mean']:.3f}  [{interval_text(value, digits=3)}]  n {value['n']}"
+            rows.append(_row(mode, value["mean"], value, figure, f"m{COLOURS.get(mode, 5)}"))
     return rows
 
 
@@ -141,11 +143,17 @@ def _forest(comparisons: Sequence[Mapping[str, Any]]) -> Plot | None:
     rows = []
     for item in comparisons:
         if item["metric"] == MAIN_METRIC:
-            kind = "up" if item["low"] > 0 else "down" if item["high"] < 0 else "unsure"
-            figure = f"{_signed(item['delta'])}  [{_signed(item['low'])}, {_signed(item['high'])}]"
-            rows.append(Row(f"{item['a']} − {item['b']}", item["delta"], item["low"], item["high"], figure, kind))
+            kind = "unsure" if item["p"] >= ALPHA else "up" if item["delta"] > 0 else "down"
+            figure = f"{_signed(item['delta'])}  p {item['p']:.4f}  n {item['n']}"
+            rows.append(_row(f"{item['a']} − {item['b']}", item["delta"], item, figure, kind))
     title = INFO[MAIN_METRIC].title
     return interval_plot([("", rows)], f"Paired differences in {title} with 95% interval", width=WIDE, around_zero=True)
+
+
+def _row(label: str, mean: float, value: Mapping[str, Any], figure: str, kind: str) -> Row:
+    """Return a mark; without whiskers where there is no interval."""
+    low, high = (mean if end is None else end for end in (value["low"], value["high"]))
+    return Row(label, mean, low, high, figure, kind)
 
 
 def _question_view(
@@ -193,6 +201,11 @@ def _number(value: float | None) -> str:
 
 def _signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def _interval(value: Mapping[str, Any], *, signed: bool = False) -> str:
+    text = interval_text(value, digits=3, signed=signed)
+    return text.replace("-", "−")
 
 
 def _seconds(value: float) -> str:

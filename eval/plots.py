@@ -9,7 +9,7 @@ from dataclasses import dataclass
 ROW, HEADING, TOP, BOTTOM = 26, 30, 8, 28
 LETTER = 7.6
 """Width of a label's letter in SVG units; enough for any common typeface at 13 units."""
-FIGURES = 175
+FIGURES = 215
 """Width of the numbers on the right."""
 TICKS = 5
 

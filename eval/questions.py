@@ -31,11 +31,6 @@ def questions_sha256(questions: Sequence[Question]) -> str:
     return fingerprint([question.model_dump() for question in questions])
 
 
-def question_hash(question: Question) -> str:
-    """Return the hash of what the assistant is told: an edited reference answer needs no new answer."""
-    return fingerprint({"question": question.question, "history": [turn.model_dump() for turn in question.history]})
-
-
 def resolve_duplicates(questions: Sequence[Question], store: Store) -> list[Question]:
     """Return the questions with the indexed twin as source, where theirs is an exact duplicate that is not indexed."""
     query = select(DocumentRow.source, DocumentRow.duplicate_of).where(DocumentRow.duplicate_of.is_not(None))

@@ -97,28 +97,49 @@ def comparison_table(report: Report) -> str:
         if tag in data["tags"]:
             values = [part["metrics"].get("token_f1") for part in data["tags"][tag]["modes"].values()]
             rows += _metric_rows(f"F1, {tag.split('-')[0]} documents", values)
+    rows.append(["Median length", *(f"{part['answer_words']['p50']:.0f} words" for part in modes.values())])
     rows.append(["Median time", *(f"{part['latency_s']['p50']:.2f} s" for part in modes.values())])
-    lines = [f"{data['questions']['n']} questions; mean, and under it the 95% interval", "", *_grid(["", *modes], rows)]
+    lines = [f"{data['questions']['n']} questions; mean, and under it n and the 95% interval", "", *_grid(["", *modes], rows)]
     differences = _difference_rows(data["comparisons"])
     if differences:
         lines += ["", "Token F1, differences on the same questions with 95% interval", *_grid(None, differences)]
     if data["retrieval"]:
         lines += ["", "Retrieval: " + ", ".join(f"{name} {value:.3f}" for name, value in data["retrieval"].items())]
+    if "gate" in data:
+        from doyen.eval.gate import verdict_text
+
+        lines += ["", f"Gate: {'open' if data['gate']['open'] else 'closed'}", verdict_text(data["gate"]["rules"])]
     return "\n".join(lines)
 
 
 def _metric_rows(title: str, values: Sequence[Mapping[str, Any] | None]) -> list[list[str]]:
-    """Return a line of means and a line of intervals."""
+    """Return a line of means, and a line with the number of questions and the intervals."""
     known = [value if value and value["mean"] is not None else None for value in values]
+    counts = sorted({value["n"] for value in known if value})
+    asked = f"  n {counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "") if counts else ""
     return [
         [title, *(f"{value['mean']:.3f}" if value else "–" for value in known)],
-        ["", *(f"{value['low']:.2f} to {value['high']:.2f}" if value else "" for value in known)],
+        [asked, *(interval_text(value, digits=2) if value else "" for value in known)],
     ]
+
+
+def interval_text(value: Mapping[str, Any], *, digits: int, signed: bool = False) -> str:
+    """Return "0.12 to 0.34", or a dash where the numbers were too few or too equal for an interval."""
+    if value["low"] is None or value["high"] is None:
+        return "–"
+    form = f"{'+' if signed else ''}.{digits}f"
+    return f"{value['low']:{form}} to {value['high']:{form}}"
 
 
 def _difference_rows(comparisons: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return [
-        [f"{item['a']} − {item['b']}", f"{item['delta']:+.3f} [{item['low']:+.3f}, {item['high']:+.3f}]", f"p {item['p']:.4f}"]
+        [
+            f"{item['a']} − {item['b']}",
+            f"{item['delta']:+.3f}",
+            interval_text(item, digits=3, signed=True),
+            f"p {item['p']:.4f}",
+            f"n {item['n']}",
+        ]
         for item in comparisons
         if item["metric"] == "token_f1"
     ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from doyen.eval.answers import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
+from doyen.eval.gate import judge_report
 from doyen.eval.identity import answer_key, manifest_settings
 from doyen.eval.judging import judge_answers
+from doyen.eval.metrics import describe
 from doyen.eval.questions import questions_sha256
 from doyen.eval.questions import sample as take_sample
 from doyen.eval.ragas_metrics import Embed
@@ -19,6 +21,7 @@ from doyen.eval.summary import (
     Bootstrap,
     compare_modes,
     source_clusters,
+    summarise_length,
     summarise_metrics,
     summarise_retrieval,
     summarise_tags,
@@ -64,6 +67,7 @@ def run_evaluation(
     adapter: str | None = None,
     sample: int | None = None,
     embed: Embed | None = None,
+    excluded: Collection[str] | None = None,
 ) -> Report:
     """Ask every question in every mode and write answers.jsonl, report.json and report.html.
 
@@ -82,6 +86,7 @@ def run_evaluation(
         adapter: "name:version" for the modes that need one.
         sample: ask that many of the questions, every tag in proportion; None asks all.
         embed: for semantic similarity and the judge's answer relevancy; None leaves the first out.
+        excluded: hashes of the questions that the adapter's dataset kept out of training, for the gate; None: unknown.
 
     Raises:
         UsageError: no questions, no modes, or a mode twice.
@@ -97,6 +102,9 @@ def run_evaluation(
         tables = score_answers(chosen, records, embed, settings, out, reporter)
         rankings = measure_retrieval(retriever, chosen, reporter) if retriever else {}
         data = build_report(chosen, records, tables, rankings, settings, manifest_inputs, adapter)
+        if adapter is not None:
+            verdicts = judge_report(Report(out, data), excluded)
+            data["gate"] = {"open": all(item.met for item in verdicts), "rules": [item.to_json() for item in verdicts]}
         return write_report(out, data, chosen, records, tables)
 
 
@@ -187,14 +195,19 @@ def build_report(
             settings=manifest_settings(settings),
             seed=seed,
         ),
-        "questions": {"n": len(questions), "sha256": sha256},
+        "questions": {"n": len(questions), "sha256": sha256, "hashes": sorted(question.asked_hash for question in questions)},
         "modes": {
-            mode: {"metrics": summarise_metrics(tables[mode], bootstrap), **summarise_usage(answers)}
+            mode: {
+                "metrics": summarise_metrics(tables[mode], bootstrap),
+                "answer_words": summarise_length(answers),
+                **summarise_usage(answers),
+            }
             for mode, answers in records.items()
         },
         "comparisons": compare_modes(tables, bootstrap),
         "retrieval": retrieval["means"],
         "retrieval_intervals": retrieval["intervals"],
+        "metrics": {name: describe(name) for name in dict.fromkeys(name for table in tables.values() for name in table)},
         "tags": summarise_tags(questions, tables, bootstrap),
     }
 

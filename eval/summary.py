@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from doyen.eval.answers import AnswerRecord
+from doyen.eval.metrics import is_rate
 from doyen.eval.scores import Column, Table
 from doyen.eval.statistics import mean_interval, paired_difference
 from doyen.platform.core.records import Question
+from doyen.platform.core.text import words
 
 DIGITS = 6
 
@@ -53,7 +55,9 @@ def summarise_metrics(table: Table, bootstrap: Bootstrap, chosen: np.ndarray | N
         taken = column.applies if chosen is None else column.applies & chosen
         if taken.any():
             of = bootstrap.of(taken)
-            interval = mean_interval(column.values[taken], samples=of.samples, seed=of.seed, clusters=of.clusters)
+            interval = mean_interval(
+                column.values[taken], samples=of.samples, seed=of.seed, clusters=of.clusters, rate=is_rate(name)
+            )
             found[name] = _rounded(asdict(interval))
     return found
 
@@ -105,6 +109,11 @@ def summarise_usage(records: Sequence[AnswerRecord]) -> dict[str, Any]:
     }
 
 
+def summarise_length(records: Sequence[AnswerRecord]) -> dict[str, float]:
+    """Return how many words the answers have (p50 and p95), characters where a script puts no blanks between words."""
+    return _percentiles([len(words(record.answer)) for record in records])
+
+
 def summarise_retrieval(scores: Sequence[Mapping[str, float]], bootstrap: Bootstrap) -> dict[str, Any]:
     """Return the retrieval metrics' means, and their intervals apart.
 
@@ -125,8 +134,8 @@ def _both(a: Column, b: Column) -> np.ndarray:
     return a.applies & b.applies
 
 
-def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    p50, p95 = np.percentile(seconds, (50, 95))
+def _percentiles(values: Sequence[float]) -> dict[str, float]:
+    p50, p95 = np.percentile(values, (50, 95))
     return {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}
 
 

@@ -24,6 +24,9 @@ from doyen.platform.core.workspace import Workspace
 FORMAT = 1
 """Raised when the rules that turn pairs into a dataset change, so that old and new ones get different ids."""
 
+FROZEN = "frozen_questions"
+"""Key of the manifest that holds the hashes of the questions kept out."""
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -79,6 +82,9 @@ def build_dataset(
             raise StateError(f"the split of dataset {name!r} leaks, please report this: " + "; ".join(leaks[:5]))
         _write(folder, {**manifest, **_report(split, cleaned, near_groups, pairs, frozen)}, split)
     dataset = load_dataset(workspace, dataset_id)
+    if FROZEN not in dataset.manifest:  # built before datasets recorded them; the same inputs are the same questions
+        write_json_atomic(folder / "manifest.json", {**dataset.manifest, FROZEN: _hashes(frozen)})
+        dataset = load_dataset(workspace, dataset_id)
     _register(store, dataset)
     return dataset
 
@@ -97,6 +103,20 @@ def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
     train = read_records(folder / "train.jsonl", Pair)
     validation = read_records(folder / "validation.jsonl", Pair) if manifest["counts"]["validation"] else []
     return Dataset(dataset_id, manifest["inputs"]["name"], folder, train, validation, manifest)
+
+
+def excluded_questions(workspace: Workspace, dataset_id: str) -> frozenset[str] | None:
+    """Return the hashes (`Question.asked_hash`) of the questions that a dataset kept out of training.
+
+    Returns:
+        None where the dataset is gone or does not record them.
+    """
+    path = workspace.datasets_folder / dataset_id / "manifest.json"
+    try:
+        hashes = json.loads(path.read_text(encoding="utf-8")).get(FROZEN)
+    except FileNotFoundError:
+        return None
+    return None if hashes is None else frozenset(hashes)
 
 
 def check_leakage(dataset: Dataset, questions: Sequence[Question]) -> list[str]:
@@ -139,7 +159,12 @@ def _report(
         "dropped": cleaned.dropped,
         "disagreements": cleaned.disagreements,
         "near_groups": near_groups,
+        FROZEN: _hashes(frozen),
     }
+
+
+def _hashes(questions: Sequence[Question]) -> list[str]:
+    return sorted(question.asked_hash for question in questions)
 
 
 def _write(folder: Path, manifest: dict[str, Any], split: Split) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,11 @@ class Registry:
                 write_json_atomic(target / "manifest.json", manifest)
         return self._adapter(row)
 
-    def promote(self, reference: str) -> Adapter:
+    def promote(self, reference: str, grounds: Mapping[str, Any] | None = None) -> Adapter:
         """Make a version the one that its bare name stands for; the one before is retired.
+
+        Args:
+            grounds: who promotes it and why; kept with the time in the list ``manifest["promotions"]``.
 
         Raises:
             NotFoundError: there is no such adapter.
@@ -125,6 +128,9 @@ class Registry:
             row = next(row for row in rows if row.version == adapter.version)
             if row.status != PROMOTED:
                 _switch(rows, row, max(_promotion(item) for item in rows) + 1)
+            if grounds is not None:
+                told = [*row.manifest.get("promotions", []), {"at": now(), **grounds}]
+                row.manifest = {**row.manifest, "promotions": told}
             return self._adapter(row)
 
     def rollback(self, name: str) -> Adapter:

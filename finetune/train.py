@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ def train_adapter(
         settings: in place of the workspace's own.
 
     Raises:
+        Busy: another process writes to the workspace, or trains this adapter or the same run.
         InputError: the dataset is too small, or no example fits ``max_tokens``.
         ModelMissing: the base model is not there.
         StateError: memory does not suffice.
@@ -80,21 +81,29 @@ def train_adapter(
     settings = settings or workspace.settings.finetune
     registry = Registry(workspace, store)
     base = resolve_generator(workspace.settings.serving.model)
-    manifest = _identity(workspace, store, dataset, base, settings)
-    existing = registry.find(name, manifest["fingerprint"])
-    if existing is not None:
-        reporter.say(f"adapter {existing.ref} was already trained on this")
-        return existing
-    run = workspace.adapters_folder / ".runs" / manifest["fingerprint"][:16]
-    with storage_errors("training an adapter"), _memory_errors(settings):
-        files, results = _run(run, dataset, base, retriever, store, settings, reporter)
-    manifest |= {"dataset_id": dataset.dataset_id, "base_model": base.name, **results}
-    adapter = registry.register(name, files, base_model=base.name, dataset_id=dataset.dataset_id, manifest=manifest)
-    shutil.rmtree(run)
+    started = time.monotonic()
+    with storage_errors("training an adapter"), _memory_errors(settings), ExitStack() as held:
+        # Nobody may write while the examples are made; training itself rests on files of its own.
+        with workspace.lock(f"the preparation of adapter {name}"):
+            manifest = _identity(workspace, store, dataset, base, settings)
+            existing = registry.find(name, manifest["fingerprint"])
+            if existing is not None:
+                reporter.say(f"adapter {existing.ref} was already trained on this")
+                return existing
+            run = workspace.runs_folder / manifest["fingerprint"][:16]
+            for key in (f"adapter {name}", run.name):
+                held.enter_context(workspace.training_lock(key, f"training {name} on {dataset.dataset_id}"))
+            run.mkdir(parents=True, exist_ok=True)
+            prepared = _prepare(run, dataset, base, retriever, store, settings, reporter)
+        files, results = _fit(run, *prepared, settings, reporter)
+        results["seconds"] = round(time.monotonic() - started, 1)
+        manifest |= {"dataset_id": dataset.dataset_id, "base_model": base.name, **results}
+        adapter = registry.register(name, files, base_model=base.name, dataset_id=dataset.dataset_id, manifest=manifest)
+        shutil.rmtree(run)
     return adapter
 
 
-def _run(
+def _prepare(
     run: Path,
     dataset: Dataset,
     base: GeneratorFiles,
@@ -102,17 +111,24 @@ def _run(
     store: Store,
     settings: FinetuneSettings,
     reporter: Reporter,
-) -> tuple[Path, dict[str, Any]]:
-    """Do the work inside the run's folder; return the PEFT folder and what was measured."""
+) -> tuple[Any, Examples]:
+    """Load the base model and make the run's examples."""
     from doyen.finetune.loss import can_share_prefix
-    from doyen.finetune.trainer import add_adapter, fit, load_base, mean_loss
+    from doyen.finetune.trainer import load_base
 
-    started = time.monotonic()
-    run.mkdir(parents=True, exist_ok=True)
     reporter.say(f"loading {base.name}")
     model, tokenizer = load_base(base.folder, settings.dtype)
     examples = _examples(run, dataset, retriever, store, tokenizer, can_share_prefix(model.config), settings, reporter)
     reporter.say(_summary(examples, settings))
+    return model, examples
+
+
+def _fit(
+    run: Path, model: Any, examples: Examples, settings: FinetuneSettings, reporter: Reporter
+) -> tuple[Path, dict[str, Any]]:
+    """Train inside the run's folder; return the PEFT folder and what was measured."""
+    from doyen.finetune.trainer import add_adapter, fit, mean_loss
+
     model = add_adapter(model, settings)
     losses = fit(model, examples.batches, settings, run, reporter)
     validation_loss = mean_loss(model, examples.validation)
@@ -123,7 +139,6 @@ def _run(
         "examples": examples.counts,
         "losses": [round(loss, 4) for loss in losses],
         "validation_loss": None if math.isnan(validation_loss) else round(validation_loss, 4),
-        "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mb": _peak_memory_mb(),
     }
     return files, results
@@ -255,5 +270,8 @@ def _peak_memory_mb() -> int:
     import resource
     import sys
 
+    status = Path("/proc/self/status")
+    if status.exists():  # unlike getrusage, this leaves out what the process that started this one held
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) // 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

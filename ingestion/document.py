@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from doyen.platform.core.errors import UnreadableDocument
 
@@ -40,6 +41,27 @@ class ParsedDocument:
     media_type: str
     pages: tuple[tuple[int, int], ...]
     blocks: tuple[Block, ...]
+
+    @property
+    def pages_without_text(self) -> tuple[int, ...]:
+        """Numbers from 1 of the pages on which no text was found: pictures, scans, empty pages."""
+        return empty_pages(self.pages)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document as JSON takes it."""
+        blocks = [(block.kind, block.start, block.end, block.level, block.group) for block in self.blocks]
+        return {"text": self.text, "title": self.title, "media_type": self.media_type, "pages": self.pages, "blocks": blocks}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ParsedDocument:
+        """Return the document that ``to_json`` gave."""
+        pages = tuple((start, end) for start, end in data["pages"])
+        return cls(data["text"], data["title"], data["media_type"], pages, tuple(Block(*block) for block in data["blocks"]))
+
+
+def empty_pages(pages: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return the numbers from 1 of the pages that hold no text, by their (start, end)."""
+    return tuple(number for number, (start, end) in enumerate(pages, start=1) if start == end)
 
 
 class DocumentBuilder:

@@ -21,8 +21,9 @@ from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
 from doyen.ingestion.pieces import PieceCounter, open_counter
-from doyen.ingestion.readers import is_supported, read_document, too_large
+from doyen.ingestion.readers import is_supported, too_large
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.readers.process import shared_reader
 from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import Prepared, delete_document, write_document
@@ -139,7 +140,14 @@ class Desk:
         self.chunk_words = settings.chunk_words
         self.counter: PieceCounter = open_counter(workspace.settings.retrieval.embedder)
         megabyte = 1_000_000
-        self.limits = Limits(settings.max_file_mb * megabyte, 4 * settings.max_file_mb * megabyte, settings.max_pages)
+        self.limits = Limits(
+            settings.max_file_mb * megabyte,
+            4 * settings.max_file_mb * megabyte,
+            settings.max_pages,
+            max_seconds=settings.max_read_s,
+            max_memory_bytes=settings.max_read_memory_mb * megabyte,
+        )
+        self.reader = shared_reader()
         self.fingerprint = fingerprint(
             {
                 "readers": READERS_VERSION,
@@ -156,7 +164,7 @@ class Desk:
         Raises:
             UnreadableDocument: it cannot be parsed.
         """
-        document = read_document(data, source, self.limits)
+        document = self.reader.read(data, source, self.limits)
         chunks = chunk_document(document, chunk_words=self.chunk_words, counter=self.counter)
         if not document.title:
             document = replace(document, title=PurePosixPath(source).stem)
@@ -241,6 +249,8 @@ def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bo
             original = session.get(DocumentRow, twin)
             report.duplicates.append((prepared.source, original.source if original is not None else twin))
     (report.added if is_new else report.updated).append(prepared.source)
+    if empty := prepared.document.pages_without_text:
+        report.without_text.append((prepared.source, list(empty)))
 
 
 def _touch(store: Store, row: DocumentRow, file: FoundFile) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.purge import purge_tasks
 from doyen.ingestion.removal import Named
+from doyen.platform.core.errors import Busy
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow
 from doyen.platform.core.workspace import Workspace
@@ -52,8 +53,7 @@ def purge(workspace: Workspace, store: Store, documents: Sequence[Named]) -> Pur
     report.kept += kept
     sources = {document.source for document in documents}
     report.kept += [*_datasets(workspace.datasets_folder, sources), *_reports(workspace.reports_folder, ids)]
-    # Interrupted trainings hold passages as tokens; they start over.
-    shutil.rmtree(workspace.adapters_folder / ".runs", ignore_errors=True)
+    report.kept += _runs(workspace)
     return report
 
 
@@ -88,6 +88,16 @@ def _without(history: Sequence[dict[str, Any]], said: Collection[str]) -> Iterat
         repeated = turn["content"] in said or (turn["role"] == "user" and following["content"] in said)
         if not repeated:
             yield turn
+
+
+def _runs(workspace: Workspace) -> Iterator[str]:
+    """Delete interrupted trainings, whose examples hold passages as tokens; yield a sentence for each that is going on."""
+    for run in sorted(workspace.runs_folder.glob("*")):
+        try:
+            with workspace.training_lock(run.name, "the purge"):
+                shutil.rmtree(run, ignore_errors=True)
+        except Busy:
+            yield f"the examples of a training that is going on in {run}: they go when it ends"
 
 
 def _datasets(folder: Path, sources: Collection[str]) -> Iterator[str]:

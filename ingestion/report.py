@@ -19,6 +19,7 @@ class IngestReport:
         duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
         skipped: (path, reason) of files that are no documents.
+        without_text: (source, numbers from 1) of pages without text among the added and updated: pictures and scans.
         stale: annotation tasks whose text went with a changed or removed document.
         n_documents, n_chunks: in the whole workspace afterwards.
     """
@@ -32,6 +33,7 @@ class IngestReport:
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    without_text: list[tuple[str, list[int]]] = field(default_factory=list)
     stale: StaleReport = field(default_factory=StaleReport)
     n_documents: int = 0
     n_chunks: int = 0

@@ -15,7 +15,7 @@ tab tel temp u.a usw var viz vol vols vs z.b abb bspw d.h evtl ggf inkl mind sog
 """
 ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 _CANDIDATE = re.compile(
-    r"(?P<latin>[.!?…]+[\"'”’»)\]]*\s+)"  # needs white space behind it
+    r"(?P<latin>(?<![.!?…])[.!?…]++[\"'”’»)\]]*+\s++)"  # needs white space behind it; a run is tried once, at its beginning
     r"|(?P<other>[。！？｡؟۔।॥]+[\"'”’»」』）\]]*\s*)"  # scripts that may do without
     r"|(?P<line>\n+)"
 )

@@ -20,7 +20,7 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="doyen-actions"):
         version = gr.Dropdown([], label="Version", elem_id="version", scale=3)
         report = gr.Dropdown([], label="Report that speaks for it", elem_id="promotion-report", scale=3)
-        force = gr.Checkbox(label="Promote without a report", elem_id="force", scale=2)
+        reason = gr.Textbox(label="Reason to promote without a report", max_lines=1, elem_id="reason", scale=3)
     with gr.Row(elem_classes="doyen-actions"):
         promote = gr.Button("Promote", variant="primary", elem_id="promote")
         back = gr.Button("Roll back", elem_id="rollback")
@@ -34,7 +34,7 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     tab.select(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
     refresh.click(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
-    promote.click(lambda *chosen: promote_version(client, Chosen(*chosen)), [*inputs, force], outputs, **options)
+    promote.click(lambda *chosen: promote_version(client, Chosen(*chosen)), [*inputs, reason], outputs, **options)
     back.click(lambda *chosen: roll_back(client, Chosen(*chosen)), inputs, outputs, **options)
 
 
@@ -45,12 +45,12 @@ class Chosen:
     Attributes:
         version: "name:version".
         report: id of an evaluation.
-        force: promote without a report.
+        reason: why it is promoted without a report, or against it; blank asks the report.
     """
 
     version: str | None
     report: str | None
-    force: bool = False
+    reason: str = ""
 
 
 def show(client: GatewayClient, chosen: Chosen, said: str = "") -> tuple[str, str, Any, Any]:
@@ -69,7 +69,7 @@ def promote_version(client: GatewayClient, chosen: Chosen) -> tuple[str, str, An
     """Promote the chosen version."""
 
     def promote(name: str, version: int) -> dict[str, Any]:
-        return client.promote(name, version, chosen.report, force=chosen.force)
+        return client.promote(name, version, chosen.report, chosen.reason)
 
     return _act(client, chosen, promote, "now answers")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from doyen.ui.client import GatewayClient, GatewayError
-from doyen.ui.render import MODE_LABELS, Exchange, banner, conversation_html, passages_panel
+from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answered, messages_for, restore, save
+from doyen.ui.render import MODE_LABELS, banner, conversation_html, passages_panel
+from doyen.ui.stopping import Running, Stopped, until
 
 DEFAULT_MODE = "rag"
 DEFAULT_ADAPTER = ""
@@ -22,13 +25,31 @@ ON_CHOICE = """const choose = (event) => {
 };
 element.addEventListener('click', choose);
 element.addEventListener('keydown', choose);"""
-
-Conversation = list[Exchange]
+# The question leaves its box at once, so that nothing typed afterwards is lost. While an answer comes it waits there; where
+# that answer was just stopped, only until it has ended.
+TAKE_QUESTION = """async (question) => {
+  const coming = () => document.querySelector('#chat .doyen-coming');
+  for (let turn = 0; window.doyenStopping && coming() && turn < 100; turn++) await new Promise((go) => setTimeout(go, 30));
+  window.doyenStopping = false;
+  return coming() ? [question, ''] : ['', question];
+}"""
+MARK_STOPPING = "() => { window.doyenStopping = true; }"
+KEEP = "(saved) => sessionStorage.setItem('doyen-conversation', saved)"
+FETCH_KEPT = "() => sessionStorage.getItem('doyen-conversation')"
+_UNCHANGED = tuple(gr.skip() for _ in range(5))
+"""The values of ``_Parts.aside`` that leave it as it is."""
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The components that the events of this tab read and write."""
+    """The components that the events of this tab read and write.
+
+    Attributes:
+        asked: the question on its way from its box to the gateway.
+        saved: the conversation on its way to and from the browser's storage.
+        conversation: the exchanges, oldest first.
+        shown: place in the conversation of the answer whose passages are shown, and which feedback is about.
+    """
 
     mode: gr.Radio
     adapter: gr.Dropdown
@@ -44,41 +65,97 @@ class _Parts:
     correction: gr.Textbox
     send: gr.Button
     thanks: gr.HTML
+    asked: gr.Textbox
+    saved: gr.Textbox
+    conversation: gr.State
+    shown: gr.State
+
+    @property
+    def dialogue(self) -> list[Any]:
+        """What changes with the conversation: the values of `_dialogue`."""
+        return [self.conversation, self.chat, self.saved]
+
+    @property
+    def aside(self) -> list[Any]:
+        """What belongs to the answer that is shown: the values of `show_answer`."""
+        return [self.shown, self.panel, self.feedback, self.correction, self.thanks]
 
 
 def build_chat_tab(client: GatewayClient, demo: gr.Blocks) -> None:
     """Lay out the tab inside the current Blocks context and connect its events."""
-    conversation = gr.State([])
     parts = _lay_out()
-    outputs = [conversation, parts.chat, parts.question, parts.panel, parts.feedback, parts.correction, parts.thanks]
-
-    def ask(question: str, done: Conversation, mode: str, adapter: str) -> Iterator[tuple[Any, ...]]:
-        yield from answer_question(client, question, done, mode, adapter)
-
-    def show(done: Conversation, event: gr.EventData) -> str:
-        """Show the passages of the answer that was clicked."""
-        index = int(event.index)
-        return passages_panel(done[index].answer if index < len(done) else None)
-
-    inputs = [parts.question, conversation, parts.mode, parts.adapter]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    asked = gr.on([parts.question.submit, parts.ask.click], ask, inputs, outputs, **options)
-    # Not through the queue, whose stream the cancelling may just be closing: the reply would be lost with it.
-    parts.stop.click(_stopped, [conversation], outputs, cancels=[asked], queue=False, **options)
-    parts.clear.click(_fresh, None, outputs, cancels=[asked], queue=False, **options)
-    parts.chat.click(show, [conversation], [parts.panel], **options)
-    parts.up.click(lambda done: rate(client, done, 1), [conversation], [parts.thanks], **options)
-    parts.down.click(lambda done: rate(client, done, -1), [conversation], [parts.thanks], **options)
+    _connect_asking(client, parts, options)
+    _connect_feedback(client, parts, options)
+    adapter_modes = {"finetune", "hybrid"}
+    parts.mode.change(lambda mode: gr.update(interactive=mode in adapter_modes), [parts.mode], [parts.adapter], **options)
+    demo.load(lambda: choices(client), None, [parts.adapter], **options)
+    restored = demo.load(_restored, [parts.saved], parts.dialogue, js=FETCH_KEPT, **options)
+    restored.then(lambda done: show_answer(done, last_answered(done)), [parts.conversation], parts.aside, **options)
+
+
+def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any]) -> None:
+    """Connect asking, stopping and beginning anew."""
+    running = Running()
+
+    async def ask(
+        question: str,
+        done: Conversation,
+        mode: str,
+        adapter: str,
+        shown: int | None,
+        correction: str,
+        request: gr.Request,
+    ) -> AsyncIterator[tuple[Any, ...]]:
+        aside = _UNCHANGED if is_correcting(shown, correction) else show_answer([], None)
+        async with running.answering(str(request.session_hash)) as stop:
+            async for dialogue in answer_question(client, question, done, mode, adapter, stop):
+                yield *dialogue, *aside
+                aside = _UNCHANGED
+
+    async def stop(request: gr.Request) -> None:
+        await running.stop(str(request.session_hash))
+
+    async def begin_anew(request: gr.Request) -> tuple[Any, ...]:
+        await stop(request)
+        return *_dialogue([]), *show_answer([], None)
+
+    taken = gr.on(
+        [parts.question.submit, parts.ask.click],
+        None,
+        [parts.question],
+        [parts.question, parts.asked],
+        js=TAKE_QUESTION,
+        **options,
+    )
+    asked = taken.then(
+        ask,
+        [parts.asked, parts.conversation, parts.mode, parts.adapter, parts.shown, parts.correction],
+        [*parts.dialogue, *parts.aside],
+        **options,
+    )
+    asked.then(show_newest, [parts.conversation, parts.shown, parts.correction], parts.aside, **options)
+    parts.saved.change(None, [parts.saved], None, js=KEEP, **options)
+    parts.stop.click(stop, None, None, js=MARK_STOPPING, queue=False, **options)
+    parts.clear.click(begin_anew, None, [*parts.dialogue, *parts.aside], js=MARK_STOPPING, **options)
+
+
+def _connect_feedback(client: GatewayClient, parts: _Parts, options: dict[str, Any]) -> None:
+    """Connect choosing an answer and saying what it was worth."""
+
+    def choose(done: Conversation, event: gr.EventData) -> tuple[Any, ...]:
+        return show_answer(done, int(event.index))
+
+    about = [parts.conversation, parts.shown]
+    parts.chat.click(choose, [parts.conversation], parts.aside, **options)
+    parts.up.click(lambda done, shown: rate(client, done, shown, 1), about, [parts.thanks], **options)
+    parts.down.click(lambda done, shown: rate(client, done, shown, -1), about, [parts.thanks], **options)
     parts.send.click(
-        lambda done, text: correct(client, done, text),
-        [conversation, parts.correction],
+        lambda done, shown, text: correct(client, done, shown, text),
+        [*about, parts.correction],
         [parts.thanks, parts.correction],
         **options,
     )
-    parts.mode.change(
-        lambda mode: gr.update(interactive=mode in {"finetune", "hybrid"}), [parts.mode], [parts.adapter], **options
-    )
-    demo.load(lambda: choices(client), None, [parts.adapter], **options)
 
 
 def _lay_out() -> _Parts:
@@ -131,56 +208,78 @@ def _lay_out() -> _Parts:
                 )
                 send = gr.Button("Send correction", size="sm", elem_id="send")
                 thanks = gr.HTML(elem_id="thanks")
-    return _Parts(mode, adapter, chat, question, ask, stop, clear, panel, feedback, up, down, correction, send, thanks)
+    return _Parts(
+        mode=mode,
+        adapter=adapter,
+        chat=chat,
+        question=question,
+        ask=ask,
+        stop=stop,
+        clear=clear,
+        panel=panel,
+        feedback=feedback,
+        up=up,
+        down=down,
+        correction=correction,
+        send=send,
+        thanks=thanks,
+        asked=gr.Textbox(visible="hidden"),
+        saved=gr.Textbox(visible="hidden"),
+        conversation=gr.State([]),
+        shown=gr.State(None),
+    )
 
 
-def answer_question(
-    client: GatewayClient, question: str, done: Conversation, mode: str, adapter: str
-) -> Iterator[tuple[Any, ...]]:
-    """Yield what the page shows while an answer comes: values for the outputs of ``build_chat_tab``."""
+async def answer_question(
+    client: GatewayClient, question: str, done: Conversation, mode: str, adapter: str, stop: asyncio.Event
+) -> AsyncIterator[tuple[Any, ...]]:
+    """Yield what the page shows while an answer comes: values for ``_Parts.dialogue``."""
     question = question.strip()
     if not question:
-        yield (done, *(gr.skip() for _ in range(6)))
         return
     current = Exchange(question)
-    yield _page([*done, current], "", gr.update(visible=False))
+    yield _dialogue([*done, current])
     text = ""
     try:
-        for piece in client.ask(messages_for(question, done), model_name(mode, adapter)):
+        async for piece in until(stop, client.ask(messages_for(question, done), model_name(mode, adapter))):
             if isinstance(piece, str):
                 text += piece
-                yield (gr.skip(), conversation_html([*done, current], text), *(gr.skip() for _ in range(5)))
+                yield gr.skip(), conversation_html([*done, current], text), gr.skip()
             else:
                 current = replace(current, answer=piece)
+    except Stopped:
+        current = replace(current, problem=STOPPED)
     except GatewayError as error:
         current = replace(current, problem=str(error))
-    yield _page([*done, current], "", gr.update(visible=current.answer is not None))
+    yield _dialogue([*done, current])
 
 
-def _page(done: Conversation, text: str, feedback: Any) -> tuple[Any, ...]:
-    """Return the values of all outputs."""
-    return done, conversation_html(done, text), "", passages_panel(done[-1].answer if done else None), feedback, "", ""
+def _dialogue(done: Conversation) -> tuple[Conversation, str, str]:
+    """Return the values of ``_Parts.dialogue``."""
+    return done, conversation_html(done), save(done)
 
 
-def _fresh() -> tuple[Any, ...]:
-    return _page([], "", gr.update(visible=False))
+def show_answer(done: Conversation, index: int | None) -> tuple[Any, ...]:
+    """Return the values of ``_Parts.aside`` for the answer at a place of the conversation."""
+    answer = answer_at(done, index)
+    panel = passages_panel(done[index] if answer and index is not None else None)
+    return index if answer else None, panel, gr.update(visible=answer is not None), "", ""
 
 
-def _stopped(done: Conversation) -> tuple[Any, ...]:
-    """Close the answer that was coming, if one was."""
-    if done and done[-1].answer is None and not done[-1].problem:
-        return _page([*done[:-1], replace(done[-1], problem=STOPPED)], "", gr.update(visible=False))
-    return tuple(gr.skip() for _ in range(7))
+def is_correcting(shown: int | None, correction: str) -> bool:
+    """Whether a correction of the shown answer is being written."""
+    return shown is not None and bool(correction.strip())
 
 
-def messages_for(question: str, done: Conversation) -> list[dict[str, str]]:
-    """Return the conversation as the gateway takes it; questions without an answer are left out."""
-    messages = []
-    for exchange in done:
-        if exchange.answer is not None:
-            messages.append({"role": "user", "content": exchange.question})
-            messages.append({"role": "assistant", "content": exchange.answer.text})
-    return [*messages, {"role": "user", "content": question}]
+def show_newest(done: Conversation, shown: int | None, correction: str) -> tuple[Any, ...]:
+    """Show the newest answer, but leave one alone for which a correction is being written."""
+    if is_correcting(shown, correction):
+        return _UNCHANGED
+    return show_answer(done, len(done) - 1)
+
+
+def _restored(saved: str | None) -> tuple[Conversation, str, str]:
+    return _dialogue(restore(saved))
 
 
 def model_name(mode: str, adapter: str) -> str:
@@ -197,26 +296,26 @@ def choices(client: GatewayClient) -> Any:
     return gr.update(choices=[(PROMOTED_LABEL, DEFAULT_ADAPTER), *found])
 
 
-def rate(client: GatewayClient, done: Conversation, rating: int) -> str:
-    """Store a thumb on the last answer and return what to say."""
-    return _give(
-        client, done, rating, "", "Thank you: noted as right." if rating > 0 else "Noted as wrong. What would be right?"
-    )
+def rate(client: GatewayClient, done: Sequence[Exchange], shown: int | None, rating: int) -> str:
+    """Store a thumb on the shown answer and return what to say."""
+    said = "Thank you: noted as right." if rating > 0 else "Noted as wrong. What would be right?"
+    return _give(client, done, shown, rating, "", said)
 
 
-def correct(client: GatewayClient, done: Conversation, text: str) -> tuple[str, Any]:
-    """Store a correction of the last answer; return what to say, and the box, emptied when it was stored."""
+def correct(client: GatewayClient, done: Sequence[Exchange], shown: int | None, text: str) -> tuple[str, Any]:
+    """Store a correction of the shown answer; return what to say, and the box, emptied when it was stored."""
     if not text.strip():
         return banner("Write the right answer first."), gr.skip()
-    said = _give(client, done, -1, text, "Thank you: the correction is stored.")
+    said = _give(client, done, shown, -1, text, "Thank you: the correction is stored.")
     return said, "" if "doyen-green" in said else gr.skip()
 
 
-def _give(client: GatewayClient, done: Conversation, rating: int, correction: str, said: str) -> str:
-    if not done or done[-1].answer is None:
+def _give(client: GatewayClient, done: Sequence[Exchange], shown: int | None, rating: int, correction: str, said: str) -> str:
+    answer = answer_at(done, shown)
+    if answer is None:
         return banner("There is no answer to rate yet.")
     try:
-        client.give_feedback(done[-1].answer.answer_id, rating, correction)
+        client.give_feedback(answer.answer_id, rating, correction)
     except GatewayError as error:
         return banner(str(error), "red")
     return banner(said, "green")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ class ChatAnswer:
         text: the answer.
         citations: ``{"marker", "chunk_id", "source", "start", "end", "page", "quote"}``.
         passages: what the model was shown, ``{"chunk_id", "source", "start", "end", "page", "heading", "text", …}``.
+        support: "supported", "number_not_found" or "not_checked": whether a cited sentence holds the answer's numbers.
+        finish_reason: "stop", "length" (cut at the token limit) or "repetition" (stopped in a loop).
         usage: ``{"prompt_tokens", "completion_tokens", "total_tokens"}``.
     """
 
@@ -36,6 +38,8 @@ class ChatAnswer:
     abstained: bool
     citations: list[dict[str, Any]]
     passages: list[dict[str, Any]]
+    support: str = "not_checked"
+    finish_reason: str = "stop"
     usage: dict[str, int] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -48,33 +52,38 @@ class GatewayClient:
         api_key: its key, empty where it has none.
     """
 
-    def __init__(self, url: str, api_key: str = "", transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, url: str, api_key: str = "", transport: httpx.MockTransport | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
-            trust_env=False,
-            transport=transport,
-        )
+        self._connection: dict[str, Any] = {
+            "base_url": self.url,
+            "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
+            "timeout": httpx.Timeout(READ_S, connect=CONNECT_S),
+            "trust_env": False,
+            "transport": transport,
+        }
+        self._http = httpx.Client(**self._connection)
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def ask(self, messages: Sequence[dict[str, str]], model: str) -> Iterator[str | ChatAnswer]:
-        """Yield pieces of text as they come and at the end the answer. Closing the iterator stops the generation.
+    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[str | ChatAnswer, None]:
+        """Yield pieces of text as they come and at the end the answer. Closing the generator stops the generation.
 
         Raises:
             GatewayError: before or in the middle of the answer.
         """
         body = {"model": model, "messages": list(messages), "stream": True, "stream_options": {"include_usage": True}}
         try:
-            with self._http.stream("POST", "/v1/chat/completions", json=body) as response:
+            async with (
+                httpx.AsyncClient(**self._connection) as client,
+                client.stream("POST", "/v1/chat/completions", json=body) as response,
+            ):
                 if response.is_error:
-                    response.read()
+                    await response.aread()
                     raise _refused(response)
-                yield from _read_events(response.iter_lines())
+                async for piece in _read_events(response.aiter_lines()):
+                    yield piece
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
@@ -82,9 +91,9 @@ class GatewayClient:
         """Return all adapter versions: by name, newest first."""
         return list(self._call("GET", "/v1/adapters")["data"])
 
-    def promote(self, name: str, version: int, report: str | None, *, force: bool) -> dict[str, Any]:
-        """Promote an adapter version that a report speaks for, or with ``force`` any, and return it."""
-        body = {"report": report, "force": force}
+    def promote(self, name: str, version: int, report: str | None, reason: str = "") -> dict[str, Any]:
+        """Promote an adapter version that a report speaks for, or any for a reason, and return it."""
+        body = {"report": report, "force": bool(reason.strip()), "reason": reason, "by": "chat"}
         return self._call("POST", f"/v1/adapters/{name}/{version}/promote", json=body)
 
     def roll_back(self, name: str) -> dict[str, Any]:
@@ -151,11 +160,11 @@ def _sentence(message: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
 
 
-def _read_events(lines: Iterator[str]) -> Iterator[str | ChatAnswer]:
+async def _read_events(lines: AsyncIterator[str]) -> AsyncIterator[str | ChatAnswer]:
     """Read server-sent events: pieces of text, then the answer that the last chunks describe."""
     fields: dict[str, Any] = {}
     usage: dict[str, int] = {}
-    for line in lines:
+    async for line in lines:
         if not line.startswith("data: ") or line == "data: [DONE]":
             continue
         chunk = json.loads(line.removeprefix("data: "))
@@ -177,6 +186,8 @@ def _read_events(lines: Iterator[str]) -> Iterator[str | ChatAnswer]:
         abstained=fields["abstained"],
         citations=fields["citations"],
         passages=fields["passages"],
+        support=fields.get("support", "not_checked"),
+        finish_reason=fields["finish_reason"],
         usage=usage,
         timings=fields["timings"],
     )

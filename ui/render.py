@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from doyen.ui.client import ChatAnswer
+from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
     "base": "Base model",
@@ -16,20 +16,6 @@ MODE_LABELS = {
     "finetune": "Adapter",
     "hybrid": "Documents + adapter",
 }
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A question and what came of it.
-
-    Attributes:
-        answer: None while it is coming, and where an error came instead.
-        problem: that error's sentence.
-    """
-
-    question: str
-    answer: ChatAnswer | None = None
-    problem: str = ""
 
 
 def conversation_html(exchanges: Sequence[Exchange], coming: str = "") -> str:
@@ -57,26 +43,45 @@ def conversation_html(exchanges: Sequence[Exchange], coming: str = "") -> str:
 
 def _answer_html(index: int, answer: ChatAnswer) -> str:
     """Return a finished answer with its sources and how it came about."""
-    chip = "<span class='doyen-chip doyen-amber'>Not in the documents</span>" if answer.abstained else ""
+    warnings = _warnings(answer)
+    chips = "".join(f"<span class='doyen-chip doyen-amber'>{escape(warning)}</span>" for warning in warnings)
     sources = dict.fromkeys((citation["marker"], _place(citation)) for citation in answer.citations)
     listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
+    kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
     return (
-        f"<div class='doyen-reply{' doyen-abstained' if answer.abstained else ''}' data-index='{index}' tabindex='0'>{chip}"
+        f"<div class='doyen-reply{kind}' data-index='{index}' tabindex='0'>{chips}"
         f"<div class='doyen-text'>{escape(answer.text)}</div>"
         f"{listed}"
         f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div></div>"
     )
 
 
-def passages_panel(answer: ChatAnswer | None) -> str:
-    """Return the passages beside an answer: cited ones with the quotes marked, the others folded away."""
-    if answer is None:
-        return _note("Passages", "The passages that an answer rests on appear here, with the quoted words marked.")
-    if not answer.passages:
-        return _note(
-            "No passages", f"“{MODE_LABELS.get(answer.mode, answer.mode)}” answers without looking into the documents."
+def _warnings(answer: ChatAnswer) -> list[str]:
+    """Return what to know before relying on an answer, in a few words each."""
+    return [
+        text
+        for holds, text in (
+            (answer.abstained, "Not in the documents"),
+            (answer.support == "number_not_found", "Check the number: no cited sentence holds it"),
+            (answer.finish_reason == "length", "Cut off at the length limit"),
+            (answer.finish_reason == "repetition", "Stopped: it repeated itself"),
         )
+        if holds
+    ]
+
+
+def passages_panel(exchange: Exchange | None) -> str:
+    """Return the passages beside an answer: cited ones with the quotes marked, the others folded away."""
+    if exchange is None or exchange.answer is None:
+        return _note("Passages", "The passages that an answer rests on appear here, with the quoted words marked.")
+    about = f"<p class='doyen-about'>About the answer to “{escape(exchange.question)}”</p>"
+    return f"<div class='doyen-panel'>{about}{_passages(exchange.answer)}</div>"
+
+
+def _passages(answer: ChatAnswer) -> str:
+    if not answer.passages:
+        return _note("No passages", f"“{MODE_LABELS.get(answer.mode, answer.mode)}” answered without passages.")
     quoted: dict[int, list[dict[str, Any]]] = {}
     for citation in answer.citations:
         quoted.setdefault(citation["marker"], []).append(citation)
@@ -85,16 +90,15 @@ def passages_panel(answer: ChatAnswer | None) -> str:
     for marker, passage in enumerate(answer.passages, start=1):
         card = _card(marker, passage, quoted.get(marker, []))
         (cited if marker in quoted else others).append(card)
-    head = ""
     if answer.abstained:
         head = _note(
             "Not in the documents", "Nothing that was found answers the question. The closest passages:", "doyen-amber"
         )
-        return f"<div class='doyen-panel'>{head}{''.join(cited + others)}</div>"
+        return head + "".join(cited + others)
     if not cited:
-        return f"<div class='doyen-panel'><h3>Read, but not quoted</h3>{''.join(others)}</div>"
+        return f"<h3>Read, but not quoted</h3>{''.join(others)}"
     more = f"<details><summary>Also read ({len(others)})</summary>{''.join(others)}</details>" if others else ""
-    return f"<div class='doyen-panel'><h3>Quoted passages</h3>{''.join(cited)}{more}</div>"
+    return f"<h3>Quoted passages</h3>{''.join(cited)}{more}"
 
 
 def highlight(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -7,9 +7,9 @@ that either can stand in for the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from doyen.ingestion.annotation.descriptions import TaskDescription
 from doyen.ingestion.annotation.offsets import find_quotes
@@ -17,6 +17,8 @@ from doyen.ingestion.annotation.records import Label, PromptResponse
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.records import Pair
 
+ADOPTED_UID = "doyen_uid"
+"""Key of our id in the tasks of a project that was not made here: ``uid`` may be its owner's."""
 Result = list[dict[str, Any]]
 """The regions of one annotation or prediction, as Label Studio writes them."""
 
@@ -31,16 +33,6 @@ class LabelError(InputError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))
-
-
-ReadLabel = TypeVar("ReadLabel")
-
-
-def whole(label: ReadLabel | None, problems: list[str]) -> ReadLabel:
-    """Return a label that was read without any problem. Raises LabelError."""
-    if problems or label is None:
-        raise LabelError(problems)
-    return label
 
 
 def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:
@@ -122,9 +114,11 @@ class RemoteAnnotation:
     """An annotation as a backend reports it.
 
     Attributes:
-        annotator: e-mail address or another stable name of the person.
+        annotator: e-mail address or another stable name of the person who made it.
         skipped: the person declined the task; such an annotation carries no label.
         updated_at: ISO 8601 time of this version; empty when the backend does not know.
+        editor: who changed it last, where that is somebody else.
+        starred: it is marked as the ground truth.
     """
 
     external_id: str
@@ -132,6 +126,8 @@ class RemoteAnnotation:
     result: Result
     updated_at: str
     skipped: bool = False
+    editor: str | None = None
+    starred: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,11 +136,29 @@ class RemoteTask:
 
     Attributes:
         uid: our own id from the task's data; None for tasks that someone else put there.
+        data: the whole of it, where the backend knows more than the uid.
     """
 
     external_id: str
     uid: str | None
     annotations: list[RemoteAnnotation] = field(default_factory=list)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemoteProject:
+    """A project as a backend reports it.
+
+    Attributes:
+        note: the text that people see beside its title; it holds the marker of the workspace that made it.
+        config: its labelling configuration as it is there now; empty where there is none.
+        private: nobody but this workspace can have made it, whatever the note says.
+    """
+
+    external_id: str
+    note: str
+    config: str
+    private: bool = False
 
 
 class Backend(Protocol):
@@ -154,22 +168,40 @@ class Backend(Protocol):
     def location(self) -> str:
         """The server's URL, or "files"."""
 
-    def ensure_project(self, title: str, marker: str, config: str, external_id: str | None) -> tuple[str, bool]:
-        """Find the project by its id or its marker, or make it; bring its configuration up to date.
+    def projects(self, title: str, external_id: str | None) -> Iterator[RemoteProject]:
+        """Yield the project with that id, where there is one, and then those with that title."""
 
-        Returns:
-            Its id, and whether it was made just now.
+    def place(self, project_id: str) -> str:
+        """Return where the project's tasks lie, in words or as a path, for messages."""
+
+    def make_project(self, title: str, note: str, config: str) -> str:
+        """Make a project and return its id."""
+
+    def update_project(self, project_id: str, *, note: str | None = None, config: str | None = None) -> None:
+        """Replace its note or its labelling configuration; None leaves it as it is."""
+
+    def count_tasks(self, project_id: str) -> int:
+        """Return how many tasks the project holds, ours or not."""
+
+    def limit_people(self, project_id: str, people: int) -> None:
+        """Have that many people asked for each task that is added from now on."""
+
+    def set_overlap(self, project_id: str, people: int, tasks: Mapping[str, int]) -> None:
+        """Have the tasks served until so many people have labelled them; safe to repeat.
+
+        Args:
+            people: the most that any task needs.
+            tasks: external task id → how many people; tasks that are not named stay as they are.
         """
 
-    def count_tasks(self, project_id: str, marker: str) -> int:
-        """Return how many tasks the project holds, ours or not.
-
-        Raises:
-            StateError: the project is gone, or that id belongs to somebody else's project by now.
-        """
+    def people(self) -> dict[int, str]:
+        """Return the e-mail address of each user id that the place knows."""
 
     def known_uids(self, project_id: str) -> dict[str, set[str]]:
         """Return uid → external task ids of every task of ours that is there now; more than one after an import by hand."""
+
+    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
+        """Replace the data of a task."""
 
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Add a batch of tasks (``data`` and ``predictions``); return their external ids in the same order."""

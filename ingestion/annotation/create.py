@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.contracts import Backend
+from doyen.ingestion.annotation.contracts import Backend, RemoteProject, Result
 from doyen.ingestion.annotation.descriptions import TaskDescription
-from doyen.ingestion.annotation.orphans import OrphanedLabels, config_values, find_orphans, missing_values
+from doyen.ingestion.annotation.identity import find_remote, our_tasks, project_marker
+from doyen.ingestion.annotation.orphans import (
+    OrphanedLabels,
+    added_values,
+    config_values,
+    find_orphans,
+    missing_values,
+    stored_results,
+)
+from doyen.ingestion.annotation.overlap import apply_overlap, change_overlap, check_overlap, plan_overlap
 from doyen.ingestion.annotation.projects import (
+    ADOPTED,
     IMPORTED,
     KEPT,
     REVIEW,
     check_name,
+    get_project,
     open_backend,
-    project_marker,
     remake_command,
     sync_lock,
     task_type_of,
@@ -39,6 +50,9 @@ def create_project(
     name: str,
     task_type: str | None = None,
     description: TaskDescription | None = None,
+    *,
+    overlap: int | None = None,
+    share: float | None = None,
 ) -> ProjectStatus:
     """Make the project here and at its backend, or bring an existing one up to date; safe to repeat.
 
@@ -48,15 +62,21 @@ def create_project(
     Args:
         task_type: default: the description's, the existing project's, or prompt-response.
         description: labels and guideline; default: the project's own, else the type's default.
+        overlap: how many people label each gold item and each task of the share; default: the project's own, else 2.
+        share: share of the tasks that several people label, 0 to 1; default: the project's own, else one in five.
 
     Raises:
-        InputError: the name cannot be used, or the project exists with another task type, or for review.
+        InputError: the name cannot be used, the project exists with another task type or for review, or overlap or
+            share cannot be.
         NotFoundError: there is no such task type.
         DescriptionError: the type has no default description and none was given.
-        OrphanedLabels: labels here or over there use what the new description drops; nothing was changed.
+        OrphanedLabels: labels here or over there use what the description drops, or somebody added it to the screen
+            over there; nothing was changed.
+        StateError: the project over there holds our tasks under the marker of another workspace.
         ServiceError: the server failed.
     """
     check_name(name)
+    check_overlap(overlap, share)
     backend = open_backend(workspace)
     with sync_lock(workspace, name):
         with store.session() as session:
@@ -65,30 +85,47 @@ def create_project(
             raise InputError(
                 f"{name!r} reviews {row.parent!r} and takes over its description: run `{remake_command(row)}` again"
             )
+        if row is not None and row.purpose == ADOPTED:
+            raise InputError(
+                f"{name!r} was not made here, and keeps its labelling screen: change it in Label Studio, then run "
+                f"`{remake_command(row)}` again"
+            )
         task_type = _choose_type(row, name, task_type, description)
         kind = task_type_of(row) if row is not None and description is None else get_task_type(task_type, description)
-        if row is not None and row.config != kind.config:
-            _check_orphans(workspace, store, row, backend, kind.config)
         stored = kind.description.model_dump(mode="json")
         fresh = AnnotationProjectRow(name=name, task_type=task_type, config=kind.config, description=stored)
         settle(workspace, store, backend, fresh)
+        change_overlap(store, name, overlap, share)
+        plan_overlap(store, name)
+        apply_overlap(store, backend, get_project(store, name).external_id or "", name)
     return project_status(store, name)
 
 
 def settle(workspace: Workspace, store: Store, backend: Backend, wanted: AnnotationProjectRow) -> None:
-    """Make or update the project at its backend and then its row here. The caller holds the project's lock."""
+    """Make or update the project at its backend and then its row here. The caller holds the project's lock.
+
+    Raises:
+        OrphanedLabels, StateError: as for ``create_project``.
+    """
     name = wanted.name
     with store.session() as session:
         row = session.get(AnnotationProjectRow, name)
-        known_id = row.external_id if row is not None and row.backend == backend.location else None
-    external_id, made = backend.ensure_project(name, project_marker(workspace, name), wanted.config, known_id)
+    known_id = row.external_id if row is not None and row.backend == backend.location else None
+    found = find_remote(workspace, store, backend, name, known_id)
+    _check_orphans(workspace, store, backend, row, found, wanted)
+    if found is None:
+        external_id = backend.make_project(name, project_marker(store, name), wanted.config)
+    else:
+        external_id = found.external_id
+        if not _same(found.config, wanted.config):
+            backend.update_project(external_id, config=wanted.config)
     with store.session() as session:
         row = session.get(AnnotationProjectRow, name)
         if row is None:
-            row = AnnotationProjectRow(name=name, task_type=wanted.task_type, backend="", config="")
+            row = AnnotationProjectRow(name=name, task_type=wanted.task_type, backend="", config="", overlap=wanted.overlap)
             session.add(row)
-        elif made or row.backend != backend.location or row.external_id not in {None, external_id}:
-            _detach(session, row)
+        elif found is None or row.external_id not in {None, external_id}:
+            detach(session, row)
         if row.config and row.config != wanted.config:
             _drop_unfit_drafts(session, name, wanted.config)
         row.backend, row.external_id = backend.location, external_id
@@ -108,20 +145,51 @@ def _choose_type(
     return wanted or (row.task_type if row is not None else DEFAULT_TYPE)
 
 
-def _check_orphans(workspace: Workspace, store: Store, row: AnnotationProjectRow, backend: Backend, config: str) -> None:
-    """Refuse a configuration that drops what labels use; those over there are fetched first.
+def _check_orphans(
+    workspace: Workspace,
+    store: Store,
+    backend: Backend,
+    row: AnnotationProjectRow | None,
+    found: RemoteProject | None,
+    wanted: AnnotationProjectRow,
+) -> None:
+    """Refuse a configuration that drops what labels use, here or over there, or what somebody added over there.
 
     Raises:
         OrphanedLabels: with the list of them.
     """
-    if row.backend == backend.location and row.external_id is not None:
+    here = row.config if row is not None else ""
+    there = found.config if found is not None else ""
+    before = [config for config in (here, there) if config]
+    if all(_same(config, wanted.config) for config in before):
+        return
+    if row is not None and row.backend == backend.location and row.external_id is not None:
         # If it is gone over there it will be made anew: what was pulled before still counts.
         with suppress(StateError):
             pull_unlocked(workspace, store, row.name)
+    results = list(_foreign_results(store, backend, found, wanted.name)) if found is not None and there else []
     with store.session() as session:
-        orphans = find_orphans(session, row.name, config)
+        results += stored_results(session, wanted.name)
+    orphans = find_orphans(results, wanted.config, before)
+    if row is not None and there:
+        known = {(orphan.field, orphan.value) for orphan in orphans}
+        added = added_values(there, [here, wanted.config])
+        orphans += [orphan for orphan in added if (orphan.field, orphan.value) not in known]
     if orphans:
-        raise OrphanedLabels(row.name, orphans)
+        raise OrphanedLabels(wanted.name, orphans)
+
+
+def _foreign_results(store: Store, backend: Backend, found: RemoteProject, name: str) -> Iterator[tuple[str, Result]]:
+    """Yield (task, result) of labels over there that no pull fetches, because their tasks are not ours."""
+    ours = our_tasks(store, name)
+    for task in backend.changed_tasks(found.external_id, None):
+        if task.uid not in ours:
+            yield from ((f"{task.external_id} over there", label.result) for label in task.annotations if not label.skipped)
+
+
+def _same(config: str, other: str) -> bool:
+    """Whether two configurations differ in blanks alone."""
+    return config.split() == other.split()
 
 
 def _drop_unfit_drafts(session: Session, name: str, config: str) -> None:
@@ -134,7 +202,7 @@ def _drop_unfit_drafts(session: Session, name: str, config: str) -> None:
             task.predictions = fit
 
 
-def _detach(session: Session, row: AnnotationProjectRow) -> None:
+def detach(session: Session, row: AnnotationProjectRow) -> None:
     """Forget the old place: its tasks wait to be pushed again, its labels stay current and no pull can touch them."""
     old = KEPT + short_id(row.backend, row.external_id or "", now())
     row.synced_at = None

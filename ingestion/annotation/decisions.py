@@ -1,4 +1,4 @@
-"""Decisions: what an expert, or the consensus of the annotators, holds to be true about a task."""
+"""Decisions: what an expert, a star in Label Studio, or the consensus of the annotators holds to be true about a task."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Result, TaskType
-from doyen.ingestion.annotation.puller import REASON, label_part, not_asked
+from doyen.ingestion.annotation.expert_answers import label_part, reason_of, why_undecided
 from doyen.platform.core.manifest import fingerprint, now, short_id
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 
-EXPERT, CONSENSUS = "expert", "consensus"
+EXPERT, CONSENSUS, STARRED = "expert", "consensus", "ground truth"
 
 
 def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
     """Turn the experts' current answers of a review project into decisions about the reviewed tasks.
 
-    The newest answer to a task counts; one that is no valid label, or not the asked expert's, counts for nothing. A
-    decision that was changed or withdrawn is kept, no longer current.
+    The newest answer to a task counts; one that is no valid label, gives no reason, or is not the asked expert's, counts
+    for nothing. A decision that was changed or withdrawn is kept, no longer current.
 
     Returns:
         How many decisions are new.
@@ -70,9 +70,49 @@ def decide(
 
 
 def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
-    """Whether an answer decides: something of it is sound, and it is by the expert who was asked."""
+    """Whether an answer decides: something of it is sound, and it is by the expert who was asked, with a reason."""
     label, _ = task_type.salvage(label_part(answer.result), task.data)
-    return not_asked(task, answer.annotator) is None and label is not None
+    return label is not None and why_undecided(task, answer.annotator, answer.result) is None
+
+
+def starred_tasks(session: Session, project: str) -> set[str]:
+    """Return the uids of the project's tasks that a star decides."""
+    query = select(DecisionRow.task_uid).join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
+    of_stars = AnnotationTaskRow.project == project, DecisionRow.method == STARRED, DecisionRow.current
+    return set(session.scalars(query.where(*of_stars)))
+
+
+def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, by: str, at: str) -> bool:
+    """Let the label that carries Label Studio's star decide the task; without one, an earlier star decides no longer.
+
+    What an expert decides later stands, however often the star is seen again.
+
+    Returns:
+        Whether the decision is new.
+    """
+    query = select(DecisionRow).where(DecisionRow.task_uid == task_uid)
+    rows = list(session.scalars(query))
+    stars = [row for row in rows if row.method == STARRED]
+    known = next((row for row in stars if starred is not None and row.inputs == [starred.annotation_id]), None)
+    for row in stars:
+        row.current = row.current and row is known
+    if starred is None:
+        return False
+    if known is not None:
+        if not any(row.current and row.method == EXPERT for row in rows):
+            for row in rows:
+                row.current = row is known
+        return False
+    return decide(
+        session,
+        task_uid,
+        starred.result,
+        method=STARRED,
+        by=by,
+        reason="marked as ground truth in Label Studio",
+        inputs=[starred.annotation_id],
+        at=at,
+    )
 
 
 def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:
@@ -82,17 +122,13 @@ def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, Ann
             row.current = False
         return False
     task, answer = given[-1]
-    label = label_part(answer.result)
-    reason = "\n".join(
-        text for region in answer.result if region.get("from_name") == REASON for text in region["value"].get("text", [])
-    )
     return decide(
         session,
         uid,
-        label,
+        label_part(answer.result),
         method=EXPERT,
         by=answer.annotator,
-        reason=reason,
+        reason=reason_of(answer.result),
         inputs=list((task.origin or {}).get("inputs", [])),
         at=answer.created_at or now(),
     )

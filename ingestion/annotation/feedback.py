@@ -6,7 +6,7 @@ Once labelled, the task is a training pair; ``origin`` of its row leads back to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -21,7 +21,7 @@ from doyen.platform.core.errors import InputError
 from doyen.platform.core.manifest import short_id
 from doyen.platform.core.records import REFUSAL, Question, Turn
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationTaskRow, AnswerRow, FeedbackRow
+from doyen.platform.core.store.schema import AnnotationTaskRow, AnswerRow, ChunkRow, DocumentVersionRow, FeedbackRow
 from doyen.platform.core.text import question_hash
 
 VERSION = "feedback"
@@ -39,6 +39,7 @@ class FeedbackReport:
         made: tasks that are new.
         known: answers that have a task in this project already.
         frozen: answers to frozen evaluation questions, which training must not see.
+        problems: a sentence for each answer that no task can be made of; the others are not held up by it.
     """
 
     project: str
@@ -46,6 +47,7 @@ class FeedbackReport:
     made: int = 0
     known: int = 0
     frozen: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) -> FeedbackReport:
@@ -75,7 +77,12 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
             elif question_hash(answer.question) in hashes:
                 report.frozen += 1
             else:
-                session.add(_task(project, uid, answer, said))
+                try:
+                    task = _task(session, project, uid, answer, said)
+                except (LookupError, TypeError, ValueError) as error:
+                    report.problems.append(f"answer {answer.answer_id} is stored in a form that cannot be read ({error!r})")
+                    continue
+                session.add(task)
                 report.made += 1
     return report
 
@@ -94,8 +101,8 @@ def _unhappy(session: Session) -> Iterable[tuple[AnswerRow, list[FeedbackRow]]]:
     return found.values()
 
 
-def _task(project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]) -> AnnotationTaskRow:
-    excerpt, places = _passages(answer.passages)
+def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]) -> AnnotationTaskRow:
+    excerpt, places = _passages([_complete(session, passage) for passage in answer.passages])
     history = [Turn.model_validate(turn) for turn in answer.history]
     data = task_data(uid, excerpt, answer.question, history=history)
     data |= {"conversation": _conversation(history, answer, said), "passages": places}
@@ -106,6 +113,24 @@ def _task(project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]) ->
     row.predictions = [{"model_version": VERSION, "score": 0.0, "result": write_result(label, uid)}]
     row.origin = {"feedback_id": telling.feedback_id, "answer_id": answer.answer_id}
     return row
+
+
+def _complete(session: Session, passage: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored passage with the version that it was cut from and its heading, which answers once left out.
+
+    The version is the document's newest one that holds the passage at its place, or empty where none does any more.
+    """
+    if "version" in passage:
+        return passage
+    versions = (
+        select(DocumentVersionRow)
+        .where(DocumentVersionRow.document_id == passage["document_id"])
+        .order_by(DocumentVersionRow.created_at.desc())
+    )
+    start, end, text = passage["start"], passage["end"], passage["text"]
+    held = next((row.version for row in session.scalars(versions) if row.text[start:end] == text), "")
+    chunk = session.get(ChunkRow, passage["chunk_id"])
+    return {"heading": chunk.heading if chunk else "", **passage, "version": held}
 
 
 def _passages(passages: list[dict[str, Any]]) -> tuple[Excerpt, list[dict[str, Any]]]:

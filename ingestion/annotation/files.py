@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
-from doyen.platform.core.errors import InputError, RecordError, StateError, storage_errors
+from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.ingestion.annotation.people import people_named, read_annotation, read_people
+from doyen.platform.core.errors import InputError, RecordError, storage_errors
 from doyen.platform.core.files import write_text_atomic
 
 TASKS, LABELS = "tasks.jsonl", "labels.jsonl"
-_MARKER = "project.txt"
+CONFIG, _MARKER = "labelling-config.xml", "project.txt"
 
 
 class FilesBackend:
@@ -32,36 +34,69 @@ class FilesBackend:
         """Always "files"."""
         return "files"
 
-    def ensure_project(self, title: str, marker: str, config: str, external_id: str | None) -> tuple[str, bool]:
-        """Make the project's folder with its labelling configuration, which can be pasted into Label Studio."""
+    def projects(self, title: str, external_id: str | None) -> Iterator[RemoteProject]:
+        """Yield the folder's project, where its tasks are there."""
         home = self._folder / title
-        made = not (home / _MARKER).exists()
-        with storage_errors(f"making {home}"):
-            home.mkdir(parents=True, exist_ok=True)
-            (home / "labelling-config.xml").write_text(config, encoding="utf-8")
-            (home / TASKS).touch()
-            (home / _MARKER).write_text(marker + "\n", encoding="utf-8")
-        return title, made
+        if (home / _MARKER).exists() and (home / TASKS).exists():
+            config = home / CONFIG
+            text = config.read_text(encoding="utf-8") if config.exists() else ""
+            yield RemoteProject(title, (home / _MARKER).read_text(encoding="utf-8"), text, private=True)
 
-    def count_tasks(self, project_id: str, marker: str) -> int:
-        """Return how many tasks the file holds."""
+    def place(self, project_id: str) -> str:
+        """Return the path of the tasks file."""
+        return str(self._folder / project_id / TASKS)
+
+    def make_project(self, title: str, note: str, config: str) -> str:
+        """Make the project's folder with its labelling configuration, which can be pasted into Label Studio."""
+        with storage_errors(f"making {self._folder / title}"):
+            (self._folder / title).mkdir(parents=True, exist_ok=True)
+            (self._folder / title / TASKS).touch()
+        self.update_project(title, note=note, config=config)
+        return title
+
+    def update_project(self, project_id: str, *, note: str | None = None, config: str | None = None) -> None:
+        """Write the files of the note and of the configuration."""
         home = self._folder / project_id
-        if not (home / TASKS).exists():
-            raise StateError(
-                f"{home / TASKS} is gone: make it again with `doyen annotate create --project {project_id}` "
-                "(a review project with `doyen annotate adjudicate` for the one that it reviews; "
-                "labels that were pulled are kept), then push"
-            )
+        with storage_errors(f"writing into {home}"):
+            if config is not None:
+                (home / CONFIG).write_text(config, encoding="utf-8")
+            if note is not None:
+                (home / _MARKER).write_text(note + "\n", encoding="utf-8")
+
+    def count_tasks(self, project_id: str) -> int:
+        """Return how many tasks the files hold."""
         return len(self.known_uids(project_id))
+
+    def limit_people(self, project_id: str, people: int) -> None:
+        """Do nothing: each task says how many people are asked."""
+
+    def set_overlap(self, project_id: str, people: int, tasks: Mapping[str, int]) -> None:
+        """Write it into each task that differs."""
+        path = self._folder / project_id / TASKS
+        there = [task for _, task in _read_tasks(path)]
+        changed = [task for task in there if task.get("overlap", 1) != tasks.get(str(task["data"].get("uid")), 1)]
+        for task in changed:
+            task["overlap"] = tasks.get(str(task["data"].get("uid")), 1)
+        if changed:
+            with storage_errors(f"writing {path}"):
+                write_text_atomic(path, "".join(_line(task) for task in there))
+
+    def people(self) -> dict[int, str]:
+        """Return what ``people.json`` says."""
+        return read_people(self._folder)
 
     def known_uids(self, project_id: str) -> dict[str, set[str]]:
         """Return uid → uid of every task in the tasks file or in a labels file."""
         return {uid: {uid} for uid, _, _ in self._lines(project_id) if uid is not None}
 
+    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
+        """Raise InputError: tasks in files are ours from the beginning."""
+        raise InputError("only projects on a Label Studio server can be adopted: set annotation.label_studio_url")
+
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Append a batch of tasks; a line that an earlier crash left unfinished is dropped first."""
         path = self._folder / project_id / TASKS
-        lines = "".join(json.dumps(task, ensure_ascii=False) + "\n" for task in tasks)
+        lines = "".join(map(_line, tasks))
         with storage_errors(f"writing {path}"):
             _drop_torn_line(path)
             with path.open("a", encoding="utf-8", newline="\n") as stream:
@@ -94,10 +129,12 @@ class FilesBackend:
     def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
         """Yield every task that is in the tasks file or in a labels file, with all its annotations."""
         found: dict[str, list[RemoteAnnotation]] = {}
-        for uid, task, where in self._lines(project_id):
+        lines = list(self._lines(project_id))
+        people = self.people() | people_named(raw for _, task, where in lines for raw in _raw_annotations(task, where))
+        for uid, task, where in lines:
             if uid is None:
                 raise RecordError(f"{where}: data.uid is missing: keep the data of the task as it was")
-            found.setdefault(uid, []).extend(_annotations(uid, task, where))
+            found.setdefault(uid, []).extend(_annotations(uid, task, where, people))
         for uid, labels in found.items():
             yield RemoteTask(uid, uid, labels)
 
@@ -130,27 +167,22 @@ class FilesBackend:
                 yield (uid if isinstance(uid, str) else None), task, f"{path}, line {number}"
 
 
-def _annotations(uid: str, task: dict[str, Any], where: str) -> Iterator[RemoteAnnotation]:
+def _raw_annotations(task: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
     for position, raw in enumerate(task.get("annotations") or []):
         if not isinstance(raw, dict) or not isinstance(raw.get("result", []), list):
             raise RecordError(f"{where}: annotation {position + 1} is not an object with a list 'result'")
-        annotator = _person(raw.get("completed_by"))
-        identity = raw.get("id", raw.get("unique_id", f"{annotator}-{position}"))
-        yield RemoteAnnotation(
-            external_id=f"{uid}:{identity}",
-            annotator=annotator,
-            result=raw.get("result") or [],
-            updated_at=str(raw.get("updated_at") or raw.get("created_at") or ""),
-            skipped=bool(raw.get("was_cancelled")),
-        )
+        yield raw
 
 
-def _person(completed_by: Any) -> str:
-    if isinstance(completed_by, dict):
-        return str(completed_by.get("email") or f"user {completed_by.get('id')}")
-    if isinstance(completed_by, int):
-        return f"user {completed_by}"
-    return completed_by or "unknown"
+def _annotations(uid: str, task: dict[str, Any], where: str, people: Mapping[int, str]) -> Iterator[RemoteAnnotation]:
+    for position, raw in enumerate(_raw_annotations(task, where)):
+        read = read_annotation(raw, "", people, str(raw.get("updated_at") or raw.get("created_at") or ""))
+        identity = raw.get("id", raw.get("unique_id", f"{read.annotator}-{position}"))
+        yield replace(read, external_id=f"{uid}:{identity}")
+
+
+def _line(task: dict[str, Any]) -> str:
+    return json.dumps(task, ensure_ascii=False) + "\n"
 
 
 def _read_tasks(path: Path, *, torn_end: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from doyen.ingestion.annotation.contracts import RemoteAnnotation, RemoteTask
-from doyen.platform.core.errors import MissingPart, ServiceError, SettingsError, StateError, Unauthorized
+from doyen.ingestion.annotation.contracts import ADOPTED_UID, RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.ingestion.annotation.people import read_annotation
+from doyen.platform.core.errors import MissingPart, ServiceError, SettingsError, Unauthorized
 
 PAGE, LIGHT_PAGE = 200, 1000
 """Tasks asked for at once: with their annotations, and without, which costs the server a fifth."""
 TIMEOUT_S = 120.0
+_OVERLAP_FIELDS = "id,overlap,annotators,total_annotations"
 _ONCE = {"max_retries": 0, "timeout_in_seconds": int(TIMEOUT_S)}
 """An import that is repeated by the client could be carried out twice."""
 
@@ -57,31 +59,65 @@ class LabelStudioBackend:
         """The server's URL."""
         return self._url
 
-    def ensure_project(self, title: str, marker: str, config: str, external_id: str | None) -> tuple[str, bool]:
-        """Find the project by its id or its marker, or make it; bring its configuration up to date."""
+    def projects(self, title: str, external_id: str | None) -> Iterator[RemoteProject]:
+        """Yield the project with that id, where there is one, and then those with that title."""
         with self._errors("opening the project"):
-            found = next((p for p in self._projects(title, external_id) if marker in (p.description or "")), None)
-            if found is None:
-                made = self._client.projects.create(
-                    title=title, description=marker, label_config=config, sampling="Uncertainty sampling"
-                )
-                return str(made.id), True
-            if _plain(found.label_config or "") != _plain(config):
-                self._client.projects.update(id=found.id, label_config=config)
-            return str(found.id), False
+            known = self._get_project(external_id) if external_id is not None else None
+            named = [each for each in self._client.projects.list(title=title) if str(each.id) != external_id]
+        for each in [known, *named] if known is not None else named:
+            yield RemoteProject(str(each.id), each.description or "", each.label_config or "")
 
-    def count_tasks(self, project_id: str, marker: str) -> int:
+    def place(self, project_id: str) -> str:
+        """Return the project's number and the server."""
+        return f"project {project_id} at {self._url}"
+
+    def make_project(self, title: str, note: str, config: str) -> str:
+        """Make a project in which the least certain tasks are served first."""
+        with self._errors("making the project"):
+            made = self._client.projects.create(
+                title=title, description=note, label_config=config, sampling="Uncertainty sampling"
+            )
+        return str(made.id)
+
+    def update_project(self, project_id: str, *, note: str | None = None, config: str | None = None) -> None:
+        """Replace its description or its labelling configuration."""
+        changes = {"description": note, "label_config": config}
+        with self._errors("updating the project"):
+            self._client.projects.update(
+                id=int(project_id), **{key: value for key, value in changes.items() if value is not None}
+            )
+
+    def count_tasks(self, project_id: str) -> int:
         """Return how many tasks the project holds, ours or not."""
         with self._errors("opening the project"):
-            project = self._get_project(project_id)
-        if project is None or marker not in (project.description or ""):
-            what = "is gone" if project is None else f"does not carry the note {marker!r} in its description"
-            raise StateError(
-                f"project {project_id} at {self._url} {what}: make it again with `doyen annotate create` "
-                "(a review project with `doyen annotate adjudicate` for the one that it reviews; "
-                "labels that were pulled are kept), then push"
-            )
-        return int(project.task_number or 0)
+            return int(self._client.projects.get(id=int(project_id)).task_number or 0)
+
+    def limit_people(self, project_id: str, people: int) -> None:
+        """Set the project's number of annotations; the server applies a number other than before to tasks that are there."""
+        with self._errors("setting how many people label a task"):
+            if self._client.projects.get(id=int(project_id)).maximum_annotations != people:
+                self._client.projects.update(id=int(project_id), maximum_annotations=people, overlap_cohort_percentage=100)
+
+    def set_overlap(self, project_id: str, people: int, tasks: Mapping[str, int]) -> None:
+        """Set it on each task that differs, and then on the project.
+
+        The server's own share (``overlap_cohort_percentage``) would choose the tasks by chance, and anew after each import:
+        it stays at 100, where the server leaves each task's own number alone.
+        """
+        for task in self._walk(project_id, [], LIGHT_PAGE, fields="task_only", include=_OVERLAP_FIELDS):
+            wanted = tasks.get(str(task.id), task.overlap)
+            if task.overlap != wanted:
+                labels = min(task.total_annotations or 0, len(task.annotators or []))
+                with self._errors("setting how many people label a task"):
+                    self._client.tasks.update(id=str(task.id), overlap=wanted, is_labeled=labels >= wanted)
+        self.limit_people(project_id, people)
+
+    def people(self) -> dict[int, str]:
+        """Return the e-mail address of each member."""
+        if not self._people:
+            with self._errors("reading the list of users"):
+                self._people = {user.id: user.email for user in self._client.users.list()}
+        return self._people
 
     def known_uids(self, project_id: str) -> dict[str, set[str]]:
         """Return uid → task ids of every task of ours that is there now."""
@@ -91,6 +127,11 @@ class LabelStudioBackend:
             if uid is not None:
                 known[uid].add(str(task.id))
         return dict(known)
+
+    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
+        """Replace the data of a task; its annotations and predictions stay."""
+        with self._errors("writing a task's data"):
+            self._client.tasks.update(id=external_id, data=dict(data))
 
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Import a batch of tasks with their predictions."""
@@ -150,7 +191,7 @@ class LabelStudioBackend:
             elif task.cancelled_annotations:
                 skipped = True
             else:
-                yield RemoteTask(str(task.id), _uid(task.data), [])
+                yield RemoteTask(str(task.id), _uid(task.data), [], task.data or {})
         some, none = (_filter("tasks:total_annotations", operator, "Number", 0) for operator in ("greater", "equal"))
         if labelled:
             yield from self._whole_tasks(project_id, [*filters, some])
@@ -161,17 +202,11 @@ class LabelStudioBackend:
     def _whole_tasks(self, project_id: str, filters: list[dict[str, Any]]) -> Iterator[RemoteTask]:
         for task in self._walk(project_id, filters, PAGE, fields="all"):
             annotations = [self._annotation(task.id, raw) for raw in task.annotations or []]
-            yield RemoteTask(str(task.id), _uid(task.data), annotations)
+            yield RemoteTask(str(task.id), _uid(task.data), annotations, task.data or {})
 
     def _annotation(self, task_id: int, raw: Any) -> RemoteAnnotation:
         values = raw if isinstance(raw, dict) else raw.model_dump()
-        return RemoteAnnotation(
-            external_id=f"{task_id}:{values['id']}",
-            annotator=self._person(values.get("completed_by")),
-            result=values.get("result") or [],
-            updated_at=_iso(values.get("updated_at")),
-            skipped=bool(values.get("was_cancelled")),
-        )
+        return read_annotation(values, f"{task_id}:{values['id']}", self.people(), _iso(values.get("updated_at")))
 
     def _walk(self, project_id: str, filters: list[dict[str, Any]], page_size: int, **wanted: Any) -> Iterator[Any]:
         """Yield tasks in the order of their ids, each page asked for by "id greater than the last one".
@@ -190,11 +225,6 @@ class LabelStudioBackend:
                 return
             last = page[-1].id
 
-    def _projects(self, title: str, external_id: str | None) -> Iterator[Any]:
-        if external_id is not None and (known := self._get_project(external_id)) is not None:
-            yield known
-        yield from self._client.projects.list(title=title)
-
     def _get_project(self, project_id: str) -> Any:
         from label_studio_sdk.core.api_error import ApiError
 
@@ -204,18 +234,6 @@ class LabelStudioBackend:
             if error.status_code == 404:
                 return None
             raise
-
-    def _person(self, completed_by: Any) -> str:
-        """Return the e-mail address of an annotator, who comes as an id or as a record."""
-        if isinstance(completed_by, dict):
-            return str(completed_by.get("email") or f"user {completed_by.get('id')}")
-        if not isinstance(completed_by, int):
-            return "unknown"
-        if completed_by not in self._people:
-            with self._errors("reading the list of users"):
-                self._people = {user.id: user.email for user in self._client.users.list()}
-            self._people.setdefault(completed_by, f"user {completed_by}")
-        return self._people[completed_by]
 
     @contextmanager
     def _errors(self, action: str) -> Iterator[None]:
@@ -252,7 +270,7 @@ def _filter_time(moment: str) -> str:
 
 
 def _uid(data: Any) -> str | None:
-    uid = data.get("uid") if isinstance(data, dict) else None
+    uid = data.get(ADOPTED_UID, data.get("uid")) if isinstance(data, dict) else None
     return uid if isinstance(uid, str) else None
 
 
@@ -260,10 +278,6 @@ def _iso(moment: Any) -> str:
     """Return ISO 8601 with microseconds; the SDK gives text at one place and a datetime at another."""
     parsed = datetime.fromisoformat(moment) if isinstance(moment, str) and moment else moment
     return parsed.isoformat(timespec="microseconds") if isinstance(parsed, datetime) else ""
-
-
-def _plain(config: str) -> str:
-    return re.sub(r"\s+", " ", config).strip()
 
 
 def _detail(body: Any) -> str:

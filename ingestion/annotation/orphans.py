@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -13,14 +13,14 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.contracts import Result
 from doyen.platform.core.errors import StateError
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 
 SHOWN_TASKS = 10
 _VALUE_TAGS = ("Label", "Choice", "Relation")
 
 
 class OrphanedLabels(StateError):
-    """A new configuration lacks what stored labels use.
+    """A new configuration lacks what labels use, or what somebody added to the screen where people label.
 
     Attributes:
         orphans: what would be orphaned, the most used first.
@@ -30,8 +30,9 @@ class OrphanedLabels(StateError):
         self.orphans = list(orphans)
         listed = "\n".join(f"  - {orphan}" for orphan in orphans)
         super().__init__(
-            f"the new description of project {project!r} drops what labels use:\n{listed}\n"
-            "keep these in the description, or make a project of another name with it"
+            f"the description of project {project!r} drops what labels use:\n{listed}\n"
+            "keep these in the description (add what came to the screen over there, with --description FILE), take out over "
+            "there what nobody has used, or make a project of another name with this description"
         )
 
 
@@ -41,7 +42,7 @@ class Orphan:
 
     Attributes:
         value: None where the field itself is missing.
-        count: regions that use it.
+        count: regions that use it; 0 for what was added over there and has not been used yet.
         tasks: uids of tasks that use it, at most ten.
     """
 
@@ -52,15 +53,45 @@ class Orphan:
 
     def __str__(self) -> str:
         what = f"field {self.field!r}" if self.value is None else f"{self.value!r} of {self.field!r}"
+        if not self.count:
+            return f"{what}: added where people label, not used yet"
         return f"{what}: used {self.count} times, in tasks {', '.join(self.tasks)}"
 
 
-def find_orphans(session: Session, project: str, config: str) -> list[Orphan]:
-    """Return what current labels, decisions and gold items use and the configuration lacks, the most used first."""
+def find_orphans(results: Iterable[tuple[str, Result]], config: str, before: Sequence[str]) -> list[Orphan]:
+    """Return what results use and the configuration lacks, the most used first.
+
+    Args:
+        results: (task, result) of each label.
+        before: the configurations under which they were made.
+    """
     known = config_values(config)
-    narrowed = _single_choices(config) - _single_choices(session.get_one(AnnotationProjectRow, project).config)
+    narrowed = {field for field in _single_choices(config) if not all(field in _single_choices(each) for each in before)}
     counts: dict[tuple[str, str | None], int] = defaultdict(int)
     tasks: dict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
+    for uid, result in results:
+        for used in [*missing_values(result, known), *_unfit_choices(result, narrowed)]:
+            counts[used] += 1
+            tasks[used][uid] = None
+    found = [Orphan(*used, counts[used], tuple(list(tasks[used])[:SHOWN_TASKS])) for used in counts]
+    return sorted(found, key=lambda orphan: (-orphan.count, orphan.field, orphan.value or ""))
+
+
+def added_values(there: str, ours: Sequence[str]) -> list[Orphan]:
+    """Return the fields and values of the configuration over there that none of ours has: somebody added them."""
+    known = [config_values(config) for config in ours if config]
+    found = []
+    for field, values in config_values(there).items():
+        if not any(field in config for config in known):
+            found.append(Orphan(field, None, 0, ()))
+        elif all(config.get(field) is not None for config in known if field in config):
+            had = set().union(*(config[field] or set() for config in known if field in config))
+            found += [Orphan(field, value, 0, ()) for value in sorted((values or set()) - had)]
+    return found
+
+
+def stored_results(session: Session, project: str) -> Iterator[tuple[str, Result]]:
+    """Yield (task, result) of current labels, decisions and gold items."""
     queries = [
         select(table.task_uid, table.result)
         .join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
@@ -71,12 +102,7 @@ def find_orphans(session: Session, project: str, config: str) -> list[Orphan]:
     of_gold = AnnotationTaskRow.project == project, AnnotationTaskRow.gold.is_not(None)
     queries.append(select(AnnotationTaskRow.uid, AnnotationTaskRow.gold).where(*of_gold).order_by(AnnotationTaskRow.uid))
     for query in queries:
-        for uid, result in session.execute(query):
-            for used in [*missing_values(result, known), *_unfit_choices(result, narrowed)]:
-                counts[used] += 1
-                tasks[used][uid] = None
-    found = [Orphan(*used, counts[used], tuple(list(tasks[used])[:SHOWN_TASKS])) for used in counts]
-    return sorted(found, key=lambda orphan: (-orphan.count, orphan.field, orphan.value or ""))
+        yield from session.execute(query).tuples()
 
 
 def config_values(config: str) -> dict[str, set[str] | None]:

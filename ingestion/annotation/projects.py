@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from filelock import FileLock, Timeout
 from sqlalchemy import select
@@ -13,7 +14,6 @@ from sqlalchemy import select
 from doyen.ingestion.annotation.contracts import Backend, TaskType
 from doyen.ingestion.annotation.task_types import stored_task_type
 from doyen.platform.core.errors import Busy, InputError, NotFoundError, StateError
-from doyen.platform.core.manifest import short_id
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow
 from doyen.platform.core.workspace import Workspace
@@ -22,6 +22,8 @@ IMPORTED = "import:"
 """Prefix of the external id of annotations that came from a pairs file."""
 KEPT = "kept:"
 """Prefix of the external id of annotations from a server that the project has since left."""
+ADOPTED = "adopted"
+"""Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
 REVIEW = "review"
 """Purpose of a project in which experts decide about another one's tasks."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,49}")
@@ -90,6 +92,8 @@ def remake_command(project: AnnotationProjectRow) -> str:
     """Return the command that makes the project anew, or brings it up to date, where people label."""
     if project.purpose == REVIEW:
         return f"doyen annotate adjudicate --project {project.parent}"
+    if project.purpose == ADOPTED:
+        return f"doyen annotate adopt --project {project.name} --id {project.external_id} --type {project.task_type}"
     return f"doyen annotate create --project {project.name}"
 
 
@@ -116,6 +120,11 @@ def require_backend(workspace: Workspace, project: AnnotationProjectRow) -> tupl
             f"project {project.name!r} was made on {project.backend or 'no server'}, but the settings name {backend.location}: "
             f"put annotation.label_studio_url back, or move the project with `{remake_command(project)}`"
         )
+    if project.purpose == ADOPTED:
+        from doyen.ingestion.annotation.foreign_screen import AdoptedBackend, read_screen
+
+        screen, _ = read_screen(project.task_type, project.config)
+        backend = cast(Backend, AdoptedBackend(backend, screen))
     return backend, project.external_id
 
 
@@ -139,8 +148,3 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def project_marker(workspace: Workspace, name: str) -> str:
-    """Return the text by which a project of ours is found again on a server, for example after a crash."""
-    return f"Doyen project {name} [{short_id(str(workspace.root), name)}]"

@@ -10,7 +10,7 @@ from typing import Any
 
 from lxml import etree
 
-from doyen.ingestion.annotation.contracts import Excerpt, Proposal, Result, whole
+from doyen.ingestion.annotation.contracts import Excerpt, LabelError, Proposal, Result
 from doyen.ingestion.annotation.descriptions import TaskDescription, default_description
 from doyen.ingestion.annotation.offsets import Span, find_quotes, locate_span
 from doyen.ingestion.annotation.question_rules import draft_question
@@ -167,7 +167,10 @@ def read_result(result: Result, passage: str) -> PromptResponse:
     Raises:
         LabelError: fields are missing, offsets lie outside the passage or contradict the marked text, …
     """
-    return whole(*salvage_result(result, passage))
+    label, problems = salvage_result(result, passage)
+    if label is None or problems:
+        raise LabelError(problems)
+    return label
 
 
 def salvage_result(result: Result, passage: str) -> tuple[PromptResponse | None, list[str]]:

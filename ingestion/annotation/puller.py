@@ -13,11 +13,13 @@ from doyen.ingestion.annotation.contracts import (
     Backend,
     RemoteAnnotation,
     RemoteTask,
-    Result,
     TaskType,
     describe_problems,
 )
-from doyen.ingestion.annotation.projects import IMPORTED, KEPT
+from doyen.ingestion.annotation.decisions import record_star, starred_tasks
+from doyen.ingestion.annotation.expert_answers import label_part, why_undecided
+from doyen.ingestion.annotation.people import UNNAMED
+from doyen.ingestion.annotation.projects import IMPORTED, KEPT, REVIEW
 from doyen.ingestion.annotation.versions import store_version
 from doyen.platform.core.manifest import now
 from doyen.platform.core.redaction import redact
@@ -26,8 +28,6 @@ from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow
 
 SQL_BATCH = 500
 """Ids in one statement: databases limit the number of parameters."""
-REASON = "reason"
-"""The field of a review task in which the expert says why."""
 
 
 @dataclass
@@ -42,8 +42,8 @@ class PullReport:
         skipped: tasks that someone declined.
         deleted_tasks: tasks of ours that are gone over there.
         foreign_tasks: tasks without our uid, left alone.
-        decisions: what experts decided, where this is a review project.
-        problems: parts of labels that are not valid, and labels of which nothing is, or that are not the asked expert's,
+        decisions: what experts decided, where this is a review project; else what a star (ground truth) decided.
+        problems: parts of labels that are not valid, labels of which nothing is, and experts' answers that decide nothing,
             each in a sentence; they stay out of datasets, while the rest of a label counts.
     """
 
@@ -68,6 +68,7 @@ class Puller:
     ) -> None:
         self._store, self._project, self._backend, self._external_id = store, project, backend, external_id
         self._task_type = task_type
+        self._decided_by_star: set[str] = set()
         self.report = PullReport(project.name, redact(backend.location))
 
     def take(self, batch: list[RemoteTask]) -> None:
@@ -81,6 +82,7 @@ class Puller:
             )
             tasks = {task.uid: task for task in found}
             labels = _labels_of(session, tasks)
+            self._decided_by_star = starred_tasks(session, self._project.name)
             for remote in batch:
                 self.report.changed_tasks += 1
                 task = tasks.get(remote.uid or "")
@@ -110,6 +112,7 @@ class Puller:
                     self.report.deleted_tasks += 1
                     task.state = "deleted"
                     self._drop(labels[task.uid])
+                    record_star(session, task.uid, None, "", "")
                 else:
                     # Two tasks over there may carry one uid, after an import by hand; one of them may go.
                     gone = [row for row in labels[task.uid] if row.external_id.partition(":")[0] not in present[task.uid]]
@@ -130,31 +133,51 @@ class Puller:
     def _take_task(self, session: Session, task: AnnotationTaskRow, remote: RemoteTask, labels: list[AnnotationRow]) -> None:
         task.external_id = remote.external_id
         present = set()
-        for annotation in remote.annotations:
-            if annotation.skipped:
-                self.report.skipped += 1
-                continue
+        task.skipped = sum(annotation.skipped for annotation in remote.annotations)
+        self.report.skipped += task.skipped
+        given = [annotation for annotation in remote.annotations if not annotation.skipped]
+        for annotation in given:
             present.add(annotation.external_id)
             self._take_annotation(session, task, annotation, labels)
         self._drop(
             row for row in labels if row.external_id.startswith(f"{remote.external_id}:") and row.external_id not in present
         )
         task.state = "labelled" if any(row.current for row in labels) else "pushed"
+        if self._project.purpose != REVIEW:
+            self._take_star(session, task, [annotation for annotation in given if annotation.starred], labels)
 
     def _take_annotation(
         self, session: Session, task: AnnotationTaskRow, remote: RemoteAnnotation, labels: list[AnnotationRow]
     ) -> None:
+        known = [row for row in labels if row.external_id == remote.external_id]
+        # A star is a change by whoever gave it, but not one of the label: that was somebody else's before.
+        author = remote.annotator if remote.starred and not known else remote.editor or remote.annotator
         outcome = store_version(
-            session, task.uid, remote.external_id, remote.annotator, remote.result, remote.updated_at or now(), labels
+            session, task.uid, remote.external_id, author, remote.result, remote.updated_at or now(), labels
         )
         self.report.added += outcome == "added"
         self.report.updated += outcome == "updated"
+        for row in known:
+            if row.annotator.startswith(UNNAMED) and row.current:
+                row.annotator = author
         if outcome != "unchanged":
             label, problems = self._task_type.salvage(label_part(remote.result), task.data)
-            self.report.problems += describe_problems(task.uid, remote.annotator, problems, kept=label is not None)
-            if asked := not_asked(task, remote.annotator):
-                why = f"it decides nothing, because {asked} was asked: change that with `adjudicate --expert`"
-                self.report.problems += describe_problems(task.uid, remote.annotator, [why], kept=False)
+            self.report.problems += describe_problems(task.uid, author, problems, kept=label is not None)
+            if self._project.purpose == REVIEW and (why := why_undecided(task, author, remote.result)):
+                self.report.problems += describe_problems(task.uid, author, [why], kept=False)
+
+    def _take_star(
+        self, session: Session, task: AnnotationTaskRow, starred: list[RemoteAnnotation], labels: list[AnnotationRow]
+    ) -> None:
+        """Let a starred label decide, as far as it is valid; Label Studio allows one star a task."""
+        for remote in starred:
+            row = next((row for row in labels if row.external_id == remote.external_id and row.current), None)
+            if row is not None and self._task_type.salvage(row.result, task.data)[0] is not None:
+                by, at = remote.editor or remote.annotator, remote.updated_at or now()
+                self.report.decisions += record_star(session, task.uid, row, by, at)
+                return
+        if task.uid in self._decided_by_star:
+            record_star(session, task.uid, None, "", "")
 
     def _drop(self, rows: Iterable[AnnotationRow]) -> None:
         """Mark labels that are gone over there as not current; imported labels never lived there."""
@@ -162,17 +185,6 @@ class Puller:
             if row.current and not row.external_id.startswith((IMPORTED, KEPT)):
                 row.current = False
                 self.report.removed += 1
-
-
-def label_part(result: Result) -> Result:
-    """Return the regions that make the label: an expert's reason is none."""
-    return [region for region in result if not (isinstance(region, dict) and region.get("from_name") == REASON)]
-
-
-def not_asked(task: AnnotationTaskRow, annotator: str) -> str | None:
-    """Return which expert was asked instead of this person; None where the person's answer counts."""
-    expert = (task.origin or {}).get("expert")
-    return expert if expert is not None and expert.casefold() != annotator.casefold() else None
 
 
 def _labels_of(session: Session, uids: Collection[str]) -> dict[str, list[AnnotationRow]]:

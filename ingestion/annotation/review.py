@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from doyen.ingestion.annotation.agreement import Dispute, consensus, disputed, gold_reliability
 from doyen.ingestion.annotation.create import settle
-from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
+from doyen.ingestion.annotation.decisions import CONSENSUS, decide
 from doyen.ingestion.annotation.gold import gold_labels
 from doyen.ingestion.annotation.labels import labelled_texts
 from doyen.ingestion.annotation.projects import (
@@ -105,6 +105,7 @@ def send_to_review(
             description=parent.description,
             purpose=REVIEW,
             parent=project,
+            overlap=1,
         )
         settle(workspace, store, open_backend(workspace), wanted)
     with store.session() as session:
@@ -149,7 +150,7 @@ def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] 
         for uid, agreed in settled.items():
             inputs = [row.annotation_id for row in _current_labels(session, uid)]
             standing = _standing(session, uid)
-            if standing is not None and (standing.method == EXPERT or standing.inputs == inputs):
+            if standing is not None and (standing.method != CONSENSUS or standing.inputs == inputs):
                 continue
             made += decide(
                 session,
@@ -206,7 +207,7 @@ def _withdraw(session: Session, project: str, settled: Collection[str]) -> None:
 def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:
     """Add one task; return False when it is there already, and None when an expert has decided."""
     standing = _standing(session, dispute.item_id)
-    if standing is not None and standing.method == EXPERT:
+    if standing is not None and standing.method != CONSENSUS:
         return None
     answers = _current_labels(session, dispute.item_id)
     inputs = [row.annotation_id for row in answers]
@@ -240,7 +241,7 @@ def _ask(session: Session, review: str, expert: str) -> None:
     for task in session.scalars(select(AnnotationTaskRow).where(AnnotationTaskRow.project == review)):
         origin = task.origin or {}
         standing = _standing(session, origin.get("task", ""))
-        if origin.get("expert") != expert and (standing is None or standing.method != EXPERT):
+        if origin.get("expert") != expert and (standing is None or standing.method == CONSENSUS):
             task.origin = {**origin, "expert": expert}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from doyen.ingestion.annotation.puller import REASON
+from doyen.ingestion.annotation.expert_answers import REASON
 from doyen.ingestion.annotation.records import (
     Classes,
     Coreference,

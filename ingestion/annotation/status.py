@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.projects import get_project, task_type_of
-from doyen.ingestion.annotation.puller import label_part
+from doyen.ingestion.annotation.expert_answers import label_part, why_undecided
+from doyen.ingestion.annotation.projects import REVIEW, get_project, task_type_of
+from doyen.platform.core.redaction import redact
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 
@@ -33,10 +34,15 @@ class ProjectStatus:
         ages: number of open tasks (created or pushed) by the time since they were made.
         stale: number of tasks by what became of their text: changed or deleted.
         gold: tasks with a known answer.
-        decisions: number of current decisions by method: expert or consensus.
+        decisions: number of current decisions by method: expert, ground truth or consensus.
         incomplete: current labels that count without some parts, which are not valid.
         parts_left_out: how many such parts there are.
-        invalid: current labels of which nothing is valid; they count for nothing.
+        invalid: current labels that count for nothing: nothing of them is valid, or (in a review project) they give no
+            reason or are not the asked expert's.
+        skipped: tasks that somebody declined, as the last pull found.
+        overlap: tasks that several people are asked to label.
+        labelled_twice: tasks with current labels of two people or more.
+        purpose: annotation, review, or adopted.
     """
 
     name: str
@@ -53,6 +59,10 @@ class ProjectStatus:
     incomplete: int = 0
     parts_left_out: int = 0
     invalid: int = 0
+    skipped: int = 0
+    overlap: int = 0
+    labelled_twice: int = 0
+    purpose: str = "annotation"
 
 
 def project_status(store: Store, name: str) -> ProjectStatus:
@@ -62,7 +72,7 @@ def project_status(store: Store, name: str) -> ProjectStatus:
         NotFoundError: there is no such project.
     """
     project = get_project(store, name)
-    ours = AnnotationTaskRow.project == name
+    ours, there = AnnotationTaskRow.project == name, AnnotationTaskRow.state != "deleted"
     with store.session() as session:
 
         def count_by(column: Any, *conditions: Any, table: Any = None) -> dict[str, int]:
@@ -78,7 +88,7 @@ def project_status(store: Store, name: str) -> ProjectStatus:
         return ProjectStatus(
             name,
             project.task_type,
-            project.backend,
+            redact(project.backend),
             project.synced_at,
             tasks=count_by(AnnotationTaskRow.state),
             annotators={annotator or "unknown": count for annotator, count in annotators.items()},
@@ -88,7 +98,23 @@ def project_status(store: Store, name: str) -> ProjectStatus:
             gold=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.gold.is_not(None)).values()),
             decisions=count_by(DecisionRow.method, DecisionRow.current, table=DecisionRow),
             **_soundness(session, project),
+            skipped=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.skipped > 0, there).values()),
+            overlap=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.overlap > 1, there).values()),
+            labelled_twice=_labelled_twice(session, name),
+            purpose=project.purpose,
         )
+
+
+def _labelled_twice(session: Session, project: str) -> int:
+    """Count the tasks with current labels of two people or more."""
+    query = (
+        select(AnnotationRow.task_uid)
+        .join(AnnotationTaskRow, AnnotationTaskRow.uid == AnnotationRow.task_uid)
+        .where(AnnotationTaskRow.project == project, AnnotationRow.current)
+        .group_by(AnnotationRow.task_uid)
+        .having(func.count(AnnotationRow.annotator.distinct()) > 1)
+    )
+    return len(session.scalars(query).all())
 
 
 def _soundness(session: Session, project: AnnotationProjectRow) -> dict[str, int]:
@@ -96,16 +122,18 @@ def _soundness(session: Session, project: AnnotationProjectRow) -> dict[str, int
     task_type = task_type_of(project)
     found: Counter[str] = Counter()
     query = (
-        select(AnnotationTaskRow.data, AnnotationRow.result)
+        select(AnnotationTaskRow, AnnotationRow)
         .join(AnnotationRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
         .where(AnnotationTaskRow.project == project.name, AnnotationRow.current)
         .execution_options(yield_per=READ_BATCH)
     )
-    for data, result in session.execute(query):
-        label, problems = task_type.salvage(label_part(result), data)
-        found["invalid"] += label is None
-        found["incomplete"] += label is not None and bool(problems)
-        found["parts_left_out"] += len(problems) if label is not None else 0
+    for task, row in session.execute(query).tuples():
+        label, problems = task_type.salvage(label_part(row.result), task.data)
+        if label is None or (project.purpose == REVIEW and why_undecided(task, row.annotator, row.result)):
+            found["invalid"] += 1
+        elif problems:
+            found["incomplete"] += 1
+            found["parts_left_out"] += len(problems)
     return dict(found)
 
 

@@ -12,9 +12,12 @@ from sqlalchemy import select, update
 
 from doyen.ingestion.annotation.contracts import Backend
 from doyen.ingestion.annotation.decisions import record_decisions
+from doyen.ingestion.annotation.identity import require_remote
+from doyen.ingestion.annotation.overlap import apply_overlap, change_overlap, plan_overlap
+from doyen.ingestion.annotation.people import keep_people
 from doyen.ingestion.annotation.projects import (
+    get_annotation_project,
     get_project,
-    project_marker,
     require_backend,
     sync_lock,
     task_type_of,
@@ -44,6 +47,9 @@ class PushReport:
         already_there: tasks that an interrupted push had brought over before.
         scores: drafts that were sent again for tasks that are still open.
         stale: tasks that were not sent because their text is no longer the document's.
+        overlap: of all tasks, those that several people label.
+        people: how many label each of them.
+        kept_model: the model that was chosen over there and stays in force, so that our drafts are not shown; else empty.
     """
 
     project: str
@@ -52,10 +58,20 @@ class PushReport:
     already_there: int
     scores: int = 0
     stale: int = 0
+    overlap: int = 0
+    people: int = 1
+    kept_model: str = ""
 
 
 def push(
-    workspace: Workspace, store: Store, project: str, *, scores: bool = False, reporter: Reporter | None = None
+    workspace: Workspace,
+    store: Store,
+    project: str,
+    *,
+    scores: bool = False,
+    overlap: int | None = None,
+    share: float | None = None,
+    reporter: Reporter | None = None,
 ) -> PushReport:
     """Send the tasks that are not there yet, and have the people served by the certainty of the newest drafts.
 
@@ -66,20 +82,29 @@ def push(
 
     Args:
         scores: send the drafts of open tasks again, for a model that drafts anew after each round.
+        overlap: how many people label each gold item and each task of the share; default: as said before.
+        share: share of the tasks that several people label, 0 to 1; default: as said before.
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: overlap or share cannot be, or is given for a review project.
         StateError: the project lives elsewhere than the settings say, or is gone over there.
         ServiceError: the server failed; what had arrived stays.
         Busy: another process is syncing this project.
     """
     get_project(store, project)
     with sync_lock(workspace, project):
+        if overlap is not None or share is not None:
+            change_overlap(store, get_annotation_project(store, project).name, overlap, share)
         row = get_project(store, project)
         backend, external_id = require_backend(workspace, row)
-        count = backend.count_tasks(external_id, project_marker(workspace, project))
+        require_remote(workspace, store, backend, row)
+        count = backend.count_tasks(external_id)
+        if not plan_overlap(store, project) and not count:
+            # Added for one person each, so that only the others have to be changed one by one.
+            backend.limit_people(external_id, 1)
         waiting = _tasks(store, project, "created")
-        arrived = backend.known_uids(external_id) if waiting and count else {}
+        arrived = backend.known_uids(external_id) if (waiting or scores) and count else {}
         _mark_pushed(store, {task.uid: min(arrived[task.uid]) for task in waiting if task.uid in arrived})
         shown = backend.shown_version(external_id)
         version = shown if shown.startswith(DRAFTS) else DRAFTS
@@ -92,13 +117,16 @@ def push(
                 ids = backend.add_tasks(external_id, [_payload(task, version) for task in batch])
                 _mark_pushed(store, dict(zip((task.uid for task in batch), ids, strict=True)))
                 bar.advance(len(batch))
-        again = _push_scores(store, project, backend, external_id, version) if scores else 0
-        # A server refuses a version under which it has no draft.
+        shared = apply_overlap(store, backend, external_id, project)
+        again = _push_scores(store, project, backend, external_id, version, arrived) if scores else 0
+        # A server refuses a version under which it has no draft; a model that somebody chose there stays chosen.
         drafted = any(task.predictions for task in missing)
-        if again or (drafted and (not shown or shown.startswith(DRAFTS))):
+        ours = not shown or shown.startswith(DRAFTS)
+        if ours and (again or drafted):
             backend.show_version(external_id, version)
         there, stale = len(waiting) - len(absent), len(absent) - len(missing)
-        return PushReport(project, redact(backend.location), len(missing), there, again, stale)
+        where, kept = redact(backend.location), "" if ours else shown
+        return PushReport(project, where, len(missing), there, again, stale, shared, row.overlap, kept)
 
 
 def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter | None = None) -> PullReport:
@@ -123,13 +151,15 @@ def pull_unlocked(workspace: Workspace, store: Store, project: str, *, reporter:
     backend, external_id = require_backend(workspace, row)
     task_type = task_type_of(row)
     puller = Puller(store, row, task_type, backend, external_id)
-    count = backend.count_tasks(external_id, project_marker(workspace, project))
+    require_remote(workspace, store, backend, row)
+    count = backend.count_tasks(external_id)
     newest = backend.newest_change(external_id)
     with (reporter or Silent()).bar("pulling labels", None) as bar:
         for batch in _batches(backend.changed_tasks(external_id, _since(row.synced_at)), PULL_BATCH):
             puller.take(batch)
             bar.advance(len(batch))
     puller.reconcile(count)
+    keep_people(workspace.annotation_folder, backend.people())
     if row.purpose == "review":
         puller.report.decisions = record_decisions(store, project, task_type)
     with store.session() as session:
@@ -155,12 +185,15 @@ def _gold_among(tasks: Sequence[AnnotationTaskRow]) -> list[AnnotationTaskRow]:
 
 def _payload(task: AnnotationTaskRow, version: str) -> dict[str, Any]:
     """Return a task as it is sent. All drafts go under one version, whoever made them: a server shows no other's."""
-    return {"data": task.data, "predictions": [{**draft, "model_version": version} for draft in task.predictions]}
+    drafts = [{**draft, "model_version": version} for draft in task.predictions]
+    return {"data": task.data, "predictions": drafts, "overlap": task.overlap}
 
 
-def _push_scores(store: Store, project: str, backend: Backend, external_id: str, version: str) -> int:
-    """Send the drafts of open tasks again as a newer version; return how many."""
-    tasks = [task for task in _tasks(store, project, "pushed") if task.external_id]
+def _push_scores(
+    store: Store, project: str, backend: Backend, external_id: str, version: str, there: Mapping[str, set[str]]
+) -> int:
+    """Send the drafts of open tasks again as a newer version, where the task is still there; return how many."""
+    tasks = [task for task in _tasks(store, project, "pushed") if task.external_id in there.get(task.uid, ())]
     drafts = [(task.external_id or "", draft) for task in tasks for draft in _payload(task, version)["predictions"]]
     for batch in _batches(drafts, PUSH_BATCH):
         backend.add_predictions(external_id, batch)

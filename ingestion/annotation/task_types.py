@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic
 
-from doyen.ingestion.annotation.contracts import Excerpt, Proposal, Result, TaskType, whole
+from doyen.ingestion.annotation.contracts import Excerpt, LabelError, Proposal, Result, TaskType
 from doyen.ingestion.annotation.descriptions import TaskDescription, default_description, parse_description
 from doyen.ingestion.annotation.prompt_response import PromptResponseType
 from doyen.ingestion.annotation.records import Label
@@ -42,7 +42,10 @@ class LabellingType(Generic[L]):
 
     def read(self, result: Result, data: dict[str, Any]) -> Label:
         """Return the label that a result means. Raises LabelError."""
-        return whole(*self.salvage(result, data))
+        label, problems = self.salvage(result, data)
+        if label is None or problems:
+            raise LabelError(problems)
+        return label
 
     def salvage(self, result: Result, data: dict[str, Any]) -> tuple[Label | None, list[str]]:
         """Return what is sound of a result, and what is wrong with it."""

@@ -56,9 +56,8 @@ def _rows(text: str, delimiter: str, limits: Limits) -> list[list[str]]:
     rows = []
     try:
         for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            count.add(len(cells))
             row = [single_spaced(cell) for cell in cells]
-            for _ in row:
-                count.add()
             if any(row):
                 rows.append(row)
     except csv.Error as error:

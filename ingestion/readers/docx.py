@@ -179,7 +179,7 @@ class _Writer:
                     merged.pop(column, None)
                 else:
                     merged[column] = text
-                self.cells.add_text(text)
+                self.cells.add_text(len(text))
                 line.append(Cell(text, across))
                 column += across
             grid.append(line)

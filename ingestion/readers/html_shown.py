@@ -17,7 +17,6 @@ REVEALED = ("aria-controls", "data-target", "data-bs-target", "href")
 TYPED = frozenset(("text", "number", "email", "tel", "url", "search", "date", "time", "month", "week", "datetime-local", ""))
 HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\s*(?:!important\s*)?(?=;|$)", re.I)
 VERTICAL = re.compile(r"(?:^|;)\s*vertical-align\s*:\s*(super|sub)\s*(?:!important\s*)?(?=;|$)", re.I)
-COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+\*/")
 MOST_SELECTORS = 100
 LEAST_BUTTON_WORDS = 3
 
@@ -62,7 +61,7 @@ def _hidden_by_rules(page: LexborHTMLParser) -> list[LexborNode]:
     selectors = []
     for sheet in page.css("style"):
         depth = 0
-        for part in COMMENT.sub("", sheet.text()).split("}"):
+        for part in _without_comments(sheet.text()).split("}"):
             *outer, selector, rule = ["", *part.split("{")] if "{" in part else ["", "", part]
             depth = max(0, depth + len(outer) - 1) if "{" in part else max(0, depth - 1)
             if not depth and HIDING.search(rule):
@@ -74,6 +73,11 @@ def _hidden_by_rules(page: LexborHTMLParser) -> list[LexborNode]:
         except (ValueError, SelectolaxError):
             continue  # a selector of a newer standard
     return found
+
+
+def _without_comments(css: str) -> str:
+    first, *rest = css.split("/*")
+    return first + "".join(part.partition("*/")[2] for part in rest)
 
 
 def _follows_control(node: LexborNode) -> bool:

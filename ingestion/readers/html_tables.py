@@ -26,9 +26,8 @@ def read_table(table: LexborNode, text_of: Callable[[LexborNode], str], count: C
     for row in rows_of(table):
         cells = [cell for cell in row.iter() if cell.tag in ("td", "th")]
         laid = spans.lay([(Cell(text_of(cell), _span(cell, "colspan", MOST_COLUMNS)), _rows_down(cell)) for cell in cells])
-        for cell in laid:
-            count.add()
-            count.add_text(cell.text)
+        count.add(len(laid))
+        count.add_text(sum(len(cell.text) for cell in laid))
         in_head = row.parent is not None and row.parent.tag == "thead"
         if cells and len(rows) == heading_rows and (in_head or all(cell.tag == "th" for cell in cells)):
             heading_rows += 1

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from doyen.platform.core.errors import UnreadableDocument
 
+SECONDS_PER_MB = 10.0
+MEMORY_PER_BYTE = 20
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -17,6 +20,7 @@ class Limits:
         max_pages: longest PDF.
         max_cells: most cells of all tables of a file, merged ones counted in each of their rows.
         max_characters: longest text.
+        max_seconds, max_memory_bytes: what reading may take, beside a share that grows with the size of the file.
     """
 
     max_bytes: int
@@ -24,6 +28,16 @@ class Limits:
     max_pages: int
     max_cells: int = 5_000_000
     max_characters: int = 200_000_000
+    max_seconds: float = 60.0
+    max_memory_bytes: int = 2_000_000_000
+
+    def seconds(self, size: int) -> float:
+        """Return the seconds that reading a file of this size may take."""
+        return self.max_seconds + SECONDS_PER_MB * size / 1_000_000
+
+    def memory_bytes(self, size: int) -> int:
+        """Return the address space that reading a file of this size may take."""
+        return self.max_memory_bytes + MEMORY_PER_BYTE * size
 
 
 class CellCount:
@@ -33,22 +47,22 @@ class CellCount:
         self._limits = limits
         self._cells = self._characters = 0
 
-    def add(self) -> None:
-        """Count a cell.
+    def add(self, cells: int = 1) -> None:
+        """Count cells.
 
         Raises:
             UnreadableDocument: there are more than the limit.
         """
-        self._cells += 1
+        self._cells += cells
         if self._cells > self._limits.max_cells:
             raise UnreadableDocument(f"its tables have more than {self._limits.max_cells:,} cells: split it")
 
-    def add_text(self, text: str) -> None:
-        """Count the characters of a cell, also where it repeats one above.
+    def add_text(self, characters: int) -> None:
+        """Count the characters of cells, also where one repeats that above.
 
         Raises:
             UnreadableDocument: there are more than the limit.
         """
-        self._characters += len(text)
+        self._characters += characters
         if self._characters > self._limits.max_characters:
             raise UnreadableDocument(f"its text has more than {self._limits.max_characters:,} characters: split it")

@@ -7,10 +7,14 @@ from collections import Counter
 from itertools import pairwise
 
 import pypdfium2 as pdfium
+import pypdfium2.raw as raw
 
 from doyen.ingestion.clean import LIGATURES, join_lines, line_vocabulary, repair_text, single_spaced
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
+from doyen.ingestion.raised import resolve_marks
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.readers.pdf_columns import put_columns_in_order
+from doyen.ingestion.readers.pdf_forms import fill_in
 from doyen.ingestion.readers.pdf_lines import Line, Page, Segment, read_page
 from doyen.ingestion.readers.pdf_margins import drop_margins
 from doyen.ingestion.readers.pdf_tables import BULLET, find_table
@@ -37,6 +41,8 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
             raise UnreadableDocument("the PDF has no pages: print or export it again")
         if count > limits.max_pages:
             raise UnreadableDocument(f"the PDF has {count} pages, more than ingestion.max_pages = {limits.max_pages}")
+        if document.get_formtype() != raw.FORMTYPE_NONE:
+            document.init_forms()
         pages = [_clean_page(_page(document, index)) for index in range(count)]
         title = _metadata_title(document)
     finally:
@@ -44,6 +50,7 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     if not any(page.lines for page in pages):
         raise UnreadableDocument("the PDF holds no text, it may be a scan: run text recognition (OCR) on it first")
     once, pages = drop_margins(pages)
+    pages = [Page(put_columns_in_order(page.lines), page.width, page.height) for page in pages]
     builder = DocumentBuilder(limits.max_characters)
     writer = _Writer(builder, pages)
     for number, page in enumerate(pages):
@@ -73,7 +80,8 @@ def _page(document: pdfium.PdfDocument, index: int) -> Page:
     except pdfium.PdfiumError as error:
         raise UnreadableDocument(f"page {index + 1} of the PDF is damaged ({error}): save it again") from error
     try:
-        return read_page(page)
+        found = read_page(page)
+        return Page(fill_in(found.lines, page), found.width, found.height)
     finally:
         page.close()
 
@@ -87,7 +95,7 @@ def _clean_line(line: Line) -> Line:
 
     def clean(text: str) -> str:
         soft = text.endswith(("\u00ad", "\u0002"))
-        text = single_spaced(repair_text(text.translate(LIGATURES)))
+        text = single_spaced(resolve_marks(repair_text(text.translate(LIGATURES))))
         return text + "\u00ad" if soft else text
 
     segments = tuple(Segment(clean(part.text), part.left, part.right) for part in line.segments)
@@ -119,7 +127,7 @@ class _Writer:
         """Add a page."""
         lines, self.width = page.lines, page.width
         pitch = _pitch(lines)
-        index, first = 0, True
+        index = 0
         while index < len(lines):
             table = find_table(lines, index)
             if table is not None:
@@ -130,9 +138,10 @@ class _Writer:
                 self.builder.new_group()
             else:
                 used = self._take_paragraph(lines, index, pitch, page)
-                self._add(lines[index : index + used], continues=first and index == 0)
+                # A page and a column begin higher than what stands before them ended.
+                begins = index == 0 or lines[index - 1].bottom < lines[index].bottom
+                self._add(lines[index : index + used], continues=begins)
             index += used
-            first = False
         self.first_page = False
 
     def _take_paragraph(self, lines: list[Line], start: int, pitch: float, page: Page) -> int:

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from doyen.ingestion.raised import lowered, raised
+
 COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""
 
+
+SMALLER = 0.85
+"""Height of raised and lowered letters, in letters of the line, at most."""
+HIGHER, RAISED_BY, LOWERED_BY = 0.9, 0.2, 0.05
+"""How far the top and the bottom of raised letters, and the bottom of lowered ones, stand from the bottom of the line."""
 
 HYPHEN = "\ufffe"
 LINE_END = re.compile(rf"\n|{HYPHEN}|\Z")
@@ -143,6 +151,7 @@ def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -
     words: list[str] = []
     left = right = bottom = top = 0.0
     position = 0
+    raiser = _Raiser(textpage, em)
     for word in part.split(" "):
         start, position = offset + position, position + len(word) + 1
         if not word or not raw.FPDFText_GetLooseCharBox(textpage, start, rect):
@@ -150,15 +159,48 @@ def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -
         word_left = float(rect.left)
         if not segments and not words:
             left, bottom, top = word_left, float(rect.bottom), float(rect.top)
+            raiser.bottom = bottom
         elif word_left - right > COLUMN_GAP * em or word_left < left - em or _begins_amount(word, words):
             segments.append(Segment(" ".join(words), left, right))
             words, left = [], word_left
+        mark = raiser.mark_of(rect)
         raw.FPDFText_GetLooseCharBox(textpage, start + len(word) - 1, rect)
-        words.append(word)
+        if mark and words:
+            words[-1] += mark(word)  # a raised figure parted from its base
+        else:
+            words.append(raiser.marked(word, start, rect))
         right = float(rect.right)
     if words:
         segments.append(Segment(" ".join(words), left, right))
     return segments, bottom, top
+
+
+class _Raiser:
+    """Finds raised and lowered letters of a line: smaller ones, above or below where its first letter stands."""
+
+    def __init__(self, textpage: pdfium.PdfTextPage, em: float) -> None:
+        self.textpage, self.em, self.bottom = textpage, em, 0.0
+
+    def mark_of(self, rect: raw.FS_RECTF) -> Callable[[str], str] | None:
+        """Return what marks a letter with this box; None for one that stands on the line."""
+        height = rect.top - rect.bottom
+        if not 0 < height < SMALLER * self.em:
+            return None
+        if rect.top > self.bottom + self.em * HIGHER and rect.bottom > self.bottom + RAISED_BY * self.em:
+            return raised
+        return lowered if rect.bottom < self.bottom - LOWERED_BY * self.em else None
+
+    def marked(self, word: str, start: int, last: raw.FS_RECTF) -> str:
+        """Return a word with raised or lowered letters at its end marked; ``last`` is the box of its last letter."""
+        mark = self.mark_of(last)
+        if mark is None or len(word) < 2:
+            return word
+        rect, length = raw.FS_RECTF(), len(word) - 1
+        while length > 0 and raw.FPDFText_GetLooseCharBox(self.textpage, start + length - 1, rect):
+            if self.mark_of(rect) is not mark:
+                break
+            length -= 1
+        return word[:length] + mark(word[length:])
 
 
 def _begins_amount(word: str, before: list[str]) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError
 
 app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
 
@@ -34,25 +34,20 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug:
 def promote(
     adapter: ReferenceArgument,
     report: Annotated[Path | None, typer.Option(help="Folder of the report that speaks for it; its gate must be open.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Promote without a report, or against it.")] = False,
+    force: Annotated[
+        str | None, typer.Option("--force", metavar="REASON", help="Promote without a report, or against it; say why.")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
-    from doyen.eval.gate import require_gate
-    from doyen.eval.report import load_report
-    from doyen.finetune.registry import Registry
+    from doyen.platform.serving.promotion import promote_adapter
 
-    if report is None and not force:
-        raise InputError(
-            "name the report that speaks for this adapter with --report DIR (made by `doyen eval run`), or use --force"
-        )
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        registry = Registry(session.workspace, session.store)
-        if report is not None and not force:
-            require_gate(load_report(report), registry.get(adapter).ref)
-        promoted = registry.promote(adapter)
+        promoted = promote_adapter(
+            session.workspace, session.store, adapter, report=report, by=getpass.getuser(), override=force
+        )
         session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
 
 

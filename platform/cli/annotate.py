@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from doyen.platform.cli.annotate_adopt import adopt
 from doyen.platform.cli.annotate_agreement import agreement
 from doyen.platform.cli.annotate_exchange import doccano, export, import_
+from doyen.platform.cli.annotate_projects import list_, relink
 from doyen.platform.cli.annotate_review import adjudicate, feedback, gold
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
@@ -24,8 +26,19 @@ app.command()(feedback)
 app.command("import")(import_)
 app.command()(export)
 app.command()(doccano)
+app.command()(adopt)
+app.command("list")(list_)
+app.command()(relink)
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
+OverlapOption = Annotated[
+    int | None,
+    typer.Option("--overlap", help="People who label each gold item and each task of the share; default: as before, else 2."),
+]
+ShareOption = Annotated[
+    float | None,
+    typer.Option("--overlap-share", help="Share of tasks that several people label, 0 to 1; default: as before, else 0.2."),
+]
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -47,6 +60,8 @@ def create(
     webhook: Annotated[
         str | None, typer.Option(help="Base URL of the gateway: have Label Studio tell it when labels change.")
     ] = None,
+    overlap: OverlapOption = None,
+    overlap_share: ShareOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -65,7 +80,7 @@ def create(
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         described = read_description(description) if description else None
         given = read_texts(texts) if texts else None
-        create_project(session.workspace, session.store, project, task_type, described)
+        create_project(session.workspace, session.store, project, task_type, described, overlap=overlap, share=overlap_share)
         if webhook:
             register_webhook(session.workspace, session.store, project, webhook)
         if given is not None:
@@ -83,6 +98,8 @@ def push(
     scores: Annotated[
         bool, typer.Option("--scores", help="Send the drafts of open tasks again: they decide the order.")
     ] = False,
+    overlap: OverlapOption = None,
+    overlap_share: ShareOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -91,8 +108,20 @@ def push(
     from doyen.ingestion.annotation import push as push_tasks
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = push_tasks(session.workspace, session.store, project, scores=scores, reporter=session.reporter)
+        report = push_tasks(
+            session.workspace,
+            session.store,
+            project,
+            scores=scores,
+            overlap=overlap,
+            share=overlap_share,
+            reporter=session.reporter,
+        )
         text = f"{report.sent} tasks sent to {report.location}, {report.already_there} were there already."
+        if report.overlap:
+            text += f" {report.overlap} of all tasks are to be labelled by {report.people} people each."
+        if report.kept_model:
+            text += f"\nThe project shows the drafts of {report.kept_model!r}, which stays chosen: ours are not shown."
         if report.stale:
             text += f"\n{report.stale} tasks were not sent: their text is no longer the document's."
         session.emit(asdict(report), text)
@@ -120,7 +149,7 @@ def pull(
 def status(
     project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
-    """Count tasks by state, age and staleness, labels by annotator, gold items and decisions."""
+    """Count tasks by state, age and staleness, labels by annotator, skipped and invalid ones, gold items and decisions."""
     from doyen.ingestion.annotation import project_status
     from doyen.ingestion.annotation.stale import mark_stale, stale_tasks
 
@@ -133,6 +162,8 @@ def status(
             f"tasks: {_counts(found.tasks)}",
             f"open for: {_counts(found.ages)}",
             f"labels: {_counts(found.annotators)} ({found.versions} versions)",
+            f"tasks skipped by somebody: {found.skipped}; for several people: {found.overlap}; "
+            f"labelled by two or more: {found.labelled_twice}",
             f"gold items: {found.gold}; decisions: {_counts(found.decisions)}",
         ]
         if found.incomplete or found.invalid:

@@ -13,7 +13,7 @@ from doyen.platform.core.errors import InputError
 from doyen.platform.core.records import Pair, read_records
 
 PAIRS, PLAIN = "pairs", "plain"
-FORMATS = "doccano, labelbox, conll, conllu, spacy, huggingface, csv"
+FORMATS = "label-studio (JSON), label-studio-min (JSON-MIN), doccano, labelbox, conll, conllu, spacy, huggingface, csv"
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 TypeOption = Annotated[str | None, typer.Option("--type", help="Task type of a project that does not exist yet.")]

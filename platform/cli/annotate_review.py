@@ -83,4 +83,4 @@ def feedback(
             f"{report.answers} answers were found wrong: {report.made} new tasks, {report.known} known, "
             f"{report.frozen} left out as frozen questions.\nNext: doyen annotate push --project {project}"
         )
-        session.emit(asdict(report), text)
+        session.emit(asdict(report), "\n".join([text, *report.problems]))

@@ -13,6 +13,11 @@ from doyen.platform.core.modes import MODES
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
 
+_ENDINGS = {
+    "length": "  (cut at the token limit: raise serving.max_tokens for longer answers)",
+    "repetition": "  (the model began to repeat itself and was stopped)",
+}
+
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
@@ -37,4 +42,6 @@ def format_answer(answer: Answer) -> str:
     for citation in answer.citations:
         page = f", page {citation.page}" if citation.page else ""
         lines.append(f"  [{citation.marker}] {citation.source}{page}: “{citation.quote}”")
+    if note := _ENDINGS.get(answer.finish_reason):
+        lines.append(note)
     return "\n".join(lines)

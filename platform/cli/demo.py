@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ PROJECT = "demo"
 SAMPLE = 40
 UNANSWERABLE = 8
 """Of the sample; refusals of two or three questions would tell nothing."""
+SHOWN = 3
 DEVELOPMENT = "development"
 """Tag of the questions that prompts and settings were tried on: their figures would flatter."""
 DRAFTED_TASKS = 40
@@ -155,7 +156,7 @@ def train_step(session: CliSession, dataset: Dataset) -> Adapter:
 
 def evaluation_step(
     session: CliSession, adapter: Adapter, questions: list[Question], *, full: bool
-) -> tuple[Report, list[Answer]]:
+) -> tuple[Report, list[ShownAnswer]]:
     """The same held-out questions in all modes, and three answers to show."""
     from doyen.eval.questions import sample, without_tag
     from doyen.platform.serving.assistant import open_assistant
@@ -165,10 +166,50 @@ def evaluation_step(
     with step(session, "5/5 Evaluation of " + ", ".join(MODES)):
         out = session.workspace.reports_folder / ("demo-full" if full else "demo")
         report = evaluate(session, asked, modes=MODES, out=out, adapter=adapter.ref)
-        shown = [question for question in questions if question.answerable and not question.history][:: len(questions) // 4][:3]
         with closing(open_assistant(session.workspace, session.store)) as assistant:
-            answers = [assistant.ask(q.question, "hybrid", adapter=adapter.ref, record=False) for q in shown]
+            answers = [
+                ShownAnswer(assistant.ask(question.question, "hybrid", adapter=adapter.ref, record=False), question, right)
+                for question, right in choose_shown(asked, report)
+            ]
         return report, answers
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """An answer that the demo prints, with what it should be.
+
+    Attributes:
+        right: by its key facts, or its words where the reference has none.
+    """
+
+    answer: Answer
+    question: Question
+    right: bool
+
+    def to_json(self) -> dict[str, object]:
+        """Return the answer as `doyen ask` gives it, with references and verdict."""
+        return {**self.answer.to_json(), "references": list(self.question.answers), "right": self.right}
+
+    def to_text(self) -> str:
+        """Return question, references, verdict and answer with its citations."""
+        said = f"{format_answer(self.answer)}\nReference: {' / '.join(self.question.answers)}"
+        return f"Q: {self.question.question}\nA: {said} ({'right' if self.right else 'WRONG'})"
+
+
+def choose_shown(questions: Sequence[Question], report: Report) -> list[tuple[Question, bool]]:
+    """Return three answerable questions of the sample and whether hybrid's answer was right, one wrong if any was."""
+    from doyen.eval.answers import read_answers
+    from doyen.eval.metrics import is_right
+    from doyen.eval.run import ANSWERS
+
+    given = {record.id: record for record in read_answers(report.folder / ANSWERS).values() if record.mode == "hybrid"}
+    asked = [question for question in questions if question.answerable and not question.history and question.id in given]
+    judged = [(question, is_right(question, given[question.id])) for question in asked]
+    right = [item for item in judged if item[1]]
+    wrong = [item for item in judged if not item[1]]
+    wrong = wrong[: max(1, SHOWN - len(right))]
+    wanted = SHOWN - len(wrong)
+    return [*right[:: max(1, len(right) // max(1, wanted))][:wanted], *wrong]
 
 
 @contextmanager
@@ -180,7 +221,7 @@ def step(session: CliSession, title: str) -> Iterator[None]:
     session.reporter.say(f"    done in {time.monotonic() - started:.0f} s")
 
 
-def summary(session: CliSession, adapter: Adapter, report: Report, answers: list[Answer]) -> dict[str, object]:
+def summary(session: CliSession, adapter: Adapter, report: Report, answers: list[ShownAnswer]) -> dict[str, object]:
     """Return the demo's result for machines."""
     return {
         "workspace": str(session.workspace.root),
@@ -192,16 +233,15 @@ def summary(session: CliSession, adapter: Adapter, report: Report, answers: list
     }
 
 
-def closing_text(session: CliSession, report: Report, answers: list[Answer]) -> str:
+def closing_text(session: CliSession, report: Report, answers: list[ShownAnswer]) -> str:
     """Return what the demo shows at its end: table, three answers, and what to do next."""
     from doyen.eval.report import comparison_table
 
     root = session.workspace.root
-    shown = [f"Q: {answer.question}\nA: {format_answer(answer)}" for answer in answers]
     return "\n\n".join(
         [
             comparison_table(report),
-            *shown,
+            *(answer.to_text() for answer in answers),
             f"Report: {report.folder / 'report.html'}",
             f"Open the chat: doyen serve --workspace {root}   (`doyen` is in .venv/bin)",
         ]

@@ -13,7 +13,13 @@ import typer
 
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
 from doyen.platform.core.errors import DoyenError
-from doyen.platform.core.models import PACKAGED_EMBEDDERS, PACKAGED_GENERATORS, resolve_embedder, resolve_generator
+from doyen.platform.core.models import (
+    PACKAGED_EMBEDDERS,
+    PACKAGED_GENERATORS,
+    resolve_embedder,
+    resolve_generator,
+    verify_again,
+)
 from doyen.platform.core.redaction import redact, redact_values
 from doyen.platform.core.store.database import RESTORE
 
@@ -30,7 +36,9 @@ class Check:
 
 
 def doctor(
-    models: Annotated[bool, typer.Option("--models", help="Only verify the packaged models; needs no workspace.")] = False,
+    models: Annotated[
+        bool, typer.Option("--models", help="Only verify the packaged models, read again byte by byte; needs no workspace.")
+    ] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Make what is damaged of the index again from the store.")] = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -54,6 +62,7 @@ def doctor(
 
 def check_packaged_models() -> list[Check]:
     """Verify the sha256 of all packaged models and prepare the generator for training."""
+    verify_again()
     embedders = [_attempt(f"model {name}", partial(_embedder, name)) for name in PACKAGED_EMBEDDERS]
     generators = [_attempt(f"model {name}", partial(_generator, name)) for name in PACKAGED_GENERATORS]
     return embedders + generators
@@ -149,12 +158,14 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.ingestion.annotation.projects import list_projects, project_marker, require_backend
+    from doyen.ingestion.annotation.identity import require_remote
+    from doyen.ingestion.annotation.projects import list_projects, require_backend
 
     found = []
     for project in list_projects(session.store):
         backend, external_id = require_backend(session.workspace, project)
-        count = backend.count_tasks(external_id, project_marker(session.workspace, project.name))
+        require_remote(session.workspace, session.store, backend, project)
+        count = backend.count_tasks(external_id)
         found.append(f"{project.name}: {count} tasks at {redact(backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 

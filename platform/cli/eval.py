@@ -12,7 +12,7 @@ import typer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.modes import ADAPTER_MODES, MODES
+from doyen.platform.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES
 from doyen.platform.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,16 +51,21 @@ def run(
 @app.command()
 def gate(
     report: Annotated[Path, typer.Argument(help="Folder of a report.")],
+    workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
-    """Say whether a report is good enough to promote its adapter; exit code 1 when it is not."""
-    from doyen.eval.gate import check_gate
+    """Say rule by rule whether a report is good enough to promote its adapter; exit code 1 when it is not."""
+    from doyen.eval.gate import verdict_text
     from doyen.eval.report import load_report
-    from doyen.platform.cli.session import emit
+    from doyen.platform.serving.promotion import judge_own
 
-    problems = check_gate(load_report(report))
-    emit({"passed": not problems, "problems": problems}, "\n".join(problems) or "The gate is open.", as_json=as_json)
-    if problems:
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        verdicts = [verdict.to_json() for verdict in judge_own(session.workspace, session.store, load_report(report))]
+        passed = all(verdict["met"] for verdict in verdicts)
+        said = f"The gate is {'open' if passed else 'closed'}.\n{verdict_text(verdicts)}"
+        session.emit({"passed": passed, "rules": verdicts}, said)
+    if not passed:
         raise typer.Exit(1)
 
 
@@ -80,13 +85,15 @@ def evaluate(
     """
     from doyen.eval.questions import resolve_duplicates
     from doyen.eval.run import run_evaluation
+    from doyen.finetune.dataset import excluded_questions
     from doyen.platform.serving.assistant import open_assistant
     from doyen.retrieval.embedder import open_embedder
     from doyen.retrieval.index import open_retriever
 
     workspace, store = session.workspace, session.store
     frozen = resolve_duplicates(questions, store)
-    retriever = open_retriever(workspace, store)
+    needs_index = any(mode in PASSAGE_MODES for mode in modes)
+    retriever = open_retriever(workspace, store) if needs_index or has_index(workspace) else None
     with closing(open_assistant(workspace, store)) as assistant:
         chosen = _adapter_for(assistant, modes, adapter)
         return run_evaluation(
@@ -101,6 +108,7 @@ def evaluate(
             adapter=chosen.ref if chosen else None,
             sample=sample,
             embed=open_embedder(workspace.settings.retrieval).encode,
+            excluded=excluded_questions(workspace, chosen.dataset_id) if chosen else None,
         )
 
 
@@ -117,15 +125,22 @@ def _inputs(workspace: Workspace, assistant: Assistant, adapter: Adapter | None)
     """Return the hashes of what answers rest on; the rule by which a mode refuses shapes them as much as weights do."""
     from doyen.retrieval.manifest import read_manifest
 
-    index = read_manifest(workspace.index_folder)
-    inputs = {
-        "base_model": assistant.engine.base_sha256 or assistant.engine.model,
-        "index": fingerprint([index.content, index.embedder_sha256, _file_hash(assistant.abstention_path("rag"))]),
-    }
+    inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
+    if has_index(workspace):
+        index = read_manifest(workspace.index_folder)
+        refusal = _file_hash(assistant.abstention_path("rag"))
+        inputs["index"] = fingerprint([index.content, index.embedder_sha256, refusal])
     if adapter:
         refusal = _file_hash(assistant.abstention_path("hybrid", adapter.ref))
         inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"], refusal])
     return inputs
+
+
+def has_index(workspace: Workspace) -> bool:
+    """Whether the workspace has an index, whole or damaged; modes without passages need none."""
+    from doyen.retrieval.manifest import manifest_path
+
+    return manifest_path(workspace.index_folder).exists()
 
 
 def _file_hash(path: Path | None) -> str:

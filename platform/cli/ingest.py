@@ -66,5 +66,8 @@ def describe(report: IngestReport) -> str:
     lines += [f"  merged: {gone} is the same file as {stays}" for gone, stays in report.merged]
     lines += [f"  failed: {source}: {reason}" for source, reason in report.failed]
     lines += [f"  skipped: {source}: {reason}" for source, reason in report.skipped]
+    for source, pages in report.without_text:
+        numbers = ", ".join(map(str, pages))
+        lines.append(f"  no text: {source}, page(s) {numbers}: run text recognition (OCR) if they are scans")
     lines += report.stale.describe()
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Writing files and folders so that readers see the old or the new content, never a part."""
+"""Writing files and folders so that readers see the old or the new content, never a part, and only their owner sees it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
         sync_folder(path.parent)
     except BaseException:
@@ -82,7 +81,6 @@ def new_folder(path: Path) -> Iterator[Path]:
     retired = temporary.with_name(temporary.name + ".old")
     try:
         yield temporary
-        temporary.chmod(0o755)
         if path.exists():
             path.rename(retired)
         temporary.rename(path)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from doyen.platform.core.conversations import pair_of_conversation
 from doyen.platform.core.errors import InputError, RecordError
+from doyen.platform.core.manifest import fingerprint
 from doyen.platform.core.text import is_blank
 
 REFUSAL = "The documents do not say."
@@ -106,6 +107,11 @@ class Question(_Record):
     answerable: bool = True
     tags: list[str] = []
     history: list[Turn] = []
+
+    @property
+    def asked_hash(self) -> str:
+        """Hash of what the assistant is told: question and earlier turns. An edited reference is the same question."""
+        return fingerprint({"question": self.question, "history": [turn.model_dump() for turn in self.history]})
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
-from annotated_types import Len
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,7 +31,7 @@ ENVIRONMENT_PREFIX = "DOYEN_"
 SHARES_TOLERANCE = 1e-3
 SECRET_WORDS = ("key", "secret", "password", "token")
 
-Name = Annotated[str, Len(1)]
+Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -73,6 +72,10 @@ class IngestionSettings(Section):
     """Larger files are reported and left out, before anything of them is read."""
     max_pages: int = Field(5000, ge=1, le=1_000_000)
     """Longer PDFs are reported and left out."""
+    max_read_s: float = Field(60, gt=0)
+    """Seconds that reading one file may take, beside 10 s for each MB of it. A file that takes longer is reported."""
+    max_read_memory_mb: int = Field(2000, ge=500)
+    """Memory that reading one file may take, beside 20 times its size. A file that takes more is reported."""
     max_removed_share: float = Field(0.2, ge=0, le=1)
     """When more than this share of a folder's documents is missing at once, they are kept and the run says so: the folder may
     just not be mounted. `doyen ingest --allow-removals` removes them. 1 never asks."""

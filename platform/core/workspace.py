@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from doyen.platform.core.errors import Busy, InputError, WorkspaceMissing
+from doyen.platform.core.errors import InputError, WorkspaceMissing
 from doyen.platform.core.files import write_text_atomic
+from doyen.platform.core.locks import hold
+from doyen.platform.core.manifest import short_id
 from doyen.platform.core.settings import FILE_NAME, Settings, load_settings
 
 TEMPLATE = """# Settings of this workspace. Every key has a default; `doyen doctor` shows the values in force.
@@ -76,6 +76,22 @@ class Workspace:
         """Tasks and labels as files, where no Label Studio server is configured."""
         return self.state / "annotation"
 
+    @property
+    def runs_folder(self) -> Path:
+        """One folder for each training that has not ended yet."""
+        return self.adapters_folder / ".runs"
+
+    @contextmanager
+    def training_lock(self, key: str, purpose: str) -> Iterator[None]:
+        """Hold an adapter's name, or the name of a run's folder, against a second training.
+
+        Raises:
+            Busy: another process trains it.
+        """
+        refusal = f"cannot start {purpose}: {{holder}} trains it already; wait until it has finished"
+        with hold(self.state / "locks" / f"training-{short_id(key)}.lock", purpose, refusal):
+            yield
+
     @contextmanager
     def lock(self, purpose: str) -> Iterator[None]:
         """Hold the workspace for one writer; it is released when the process ends, however it ends.
@@ -83,18 +99,9 @@ class Workspace:
         Raises:
             Busy: another process writes; waiting is left to the user.
         """
-        self.state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.state / "writer.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise Busy(
-                f"cannot start {purpose}: another doyen command is changing {self.root}; wait until it has finished"
-            ) from error
-        try:
+        refusal = f"cannot start {purpose}: {{holder}} is changing {self.root}; wait until it has finished"
+        with hold(self.state / "writer.lock", purpose, refusal):
             yield
-        finally:
-            lock.release()
 
 
 def find_workspace(start: Path | None = None) -> Workspace:

@@ -26,6 +26,7 @@ from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.records import Pair, Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import DocumentRow
+from doyen.platform.serving.answer import ANSWER_RULES
 from doyen.platform.serving.refusal import AbstentionModel, Head, load_abstention, save_abstention
 from doyen.retrieval.passage import Passage
 
@@ -134,6 +135,7 @@ def fit_abstention(
     reporter = reporter or Silent()
     chosen = random.Random(seed).sample(list(pairs), min(limit, len(pairs)))
     inputs = {"pairs": fingerprint([pair.model_dump() for pair in chosen]), "adapter": adapter, "index": index, "mode": mode}
+    inputs["rules"] = str(ANSWER_RULES)
     manifest = build_manifest("abstention", inputs=inputs, settings={"limit": limit}, seed=seed)
     path = observer.abstention_path(mode, adapter)
     stored = load_abstention(path, observer.model) if path else None

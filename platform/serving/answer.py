@@ -15,6 +15,10 @@ from doyen.platform.core.store.schema import AnswerRow
 from doyen.platform.serving.engines.protocol import FinishReason
 from doyen.retrieval.passage import Citation, Passage
 
+ANSWER_RULES = 2
+"""To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
+ask again instead of reusing answers of the old rules."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -103,7 +107,7 @@ def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None
                 model=answer.model,
                 adapter=answer.adapter,
                 abstained=answer.abstained,
-                passages=[passage.to_json() for passage in answer.passages],
+                passages=[asdict(passage) for passage in answer.passages],
                 citations=[citation.to_json() for citation in answer.citations],
                 created_at=now(),
             )

@@ -18,11 +18,13 @@ from doyen.platform.core.settings import Settings
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.certainty import certainty
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter
 from doyen.platform.serving.refusal import AbstentionModel, load_abstention
 from doyen.platform.serving.signals import Observation, after_features, before_features
+from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.speech import Speech
 from doyen.retrieval.citations import cite
 from doyen.retrieval.passage import Retriever
@@ -145,6 +147,11 @@ class Assistant:
         after = after_features(before, plan.question, result.text, result.logprobs, plan.passages)
         return Observation(plan.passages, result.text, is_refusal(result.text), before, after)
 
+    def certainty(self, answer: Answer) -> float:
+        """Return from 0 to 1 how far an answer can be trusted, by the mode's fitted rule where there is one."""
+        path = self.abstention_path(answer.mode, answer.adapter) if answer.mode in PASSAGE_MODES else None
+        return certainty(answer, load_abstention(path, self.model) if path else None)
+
     @property
     def model(self) -> str:
         """The base model's name."""
@@ -177,14 +184,15 @@ class Assistant:
         question = check_question(question, self._settings.max_question_chars)
         chosen = choose_adapter(self.registry, self.engine, checked, adapter)
         query, passages = question, []
+        reply = small_talk(question)
         retrieval_started = time.monotonic()
-        if checked in PASSAGE_MODES:
+        if checked in PASSAGE_MODES and reply is None:
             query = standalone_query(question, history)
             k = self._settings.context_passages
             passages = self._retriever.retrieve(query, k, exclude_documents=exclude_documents)
         retrieve_s = time.monotonic() - retrieval_started
         tokens = max_tokens or self._settings.max_tokens
-        return Plan(question, checked, history, chosen, tokens, query, passages, started, retrieve_s)
+        return Plan(question, checked, history, chosen, tokens, query, passages, started, retrieve_s, reply)
 
     def _request(self, plan: Plan, *, want_logprobs: bool = False) -> GenerationRequest:
         adapter = plan.adapter
@@ -198,6 +206,9 @@ class Assistant:
 
     def _answer(self, plan: Plan) -> Generator[str, None, Answer]:
         """Yield the text of an answer and return the Answer."""
+        if plan.reply is not None:
+            yield plan.reply
+            return self._build(plan, Generation(plan.reply, "stop", 0, 0), time.monotonic() - plan.started)
         if plan.mode in PASSAGE_MODES and not plan.passages:
             return (yield from self._refuse(plan))
         judge = self._judge(plan)

@@ -20,6 +20,7 @@ class Plan:
     Attributes:
         query: what was retrieved for; a follow-up question is made to stand alone.
         passages: best first; empty in modes without them, or when nothing was found.
+        reply: what is answered without looking anything up, to a greeting or the like; None for questions.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
     """
@@ -33,6 +34,7 @@ class Plan:
     passages: list[Passage]
     started: float
     retrieve_s: float
+    reply: str | None = None
 
 
 def check_mode(mode: str) -> Mode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +70,28 @@ def test_models_find_out_who_is_reliable(model: str, names: str) -> None:
     right = sum(agreed[item].label == Classes((name,)) for item, name in truth.items())
     assert right / len(truth) > 0.88, "better than all annotators but the best"
     assert {own.method for own in agreed.values()} == {model}
+
+
+@pytest.mark.parametrize(("classes", "items"), [(3, 40), (30, 100)])
+def test_three_equals_are_decided_by_majority(classes: int, items: int) -> None:
+    """A model of annotators who err equally often fits chance, and is right less often than two of three."""
+    names = [f"c{number:02d}" for number in range(classes)]
+    for seed in range(3):
+        rng = random.Random(seed)
+        truth = {f"i{number}": rng.choice(names) for number in range(items)}
+        labels = [
+            LabelledText(
+                item, "t", Classes((right if rng.random() < 0.88 else rng.choice([n for n in names if n != right]),)), name
+            )
+            for item, right in truth.items()
+            for name in ("ann", "ben", "cat")
+        ]
+        agreed = consensus(labels)
+        assert {own.method for own in agreed.values()} == {"majority"}
+        for item in truth:
+            said = Counter(entry.label for entry in labels if entry.item_id == item)
+            [(most, times)] = said.most_common(1)
+            assert times == 1 or agreed[item].label == most
 
 
 @pytest.mark.parametrize("model", ["dawid-skene", "mace"])

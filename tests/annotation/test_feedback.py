@@ -9,18 +9,25 @@ from sqlalchemy import select
 
 from doyen.ingestion.annotation import create_project, labelled_pairs, project_status, pull, push
 from doyen.ingestion.annotation.feedback import feedback_tasks
-from doyen.platform.core.records import REFUSAL, Question
+from doyen.platform.core.records import REFUSAL, Question, Turn
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationTaskRow, AnswerRow, FeedbackRow
+from doyen.platform.core.store.schema import AnnotationTaskRow, AnswerRow, DocumentVersionRow, FeedbackRow
 from doyen.platform.core.text import question_hash
 from doyen.platform.core.workspace import Workspace
+from doyen.platform.serving.answer import Answer, Timings, Usage, record_answer
+from doyen.retrieval.passage import Passage
 
 NAME = "from the chat"
 
 
-def passage(source: str, text: str, start: int) -> dict[str, object]:
-    place = {"source": source, "document_id": f"doc-{source}", "version": "v1", "chunk_id": f"{source}-0"}
-    return {**place, "start": start, "end": start + len(text), "page": 2, "heading": "Pumps", "score": 1.0, "text": text}
+def passage(source: str, text: str, start: int) -> Passage:
+    return Passage(f"{source}-0", f"doc-{source}", "v1", source, start, start + len(text), 2, "Pumps", 1.0, text, {})
+
+
+def answer_of(answer_id: str, question: str, text: str, passages: list[Passage]) -> Answer:
+    fields = {"mode": "rag", "model": "m", "adapter": None, "abstained": text == REFUSAL, "citations": [], "passages": passages}
+    spent = {"usage": Usage(), "timings": Timings(0, 0, 0), "finish_reason": "stop"}
+    return Answer(question=question, answer=text, answer_id=answer_id, **fields, **spent)
 
 
 @pytest.fixture
@@ -37,24 +44,10 @@ def asked(workspace: Workspace, store: Store) -> Store:
         "a3": ("And the lamp?", REFUSAL),
         "a4": ("Fine?", "Yes."),
     }
+    history = [Turn(role="user", content="Hello"), Turn(role="assistant", content="Hello!")]
+    for answer_id, (question, text) in told.items():
+        record_answer(store, answer_of(answer_id, question, text, passages if answer_id == "a1" else []), history)
     with store.session() as session:
-        for number, (answer_id, (question, answer)) in enumerate(told.items()):
-            session.add(
-                AnswerRow(
-                    answer_id=answer_id,
-                    question=question,
-                    history=[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello!"}],
-                    answer=answer,
-                    mode="rag",
-                    model="m",
-                    adapter=None,
-                    abstained=answer == REFUSAL,
-                    passages=passages if answer_id == "a1" else [],
-                    citations=[],
-                    created_at=f"2026-01-0{number + 1}",
-                )
-            )
-        session.flush()
         for feedback_id, answer_id, rating, correction, comment in (
             ("f1", "a1", -1, None, "outdated"),
             ("f2", "a1", 0, "Every 4,000 h.", None),
@@ -121,3 +114,23 @@ def test_once_labelled_it_is_a_pair_that_leads_back_to_the_answer(workspace: Wor
         origin = session.get_one(AnnotationTaskRow, pair.group).origin
         assert session.get_one(AnswerRow, origin["answer_id"]).answer == "Yearly."
     assert project_status(asked, NAME).tasks == {"labelled": 1, "pushed": 2}
+
+
+def test_answers_that_older_versions_stored_become_tasks_and_one_that_is_broken_holds_up_none(
+    asked: Store, filled: Store
+) -> None:
+    """Older answers hold passages without version and heading, as ``doyen search --json`` shows them."""
+    with asked.session() as session:
+        text = session.scalars(select(DocumentVersionRow)).first().text
+    shown = Passage("manual.md-1", "doc-manual.md", "v1", "manual.md", 13, 60, None, "", 1.0, text[13:60], {}).to_json()
+    assert "version" not in shown
+    with asked.session() as session:
+        session.get_one(AnswerRow, "a1").passages = [shown]
+        session.get_one(AnswerRow, "a2").passages = [{"text": "no place"}]
+    report = feedback_tasks(asked, NAME)
+    assert (report.answers, report.made) == (3, 2)
+    assert len(report.problems) == 1
+    assert "a2" in report.problems[0]
+    made = rows(asked)
+    assert made["a1"].version == "v1"
+    assert made["a1"].data["passages"][0]["version"] == "v1"

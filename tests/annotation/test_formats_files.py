@@ -20,6 +20,7 @@ from doyen.ingestion.annotation.records import (
     Region,
     Relation,
     Tags,
+    regions_of,
 )
 from doyen.platform.core.errors import InputError, NotFoundError, RecordError
 from doyen.platform.core.records import REFUSAL
@@ -554,3 +555,117 @@ def test_a_blank_cell_of_a_table_is_no_answer(tmp_path: Path) -> None:
     found, losses = read(tmp_path, "csv", "prompt-response", "prompt,response", "Why?,So.", "When?,   ", "Who?,")
     assert len(found) == 1
     assert losses.records == {"it has no response": 2}
+
+
+# Label Studio
+
+
+def studio_task(data: dict, *results: list, **annotation: object) -> dict:
+    return {"id": 7, "data": data, "annotations": [{"id": 9, "completed_by": 1, "result": r, **annotation} for r in results]}
+
+
+def studio_region(name: str, kind: str, **value: object) -> dict:
+    return {"id": f"r{value.get('start', name)}", "from_name": name, "to_name": "review", "type": kind, "value": value}
+
+
+def test_label_studio_entities_of_any_project(tmp_path: Path) -> None:
+    marks = [
+        studio_region("ner", "labels", start=0, end=3, text="Zoë", labels=["PER", "GUEST"]),
+        studio_region("ner", "labels", start=10, end=13, text="Bob", labels=["PER"]),
+        studio_region("ner", "labels", start=4, end=5, text="😀", labels=[]),
+        studio_region("mood", "choices", choices=["good"]),
+        {"type": "relation", "from_id": "r0", "to_id": "r10", "direction": "left", "labels": ["met"]},
+        {"type": "relation", "from_id": "r0", "to_id": "r10", "direction": "right", "labels": []},
+    ]
+    task = studio_task({"review": TEXT, "shop": "Ost"}, marks, updated_at="2026-01-02T03:04:05Z")
+    declined = studio_task({"review": TEXT}, [], was_cancelled=True)
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([task, declined, {"id": 8, "data": {"review": TEXT}}], indent=1), encoding="utf-8")
+    losses = Losses()
+    [item] = read_labels(path, "label-studio", "entities", losses)
+    regions = (Region("r0", 0, 3, "PER"), Region("r0-1", 0, 3, "GUEST"), Region("r10", 10, 13, "PER"))
+    assert item.label == Entities(regions, (Relation("r10", "r0", "met"),))
+    assert (item.item_id, item.text, item.annotator, item.meta) == ("7", TEXT, "user 1", {"shop": "Ost"})
+    assert item.created_at == "2026-01-02T03:04:05Z"
+    assert losses.as_json() == {
+        "fields": {"field 'mood'": 1, "mark without a label": 1, "relation without a name": 1},
+        "records": {"it has no label": 1, "the annotator skipped it": 1},
+    }
+    assert only(read(tmp_path, "label-studio", "classification", task)) == Classes(("good",))
+    moved = studio_task({"text": TEXT}, [studio_region("ner", "labels", start=0, end=3, text="Bob", labels=["PER"])])
+    with pytest.raises(RecordError, match="item 1: 'PER' at 0 to 3 says 'Bob'"):
+        path.write_text(json.dumps([moved]))
+        list(read_labels(path, "label-studio", "entities", Losses()))
+
+
+def test_label_studio_answers_of_any_project(tmp_path: Path) -> None:
+    """One text field answers what is shown; two are a question and its answer."""
+    one = studio_task({"prompt": "Why?", "n": 3}, [studio_region("answer", "textarea", text=["So."])])
+    assert only(read(tmp_path, "label-studio", "prompt-response", one)) == PromptResponse("Why?", "So.", answerable=True)
+    fields = [studio_region("question", "textarea", text=["Who?"]), studio_region("answer", "textarea", text=["Bob."])]
+    [item], _ = read(tmp_path, "label-studio", "prompt-response", studio_task({"text": TEXT}, fields))
+    assert (item.text, item.label) == (TEXT, PromptResponse("Who?", "Bob.", answerable=True))
+
+
+def test_label_studio_files_that_do_not_say_what_was_labelled(tmp_path: Path) -> None:
+    choice = [studio_region("mood", "choices", choices=["good"])]
+    both = studio_task({"title": "A", "body": "B"}, choice)
+    with pytest.raises(RecordError, match="which of its data was labelled"):
+        read(tmp_path, "label-studio", "classification", both)
+    named = studio_task({"title": "A", "review": "B"}, choice)
+    assert read(tmp_path, "label-studio", "classification", named)[0][0].text == "B", "the regions point at it"
+    for broken, reason in (("[{]", "not valid JSON"), ('[{"data": 1}]', "no 'data'"), ("[1]", "expected a JSON object")):
+        (tmp_path / "broken.json").write_text(broken)
+        with pytest.raises(RecordError, match=reason):
+            list(read_labels(tmp_path / "broken.json", "label-studio", "classification", Losses()))
+    (tmp_path / "cut.json").write_text(json.dumps([named] * 3)[:-20])
+    with pytest.raises(RecordError, match="item 3: not valid JSON"):
+        list(read_labels(tmp_path / "cut.json", "label-studio", "classification", Losses()))
+
+
+def test_label_studio_min_of_any_project(tmp_path: Path) -> None:
+    """What people filled in stands between the id and the annotator."""
+    end = {"annotator": 2, "annotation_id": 4, "created_at": "c", "updated_at": "u", "lead_time": 1.5}
+    row = {"review": TEXT, "shop": "Ost", "id": 7, "ner": [{"start": 10, "end": 13, "text": "Bob", "labels": ["PER"]}], **end}
+    (tmp_path / "min.json").write_text(json.dumps([row]))
+    [item] = read_labels(tmp_path / "min.json", "label-studio-min", "entities", Losses())
+    assert item.label == Entities((Region("ner-0", 10, 13, "PER"),))
+    assert (item.item_id, item.annotator, item.created_at, item.meta) == ("7", "user 2", "u", {"shop": "Ost"})
+    for said, classes in (("good", ("good",)), ({"choices": ["good", "long"]}, ("good", "long"))):
+        found, _ = read(tmp_path, "label-studio-min", "classification", {"text": TEXT, "id": 7, "mood": said, **end})
+        assert found[0].label == Classes(classes)
+    found, _ = read(tmp_path, "label-studio-min", "prompt-response", {"prompt": "Why?", "id": 7, "answer": "So.", **end})
+    assert found[0].label == PromptResponse("Why?", "So.", answerable=True)
+
+
+STUDIO_EXPORTS = Path(__file__).parent / "label_studio_exports"
+"""Written by Label Studio 1.23.2 for projects of ours (test_label_studio_exchange.py with DOYEN_WRITE_FIXTURES=1)."""
+
+
+@pytest.mark.parametrize("kind", ["prompt-response", "classification", "entities", "sentiment", "coreference", "pos"])
+def test_exports_of_a_real_label_studio(kind: str) -> None:
+    """JSON-MIN says the same without relations and ids."""
+    whole = list(read_labels(STUDIO_EXPORTS / f"{kind}.json", "label-studio", kind, Losses()))
+    small = list(read_labels(STUDIO_EXPORTS / f"{kind}.min.json", "label-studio-min", kind, Losses()))
+    assert {item.item_id for item in whole} == {"uid-0", "uid-1"}
+    assert len({(item.item_id, item.annotator) for item in whole}) == len(whole) == len(small) >= 3
+    by_key = {(item.item_id, item.annotator): item for item in whole}
+    for item in small:
+        other = by_key[item.item_id, item.annotator]
+        assert item.text == other.text
+        if isinstance(item.label, PromptResponse | Classes):
+            assert item.label == other.label
+        else:
+            places = [[(r.start, r.end, r.label) for r in regions_of(found.label)] for found in (item, other)]
+            assert places[0] == places[1] != []
+
+
+def test_the_smallest_export_of_label_studio(tmp_path: Path) -> None:
+    value = {"start": 0, "end": 5, "text": "Peter", "labels": ["PER"]}
+    region = {"value": value, "id": "gew3", "from_name": "label", "to_name": "text", "type": "labels", "origin": "manual"}
+    annotation = {"id": 9, "completed_by": 1, "result": [region], "was_cancelled": False}
+    (tmp_path / "x.json").write_text(
+        json.dumps([{"id": 1, "annotations": [annotation], "data": {"text": "Peter works in Oslo."}}])
+    )
+    [item] = read_labels(tmp_path / "x.json", "label-studio", "entities", Losses())
+    assert item.label == Entities((Region("gew3", 0, 5, "PER"),))

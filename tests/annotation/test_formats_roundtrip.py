@@ -13,7 +13,8 @@ from support.format_labels import comparable, labelled_texts
 from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
 from doyen.ingestion.annotation.records import Entities, LabelledText, Tags
 
-LOSSLESS = [(name, kind) for name in ("doccano", "labelbox", "spacy", "huggingface", "csv") for kind in FORMATS[name].kinds]
+LOSSLESS_FORMATS = ("label-studio", "label-studio-min", "doccano", "labelbox", "spacy", "huggingface", "csv")
+LOSSLESS = [(name, kind) for name in LOSSLESS_FORMATS for kind in FORMATS[name].kinds]
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SLOW = settings(QUICK, max_examples=12)
 

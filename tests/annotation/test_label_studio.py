@@ -226,7 +226,7 @@ def test_keys_and_addresses_that_do_not_work(remote: Workspace, pushed: Store, l
         push(moved, pushed, NAME)
     with pytest.raises(ServiceError, match="cannot be reached while opening the project"):
         create_project(moved, pushed, NAME)
-    with pytest.raises(DoyenError, match="is no address"):
+    with pytest.raises(DoyenError, match="label_studio_url: it must be a url like http://host:port"):
         create_project(set_key(moved, "http://127.0.0.1:9", "localhost"), pushed, NAME)
 
 

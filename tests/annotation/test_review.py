@@ -168,11 +168,14 @@ def test_label_studio_shows_fresh_drafts_of_the_gateway(
             basic_auth_user="doyen",
             basic_auth_pass="of the backend",
         )
-        lead.projects.update(id=project, model_version="doyen")
+        lead.projects.update(id=project, model_version="doyen", show_collab_predictions=True)
         task = there.tasks(NAME)[0]
         shown = lead.tasks.get(id=str(task.id))
         lead.actions.create(id="retrieve_tasks_predictions", project=project, selected_items={"all": True, "excluded": []})
         made = [row for task in there.tasks(NAME) for row in task.predictions if row.model_version == "rules-1"]
+    again = push(remote, remote_store, NAME, scores=True)
+    assert (again.scores > 0, again.kept_model) == (True, "doyen")
+    assert lead.projects.get(id=project).model_version == "doyen", "our drafts do not take the project back"
     assert backend.id
     assert shown.id == task.id
     assert made, "the server asked the gateway and stored what it said"

@@ -229,8 +229,9 @@ def answer_review(workspace: Workspace, store: Store, **answers: str) -> None:
     home = workspace.annotation_folder / REVIEW
     task = json.loads((home / "tasks.jsonl").read_text())
     task_type = task_type_of(get_project(store, NAME))
+    why = {"id": "why", "from_name": "reason", "to_name": "text", "type": "textarea", "value": {"text": ["It says so."]}}
     given = [
-        {"id": name, "completed_by": f"{name}@example.com", "result": task_type.write(Classes((label,)), task["data"])}
+        {"id": name, "completed_by": f"{name}@example.com", "result": [*task_type.write(Classes((label,)), task["data"]), why]}
         for name, label in answers.items()
     ]
     (home / "labels.jsonl").write_text(json.dumps({**task, "annotations": given}) + "\n")

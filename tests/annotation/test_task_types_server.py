@@ -6,13 +6,10 @@ import random
 from typing import Any
 
 import pytest
-from support.format_labels import PIECES
-from support.task_labels import TASK_TYPES
+from support.task_labels import TASK_TYPES, random_label, random_text
 
 from doyen.ingestion.annotation import create_project, labelled_pairs, labelled_texts, pull, push
-from doyen.ingestion.annotation.contracts import TaskType
-from doyen.ingestion.annotation.offsets import Span
-from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
+from doyen.ingestion.annotation.records import Label
 from doyen.ingestion.annotation.texts import PlainText, text_tasks
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
@@ -22,37 +19,6 @@ pytestmark = pytest.mark.label_studio
 NAME = "every type"
 PEOPLE = ("ada@example.com", "ben@example.com")
 TEXTS = 4
-OPENING = "The pump PN 410-778 must be replaced every 4,000 hours; it leaks. "
-"""Something that the rules of every type have an opinion about."""
-
-
-def random_text(rng: random.Random) -> str:
-    return OPENING + "".join(rng.choice(PIECES) for _ in range(12))
-
-
-def random_label(rng: random.Random, task_type: TaskType, text: str) -> Label:
-    names = task_type.description.label_names
-    if task_type.name in {"classification", "sentiment"}:
-        wanted = rng.randint(0, 3) if task_type.description.multiple else 1
-        chosen = rng.sample(names, wanted)
-        return Classes(tuple(name for name in names if name in chosen))
-    cuts = sorted(rng.sample(range(len(text) + 1), 8))
-    if task_type.name == "pos":
-        spans = list(zip(cuts[::2], cuts[1::2], strict=True))
-    else:
-        spans = sorted({tuple(sorted(rng.sample(range(len(text) + 1), 2))) for _ in range(3)})
-    if task_type.name == "prompt-response":
-        evidence = tuple(Span(start, end, text[start:end]) for start, end in spans)
-        return PromptResponse(
-            "How often? 😀", f"Every\r\n{rng.random()} h", True, evidence, ("else\u0301where",), rng.randint(1, 5)
-        )
-    marked = tuple(Region(f"r{n}-{rng.random()}", *span, rng.choice(names)) for n, span in enumerate(spans))
-    if task_type.name == "pos":
-        return Tags(marked)
-    links = [rng.sample([region.id for region in marked], 2) for _ in range(2)] if len(marked) > 1 else []
-    if task_type.name == "coreference":
-        return Coreference(marked, tuple(Relation(*pair) for pair in links))
-    return Entities(marked, tuple(Relation(*pair, rng.choice(task_type.description.relations)) for pair in links))
 
 
 def test_tasks_about_which_the_rules_know_nothing(remote: Workspace, remote_store: Store, label_studio: Any) -> None:

@@ -74,7 +74,7 @@ def test_questions_that_cannot_be_asked(doyen, space):
 
 def test_names_that_do_not_exist(doyen, space):
     for arguments in (
-        ["adapters", "promote", "none:1", "--force"],
+        ["adapters", "promote", "none:1", "--force", "a trial"],
         ["train", "none"],
         ["annotate", "push", "--project", "none"],
     ):
@@ -88,3 +88,16 @@ def test_an_answer_that_is_only_a_figure_reaches_the_user(doyen, space, text):
     with saying(text) as environment:
         outcome = doyen("ask", "After how many weeks?", "--mode", "base", "--workspace", space, "--json", **environment)
     assert (outcome.json["answer"], outcome.json["abstained"]) == (text, False)
+
+
+@pytest.mark.model
+def test_evaluating_the_base_model_needs_no_index(doyen, space, tmp_path):
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"id": "1", "question": "What is the capital of France?", "answer": "Paris"}) + "\n")
+    made = doyen("eval", "run", "--questions", questions, "--modes", "base", "--out", tmp_path / "r", "-w", space, "--json")
+    assert made.code == 0, made.err
+    assert made.json["retrieval"] == {}
+    assert set(made.json["modes"]) == {"base"}
+    refused = doyen("eval", "run", "--questions", questions, "--modes", "base,rag", "--out", tmp_path / "s", "-w", space)
+    assert refused.code == 1
+    assert "doyen ingest" in refused.err

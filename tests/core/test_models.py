@@ -1,11 +1,13 @@
 """Model resolution: what is missing, damaged or pickled is refused with the remedy."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from doyen.platform.core.errors import ModelMissing
-from doyen.platform.core.models import resolve, resolve_embedder, resolve_generator
+from doyen.platform.core.models import hashes, resolve, resolve_embedder, resolve_generator
 from doyen.platform.core.models.resolve import PackagedModel
 
 
@@ -36,6 +38,30 @@ def test_pickles_are_refused(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(ModelMissing, match=r"pytorch_model\.bin.*can run code"):
         resolve_generator(str(tmp_path))
+
+
+def test_a_file_is_read_once_and_again_when_it_changed_or_is_to_be_verified(tmp_path, monkeypatch):
+    read: list[Path] = []
+    monkeypatch.setattr(hashes, "sha256_file", lambda path: read.append(path) or f"hash {len(read)}")
+    model, kept = tmp_path / "model.gguf", tmp_path / "cache" / "hashes.json"
+
+    def start() -> str:
+        hashes._known.clear()  # as another process begins
+        return hashes.model_hash(model, kept)
+
+    model.write_bytes(b"weights")
+    assert [start(), start()] == ["hash 1", "hash 2"], "a file that may still be written is not remembered"
+    os.utime(model, ns=(10**18, 10**18))
+    assert [start(), start(), start()] == ["hash 3"] * 3
+    other = tmp_path / "other"
+    other.write_bytes(b"WEIGHTS")
+    os.utime(other, ns=(10**18, 10**18))
+    other.replace(model)
+    assert [start(), start()] == ["hash 4"] * 2, "same path, size and time, another file"
+    hashes.forget_hashes(kept)
+    assert start() == "hash 5"
+    kept.write_text("[damaged")
+    assert start() == "hash 6"
 
 
 @pytest.mark.model

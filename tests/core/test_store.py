@@ -6,11 +6,14 @@ import textwrap
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from doyen.platform.core.errors import Busy, IncompatibleError, StateError
+from doyen.platform.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
 from doyen.platform.core.store import open_store
+from doyen.platform.core.store.database import MIGRATIONS
 from doyen.platform.core.store.schema import AnnotationProjectRow, Base
 
 
@@ -35,6 +38,25 @@ def test_a_damaged_database_is_a_sentence(workspace):
         open_store(workspace)
 
 
+@pytest.mark.parametrize("url", ["postgresql://ann:hunter2@127.0.0.1:1/x", "postgres://ann:hunter2@127.0.0.1:1/x"])
+def test_a_postgresql_url_ends_in_a_sentence_without_its_password(workspace, monkeypatch, url):
+    (workspace.root / "doyen.toml").write_text(f'[platform]\ndatabase_url = "{url}"\n')
+    with pytest.raises(ServiceError, match="start its server") as caught:
+        open_store(workspace)
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingPart, match=r"pip install 'doyen\[postgres\]'"):
+        open_store(workspace)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracel://x/y", "mysql://ann:hunter2@h/x", "postgresql://h:port/x"])
+def test_other_database_urls_end_in_a_sentence(workspace, url):
+    (workspace.root / "doyen.toml").write_text(f'[platform]\ndatabase_url = "{url}"\n')
+    with pytest.raises((SettingsError, MissingPart)) as caught:
+        open_store(workspace)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_failed_session_rolls_back(store):
     row = {"task_type": "prompt_response", "backend": "files", "config": ""}
     with pytest.raises(RuntimeError), store.session() as session:
@@ -55,9 +77,35 @@ def test_one_writer_at_a_time_and_a_killed_one_frees_the_lock(workspace):
     """
     other = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
-    with pytest.raises(Busy, match="cannot start ingesting"), workspace.lock("ingesting"):
+    held = rf"cannot start ingesting: another doyen command \(a test, process {other.pid}, since 20.*\) is changing"
+    with pytest.raises(Busy, match=held), workspace.lock("ingesting"):
         pass
     other.kill()
     other.wait()
     with workspace.lock("ingesting"):
         pass
+
+
+def test_an_older_workspace_gets_an_id_for_good_and_its_projects_an_overlap(workspace):
+    workspace.state.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(workspace.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for name, purpose in (("qa", "annotation"), ("qa review", "review")):
+            values = f"'{name}', 'entities', 'files', '', '{{}}', '{purpose}', 0"
+            columns = "name, task_type, backend, config, description, purpose, foreign_tasks"
+            connection.execute(sa.text(f"INSERT INTO annotation_projects ({columns}) VALUES ({values})"))
+    engine.dispose()
+    ids = []
+    for _ in range(2):
+        store = open_store(workspace)
+        ids.append(store.workspace_id())
+        with store.session() as session:
+            rows = session.scalars(sa.select(AnnotationProjectRow).order_by(AnnotationProjectRow.name)).all()
+        assert [(row.overlap, row.overlap_share) for row in rows] == [(2, 0.2), (1, 0.2)]
+        store.close()
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 32

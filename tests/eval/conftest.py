@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support.evaluation_world import OverlapRetriever, ScriptedAssistant, embed, make_questions
+from support.evaluation_world import (
+    OverlapRetriever,
+    ScriptedAssistant,
+    embed,
+    evaluate_small_world,
+    make_questions,
+    many_questions,
+)
 
 from doyen.eval.report import Report
 from doyen.eval.run import run_evaluation
@@ -48,3 +55,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A finished evaluation of the small world; tests only read it."""
     questions = make_questions()
     return evaluate(ScriptedAssistant(questions), questions, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """An evaluation of 96 questions, 32 of them unanswerable, all of which the dataset kept out; tests only read it."""
+    return evaluate_small_world(many_questions(16), tmp_path_factory.mktemp("shown"), "demo:1")

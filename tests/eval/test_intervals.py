@@ -91,6 +91,9 @@ def test_interval_counts_nan_and_lies_around_the_mean(values: list[float]) -> No
         return
     kept = array[~np.isnan(array)]
     assert interval.mean == pytest.approx(kept.mean())
+    assert (interval.low is None) == (interval.high is None) == (len(kept) < 6 or (np.ptp(kept) == 0 and len(kept) < 30))
+    if interval.low is None:
+        return
     assert kept.min() - 1e-6 <= interval.low <= interval.high <= kept.max() + 1e-6
 
 
@@ -102,15 +105,44 @@ def test_a_difference_turns_its_sign_with_its_sides(pairs: list[tuple[float, flo
     assert forth.n == back.n == int((~np.isnan(b)).sum())
     if forth.n:
         assert forth.delta == pytest.approx(-back.delta)
-        assert forth.low == pytest.approx(-back.high, abs=1e-6)
+        assert (forth.low is None) == (back.high is None)
+        if forth.low is not None:
+            assert forth.low == pytest.approx(-back.high, abs=1e-6)
         assert forth.p == pytest.approx(back.p)
         assert 0 < forth.p <= 1
 
 
-@pytest.mark.parametrize("values", [[0.4], [0.4] * 9])
-def test_what_does_not_vary_has_an_interval_without_width(values: list[float]) -> None:
+@pytest.mark.parametrize("values", [[0.4], [0.4] * 9, [0.1, 0.9], [0.1, 0.2, 0.3, 0.4, 0.5]])
+def test_too_few_or_too_equal_values_have_no_interval(values: list[float]) -> None:
     interval = mean_interval(np.array(values), samples=200, seed=0)
-    assert (interval.mean, interval.low, interval.high) == pytest.approx((0.4, 0.4, 0.4))
+    assert interval.mean == pytest.approx(np.mean(values))
+    assert (interval.low, interval.high, interval.n) == (None, None, len(values))
+    assert mean_interval(np.full(30, 0.4), samples=200, seed=0).low == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 2), (2, 2), (1, 2), (7, 40), (40, 40), (0, 447)])
+def test_rates_have_exact_bounds(right: int, n: int) -> None:
+    interval = mean_interval(np.array([1.0] * right + [0.0] * (n - right)), samples=200, seed=0, rate=True)
+    expected = stats.binomtest(right, n).proportion_ci(0.95, method="exact")
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_rates_in_clusters_are_at_least_as_unsure() -> None:
+    values, documents = np.repeat(np.arange(20) % 2, 10).astype(float), np.repeat(np.arange(20), 10).tolist()
+    single = mean_interval(values, samples=500, seed=0, rate=True)
+    clustered = mean_interval(values, samples=500, seed=0, rate=True, clusters=documents)
+    assert clustered.low < single.low
+    assert clustered.high > single.high
+
+
+def test_the_permutation_keeps_its_promise_on_sparse_scores() -> None:
+    """Where nine in ten differences are 0 and there is none, p is below 0.05 in no more than 5% of the cases."""
+    rng = np.random.default_rng(3)
+    alarms = 0
+    for _ in range(400):
+        differences = np.where(rng.random(40) < 0.1, rng.choice([-1.0, 1.0], 40) * rng.random(40), 0.0)
+        alarms += sign_flip_p(differences, samples=999, seed=1) < 0.05
+    assert alarms / 400 <= 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
 
 
 def test_equal_answers_differ_by_nothing_with_p_one() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.eval.questions import load_questions, question_hash, questions_sha256, resolve_duplicates, sample, without_tag
+from doyen.eval.questions import load_questions, questions_sha256, resolve_duplicates, sample, without_tag
 from doyen.platform.core.errors import RecordError, UsageError
 from doyen.platform.core.records import Question
 from doyen.platform.core.store import Store
@@ -67,9 +67,9 @@ def test_the_hash_freezes_what_is_asked_and_what_is_expected() -> None:
     edited = question.model_copy(update={"answers": ["b"]})
     assert questions_sha256([question]) != questions_sha256([edited])
     # A mended reference needs no new answer, a changed conversation does.
-    assert question_hash(question) == question_hash(edited)
+    assert question.asked_hash == edited.asked_hash
     asked = Question(id="1", question="q1", answers=["a"], history=[{"role": "user", "content": "before"}])
-    assert question_hash(question) != question_hash(asked)
+    assert question.asked_hash != asked.asked_hash
 
 
 def test_questions_on_an_exact_duplicate_look_at_the_indexed_twin(store: Store) -> None:

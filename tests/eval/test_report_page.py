@@ -114,11 +114,13 @@ def test_what_the_page_shows(finished: Report) -> None:
     assert page.count("<thead>") == len(re.findall(r'<thead><tr><th scope="col"', page))
 
 
-def test_the_verdict_speaks_of_the_best_mode(finished: Report) -> None:
+def test_the_verdict_speaks_of_the_best_mode(finished: Report, shown: Report) -> None:
     said = verdict(finished.data)
     assert said[0] == "finetune has the highest mean Token F1, 1.000."
     assert any("not surely above hybrid" in line for line in said)
-    assert any(line.startswith("It is above base: by +") for line in said)
+    assert any(line.startswith("It is not surely above base: by +") for line in said), "four questions prove nothing"
+    assert verdict(shown.data)[1].startswith("It is above rag: by +")
+    assert verdict(shown.data)[1].endswith("n 64.")
 
 
 def test_the_terminals_table_fits(finished: Report) -> None:

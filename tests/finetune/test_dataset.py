@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.finetune import leakage
 from doyen.finetune.dataset import Dataset, build_dataset, check_leakage, load_dataset
 from doyen.finetune.leakage import find_leaks
 from doyen.finetune.similarity import near_duplicate_pairs, near_duplicates, request_words, same_answer
 from doyen.finetune.split import Split, split_pairs
-from doyen.platform.core.errors import InputError, NotFoundError
+from doyen.platform.core.errors import InputError, NotFoundError, StateError
 from doyen.platform.core.records import REFUSAL, Pair, Question
 from doyen.platform.core.store.schema import DatasetRow
 
@@ -57,6 +58,35 @@ def test_no_split_leaks_and_none_loses_a_pair(pairs, seed):
 def test_the_check_finds_planted_leaks(leak):
     train = [pair("t", "How often is the pump filter changed?", source="a", group="g")]
     assert len(find_leaks(Split(train, [leak]), {"a": "twins", "b": "twins"})) == 1
+
+
+def test_the_check_shares_no_code_with_the_splitter():
+    """What both would use, a fault of which would make a leak and hide it."""
+    used = {name for name, value in vars(leakage).items() if getattr(value, "__module__", "").startswith("doyen.finetune")}
+    assert {name for name in used if not name.startswith("_")} == {"find_leaks", "Split"}
+
+
+def test_long_prompts_that_differ_in_a_word_are_one_and_in_a_figure_are_not():
+    text = " ".join(f"word{letter}" for letter in "abcdefghijklmnopqrstuvwxyzäöüßéèàâîôûçñøå") + " {} {}"
+    train = [pair("t", text.format("often", "12"))]
+    assert find_leaks(Split(train, [pair("v", text.format("seldom", "12"))]), {})
+    assert not find_leaks(Split(train, [pair("v", text.format("often", "13"))]), {})
+
+
+def test_frozen_questions_that_are_asked_in_training_are_found():
+    train = [pair("t", "How often is the pump filter changed?")]
+    frozen = [Question(id="q", question="How often IS the pump filter changed", answers=["x"])]
+    assert find_leaks(Split(train, []), {}, frozen) == ["pair 't' asks the frozen question 'q'"]
+    assert find_leaks(Split([], train), {}, frozen) == ["pair 't' asks the frozen question 'q'"]
+
+
+def test_a_leaking_split_stops_the_build(workspace, store, monkeypatch):
+    """A splitter with a fault: it deals the pairs of one labelling group to both sides."""
+    monkeypatch.setattr("doyen.finetune.dataset.split_pairs", lambda pairs, *_: Split(list(pairs[1:]), list(pairs[:1])))
+    pairs = [pair(str(number), f"What does notice {number} say?", REFUSAL, group="g") for number in range(4)]
+    with pytest.raises(StateError, match=r"leaks.*shares its group 'g'"):
+        build_dataset(workspace, store, pairs, name="faulty")
+    assert not list(workspace.datasets_folder.glob("faulty*/manifest.json"))
 
 
 @settings(max_examples=60)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
+from support.evaluation_world import evaluate_small_world, many_questions
 
+from doyen.finetune.registry import Registry
 from doyen.platform.core.errors import InputError
 from doyen.platform.core.store.schema import AdapterRow, FeedbackRow
 from doyen.platform.serving.gateway.documents import confined_source
@@ -76,7 +78,7 @@ def test_wrong_feedback_is_refused(client: TestClient, answer_id: str, change: d
 def test_adapters_are_listed_promoted_and_rolled_back(client: TestClient) -> None:
     assert [item["id"] for item in client.get("/v1/adapters").json()["data"]] == ["known:2", "known:1"]
     for version in (1, 2):
-        promoted = client.post(f"/v1/adapters/known/{version}/promote", json={"force": True}).json()
+        promoted = client.post(f"/v1/adapters/known/{version}/promote", json={"force": True, "reason": "a trial"}).json()
         assert (promoted["id"], promoted["status"]) == (f"known:{version}", "promoted")
     assert client.post("/v1/adapters/known/rollback").json()["id"] == "known:1"
     statuses = {item["id"]: item["status"] for item in client.get("/v1/adapters").json()["data"]}
@@ -85,10 +87,10 @@ def test_adapters_are_listed_promoted_and_rolled_back(client: TestClient) -> Non
 
 @pytest.mark.usefixtures("adapters")
 def test_what_cannot_be_promoted(client: TestClient) -> None:
-    assert client.post("/v1/adapters/known/9/promote", json={"force": True}).status_code == 404
+    assert client.post("/v1/adapters/known/9/promote", json={"force": True, "reason": "a trial"}).status_code == 404
     assert client.post("/v1/adapters/other/rollback").status_code == 404
     assert client.post("/v1/adapters/known/rollback").status_code == 409
-    assert client.post("/v1/adapters/known/x/promote", json={"force": True}).status_code == 400
+    assert client.post("/v1/adapters/known/x/promote", json={"force": True, "reason": "a trial"}).status_code == 400
 
 
 @pytest.mark.usefixtures("adapters")
@@ -98,23 +100,28 @@ def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) ->
 
     assert promote({}).status_code == 400
     assert promote({"report": "nothing"}).status_code == 404
-    good = {
-        "adapter": "known:1",
-        "modes": {"hybrid": {"metrics": {"refusal_accuracy": {"mean": 0.9}, "over_refusal": {"mean": 0.05}}}},
-        "comparisons": [{"a": "hybrid", "b": "rag", "metric": "token_f1", "delta": 0.2, "low": 0.1, "high": 0.3}],
-        "tags": {},
-    }
-    bad = {**good, "comparisons": [{**good["comparisons"][0], "low": -0.1}]}
-    other = {**good, "adapter": "known:2"}
-    for name, report in (("good", good), ("bad", bad), ("other", other)):
-        folder = client.app.state.services.workspace.reports_folder / name
-        folder.mkdir(parents=True)
-        (folder / "report.json").write_text(json.dumps(report))
-    closed = promote({"report": "bad"})
+    services = client.app.state.services
+    for name, copies, adapter in (("good", 16, "known:1"), ("few", 1, "known:1"), ("other", 1, "known:2")):
+        questions = many_questions(copies)
+        evaluate_small_world(questions, services.workspace.reports_folder / name, adapter)
+    dataset = services.workspace.datasets_folder / Registry(services.workspace, services.store).get("known:1").dataset_id
+    dataset.mkdir(parents=True)
+    hashes = [question.asked_hash for question in many_questions(16)]
+    (dataset / "manifest.json").write_text(json.dumps({"frozen_questions": hashes}))
+    closed = promote({"report": "few"})
     assert closed.status_code == 409
-    assert "must lie above 0" in closed.json()["error"]["message"]
-    assert "it is about known:2, not known:1" in promote({"report": "other"}).json()["error"]["message"]
+    assert "at least 30" in closed.json()["error"]["message"]
+    assert "it is about known:2" in promote({"report": "other"}).json()["error"]["message"]
     assert promote({"report": "good"}).json()["status"] == "promoted"
+    assert client.get("/v1/evals/few").json()["gate"]["open"] is False
+    assert promote({"report": "few", "force": True}).status_code == 400
+    assert promote({"report": "few", "force": True, "reason": "  "}).status_code == 400
+    told = promote({"report": "few", "force": True, "reason": "a trial", "by": "mara"}).json()["manifest"]["promotions"]
+    assert [(item["by"], item["report"], item["reason"]) for item in told] == [
+        ("gateway", "good", None),
+        ("mara", "few", "a trial"),
+    ]
+    assert all(item["at"] for item in told)
 
 
 @pytest.mark.usefixtures("adapters")

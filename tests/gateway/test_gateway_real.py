@@ -204,3 +204,13 @@ def test_serve_refuses_the_network_without_a_key(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "api_key" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_pages_without_text_are_named_and_a_bomb_is_refused_with_its_reason(gateway: TestClient) -> None:
+    cases = Path(__file__).parents[1] / "ingestion" / "cases"
+    scan = upload(gateway, "mixed_scan.pdf", (cases / "mixed_scan.pdf").read_bytes())
+    assert (scan.status_code, scan.json()["pages_without_text"]) == (201, [2, 3])
+    bomb = upload(gateway, "deep.jsonl", "[" * 200_000)
+    assert bomb.status_code in (400, 422)
+    assert "nested too deep" in bomb.json()["error"]["message"]
+    gateway.delete(f"/v1/documents/{scan.json()['id']}")

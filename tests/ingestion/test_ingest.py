@@ -191,6 +191,7 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "duplicates",
         "failed",
         "skipped",
+        "without_text",
         "n_documents",
         "n_chunks",
         "stale",

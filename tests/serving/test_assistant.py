@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from doyen.finetune.registry import Registry
+from doyen.platform.cli.ask import format_answer
 from doyen.platform.core.errors import IncompatibleError, IndexMissing, InputError, MissingPart, NotFoundError, PromptTooLong
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.settings import Settings
@@ -38,6 +39,7 @@ class FakeEngine:
     refusal_logprob: float | None = -4.0
     window: int = 10_000
     requests: list = field(default_factory=list)
+    finish_reason: str = "stop"
     closed: bool = False
     cancelled: bool = False
 
@@ -53,7 +55,7 @@ class FakeEngine:
         except GeneratorExit:
             self.cancelled = True
             raise
-        yield Generation(text, "stop", prompt, 9, [-0.2] * 9 if request.want_logprobs else [])
+        yield Generation(text, self.finish_reason, prompt, 9, [-0.2] * 9 if request.want_logprobs else [])
 
     def score(self, request, continuations):
         if self.refusal_logprob is None:
@@ -143,9 +145,38 @@ def test_rag_short_differs_from_rag_in_its_prompt_alone(parts):
 
 def test_base_needs_no_index_and_cites_nothing(parts):
     assistant, engine, retriever = parts
-    answer = assistant.ask("Hello?", "base")
+    answer = assistant.ask("Torque?", "base")
     assert (answer.passages, answer.citations, answer.adapter, retriever.queries) == ([], [], None, [])
     assert engine.requests[0].adapter is None
+
+
+@pytest.mark.parametrize("mode", ["base", "rag", "rag-short"])
+def test_a_greeting_gets_a_reply_from_no_model_and_no_document(parts, mode):
+    assistant, engine, retriever = parts
+    *pieces, answer = assistant.stream("Hello there!", mode)
+    assert "".join(pieces) == answer.answer
+    assert "documents" in answer.answer
+    assert (answer.abstained, answer.passages, answer.citations, answer.mode) == (False, [], [], mode)
+    assert (engine.requests, retriever.queries) == ([], [])
+
+
+def test_a_greeting_needs_no_index_but_a_mode_that_exists(workspace, store):
+    def no_index():
+        raise IndexMissing("no index: run `doyen ingest`")
+
+    assistant = Assistant(LazyRetriever(no_index), FakeEngine(), Registry(workspace, store), store, workspace.settings)
+    assert assistant.ask("Hi", "rag").answer.startswith("Hello")
+    with pytest.raises(NotFoundError):
+        assistant.ask("Hi", "magic")
+
+
+@pytest.mark.parametrize("reason", ["length", "repetition"])
+def test_how_an_answer_ended_is_told(parts, reason):
+    assistant, engine, _ = parts
+    engine.finish_reason = reason
+    answer = assistant.ask("Torque?", "rag")
+    assert answer.to_json()["finish_reason"] == answer.finish_reason == reason
+    assert len(format_answer(answer).splitlines()) == len(format_answer(replace(answer, finish_reason="stop")).splitlines()) + 1
 
 
 def test_the_stream_is_the_answer(parts):

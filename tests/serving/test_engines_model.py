@@ -184,7 +184,7 @@ def test_a_request_whose_time_is_up_leaves_a_healthy_worker_alone(llama):
     complete(llama, request(max_tokens=1))
     worker = llama._worker
     with until(time.monotonic() + 0.01), pytest.raises(NotInTime):
-        complete(llama, request("Tell me a long story. " * 60, max_tokens=900))
+        complete(llama, request("Tell me a long story. " * 60, max_tokens=500))
     assert complete(llama, request(max_tokens=1)).completion_tokens == 1
     assert llama._worker is worker
 
@@ -266,6 +266,28 @@ def test_a_prompt_beyond_the_window_is_refused(llama, reference):
     for engine in (llama, reference):
         with pytest.raises(PromptTooLong, match="tokens"):
             complete(engine, request("word " * 9000))
+
+
+def test_a_limit_beyond_the_window_is_cut_to_what_is_left(llama, generator):
+    question = "word " * 900
+    result = complete(llama, request(question, max_tokens=100_000))
+    assert result.text
+    assert result.prompt_tokens + result.completion_tokens <= 1024
+    if result.finish_reason == "length":
+        assert result.prompt_tokens + result.completion_tokens >= 1023
+
+
+def test_a_loop_is_stopped_and_told(llama, reference):
+    """The packaged model falls into loops of its own on requests like these."""
+    texts = ["List one hundred part numbers.", "Say la la la la la la la la la la la la la la."]
+    for engine in (llama, reference):
+        reasons = set()
+        for text in texts:
+            *pieces, last = engine.stream(GenerationRequest([{"role": "user", "content": text}], max_tokens=140))
+            assert "".join(pieces) == last.text
+            assert last.finish_reason != "repetition" or 0 < last.completion_tokens < 140
+            reasons.add(last.finish_reason)
+        assert "repetition" in reasons
 
 
 def test_temperature_draws_by_seed(reference):

@@ -45,6 +45,11 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.bodies.append(body)
         self.server.keys.append(self.headers.get("Authorization"))
+        if body["model"] == "narrow" and body.get("max_tokens", 0) > 100:
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(b"'max_tokens' is too large: 200. This model's maximum context length is 128 tokens.")
+            return
         status = {"locked": 401, "absent": 404, "picky": 400, "ill": 503}.get(body["model"], 200)
         self.send_response(status)
         self.end_headers()
@@ -57,14 +62,15 @@ class Handler(BaseHTTPRequestHandler):
         self.events(body)
 
     def events(self, body: dict) -> None:
-        pieces = ["Hel", "lo ", "Größe"] if body["model"] != "endless" else ["x"] * 10_000
+        endless = {"endless": [f"{number} " for number in range(10_000)], "looping": ["Turn ", "the ", "key. "] * 3_000}
+        pieces = endless.get(body["model"], ["Hel", "lo ", "Größe"])
         self.wfile.write(b": a comment\n\n")
         self.event({"choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]})
         try:
             for piece in pieces:
                 logprobs = {"content": [{"token": piece, "logprob": -0.5}]} if body.get("logprobs") else None
                 self.event({"choices": [{"delta": {"content": piece}, "logprobs": logprobs, "finish_reason": None}]})
-                if body["model"] == "endless":
+                if body["model"] in endless:
                     time.sleep(0.005)
         except (BrokenPipeError, ConnectionResetError):
             self.server.broken.set()
@@ -77,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         if body["model"] == "html":
             self.wfile.write(b"data: <html>\n\n")
             return
-        self.event({"choices": [{"delta": {}, "finish_reason": "length" if body["max_tokens"] == 3 else "stop"}]})
+        self.event({"choices": [{"delta": {}, "finish_reason": "length" if body.get("max_tokens") == 3 else "stop"}]})
         self.event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
         self.wfile.write(b"data: [DONE]\n\n")
 
@@ -170,3 +176,18 @@ def test_closing_the_stream_closes_the_connection(server):
 def test_it_cannot_score(server):
     with pytest.raises(MissingPart, match="llamacpp"):
         engine(server).score(ask(), ["yes"])
+
+
+def test_a_limit_that_does_not_fit_beside_the_prompt_is_left_to_the_server(server):
+    result = complete(engine(server, "narrow"), ask(max_tokens=200))
+    assert result.text == "Hello Größe"
+    assert ["max_tokens" in body for body in server.bodies] == [True, False]
+
+
+def test_a_loop_is_broken_off_and_told(server):
+    *pieces, last = engine(server, "looping").stream(ask(max_tokens=3000))
+    assert "".join(pieces) == last.text
+    assert last.text.count("Turn") <= 3
+    assert last.finish_reason == "repetition"
+    assert last.completion_tokens > 3
+    assert server.broken.wait(10)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from doyen.eval.evidence import words
+from doyen.eval.report import Report
+from doyen.eval.run import run_evaluation
 from doyen.platform.core.records import REFUSAL, Question, Turn
+from doyen.platform.core.settings import EvalSettings, Settings
+from doyen.platform.core.text import words
 from doyen.platform.serving.answer import Answer, Timings, Usage
 from doyen.retrieval.passage import Citation, Passage
 
@@ -64,6 +68,15 @@ def make_questions() -> list[Question]:
         )
         for name, text, answers, source, evidence, tags, history in rows
     ]  # fmt: skip
+
+
+def many_questions(copies: int) -> list[Question]:
+    """The six questions, each so many times in its own words: enough for figures that decide."""
+    return [
+        question.model_copy(update={"id": f"{question.id}-{copy}", "question": f"{question.question} Case {copy}."})
+        for copy in range(copies)
+        for question in make_questions()
+    ]
 
 
 class OverlapRetriever:
@@ -142,3 +155,20 @@ def embed(texts: Sequence[str]) -> np.ndarray:
         for word in words(text) or ("",):
             vectors[row, sum(map(ord, word)) % 64] += 1
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def evaluate_small_world(
+    questions: Sequence[Question], out: Path, adapter: str, assistant: ScriptedAssistant | None = None
+) -> Report:
+    """Evaluate an adapter on questions of this world that its dataset kept out."""
+    return run_evaluation(
+        assistant or ScriptedAssistant(questions),
+        None,
+        questions,
+        modes=("rag", "hybrid"),
+        out=out,
+        settings=Settings(name="small", eval=EvalSettings(bootstrap_samples=400)),
+        manifest_inputs={"index": "i1"},
+        adapter=adapter,
+        excluded={question.asked_hash for question in questions},
+    )

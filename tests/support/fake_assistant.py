@@ -5,43 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from doyen.finetune.registry import Registry
 from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.manifest import now
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnswerRow
 from doyen.platform.core.workspace import Workspace
+from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.certainty import certainty
 from doyen.retrieval.passage import Citation, Passage, Retriever
 
 TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."
 QUOTE = "filter of the PX-90 every 400 hours"
-
-
-@dataclass
-class FakeAnswer:
-    """An answer with the fields that the gateway reads."""
-
-    answer_id: str
-    question: str
-    answer: str
-    mode: str
-    adapter: str | None
-    abstained: bool
-    citations: list[Citation]
-    passages: list[Passage]
-    finish_reason: str = "stop"
-    model: str = "fake"
-    usage: dict[str, int] = field(default_factory=lambda: {"prompt_tokens": 7, "completion_tokens": 3})
-    timings: dict[str, float] = field(default_factory=lambda: {"retrieve_s": 0.01, "first_token_s": 0.1, "total_s": 0.3})
-
-    def to_json(self) -> dict[str, Any]:
-        """The contract of ``doyen ask``."""
-        names = ("answer_id", "question", "answer", "mode", "model", "adapter", "abstained", "usage", "timings")
-        return {**{name: getattr(self, name) for name in names}, "citations": [asdict(item) for item in self.citations]}
 
 
 class FakeAssistant:
@@ -62,7 +38,7 @@ class FakeAssistant:
 
     model = "fake"
 
-    def ask(self, question: str, mode: str, *, max_tokens: int | None = None, record: bool = True) -> FakeAnswer:
+    def ask(self, question: str, mode: str, *, max_tokens: int | None = None, record: bool = True) -> Answer:
         """Answer at once and leave no row, as the gateway's warm-up and drafts want it; it is not counted as a question."""
         return self._answer(question, mode, None)
 
@@ -74,14 +50,14 @@ class FakeAssistant:
         history: Sequence[Turn] = (),
         adapter: str | None = None,
         max_tokens: int | None = None,
-    ) -> Iterator[str | FakeAnswer]:
+    ) -> Iterator[str | Answer]:
         """Yield the answer word by word, then the answer."""
         self.asked.append({"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens})
         if adapter is not None and not adapter.startswith("known"):
             raise NotFoundError(f"there is no adapter {adapter!r}: `doyen adapters list` shows them")
         return self._pieces(question, mode, adapter, history)
 
-    def _pieces(self, question: str, mode: str, adapter: str | None, history: Sequence[Turn]) -> Iterator[str | FakeAnswer]:
+    def _pieces(self, question: str, mode: str, adapter: str | None, history: Sequence[Turn]) -> Iterator[str | Answer]:
         answer = self._answer(question, mode, adapter)
         finished = False
         try:
@@ -92,14 +68,14 @@ class FakeAssistant:
                     self.gate.wait(20)
                 time.sleep(0.15 if "slow" in question else self.pause)
                 yield word if number == 0 else f" {word}"
-            self._record(answer, history)
+            record_answer(self.store, answer, history)
             yield answer
             finished = True
         finally:
             if not finished:
                 self.stopped.set()
 
-    def _answer(self, question: str, mode: str, adapter: str | None) -> FakeAnswer:
+    def _answer(self, question: str, mode: str, adapter: str | None) -> Answer:
         passages, citations = [], []
         if mode in {"rag", "hybrid"}:
             for number, text in enumerate([TEXT, "Nothing of interest. " * 9], start=1):
@@ -114,26 +90,24 @@ class FakeAssistant:
             text, citations = REFUSAL, []
         if "hostile" in question:
             text = "![x](https://evil.example/x.png) <img src=https://evil.example/y.png> *plain* <b>bold</b>"
-        answer_id = f"a{len(self.asked)}"
-        return FakeAnswer(answer_id, question, text, mode, adapter, abstained, citations, passages)
+        return Answer(
+            question=question,
+            answer=text,
+            mode=mode,
+            model=self.model,
+            adapter=adapter,
+            abstained=abstained,
+            citations=citations,
+            passages=passages,
+            usage=Usage(7, 3),
+            timings=Timings(0.01, 0.1, 0.3),
+            finish_reason="stop",
+            answer_id=new_answer_id(),
+        )
 
-    def _record(self, answer: FakeAnswer, history: Sequence[Turn]) -> None:
-        with self.store.session() as session:
-            session.merge(
-                AnswerRow(
-                    answer_id=answer.answer_id,
-                    question=answer.question,
-                    history=[turn.model_dump() for turn in history],
-                    answer=answer.answer,
-                    mode=answer.mode,
-                    model=answer.model,
-                    adapter=answer.adapter,
-                    abstained=answer.abstained,
-                    passages=[asdict(item) for item in answer.passages],
-                    citations=[asdict(item) for item in answer.citations],
-                    created_at=now(),
-                )
-            )
+    def certainty(self, answer: Any) -> float:
+        """As the real one without a fitted rule."""
+        return certainty(answer, None)
 
     def close(self) -> None:
         """Nothing to free."""

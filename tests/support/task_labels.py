@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from doyen.ingestion.annotation.records import Classes, Coreference, Entities, L
 from doyen.ingestion.annotation.task_types import get_task_type
 from doyen.platform.core.records import REFUSAL
 from doyen.platform.core.text import is_blank
-from support.format_labels import TEXTS
+from support.format_labels import PIECES, TEXTS
 
 NAMES = ["PART", "spare part, <new>", "été", "O", "1", "[x]", "a|b", 'so "called"', "A:"]
 RAW: dict[str, dict[str, Any]] = {
@@ -83,3 +84,36 @@ def relations(draw: Any, marked: tuple[Region, ...], names: tuple[str, ...]) -> 
     ends = st.tuples(*[st.sampled_from([region.id for region in marked])] * 2).filter(lambda pair: pair[0] != pair[1])
     links = draw(st.lists(st.tuples(ends, st.sampled_from(names)), max_size=4))
     return tuple(Relation(*pair, name) for pair, name in links)
+
+
+OPENING = "The pump PN 410-778 must be replaced every 4,000 hours; it leaks. "
+"""Something that the rules of every type have an opinion about."""
+
+
+def random_text(rng: random.Random) -> str:
+    return OPENING + "".join(rng.choice(PIECES) for _ in range(12))
+
+
+def random_label(rng: random.Random, task_type: TaskType, text: str) -> Label:
+    names = task_type.description.label_names
+    if task_type.name in {"classification", "sentiment"}:
+        wanted = rng.randint(0, 3) if task_type.description.multiple else 1
+        chosen = rng.sample(names, wanted)
+        return Classes(tuple(name for name in names if name in chosen))
+    cuts = sorted(rng.sample(range(len(text) + 1), 8))
+    if task_type.name == "pos":
+        spans = list(zip(cuts[::2], cuts[1::2], strict=True))
+    else:
+        spans = sorted({tuple(sorted(rng.sample(range(len(text) + 1), 2))) for _ in range(3)})
+    if task_type.name == "prompt-response":
+        evidence = tuple(Span(start, end, text[start:end]) for start, end in spans)
+        return PromptResponse(
+            "How often? 😀", f"Every\r\n{rng.random()} h", True, evidence, ("else\u0301where",), rng.randint(1, 5)
+        )
+    marked = tuple(Region(f"r{n}-{rng.random()}", *span, rng.choice(names)) for n, span in enumerate(spans))
+    if task_type.name == "pos":
+        return Tags(marked)
+    links = [rng.sample([region.id for region in marked], 2) for _ in range(2)] if len(marked) > 1 else []
+    if task_type.name == "coreference":
+        return Coreference(marked, tuple(Relation(*pair) for pair in links))
+    return Entities(marked, tuple(Relation(*pair, rng.choice(task_type.description.relations)) for pair in links))

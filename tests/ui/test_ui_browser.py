@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from support.fake_assistant import QUOTE
 
-from doyen.platform.core.store.schema import AdapterRow, FeedbackRow
+from doyen.platform.core.store.schema import AdapterRow, AnswerRow, FeedbackRow
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +69,7 @@ def test_refusals_errors_and_markup_are_shown_as_what_they_are(visit: Callable[[
     ask(page, "something unknown")
     finished(page, 2)
     assert page.inner_text("#chat .doyen-abstained .doyen-chip") == "Not in the documents"
-    assert "Not in the documents" in page.inner_text("#passages .doyen-note")
+    page.wait_for_function("document.querySelector('#passages .doyen-note')?.innerText.includes('Not in the documents')")
     ask(page, "break it")
     finished(page, 3)
     assert "The shelf broke: mend it." in page.inner_text("#chat .doyen-failed")
@@ -101,6 +101,128 @@ def test_stopping_ends_the_generation(visit: Callable[[], Any], site: Any) -> No
     assert "400 hours" in page.inner_text("#chat")
 
 
+def test_feedback_goes_to_the_answer_that_is_shown(visit: Callable[[], Any], site: Any) -> None:
+    page = visit().page
+    for number, question in enumerate(("The first question?", "The second question?"), start=1):
+        ask(page, question)
+        finished(page, number)
+    page.click("#chat [data-index='0'] .doyen-text")
+    page.wait_for_function("document.querySelector('#passages').innerText.includes('The first question?')")
+    page.fill("#correction textarea", "For the first one.")
+    page.click("#send")
+    page.wait_for_selector("#thanks .doyen-green")
+    page.click("#down")
+    page.wait_for_function("document.querySelector('#thanks').innerText.includes('Noted as wrong')")
+    page.click("#chat [data-index='1'] .doyen-text")
+    page.wait_for_function("document.querySelector('#passages').innerText.includes('The second question?')")
+    page.click("#up")
+    page.wait_for_function("document.querySelector('#thanks').innerText.includes('Thank you')")
+    said = feedback_by_question(site)
+    assert said["The first question?"] == [(-1, "For the first one."), (-1, None)]
+    assert said["The second question?"] == [(1, None)]
+
+
+def test_a_correction_being_typed_stays_with_its_answer_while_another_comes(visit: Callable[[], Any], site: Any) -> None:
+    page = visit().page
+    ask(page, "An early question?")
+    finished(page)
+    site.assistant.gate.clear()
+    ask(page, "A later question?")
+    page.wait_for_selector("#chat .doyen-coming")
+    page.click("#chat [data-index='0'] .doyen-text")
+    page.wait_for_selector("#correction textarea", state="visible")
+    page.fill("#correction textarea", "About the early one.")
+    site.assistant.gate.set()
+    finished(page, 2)
+    page.wait_for_timeout(500)
+    assert page.input_value("#correction textarea") == "About the early one."
+    page.click("#send")
+    page.wait_for_selector("#thanks .doyen-green")
+    assert feedback_by_question(site)["An early question?"] == [(-1, "About the early one.")]
+
+
+def test_a_draft_typed_while_an_answer_comes_stays(visit: Callable[[], Any], site: Any) -> None:
+    page = visit().page
+    site.assistant.gate.clear()
+    ask(page, "How often?")
+    page.wait_for_selector("#chat .doyen-coming")
+    page.fill("#question textarea", "My next question")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.input_value("#question textarea") == "My next question", "an answer is coming: the question waits"
+    site.assistant.gate.set()
+    finished(page)
+    page.wait_for_timeout(300)
+    assert page.input_value("#question textarea") == "My next question"
+    page.click("#ask")
+    finished(page, 2)
+    assert page.input_value("#question textarea") == ""
+    assert site.assistant.asked[-1]["question"] == "My next question"
+
+
+@pytest.mark.parametrize("wait", [0, 30, 200, 1500])
+def test_after_a_stop_the_next_question_is_asked(visit: Callable[[], Any], site: Any, wait: int) -> None:
+    """However soon after the stop, and also the same question again."""
+    page = visit().page
+    ask(page, "a slow one, to be stopped")
+    page.wait_for_selector("#chat .doyen-coming")
+    page.click("#stop")
+    page.wait_for_timeout(wait)
+    ask(page, "a slow one, to be stopped")
+    page.wait_for_function("document.querySelectorAll('#chat .doyen-question').length === 2")
+    finished(page, 2)
+    assert "400 hours" in page.inner_text("#chat")
+    assert page.input_value("#question textarea") == ""
+
+
+def test_a_reload_keeps_the_conversation(visit: Callable[[], Any], site: Any) -> None:
+    page = visit().page
+    ask(page, "hostile <b>one</b>")
+    finished(page)
+    ask(page, "Another question?")
+    finished(page, 2)
+    site.assistant.gate.clear()
+    ask(page, "Not finished?")
+    page.wait_for_function("document.querySelectorAll('#chat .doyen-question').length === 3")
+    page.reload()
+    site.assistant.gate.set()
+    page.wait_for_function("document.querySelectorAll('#chat .doyen-question').length === 3")
+    assert "reloaded before this answer was complete" in page.inner_text("#chat .doyen-failed")
+    assert "Another question?" in page.inner_text("#passages")
+    ask(page, "And after the reload?")
+    finished(page, 4)
+    assert len(site.assistant.asked[-1]["history"]) == 4
+    page.click("#up")
+    page.wait_for_selector("#thanks .doyen-green")
+    assert feedback_by_question(site)["And after the reload?"] == [(1, None)]
+    page.click("#clear")
+    page.wait_for_selector("#chat .doyen-empty")
+    page.reload()
+    page.wait_for_selector("#question textarea")
+    page.wait_for_timeout(500)
+    assert page.query_selector("#chat .doyen-question") is None
+
+
+def test_damaged_saved_conversations_start_afresh(visit: Callable[[], Any], site: Any) -> None:
+    page = visit().page
+    for damaged in ("{", "[1]", '[{"question": 5}]', '[{"question": "x", "answer": {"text": 1}}]'):
+        page.evaluate("value => sessionStorage.setItem('doyen-conversation', value)", damaged)
+        page.reload()
+        page.wait_for_selector("#question textarea")
+        ask(page, "Does it work?")
+        finished(page)
+
+
+def feedback_by_question(site: Any) -> dict[str, list[tuple[int, str | None]]]:
+    """Return question → (rating, correction) in the order in which they were given."""
+    said: dict[str, list[tuple[int, str | None]]] = {}
+    with site.store.session() as session:
+        rows = select(AnswerRow.question, FeedbackRow).join(AnswerRow, AnswerRow.answer_id == FeedbackRow.answer_id)
+        for question, row in session.execute(rows.order_by(FeedbackRow.created_at)):
+            said.setdefault(question, []).append((row.rating, row.correction))
+    return said
+
+
 def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
     with site.store.session() as session:
         for version in (1, 2):
@@ -121,7 +243,7 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
     page.click("#promote")
     page.wait_for_selector("#adapters-said .doyen-red")
     assert "does not let known:2 be promoted" in page.inner_text("#adapters-said")
-    page.check("#force input")
+    page.fill("#reason textarea, #reason input", "the demo has too few questions")
     page.click("#promote")
     page.wait_for_selector("#adapters .doyen-green")
     assert "known:2 now answers." in page.inner_text("#adapters-said")

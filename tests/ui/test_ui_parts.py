@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from html import unescape
+from typing import Any
 
 import httpx
 import pytest
@@ -13,9 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doyen.ui.app import create_ui_app
-from doyen.ui.chat import messages_for, model_name
+from doyen.ui.chat import model_name
 from doyen.ui.client import ChatAnswer, GatewayClient, GatewayError
-from doyen.ui.render import Exchange, conversation_html, highlight, passages_panel
+from doyen.ui.conversation import Exchange, messages_for
+from doyen.ui.render import conversation_html, highlight, passages_panel
+from doyen.ui.stopping import Stopped, until
 from doyen.ui.tables import comparison_table, report_frame
 
 NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
@@ -55,7 +60,12 @@ def test_everything_from_outside_is_escaped() -> None:
         "retrieval": {NASTY: 1.0},
     }
     exchanges = [Exchange(NASTY, answer), Exchange(NASTY, problem=NASTY), Exchange(NASTY)]
-    for html in (conversation_html(exchanges, NASTY), passages_panel(answer), comparison_table(report), report_frame(NASTY)):
+    for html in (
+        conversation_html(exchanges, NASTY),
+        passages_panel(Exchange(NASTY, answer)),
+        comparison_table(report),
+        report_frame(NASTY),
+    ):
         assert "<script" not in html
         assert "&lt;script&gt;" in html
 
@@ -90,7 +100,7 @@ def test_the_best_mode_of_each_metric_stands_out() -> None:
 def test_a_quote_outside_its_passage_is_shown_apart() -> None:
     passage = {"source": "a.md", "start": 10, "end": 15, "page": None, "heading": "", "text": "hello", "chunk_id": "c"}
     citation = {"marker": 1, "source": "a.md", "start": 0, "end": 5, "page": None, "quote": "other", "chunk_id": "c"}
-    html = passages_panel(replace(ANSWER, passages=[passage], citations=[citation]))
+    html = passages_panel(Exchange("Which?", replace(ANSWER, passages=[passage], citations=[citation])))
     assert "<blockquote>other</blockquote>" in html
     assert "<mark>" not in html
 
@@ -112,6 +122,33 @@ def client_that_gets(response: httpx.Response | Exception) -> GatewayClient:
     return GatewayClient("http://gateway", "key", transport=httpx.MockTransport(answer))
 
 
+async def collect(pieces: AsyncIterator[Any]) -> list[Any]:
+    return [piece async for piece in pieces]
+
+
+def test_what_never_comes_can_be_stopped_and_is_closed() -> None:
+    closed = []
+
+    async def never() -> AsyncIterator[str]:
+        try:
+            yield "one"
+            await asyncio.sleep(60)
+            yield "two"
+        finally:
+            closed.append(True)
+
+    async def run() -> list[str]:
+        stop, seen = asyncio.Event(), []
+        with pytest.raises(Stopped):
+            async for piece in until(stop, never()):
+                seen.append(piece)
+                stop.set()
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(run(), 5)) == ["one"]
+    assert closed == [True]
+
+
 @pytest.mark.parametrize(
     ("response", "sentence"),
     [
@@ -128,7 +165,7 @@ def client_that_gets(response: httpx.Response | Exception) -> GatewayClient:
 )
 def test_every_failure_becomes_a_sentence(response: httpx.Response | Exception, sentence: str) -> None:
     with pytest.raises(GatewayError, match=re.escape(sentence)):
-        list(client_that_gets(response).ask([], "rag"))
+        asyncio.run(collect(client_that_gets(response).ask([], "rag")))
 
 
 def test_a_failing_readiness_check_is_a_sentence() -> None:

@@ -6,7 +6,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import TypeAlias
+
+from scipy.stats import chi2_contingency
 
 from doyen.ingestion.annotation.agreement import crowd
 from doyen.ingestion.annotation.agreement.crowd import Model
@@ -26,6 +29,10 @@ LEAST, MOST = 0.05, 0.99
 """Nobody is held to be surer than this, or more wrong, when votes are weighed."""
 FEWEST_GOLD, PRIOR = 5, 2
 """Gold items that an annotator must have labelled to be measured by them, and how many such items the assumption weighs."""
+MANY_SHARED = 100
+"""Decisions that three annotators must share before a model may decide in the place of a majority."""
+SIGNIFICANT = 0.01
+"""Chance up to which annotators who err equally often would differ as much, so that a model may tell them apart."""
 FEWEST_SHARED = 10
 """Decisions that an annotator must share with others to count as known to a model; it needs three such annotators."""
 
@@ -130,16 +137,20 @@ def judge(
     seen = _items_shared(items)
     modelled: dict[Task, tuple[str, float]] = {}
     method = "majority"
-    if _enough(shared):
+    alike = False
+    if _enough(shared, FEWEST_SHARED):
         fitted = crowd.fit(shared, model)
         found = {name: Reliability(value, seen[name], model) for name, value in fitted.reliability.items()}
-        if not known:
+        alike = not known and not tells_apart(shared)
+        if not known and not alike:
             modelled, method = fitted.verdicts, model
     else:
         found = {name: Reliability(value, seen[name], "agreement") for name, value in _agreement(shared).items()}
     judgement = Judgement(_given(found, known), method)
     answers = {answer for own in votes.values() for answer in own.values()}
     trust = {name: judgement.trust(name) for own in votes.values() for name in own}
+    if alike:
+        trust = dict.fromkeys(trust, fmean(trust.values()))
     for (item_id, key), own in votes.items():
         verdict = modelled.get((item_id, key)) or weigh(own, trust, len(answers))
         judgement.verdicts.setdefault(item_id, {})[key] = verdict
@@ -197,10 +208,32 @@ def weigh(answers: Mapping[str, str], trust: Mapping[str, float], kinds: int) ->
     return best, chances[best] / (sum(chances.values()) + max(others, 0.0))
 
 
-def _enough(shared: crowd.Votes[Task]) -> bool:
+def _enough(shared: crowd.Votes[Task], fewest: int) -> bool:
     """Whether a model can tell the annotators apart: two who differ could each be the one who errs."""
     counts = Counter(name for own in shared.values() for name in own)
-    return sum(times >= FEWEST_SHARED for times in counts.values()) >= 3
+    return sum(times >= fewest for times in counts.values()) >= 3
+
+
+def tells_apart(shared: crowd.Votes[Task]) -> bool:
+    """Whether there are many shared decisions, and they show that some annotators err more often than others.
+
+    Each annotator's answers are held against what most of the others said; a chi-squared test says whether they dissent
+    equally often. Where they do, a model fits chance, and a plain majority is right more often (docs/agreement.md).
+    """
+    if not _enough(shared, MANY_SHARED):
+        return False
+    dissent: Counter[str] = Counter()
+    judged: Counter[str] = Counter()
+    for own in shared.values():
+        for name, answer in own.items():
+            [(most, times), *rest] = Counter(other for who, other in own.items() if who != name).most_common(2)
+            if len(own) > 2 and (not rest or times > rest[0][1]):
+                judged[name] += 1
+                dissent[name] += answer != most
+    table = [[dissent[name], judged[name] - dissent[name]] for name in judged]
+    if len(table) < 2 or not all(map(sum, zip(*table, strict=True))):
+        return False
+    return bool(chi2_contingency(table).pvalue < SIGNIFICANT)
 
 
 def _agreement(shared: crowd.Votes[Task]) -> dict[str, float]:

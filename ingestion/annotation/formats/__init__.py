@@ -10,6 +10,7 @@ from doyen.ingestion.annotation.formats.conllu import ConlluFormat
 from doyen.ingestion.annotation.formats.contracts import KINDS, Format, Losses
 from doyen.ingestion.annotation.formats.doccano import DoccanoFormat
 from doyen.ingestion.annotation.formats.huggingface import HuggingFaceFormat
+from doyen.ingestion.annotation.formats.label_studio import LabelStudioFormat, LabelStudioMinFormat
 from doyen.ingestion.annotation.formats.labelbox import LabelboxFormat
 from doyen.ingestion.annotation.formats.sagemaker import SageMakerFormat
 from doyen.ingestion.annotation.formats.spacy import SpacyFormat
@@ -20,6 +21,8 @@ from doyen.platform.core.errors import InputError, NotFoundError
 FORMATS: dict[str, Format] = {
     made.name: made
     for made in (
+        LabelStudioFormat(),
+        LabelStudioMinFormat(),
         DoccanoFormat(),
         LabelboxFormat(),
         ConllFormat(),

@@ -8,6 +8,7 @@ from doyen.platform.core.models.resolve import (
     cache_folder,
     resolve_embedder,
     resolve_generator,
+    verify_again,
     wants_bfloat16,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "load_once",
     "resolve_embedder",
     "resolve_generator",
+    "verify_again",
     "wants_bfloat16",
 ]

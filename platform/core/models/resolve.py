@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from doyen.platform.core.errors import MissingPart, ModelMissing
-from doyen.platform.core.files import sha256_file
 from doyen.platform.core.models.dequantise import dequantise_gguf
+from doyen.platform.core.models.hashes import forget_hashes, model_hash
 from doyen.platform.core.models.loading import load_once
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle"}
@@ -153,15 +152,16 @@ def _packaged_file(name: str, model: PackagedModel) -> Path:
 
 
 def _hash_once(path: Path) -> str:
-    """Hash a file, remembering the result by path, size and time so that each start does not read it again."""
-    stat = path.stat()
-    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-    return _cached_hash(key, path)
+    return model_hash(path, _remembered())
 
 
-@cache
-def _cached_hash(_key: str, path: Path) -> str:
-    return sha256_file(path)
+def _remembered() -> Path:
+    return cache_folder() / "model-hashes.json"
+
+
+def verify_again() -> None:
+    """Forget the hashes that earlier starts have made, so that the models' files are read again."""
+    forget_hashes(_remembered())
 
 
 def _folder_hash(name: str, folder: Path) -> str:

@@ -11,11 +11,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Engine, create_engine, event, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from doyen.platform.core.errors import IncompatibleError, StateError, StorageError
+from doyen.platform.core.errors import (
+    IncompatibleError,
+    MissingPart,
+    ServiceError,
+    SettingsError,
+    StateError,
+    StorageError,
+)
+from doyen.platform.core.private import make_private
+from doyen.platform.core.store.schema import WorkspaceRow
 from doyen.platform.core.workspace import Workspace
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -67,6 +76,11 @@ class Store:
                 raise
             return False
 
+    def workspace_id(self) -> str:
+        """Return the id of the workspace, which stays the same wherever its folder is moved or copied to."""
+        with self.session() as session:
+            return session.scalars(select(WorkspaceRow.workspace_id)).one()
+
     def check(self) -> str | None:
         """Return what is wrong with the structure of an SQLite file, or None."""
         if self.engine.dialect.name != "sqlite":
@@ -89,19 +103,43 @@ def open_store(workspace: Workspace) -> Store:
     Raises:
         IncompatibleError: a newer Doyen has written it.
         StateError: the file is not a database.
+        SettingsError: ``platform.database_url`` is no address of a database that SQLAlchemy knows.
+        MissingPart: the driver of that database is not installed.
+        ServiceError: the database server cannot be reached, or refuses us.
     """
     url = workspace.database_url
-    if url.startswith("sqlite"):
-        workspace.state.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    make_private(workspace.state)
+    engine = _engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
     try:
         _migrate(engine)
     except DatabaseError as error:
         engine.dispose()
+        if engine.dialect.name != "sqlite":
+            raise ServiceError(
+                f"the database {engine.url.render_as_string()} cannot be used ({' '.join(str(error.orig).split())}): start its "
+                "server, or correct platform.database_url"
+            ) from error
         raise StateError(f"the database {engine.url.render_as_string()} cannot be opened ({error.orig}): {RESTORE}") from error
     return Store(engine)
+
+
+def _engine(url: str) -> Engine:
+    """Return the engine of a URL; PostgreSQL is spoken to through psycopg unless the URL names another driver."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in {"postgres", "postgresql"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed)
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'doyen[postgres]'" if "psycopg" in str(error) else f"pip install {error.name}"
+        raise MissingPart(f"{error.name}, the driver for platform.database_url, is not installed: run `{remedy}`") from error
+    except (ArgumentError, ValueError) as error:
+        problem = (
+            "platform.database_url: it is no database address such as postgresql://user@host/name; leave it out for SQLite"
+        )
+        raise SettingsError("the configuration", [problem]) from error
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -33,8 +33,8 @@ class DocumentRow(Base):
     """SHA-256 of the file's bytes."""
     title: Mapped[str]
     media_type: Mapped[str]
-    size: Mapped[int]
-    modified_ns: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger)
+    modified_ns: Mapped[int] = mapped_column(BigInteger)
     """The file's modification time when read: an equal size and time skips reading it again."""
     settings_fingerprint: Mapped[str]
     """Fingerprint of the settings and parser versions that shaped text and chunks."""
@@ -112,6 +112,14 @@ class IndexRemovalRow(Base):
     chunk_id: Mapped[str] = mapped_column(primary_key=True)
 
 
+class WorkspaceRow(Base):
+    """The one row that says which workspace this is, wherever its folder lies."""
+
+    __tablename__ = "workspace"
+
+    workspace_id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class AnnotationProjectRow(Base):
     """A labelling project, on a Label Studio server or in files."""
 
@@ -132,6 +140,10 @@ class AnnotationProjectRow(Base):
     parent: Mapped[str | None]
     foreign_tasks: Mapped[int] = mapped_column(default=0)
     """Tasks over there beside ours, when all ids were last compared."""
+    overlap: Mapped[int] = mapped_column(default=2)
+    """How many people label a gold item, and each task of the share."""
+    overlap_share: Mapped[float] = mapped_column(default=0.2)
+    """Share of the other tasks, 0 to 1, that as many people label."""
 
 
 class AnnotationTaskRow(Base):
@@ -149,6 +161,10 @@ class AnnotationTaskRow(Base):
     predictions: Mapped[list[Any]]
     state: Mapped[str]
     """created, pushed, labelled or deleted."""
+    overlap: Mapped[int] = mapped_column(default=1)
+    """How many people are asked for a label."""
+    skipped: Mapped[int] = mapped_column(default=0)
+    """How many people declined the task, as the last pull found."""
     created_at: Mapped[str]
     stale: Mapped[str | None]
     """Why the text that was labelled is no longer the document's: changed or deleted. Its labels stay."""
@@ -186,7 +202,7 @@ class DecisionRow(Base):
     task_uid: Mapped[str] = mapped_column(ForeignKey("annotation_tasks.uid"), index=True)
     result: Mapped[list[Any]]
     method: Mapped[str]
-    """expert, or consensus."""
+    """expert, ground truth (a star in Label Studio), or consensus."""
     decided_by: Mapped[str]
     """The expert, or the aggregation's name."""
     reason: Mapped[str] = mapped_column(Text)

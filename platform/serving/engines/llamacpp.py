@@ -9,18 +9,20 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from doyen.platform.core.deadline import time_left
-from doyen.platform.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
+from doyen.platform.core.errors import IncompatibleError, InputError, NotInTime, ServiceError
 from doyen.platform.core.files import sha256_file
 from doyen.platform.core.manifest import fingerprint
 from doyen.platform.core.models import LOADING, GeneratorFiles, cache_folder
 from doyen.platform.core.prompts import encode_prompt
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
-from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
+from doyen.platform.serving.engines.loops import LoopWatch
+from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
 from doyen.platform.serving.engines.text import first_tokens
+from doyen.platform.serving.engines.window import answer_room
 from doyen.platform.serving.engines.worker_process import END_SECONDS, START_SECONDS, WorkerPlan, WorkerProcess
 
 CONTEXT_TOKENS = 4096
@@ -89,10 +91,10 @@ class LlamaCppEngine:
 
         Raises:
             IncompatibleError: the adapter belongs to another base, or GGUF cannot hold it.
-            PromptTooLong: prompt and answer are longer than the context.
+            PromptTooLong: the prompt fills the context.
             ServiceError: the worker crashed or stalled; the next request starts a new one.
         """
-        prompt = self._prompt(request)
+        prompt = encode_prompt(self.tokenizer, list(request.messages))
         with self._lease(request.adapter) as (worker, lora):
             body = self._body(request, prompt, lora)
             # Closed explicitly: only a broken connection tells llama.cpp to stop.
@@ -105,7 +107,7 @@ class LlamaCppEngine:
         Raises:
             IncompatibleError, InputError, ServiceError: as in ``stream``.
         """
-        prompt = self._prompt(request)
+        prompt = encode_prompt(self.tokenizer, list(request.messages))
         scores = []
         with self._lease(request.adapter) as (worker, lora):
             for text in continuations:
@@ -132,19 +134,10 @@ class LlamaCppEngine:
         for worker in workers:
             worker.close()
 
-    def _prompt(self, request: GenerationRequest) -> list[int]:
-        tokens = encode_prompt(self.tokenizer, list(request.messages))
-        if len(tokens) + request.max_tokens > self._context:
-            raise PromptTooLong(
-                f"the prompt has {len(tokens)} tokens, and with {request.max_tokens} for the answer the model takes "
-                f"{self._context}: ask a shorter question or show fewer passages"
-            )
-        return tokens
-
     def _body(self, request: GenerationRequest, prompt: list[int], lora: list[dict[str, float]]) -> dict[str, Any]:
         return {
             "prompt": prompt,
-            "n_predict": request.max_tokens,
+            "n_predict": answer_room(len(prompt), request.max_tokens, self._context),
             "temperature": request.temperature,
             "seed": request.seed,
             "stop": list(request.stop),
@@ -249,17 +242,19 @@ def _collect(
     events: Generator[dict[str, Any], None, None], prompt_tokens: int, want_logprobs: bool
 ) -> Iterator[str | Generation]:
     """Turn llama.cpp's events into pieces of text and the final Generation."""
-    pieces: list[str] = []
+    watch = LoopWatch()
     logprobs: list[float] = []
     for event in events:
         if want_logprobs:
             logprobs += [step["logprob"] for step in event.get("completion_probabilities", [])]
-        if event["content"]:
-            pieces.append(event["content"])
-            yield event["content"]
-        if event["stop"]:
-            reason: Literal["stop", "length"] = "length" if event["stop_type"] == "limit" else "stop"
-            yield Generation("".join(pieces), reason, prompt_tokens, event["tokens_predicted"], logprobs)
+        if piece := watch.push(event["content"]):
+            yield piece
+        if event["stop"] or watch.looping:
+            if piece := watch.finish():
+                yield piece
+            limit = event["stop"] and event["stop_type"] == "limit"
+            reason: FinishReason = "repetition" if watch.looping else "length" if limit else "stop"
+            yield Generation(watch.text, reason, prompt_tokens, event["tokens_predicted"], logprobs)
             return
     raise ServiceError("the llama.cpp worker broke its answer off: ask again")
 

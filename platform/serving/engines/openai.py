@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
 import httpx
 
 from doyen.platform.core.deadline import time_left
-from doyen.platform.core.errors import InputError, MissingPart, NotInTime, ServiceError, Unauthorized
-from doyen.platform.serving.engines.protocol import Generation, GenerationRequest
+from doyen.platform.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, Unauthorized
+from doyen.platform.serving.engines.loops import LoopWatch
+from doyen.platform.serving.engines.protocol import FinishReason, Generation, GenerationRequest
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 120.0
 ERROR_CHARS = 300
+_TOO_LONG = re.compile(r"context (?:length|window|size)|max_tokens|too many tokens", re.IGNORECASE)
+"""How vLLM, llama.cpp's server, Ollama and OpenAI say that prompt and answer do not fit."""
 
 
 class OpenAIEngine:
@@ -46,13 +50,23 @@ class OpenAIEngine:
 
         Raises:
             InputError: the server refused the request.
+            PromptTooLong: the prompt alone fills the server's window.
             Unauthorized: it refused the key.
             NotInTime: it is silent.
             ServiceError: it cannot be reached or failed.
         """
+        body = self._body(request)
+        try:
+            yield from self._generate(body)
+        except PromptTooLong:
+            # Prompt and limit together were too long: without a limit, servers write as much as there is room for.
+            del body["max_tokens"]
+            yield from self._generate(body)
+
+    def _generate(self, body: dict[str, Any]) -> Generator[str | Generation, None, None]:
         answer = _Answer()
         try:
-            url, body = f"{self._url}/chat/completions", self._body(request)
+            url = f"{self._url}/chat/completions"
             with self._client.stream("POST", url, json=body, timeout=self._timeout()) as response:
                 self._check(response)
                 for line in response.iter_lines():
@@ -63,14 +77,18 @@ class OpenAIEngine:
                         break
                     if piece := answer.add(self._parse(data)):
                         yield piece
+                    if answer.watch.looping:
+                        break
         except httpx.TimeoutException as error:
             raise NotInTime(f"{self._url} did not answer in time: look at the server, then ask again") from error
         except httpx.TransportError as error:
             raise ServiceError(
                 f"{self._url} cannot be reached ({error}): start the server or mend serving.openai_url"
             ) from error
-        if answer.finish_reason is None:
+        if answer.finish_reason is None and not answer.watch.looping:
             raise ServiceError(f"{self._url} broke its answer off: look at the server, then ask again")
+        if piece := answer.watch.finish():
+            yield piece
         yield answer.generation()
 
     def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
@@ -114,6 +132,8 @@ class OpenAIEngine:
                 f"{self._url} knows no such model or address ({words}): mend serving.model or serving.openai_url; "
                 "an adapter must be loaded there under its name:version"
             )
+        if status == httpx.codes.BAD_REQUEST and _TOO_LONG.search(words):
+            raise PromptTooLong(f"{self._url} refused the request ({status}): {words}")
         if status in {httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.UNPROCESSABLE_ENTITY}:
             raise InputError(f"{self._url} refused the request ({status}): {words}")
         raise ServiceError(f"{self._url} failed ({status}): {words}")
@@ -133,7 +153,8 @@ class _Answer:
     """Adds up the events of one stream."""
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
+        self.watch = LoopWatch()
+        self.tokens = 0
         self.logprobs: list[float] = []
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] = {}
@@ -148,16 +169,18 @@ class _Answer:
         content = (choice.get("logprobs") or {}).get("content") or []
         self.logprobs += [float(token["logprob"]) for token in content]
         piece = str((choice.get("delta") or {}).get("content") or "")
-        if piece:
-            self.pieces.append(piece)
-        return piece
+        self.tokens += bool(piece)
+        return self.watch.push(piece)
 
     def generation(self) -> Generation:
-        """Return the finished answer; token counts are 0 where the server does not tell."""
+        """Return the finished answer; token counts are 0 where the server does not tell, and those of pieces after a loop."""
+        reason: FinishReason = "length" if self.finish_reason == "length" else "stop"
+        if self.watch.looping or self.finish_reason == "repetition":
+            reason = "repetition"
         return Generation(
-            "".join(self.pieces),
-            "length" if self.finish_reason == "length" else "stop",
+            self.watch.text,
+            reason,
             int(self.usage.get("prompt_tokens") or 0),
-            int(self.usage.get("completion_tokens") or 0),
+            int(self.usage.get("completion_tokens") or (self.tokens if self.watch.looping else 0)),
             self.logprobs,
         )

@@ -7,11 +7,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from doyen.platform.core.errors import IncompatibleError, InputError, PromptTooLong
+from doyen.platform.core.errors import IncompatibleError, InputError
 from doyen.platform.core.models import LOADING, GeneratorFiles, wants_bfloat16
 from doyen.platform.core.prompts import encode_prompt
-from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
+from doyen.platform.serving.engines.loops import LoopWatch
+from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
 from doyen.platform.serving.engines.text import TextStream, first_tokens
+from doyen.platform.serving.engines.window import answer_room
 
 if TYPE_CHECKING:
     import torch
@@ -78,31 +80,31 @@ class TransformersEngine:
 
         Raises:
             IncompatibleError: the adapter belongs to another base.
-            PromptTooLong: prompt and answer are longer than the model's window.
+            PromptTooLong: the prompt fills the model's window.
         """
         import torch
 
         tokenizer = self.tokenizer
-        prompt = self._prompt(tokenizer, request)
+        prompt, room = self._prompt(tokenizer, request)
         run = _Run(self._adapter_name(request.adapter), None, prompt, first_tokens(tokenizer, request.avoid))
-        text = TextStream(tokenizer, request.stop)
+        text, watch = TextStream(tokenizer, request.stop), LoopWatch()
         random = torch.Generator().manual_seed(request.seed)
         ends = self._end_tokens()
-        reason: Literal["stop", "length"] = "length"
-        for _ in range(request.max_tokens):
+        reason: FinishReason = "length"
+        for _ in range(room):
             token = self._next_token(run, request.temperature, random)
             if token in ends:
                 reason = "stop"
                 break
-            if piece := text.push(token):
+            if piece := watch.push(text.push(token)):
                 yield piece
-            if text.stopped:
-                reason = "stop"
+            if text.stopped or watch.looping:
+                reason = "stop" if text.stopped else "repetition"
                 break
-        if piece := text.finish():
+        if piece := watch.finish(text.finish()):
             yield piece
         logprobs = run.logprobs if request.want_logprobs else []
-        yield Generation(text.text, reason, len(prompt), len(run.logprobs), logprobs)
+        yield Generation(watch.text, reason, len(prompt), len(run.logprobs), logprobs)
 
     def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
         """Return mean log-probabilities; see `Engine.score`.
@@ -113,7 +115,7 @@ class TransformersEngine:
         import torch
 
         tokenizer = self.tokenizer
-        prompt = self._prompt(tokenizer, request)
+        prompt, _ = self._prompt(tokenizer, request)
         adapter = self._adapter_name(request.adapter)
         scores = []
         for text in continuations:
@@ -147,16 +149,12 @@ class TransformersEngine:
         ends = configured if isinstance(configured, list) else [configured]
         return {token for token in [*ends, tokenizer.eos_token_id] if token is not None}
 
-    def _prompt(self, tokenizer: Any, request: GenerationRequest) -> list[int]:
+    def _prompt(self, tokenizer: Any, request: GenerationRequest) -> tuple[list[int], int]:
+        """Return the prompt and how many tokens its answer may have."""
         tokens = encode_prompt(tokenizer, list(request.messages))
         with self._lock:
             window = getattr(self._parts()[0].config, "max_position_embeddings", None)
-        if window and len(tokens) + request.max_tokens > window:
-            raise PromptTooLong(
-                f"the prompt has {len(tokens)} tokens, and with {request.max_tokens} for the answer the model takes "
-                f"{window}: ask a shorter question or show fewer passages"
-            )
-        return tokens
+        return tokens, answer_room(len(tokens), request.max_tokens, window)
 
     def _adapter_name(self, adapter: AdapterFiles | None) -> str | None:
         """Load the adapter unless it is, and return its name inside the model; None is the base."""

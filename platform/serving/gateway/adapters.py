@@ -7,15 +7,15 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from doyen.eval.gate import require_gate
-from doyen.eval.report import load_report
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.errors import InputError
 from doyen.platform.core.store.schema import AdapterRow
+from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
+from doyen.platform.serving.promotion import promote_adapter
 
-router = APIRouter(prefix="/v1", tags=["adapters"])
+router = APIRouter(prefix="/v1", tags=["adapters"], route_class=StrictRoute)
 
 
 class AdapterVersion(BaseModel):
@@ -58,26 +58,30 @@ class PromotionRequest(BaseModel):
     Attributes:
         report: id of an evaluation whose figures meet the rules for promotion.
         force: promote without a report, or against it.
+        reason: why, which `force` needs; it is kept with the promotion.
+        by: who promotes; kept too.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     report: str | None = None
-    force: bool = False
+    force: bool | None = None
+    reason: str | None = None
+    by: str | None = None
 
 
-@router.post("/adapters/{name}/{version}/promote")
+@router.post("/adapters/{name}/{version}/promote", responses=documented(404, 409, 503, 507))
 def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
-    if not body.force:
-        if body.report is None:
-            raise InputError("name the evaluation that speaks for this adapter as report, or send force: true")
-        require_gate(load_report(report_folder(services, body.report)), f"{name}:{version}")
-    promoted = registry_of(services).promote(f"{name}:{version}")
+    report = report_folder(services, body.report) if body.report is not None else None
+    override = (body.reason or "") if body.force else None
+    promoted = promote_adapter(
+        services.workspace, services.store, f"{name}:{version}", report=report, by=body.by or "gateway", override=override
+    )
     return _version(services, promoted)
 
 
-@router.post("/adapters/{name}/rollback")
+@router.post("/adapters/{name}/rollback", responses=documented(404, 409, 503, 507))
 def rollback(name: str, services: ServicesOf) -> AdapterVersion:
     """Promote the version that was promoted before the current one."""
     return _version(services, registry_of(services).rollback(name))

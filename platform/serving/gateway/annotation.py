@@ -23,10 +23,11 @@ from doyen.platform.core.deadline import until
 from doyen.platform.core.errors import NotFoundError
 from doyen.platform.serving.gateway.chat_run import ClientGone, RequestTime
 from doyen.platform.serving.gateway.drafts import draft_prediction, open_drafter
-from doyen.platform.serving.gateway.errors import Forbidden
+from doyen.platform.serving.gateway.errors import Forbidden, documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 
-router = APIRouter(prefix="/v1/annotation", tags=["annotation"])
+router = APIRouter(prefix="/v1/annotation", tags=["annotation"], route_class=StrictRoute)
 
 
 class Hint(BaseModel):
@@ -59,7 +60,7 @@ def _header_secret(services: ServicesOf, given: Annotated[str, Header(alias=HOOK
     check_secret(services, given)
 
 
-@router.post("/webhook", status_code=202, dependencies=[Depends(_header_secret)])
+@router.post("/webhook", status_code=202, dependencies=[Depends(_header_secret)], responses=documented(404))
 def take_hint(services: ServicesOf, project: Annotated[str, Query(min_length=1, max_length=50)]) -> Hint:
     """Schedule a pull of the project and answer at once.
 
@@ -111,22 +112,22 @@ def _task_type(services: ServicesOf, project: str) -> TaskType:
 
 
 TypeOf = Annotated[TaskType, Depends(_task_type)]
-backend = APIRouter(prefix="/ml/{project}", dependencies=[Depends(_basic_secret)])
+backend = APIRouter(prefix="/ml/{project}", dependencies=[Depends(_basic_secret)], route_class=StrictRoute)
 
 
-@backend.get("/health")
+@backend.get("/health", responses=documented(401, 404))
 def show_backend(_: TypeOf) -> BackendHealth:
     """Say that drafts of the project can be asked for."""
     return BackendHealth()
 
 
-@backend.post("/setup")
+@backend.post("/setup", responses=documented(401, 404))
 def set_up_backend(services: ServicesOf, task_type: TypeOf) -> BackendSetup:
     """Say which version drafts; nothing is loaded for it, and the token that Label Studio sends is not read."""
     return BackendSetup(model_version=open_drafter(task_type, services.loaded_assistant).version)
 
 
-@backend.post("/predict")
+@backend.post("/predict", responses=documented(401, 404, 429, 502, 503, 504))
 async def predict(request: Request, body: DraftRequest, services: ServicesOf, task_type: TypeOf) -> Drafts:
     """Draft labels for tasks. Each draft waits for its turn before the model, as questions do."""
     drafter = open_drafter(task_type, services.loaded_assistant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -13,8 +14,8 @@ from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway import adapters, annotation, chat, documents, evals, feedback, health, models, search
-from doyen.platform.serving.gateway.docs import install_docs
-from doyen.platform.serving.gateway.errors import install_error_handlers
+from doyen.platform.serving.gateway.docs import describe_api, install_docs
+from doyen.platform.serving.gateway.errors import documented, install_error_handlers
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
 from doyen.platform.serving.gateway.metrics import Metrics
 from doyen.platform.serving.gateway.services import OpenAssistant, Services
@@ -54,8 +55,11 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         redoc_url=None,
         separate_input_output_schemas=False,
     )
-    for router in (chat, models, search, documents, feedback, adapters, evals, annotation, health):
-        app.include_router(router.router)
+    for keyed in (chat, models, search, documents, feedback, adapters, evals):
+        app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
+    for other in (annotation, health):
+        app.include_router(other.router, responses=documented(400, 403, 405, 413))
+    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]  # as FastAPI's documentation does
     install_docs(app)
     install_error_handlers(app)
     # The last one added is the outermost.

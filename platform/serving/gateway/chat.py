@@ -14,25 +14,33 @@ from fastapi.responses import JSONResponse, Response
 from doyen.platform.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
-from doyen.platform.serving.gateway.errors import error_body
+from doyen.platform.serving.gateway.errors import documented, error_body
 from doyen.platform.serving.gateway.model_names import parse_model
 from doyen.platform.serving.gateway.search import passage_json
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
 
 logger = logging.getLogger("doyen.gateway")
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The answer.", "content": {"application/json": {}, "text/event-stream": {}}},
+    499: {"description": "The client has left; nobody reads this."},
+    **documented(404, 409, 429, 502, 503, 504, 507),
+}
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, responses=RESPONSES)
 async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf) -> Response:
     """Answer the last user message, as one JSON document or as a stream of server-sent events.
 
     ``model`` is a mode (base, rag, finetune, hybrid), "mode@adapter" or "mode@adapter:version". Beside OpenAI's
     fields the response (streamed: the last chunk before [DONE]) carries ``citations``, ``passages``, ``abstained``,
-    ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings`` and ``warnings``.
+    ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and ``finish_reason``:
+    why the answer ended, "stop", "length", "repetition" (the model went round in circles and was stopped) or "cancelled".
+    ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
     """
     started = time.time()
     try:
@@ -63,8 +71,8 @@ async def _start(request: Request, body: ChatRequest, services: Services) -> Ans
     question, history = body.conversation(services.settings.serving.max_question_chars)
 
     def ask() -> Iterator[str | Answer]:
-        options = {"history": history, "adapter": name.adapter, "max_tokens": body.token_limit}
-        return services.assistant().stream(question, name.mode, **options)
+        assistant = services.assistant()
+        return assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=body.token_limit)
 
     spent = RequestTime(request, services.settings.serving.request_timeout_s)
     place = services.limiter.place()

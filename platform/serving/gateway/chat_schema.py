@@ -58,11 +58,11 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class ChatRequest(BaseModel):
-    """``POST /v1/chat/completions``.
+    """``POST /v1/chat/completions``. As in OpenAI's API, null is the same as leaving a field out.
 
     Attributes:
         model: a mode (base, rag, finetune, hybrid), or "mode@adapter", or "mode@adapter:version".
@@ -73,11 +73,11 @@ class ChatRequest(BaseModel):
 
     model: str = Field(min_length=1, max_length=200)
     messages: list[Message] = Field(min_length=1, max_length=MAX_MESSAGES)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    n: int = 1
+    n: int | None = None
 
     @property
     def token_limit(self) -> int | None:
@@ -113,7 +113,7 @@ class ChatRequest(BaseModel):
         Raises:
             InputError: naming the field.
         """
-        if self.n != 1:
+        if self.n not in {None, 1}:
             raise InputError(f"n = {self.n} is not supported: each request gets one answer")
         extra = self.model_extra or {}
         for name in _UNSUPPORTED:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -36,3 +38,23 @@ def install_docs(app: FastAPI) -> None:
 
     app.add_api_route(PATH, show_docs, include_in_schema=False, methods=["GET"])
     app.mount(f"{PATH}/assets", StaticFiles(directory=ASSETS), name="docs-assets")
+
+
+def describe_api(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document; invalid requests are 400 here, not the framework's 422."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            separate_input_output_schemas=False,
+        )
+        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+            unused = operation["responses"].get("422", {}).get("description") == "Validation Error"
+            if unused:
+                del operation["responses"]["422"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema

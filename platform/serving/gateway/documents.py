@@ -9,16 +9,18 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from doyen.ingestion.document import empty_pages
 from doyen.platform.core.errors import InputError, NotFoundError
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.serving.gateway.errors import TooLarge
+from doyen.platform.serving.gateway.errors import TooLarge, documented
 from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.retrieval.pipeline import delete_documents, upload_document
 
-router = APIRouter(prefix="/v1", tags=["documents"])
+router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 MAX_SOURCE_CHARS = 255
 
 
@@ -29,6 +31,7 @@ class Document(BaseModel):
         version: SHA-256 of the file's bytes.
         bytes: size of the file.
         duplicate_of: id of the exact duplicate that is searched in its place; such a document has no chunks.
+        pages_without_text: numbers from 1 of its pages without text, pictures or scans.
     """
 
     object: Literal["document"] = "document"
@@ -40,6 +43,7 @@ class Document(BaseModel):
     bytes: int
     chunks: int
     duplicate_of: str | None
+    pages_without_text: list[int]
     ingested_at: str
 
 
@@ -103,7 +107,7 @@ class DocumentDeleted(BaseModel):
     purged: Purged | None = None
 
 
-@router.post("/documents", status_code=201)
+@router.post("/documents", status_code=201, responses=documented(409, 422, 502, 503, 507))
 def upload(
     services: ServicesOf,
     file: Annotated[UploadFile, File(description="The document.")],
@@ -120,7 +124,7 @@ def upload(
     upload_document(services.workspace, services.store, name, data)
     with services.store.session() as session:
         row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
-        return _document(row, _chunk_counts(session, [row.document_id]))
+        return _documents(session, [row])[0]
 
 
 @router.get("/documents")
@@ -134,23 +138,22 @@ def list_documents(
         statement = select(DocumentRow).where(DocumentRow.source > after).order_by(DocumentRow.source).limit(limit + 1)
         rows = list(session.scalars(statement))
         shown = rows[:limit]
-        counts = _chunk_counts(session, [row.document_id for row in shown])
         total = session.scalar(select(func.count()).select_from(DocumentRow)) or 0
         following = shown[-1].source if len(rows) > limit else None
-        return DocumentList(data=[_document(row, counts) for row in shown], total=total, next=following)
+        return DocumentList(data=_documents(session, shown), total=total, next=following)
 
 
-@router.get("/documents/{document_id}")
+@router.get("/documents/{document_id}", responses=documented(404))
 def read_document(document_id: str, services: ServicesOf) -> Document:
     """Describe a document."""
     with services.store.session() as session:
         row = session.get(DocumentRow, document_id)
         if row is None:
             raise _no_document(document_id)
-        return _document(row, _chunk_counts(session, [document_id]))
+        return _documents(session, [row])[0]
 
 
-@router.get("/documents/{document_id}/text")
+@router.get("/documents/{document_id}/text", responses=documented(404))
 def read_text(
     document_id: str,
     services: ServicesOf,
@@ -180,7 +183,7 @@ def read_text(
         )
 
 
-@router.delete("/documents/{document_id}")
+@router.delete("/documents/{document_id}", responses=documented(404, 409, 502, 503, 507))
 def delete(
     document_id: str,
     services: ServicesOf,
@@ -220,21 +223,26 @@ def _no_document(document_id: str) -> NotFoundError:
     return NotFoundError(f"there is no document {document_id!r}: GET /v1/documents lists them")
 
 
-def _chunk_counts(session: Session, document_ids: list[str]) -> dict[str, int]:
-    statement = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(document_ids))
-    rows = session.execute(statement.group_by(ChunkRow.document_id)).tuples()
-    return dict(rows.all())
-
-
-def _document(row: DocumentRow, counts: dict[str, int]) -> Document:
-    return Document(
-        id=row.document_id,
-        source=row.source,
-        title=row.title,
-        version=row.version,
-        media_type=row.media_type,
-        bytes=row.size,
-        chunks=counts.get(row.document_id, 0),
-        duplicate_of=row.duplicate_of,
-        ingested_at=row.ingested_at,
-    )
+def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
+    ids = [row.document_id for row in rows]
+    chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(ids)).group_by(ChunkRow.document_id)
+    counts = dict(session.execute(chunks).tuples().all())
+    current = [(row.document_id, row.version) for row in rows]
+    columns = select(DocumentVersionRow.document_id, DocumentVersionRow.pages)
+    versions = columns.where(tuple_(DocumentVersionRow.document_id, DocumentVersionRow.version).in_(current))
+    pages: dict[str, list[list[int]]] = dict(session.execute(versions).tuples().all())
+    return [
+        Document(
+            id=row.document_id,
+            source=row.source,
+            title=row.title,
+            version=row.version,
+            media_type=row.media_type,
+            bytes=row.size,
+            chunks=counts.get(row.document_id, 0),
+            duplicate_of=row.duplicate_of,
+            pages_without_text=list(empty_pages(pages.get(row.document_id, []))),
+            ingested_at=row.ingested_at,
+        )
+        for row in rows
+    ]

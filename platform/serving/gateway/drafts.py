@@ -10,8 +10,6 @@ from doyen.platform.core.errors import DoyenError
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
 
-SURE, UNSURE, ABSTAINED = 0.9, 0.5, 0.1
-"""Scores of answers: one that quotes the passage shown, one that rests on other passages, and a refusal."""
 _PLACE = ("source", "document_id", "version", "chunk_id", "heading")
 
 
@@ -40,8 +38,7 @@ class AssistantDrafter:
         except DoyenError:
             return None
         evidence = tuple(dict.fromkeys(cited.quote for cited in answer.citations if cited.quote in excerpt.text))
-        score = ABSTAINED if answer.abstained else SURE if evidence else UNSURE
-        return Draft(prompt, answer.answer, score, evidence)
+        return Draft(prompt, answer.answer, self._assistant.certainty(answer), evidence)
 
 
 def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:

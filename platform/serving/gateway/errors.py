@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from doyen.platform.core.errors import (
@@ -92,7 +93,42 @@ MEANINGS: dict[type[BaseException], Meaning] = {
     DoyenError: Meaning(500, "server_error", "internal"),
 }
 INTERNAL = "the server failed on this request: look for its request id in the server's log"
+DESCRIPTIONS = {
+    400: "The request is wrong as it was worded.",
+    401: "The API key is missing or wrong.",
+    403: "The request comes from a place that may not send it.",
+    404: "A named thing does not exist.",
+    405: "The path takes other methods.",
+    409: "Another step is needed first, or two things do not fit.",
+    413: "The body is too large.",
+    422: "The document cannot be read.",
+    429: "Too many requests wait: try again after Retry-After seconds.",
+    502: "Another server failed.",
+    503: "Another writer is at work, or a part is missing.",
+    504: "The time for the request is up.",
+    507: "The disk is full, or a file cannot be read.",
+}
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, as OpenAI words it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every response that is no success."""
+
+    error: ErrorDetail
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI is to say about the errors of a route."""
+    return {status: {"model": ErrorBody, "description": DESCRIPTIONS[status]} for status in statuses}
 
 
 def meaning_of(error: BaseException) -> Meaning:

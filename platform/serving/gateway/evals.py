@@ -12,10 +12,12 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from doyen.platform.core.errors import NotFoundError, StorageError
+from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 logger = logging.getLogger("doyen.gateway")
-router = APIRouter(prefix="/v1", tags=["evals"])
+router = APIRouter(prefix="/v1", tags=["evals"], route_class=StrictRoute)
 # A report may draw its plots itself, but it reaches nothing outside itself.
 REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; script-src 'unsafe-inline'; "
@@ -57,13 +59,13 @@ def list_evals(services: ServicesOf) -> EvaluationList:
     return EvaluationList(data=sorted(found, key=lambda item: (item.created_at or "", item.id), reverse=True))
 
 
-@router.get("/evals/{eval_id}", response_model=None)
+@router.get("/evals/{eval_id}", response_model=None, responses=documented(404, 507))
 def read_eval(eval_id: str, services: ServicesOf) -> dict[str, Any]:
     """Return an evaluation's report.json."""
     return _read(report_folder(services, eval_id))
 
 
-@router.get("/evals/{eval_id}/report.html")
+@router.get("/evals/{eval_id}/report.html", responses=documented(404))
 def read_report(eval_id: str, services: ServicesOf) -> FileResponse:
     """Return an evaluation's report as a page that stands alone."""
     path = report_folder(services, eval_id) / "report.html"

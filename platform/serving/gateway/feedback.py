@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from doyen.platform.core.errors import InputError, NotFoundError
 from doyen.platform.core.manifest import now
 from doyen.platform.core.store.schema import AnswerRow, FeedbackRow
+from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["feedback"])
+router = APIRouter(prefix="/v1", tags=["feedback"], route_class=StrictRoute)
 MAX_TEXT_CHARS = 20_000
 
 
@@ -29,7 +31,7 @@ class FeedbackRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     answer_id: str = Field(min_length=1, max_length=100)
-    rating: Literal[-1, 0, 1] = 0
+    rating: Literal[-1, 0, 1] | None = 0
     correction: str | None = Field(None, max_length=MAX_TEXT_CHARS)
     comment: str | None = Field(None, max_length=MAX_TEXT_CHARS)
 
@@ -46,7 +48,7 @@ class FeedbackSaved(BaseModel):
     created_at: str
 
 
-@router.post("/feedback", status_code=201)
+@router.post("/feedback", status_code=201, responses=documented(404, 507))
 def give_feedback(body: FeedbackRequest, services: ServicesOf) -> FeedbackSaved:
     """Store feedback on an answer. Each call adds an entry; none is ever changed."""
     correction = (body.correction or "").strip() or None
@@ -56,7 +58,7 @@ def give_feedback(body: FeedbackRequest, services: ServicesOf) -> FeedbackSaved:
     saved = FeedbackSaved(
         feedback_id=uuid4().hex,
         answer_id=body.answer_id,
-        rating=body.rating,
+        rating=body.rating or 0,
         correction=correction,
         comment=comment,
         created_at=now(),
@@ -65,5 +67,5 @@ def give_feedback(body: FeedbackRequest, services: ServicesOf) -> FeedbackSaved:
         if session.get(AnswerRow, body.answer_id) is None:
             raise NotFoundError(f"there is no answer {body.answer_id!r}: take the answer_id of an answer that was given here")
         session.add(FeedbackRow(**saved.model_dump(exclude={"object"})))
-    services.metrics.feedback.labels(str(body.rating)).inc()
+    services.metrics.feedback.labels(str(saved.rating)).inc()
     return saved

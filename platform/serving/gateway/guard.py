@@ -27,6 +27,7 @@ UPLOAD_OVERHEAD_BYTES = 64_000
 """Room for the boundaries and headers of a multipart body around the file itself."""
 OWN_SECRET = ("/v1/annotation/webhook", "/v1/annotation/ml/")
 """Paths that Label Studio calls: it cannot send the API key, so their router asks for a secret of their own."""
+METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -77,7 +78,8 @@ class RequestRecord:
 
     def _record(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        self.metrics.requests.labels(route, scope["method"], str(status)).inc()
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.metrics.requests.labels(route, method, str(status)).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         client = scope.get("client")
         fields = {

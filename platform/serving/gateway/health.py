@@ -32,7 +32,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-def show_health() -> Health:
+async def show_health() -> Health:
     """Say that the process is alive."""
     return Health()
 

@@ -11,9 +11,11 @@ from pydantic import BaseModel
 from doyen.platform.core.errors import NotFoundError
 from doyen.platform.core.modes import ADAPTER_MODES, MODES
 from doyen.platform.serving.gateway.adapters import list_adapters
+from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(prefix="/v1", tags=["models"], route_class=StrictRoute)
 
 
 class Model(BaseModel):
@@ -45,7 +47,7 @@ def list_models(services: ServicesOf) -> ModelList:
     return ModelList(data=_models(services))
 
 
-@router.get("/models/{model_id}")
+@router.get("/models/{model_id}", responses=documented(404))
 def read_model(model_id: str, services: ServicesOf) -> Model:
     """Describe a model."""
     for model in _models(services):

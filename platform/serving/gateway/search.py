@@ -8,10 +8,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.platform.core.errors import InputError
+from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.retrieval.passage import Passage
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
 
 
 class SearchRequest(BaseModel):
@@ -54,7 +56,7 @@ class SearchResult(BaseModel):
     warning: str | None = None
 
 
-@router.post("/search")
+@router.post("/search", responses=documented(409, 502, 503, 507))
 def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
     limit = services.settings.serving.max_question_chars

@@ -1,0 +1,139 @@
+"""Reads files in a child process with limits on time and memory, so that a damaged or hostile file fails alone.
+
+The child is started once and reused over files. It is a program of its own and not a fork: the server's threads and locks do
+not come with it, and its environment holds no secrets.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from typing import Any
+
+from doyen.ingestion.document import ParsedDocument
+from doyen.ingestion.readers.limits import Limits
+from doyen.platform.core.errors import UnreadableDocument
+
+COMMAND = (sys.executable, "-P", "-m", "doyen.ingestion.readers.worker")
+ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+"""Variables that the child gets."""
+LARGEST_IDLE_KB = 600_000
+"""A child that once took more memory is replaced: what the allocator keeps would count against the next file."""
+
+log = logging.getLogger(__name__)
+
+
+class ReaderProcess:
+    """A child process that parses one file at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the child if there is none; it loads its libraries while the caller goes on."""
+        with self._lock:
+            self._running()
+
+    def read(self, data: bytes, name: str, limits: Limits) -> ParsedDocument:
+        """Parse a file as ``read_document`` does.
+
+        Raises:
+            UnreadableDocument: it cannot be parsed, or not within the limits; or the parser crashed on it.
+        """
+        with self._lock:
+            child = self._running()
+            late = threading.Event()
+            watchdog = threading.Timer(limits.seconds(len(data)), _end, (child, late))
+            watchdog.start()
+            try:
+                reply, body = _exchange(child, {"name": name, "size": len(data), "limits": asdict(limits)}, data)
+            except (OSError, EOFError, ValueError) as error:
+                self._close()
+                raise UnreadableDocument(_crash_reason(child, late.is_set(), limits, len(data))) from error
+            finally:
+                watchdog.cancel()
+            if late.is_set() or reply["peak_kb"] > LARGEST_IDLE_KB:
+                self._close()
+        if "unreadable" in reply:
+            raise UnreadableDocument(reply["unreadable"])
+        if "fault" in reply:
+            log.warning("reading %r failed: %s", name, reply["trace"])
+            raise UnreadableDocument(f"the reader failed on it ({reply['fault']}): convert it to another format")
+        return ParsedDocument.from_json(json.loads(body))
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            self._close()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._close()
+            environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+            self._child = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
+        return self._child
+
+    def _close(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.wait()
+            for stream in (child.stdin, child.stdout):
+                if stream is not None:
+                    stream.close()
+
+
+def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Send a file and return the reply's head and body."""
+    requests, replies = child.stdin, child.stdout
+    if requests is None or replies is None:
+        raise EOFError
+    requests.write(json.dumps(request).encode("ascii") + b"\n" + data)
+    requests.flush()
+    line = replies.readline()
+    if not line:
+        raise EOFError
+    reply = json.loads(line)
+    body = replies.read(reply["size"])
+    if len(body) < reply["size"]:
+        raise EOFError
+    return reply, body
+
+
+def _end(child: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    child.kill()
+
+
+def _crash_reason(child: subprocess.Popen[bytes], late: bool, limits: Limits, size: int) -> str:
+    if late or child.returncode == -signal.SIGXCPU:
+        seconds = limits.seconds(size)
+        return f"it takes more than {seconds:,.0f} s to read: split it, or raise ingestion.max_read_s"
+    code = child.returncode
+    what = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+    return f"the reader crashed on it or ran out of memory ({what}): convert it to another format or split it"
+
+
+_shared = ReaderProcess()
+atexit.register(_shared.close)
+
+
+def shared_reader() -> ReaderProcess:
+    """Return the reader that all ingestion of this process uses; it is started at once."""
+    _shared.start()
+    return _shared

@@ -1,0 +1,62 @@
+"""``doyen annotate list | relink``: which projects there are, and tying one to its place on a server again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.core.errors import InputError
+
+if TYPE_CHECKING:
+    from doyen.ingestion.annotation import ProjectStatus
+
+
+def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the projects with their progress, as the last pull found it."""
+    from doyen.ingestion.annotation import list_projects, project_status
+
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        found = [project_status(session.store, row.name) for row in list_projects(session.store)]
+        text = "\n".join(map(_line, found)) or "there are none yet: make one with `doyen annotate create --project NAME`"
+        session.emit({"projects": [asdict(status) for status in found]}, text)
+
+
+def relink(
+    project: Annotated[str | None, typer.Option("--project", "-p", help="Name of the annotation project.")] = None,
+    remote: Annotated[
+        int | None, typer.Option("--id", help="Number of the project over there; default: the one that is known.")
+    ] = None,
+    as_copy: Annotated[
+        bool, typer.Option("--as-copy", help="Make this copied workspace one of its own, with projects of its own.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Go on with the project over there that holds these tasks: of an older workspace that was moved, or at a new address."""
+    from doyen.ingestion.annotation.relink import relink as link_again
+    from doyen.ingestion.annotation.relink import separate
+
+    if (project is None) != as_copy:
+        raise InputError("name the project with --project, or give --as-copy for the whole workspace: one of the two")
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        if project is None:
+            names = separate(session.store)
+            listed = ", ".join(names) or "none"
+            text = f"This workspace has an id of its own. To be made anew with `doyen annotate create`: {listed}."
+            session.emit({"separated": names}, text)
+            return
+        status = link_again(session.workspace, session.store, project, str(remote) if remote is not None else None)
+        text = f"Project {project!r} goes on at {status.location}.\nNext: doyen annotate pull --project {project}"
+        session.emit(asdict(status), text)
+
+
+def _line(status: ProjectStatus) -> str:
+    total = sum(count for state, count in status.tasks.items() if state != "deleted")
+    kind = f"{'review' if status.purpose == 'review' else status.task_type}, {status.location}"
+    parts = [f"{status.tasks.get('labelled', 0)} of {total} tasks labelled", f"{status.labelled_twice} by two or more"]
+    parts += [f"{count} {what}" for what, count in (("skipped", status.skipped), ("labels invalid", status.invalid)) if count]
+    return f"{status.name} ({kind}): {', '.join(parts)}; last pull {status.synced_at or 'unknown'}"

@@ -1,0 +1,58 @@
+"""Promoting an adapter: its report opens the gate, or a person overrides it and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from doyen.eval.gate import Verdict, judge_report, require_gate
+from doyen.eval.report import Report, load_report
+from doyen.finetune.dataset import excluded_questions
+from doyen.finetune.registry import Adapter, Registry
+from doyen.platform.core.errors import InputError, NotFoundError
+from doyen.platform.core.store import Store
+from doyen.platform.core.workspace import Workspace
+
+
+def promote_adapter(
+    workspace: Workspace, store: Store, reference: str, *, report: Path | None, by: str, override: str | None = None
+) -> Adapter:
+    """Promote an adapter, and keep in the registry who did it, on which report, and why against the gate.
+
+    Args:
+        report: folder of the report that speaks for it; may be left out with ``override``.
+        by: who promotes.
+        override: the reason for promoting whatever the report says; None asks the gate.
+
+    Raises:
+        InputError: neither a report nor a reason is given, or the reason is blank.
+        NotFoundError: there is no such adapter or report.
+        StateError: the gate is closed; the message has a line for each rule.
+    """
+    registry = Registry(workspace, store)
+    adapter = registry.get(reference)
+    if override is not None and not override.strip():
+        raise InputError("promoting against the gate needs a reason: write why")
+    if override is None:
+        if report is None:
+            raise InputError(
+                "name the report that speaks for this adapter (made by `doyen eval run`), or give a reason to do without"
+            )
+        require_gate(load_report(report), adapter.ref, excluded_questions(workspace, adapter.dataset_id))
+    grounds = {"by": by, "report": report.name if report else None, "reason": override.strip() if override else None}
+    return registry.promote(adapter.ref, grounds)
+
+
+def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdict]:
+    """Return what the rules for promotion say of a report about its own adapter."""
+    return judge_report(report, _excluded(workspace, store, report.data.get("adapter")))
+
+
+def _excluded(workspace: Workspace, store: Store, reference: str | None) -> Collection[str] | None:
+    if reference is None:
+        return None
+    try:
+        adapter = Registry(workspace, store).get(reference)
+    except NotFoundError:
+        return None
+    return excluded_questions(workspace, adapter.dataset_id)

@@ -1,0 +1,134 @@
+"""PDF: nothing lost at page tops and bottoms, columns in reading order, forms as filled in, raised figures as raised."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import getSampleStyleSheet
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Paragraph, SimpleDocTemplate
+
+from doyen.ingestion.document import ParsedDocument
+from doyen.ingestion.readers import read_document
+from doyen.ingestion.readers.limits import Limits
+
+CASES = Path(__file__).parent / "cases"
+LIMITS = Limits(10_000_000, 40_000_000, 100)
+PROSE = "The seal is cleaned with soft water and dried with a lint free cloth before it is put back in its place"
+
+
+def read(data: bytes) -> ParsedDocument:
+    return read_document(data, "a.pdf", LIMITS)
+
+
+def drawn(*pages: Callable[[Canvas], None]) -> bytes:
+    target = io.BytesIO()
+    canvas = Canvas(target, pagesize=A4)
+    for page in pages:
+        page(canvas)
+        canvas.showPage()
+    canvas.save()
+    return target.getvalue()
+
+
+def written(canvas: Canvas, lines: list[tuple[float, float, str]]) -> None:
+    for left, bottom, text in lines:
+        canvas.drawString(left, bottom, text)
+
+
+def test_every_row_of_a_log_is_read():
+    text = read((CASES / "log_rows.pdf").read_bytes()).text
+    assert [f"R-{number:03}" for number in range(1, 216) if f"R-{number:03}" not in text] == []
+
+
+def test_pages_without_text_are_known():
+    document = read((CASES / "mixed_scan.pdf").read_bytes())
+    assert document.pages_without_text == (2, 3)
+    assert read(drawn(lambda canvas: canvas.drawString(50, 700, PROSE))).pages_without_text == ()
+
+
+def test_a_filled_form_has_its_values_beside_their_labels():
+    lines = read((CASES / "form_filled.pdf").read_bytes()).text.split("\n")
+    assert lines[-3:] == ["Serial number: KX-20-00817", "Inspector: R. Lindqvist", "Result: Passed at 6.2 bar"]
+
+
+def test_boxes_and_choices_of_a_form():
+    def page(canvas: Canvas) -> None:
+        form = canvas.acroForm
+        written(canvas, [(80, 700, "Tight"), (80, 660, "Dry"), (60, 600, "Grade"), (60, 560, "Code")])
+        form.checkbox(x=60, y=697, size=12, checked=True)
+        form.checkbox(x=60, y=657, size=12, checked=False)
+        form.choice(x=120, y=595, width=80, height=18, options=["low", "high"], value="high")
+        form.textfield(x=120, y=555, width=80, height=18, value="secret", fieldFlags="password")
+
+    assert read(drawn(page)).text.split() == ["☒", "Tight", "☐", "Dry", "Grade", "high", "Code"]
+
+
+def test_columns_printed_line_by_line_are_read_one_after_the_other():
+    text = read((CASES / "twocol_rowmajor.pdf").read_bytes()).text
+    left, right = "are not part of the guarantee at all.", "Repairs by others end the guarantee at once."
+    assert 0 < text.index(left) < text.index(right)
+    assert "from the day of delivery. The claim must be sent" in text
+
+
+def test_cells_of_a_table_of_words_stay_beside_each_other():
+    rows = [
+        ("The pump does not start", "Check the fuse of the motor"),
+        ("The pump is loud", "Fill the pump with water"),
+        ("Water drips from the shaft", "Replace the seal of the shaft"),
+        ("The pressure falls slowly", "Clean the filter at the inlet"),
+        ("The motor becomes hot", "Let the motor cool down"),
+    ]
+    lines = [(x, 700.0 - 14 * n, text) for n, row in enumerate(rows) for x, text in zip((60.0, 300.0), row, strict=True)]
+    text = read(drawn(lambda canvas: written(canvas, lines))).text
+    places = [text.index(cell) for row in rows for cell in row]
+    assert places == sorted(places)
+
+
+def test_running_lines_and_page_numbers_go_and_counting_labels_stay():
+    def page(number: int) -> Callable[[Canvas], None]:
+        lines = [
+            (60.0, 815.0, f"SD-41 Maintenance of pumps | {number + 4}"),
+            (60.0, 790.0, f"Run {number}"),
+            (60.0, 600.0, f"{PROSE}, part {chr(64 + number)}."),
+            (60.0, 60.0, f"{number * 17}"),
+            (60.0, 45.0, f"{17 * number} / 4"),
+            (280.0, 20.0, f"- {number} -"),
+        ]
+        return lambda canvas: written(canvas, lines)
+
+    text = read(drawn(*map(page, (1, 2, 3)))).text
+    assert text.count("SD-41 Maintenance of pumps") == 1
+    assert [word for word in ("Run 1", "Run 3", "34", "51", "34 / 4") if word not in text] == []
+    assert "- 2 -" not in text
+    assert "| 6" not in text
+
+
+def test_the_same_headings_on_each_page_stay_with_their_rows():
+    def page(number: int) -> Callable[[Canvas], None]:
+        rows = [("Run", "Pressure", "Flow"), *((f"R-{number}{n}", f"{n}.{number}", f"{n}1.0") for n in range(1, 5))]
+        return lambda canvas: written(
+            canvas,
+            [(60.0 + 120 * column, 815.0 - 14 * n, cell) for n, row in enumerate(rows) for column, cell in enumerate(row)],
+        )
+
+    text = read(drawn(*map(page, (1, 2, 3)))).text
+    assert "R-31 | Pressure: 1.3 | Flow: 11.0" in text
+    assert text.count("R-") == 12
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("Level 10<super>6</super> units and more", "Level 10^6 units and more"),
+        ("Dose 25<super>1</super> mg, 10<super>-12</super> m", "Dose 25^1 mg, 10^-12 m"),
+        ("Area 4 m<super>2</super> of CO<sub>2</sub>", "Area 4 m² of CO2"),
+        ("Plain 106 and 251", "Plain 106 and 251"),
+    ],
+)
+def test_raised_figures(markup, expected):
+    target = io.BytesIO()
+    SimpleDocTemplate(target, pagesize=A4).build([Paragraph(markup, getSampleStyleSheet()["BodyText"])])
+    assert read(target.getvalue()).text == expected
