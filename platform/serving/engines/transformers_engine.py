@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_ADAPTERS = 8
 """Adapters held in memory; the one unused for longest makes room."""
+_UNKNOWN = ""
+"""Stands for the active adapter when adapters were added or removed: the next use sets it anew."""
 
 
 @dataclass
@@ -176,13 +178,27 @@ class TransformersEngine:
             if name is None:
                 # peft's module names take no dots or colons.
                 name = f"adapter_{abs(hash(key)):x}"
-                model.load_adapter(str(adapter.folder), adapter_name=name)
-                model.eval()
-                self._active = name
+                self._load(model, adapter, name)
             self._names[key] = name
             if len(self._names) > MAX_ADAPTERS:
                 model.delete_adapter(self._names.pop(next(iter(self._names))))
+                self._active = _UNKNOWN
         return name
+
+    def _load(self, model: Any, adapter: AdapterFiles, name: str) -> None:
+        """Add an adapter to the model. Call with the lock held.
+
+        What is switched on afterwards is not certain: peft chooses the new adapter, but after ``disable_adapters`` it stays
+        off. A failed load may leave half an adapter behind, so the model is loaded again then.
+        """
+        self._active = _UNKNOWN
+        try:
+            model.load_adapter(str(adapter.folder), adapter_name=name)
+        except BaseException:
+            self._loaded, self._active = None, None
+            self._names.clear()
+            raise
+        model.eval()
 
     def _use(self, adapter: str | None) -> Any:
         """Return the model with exactly this adapter switched on. Call with the lock held."""
