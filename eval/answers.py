@@ -14,7 +14,7 @@ from doyen.platform.core.errors import storage_errors
 from doyen.platform.core.files import write_text_atomic
 from doyen.platform.core.locks import hold
 from doyen.platform.serving.answer import Answer
-from doyen.retrieval.passage import Citation, Passage
+from doyen.retrieval.passage import Citation, Passage, Support
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class AnswerRecord:
     Attributes:
         key: fingerprint of all that shapes the answer: question, mode, model, index, adapter, prompts, settings.
         id: the question's id.
+        support: whether the answer's figures stand in its citations.
         usage: prompt_tokens, completion_tokens.
         timings: retrieve_s, first_token_s, total_s.
     """
@@ -40,6 +41,7 @@ class AnswerRecord:
     passages: list[Passage]
     usage: dict[str, int]
     timings: dict[str, float]
+    support: Support = "not_checked"
 
     @classmethod
     def of(cls, key: str, question_id: str, answer: Answer) -> AnswerRecord:
@@ -57,6 +59,7 @@ class AnswerRecord:
             passages=list(answer.passages),
             usage=asdict(answer.usage),
             timings={name: round(seconds, 4) for name, seconds in asdict(answer.timings).items()},
+            support=answer.support,
         )
 
     @classmethod

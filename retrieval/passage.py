@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+Support = Literal["supported", "number_not_found", "not_checked"]
+"""Whether an answer's numbers, units and codes stand in the sentences that it cites; see platform/serving/number_guard.py."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Citation:
 
     Attributes:
         marker: the passage's number in the prompt, from 1.
+        support: whether the quote holds figures of the answer; "not_checked" when the answer has none.
     """
 
     marker: int
@@ -58,6 +62,7 @@ class Citation:
     end: int
     page: int | None
     quote: str
+    support: Support = "not_checked"
 
     def to_json(self) -> dict[str, Any]:
         """Return the citation as answers carry it."""

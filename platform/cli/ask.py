@@ -39,6 +39,8 @@ def ask(
 def format_answer(answer: Answer) -> str:
     """Return an answer and its citations as lines for a terminal."""
     lines = [answer.answer]
+    if answer.support == "number_not_found":
+        lines.append("  (check the number: no cited sentence about the question holds it)")
     for citation in answer.citations:
         page = f", page {citation.page}" if citation.page else ""
         lines.append(f"  [{citation.marker}] {citation.source}{page}: “{citation.quote}”")

@@ -35,7 +35,8 @@ def unit_at(text: str, position: int) -> tuple[str, int] | None:
 def unit_before(text: str, position: int, floor: int = 0) -> tuple[str, int] | None:
     """Return the currency that ends at ``position``, blanks apart, and where it begins (not before ``floor``), or None."""
     match = _before().search(text, max(floor, position - 6), position)
-    return (_forms()[0][match["symbol"]], match.start()) if match else None
+    symbols, words = _forms()
+    return (symbols.get(match["symbol"]) or words[match["symbol"].lower()], match.start()) if match else None
 
 
 def units_in(text: str) -> set[str]:

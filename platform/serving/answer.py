@@ -13,9 +13,9 @@ from doyen.platform.core.records import Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import AnswerRow
 from doyen.platform.serving.engines.protocol import FinishReason
-from doyen.retrieval.passage import Citation, Passage
+from doyen.retrieval.passage import Citation, Passage, Support
 
-ANSWER_RULES = 2
+ANSWER_RULES = 3
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 
@@ -49,6 +49,7 @@ class Answer:
     Attributes:
         adapter: "name:version", or None.
         abstained: the documents hold no answer, as far as Doyen can tell; ``answer`` is then the fixed refusal.
+        support: whether the answer's numbers, units and codes stand in the cited sentences (see number_guard.py).
         passages: what the model was shown, best first; markers of citations count from 1 in this list.
         finish_reason: "length" when the answer was cut at the token limit, "repetition" when it was stopped because it
             went round in circles (each repeated part is left in once).
@@ -67,6 +68,7 @@ class Answer:
     timings: Timings
     finish_reason: FinishReason
     answer_id: str
+    support: Support = "not_checked"
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as ``doyen ask --json`` prints it."""
@@ -77,6 +79,7 @@ class Answer:
             "model": self.model,
             "adapter": self.adapter,
             "abstained": self.abstained,
+            "support": self.support,
             "citations": [citation.to_json() for citation in self.citations],
             "usage": asdict(self.usage),
             "timings": {name: round(value, 4) for name, value in asdict(self.timings).items()},
@@ -107,6 +110,7 @@ def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None
                 model=answer.model,
                 adapter=answer.adapter,
                 abstained=answer.abstained,
+                support=answer.support,
                 passages=[asdict(passage) for passage in answer.passages],
                 citations=[citation.to_json() for citation in answer.citations],
                 created_at=now(),

@@ -21,6 +21,7 @@ from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id,
 from doyen.platform.serving.certainty import certainty
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
+from doyen.platform.serving.number_guard import Judgement, judge_numbers
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter
 from doyen.platform.serving.refusal import AbstentionModel, load_abstention
 from doyen.platform.serving.signals import Observation, after_features, before_features
@@ -271,7 +272,9 @@ class Assistant:
 
     def _build(self, plan: Plan, result: Generation, first_token_s: float, *, abstained: bool = False) -> Answer:
         text = result.text.strip()
-        cited = plan.passages and not abstained
+        checked = Judgement("not_checked", [])
+        if not abstained and plan.reply is None:
+            checked = judge_numbers(plan.query, plan.passages, text, cite(text, plan.passages))
         return Answer(
             question=plan.question,
             answer=text,
@@ -279,12 +282,13 @@ class Assistant:
             model=self.engine.model,
             adapter=plan.adapter.ref if plan.adapter else None,
             abstained=abstained,
-            citations=cite(text, plan.passages) if cited else [],
+            citations=checked.citations,
             passages=plan.passages,
             usage=Usage(result.prompt_tokens, result.completion_tokens),
             timings=Timings(plan.retrieve_s, first_token_s, time.monotonic() - plan.started),
             finish_reason=result.finish_reason,
             answer_id=new_answer_id(),
+            support=checked.support,
         )
 
 

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from doyen.platform.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
 from doyen.platform.core.store import open_store
 from doyen.platform.core.store.database import MIGRATIONS
-from doyen.platform.core.store.schema import AnnotationProjectRow, Base
+from doyen.platform.core.store.schema import AnnotationProjectRow, AnswerRow, Base
 
 
 def test_migrations_give_the_schema_that_the_code_expects(store):
@@ -109,3 +109,21 @@ def test_an_older_workspace_gets_an_id_for_good_and_its_projects_an_overlap(work
         store.close()
     assert ids[0] == ids[1]
     assert len(ids[0]) == 32
+
+
+def test_answers_of_an_older_workspace_were_not_checked(workspace):
+    workspace.state.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(workspace.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        columns = "answer_id, question, history, answer, mode, model, abstained, passages, citations, created_at"
+        values = "'a', 'q', '[]', '26', 'rag', 'm', 0, '[]', '[]', '2025-01-01'"
+        connection.execute(sa.text(f"INSERT INTO answers ({columns}) VALUES ({values})"))
+    engine.dispose()
+    store = open_store(workspace)
+    with store.session() as session:
+        assert session.scalars(sa.select(AnswerRow)).one().support == "not_checked"
+    store.close()

@@ -122,12 +122,12 @@ def test_json_is_the_contract(parts):
     assistant, _, _ = parts
     value = json.loads(json.dumps(assistant.ask("Torque?", "rag").to_json()))
     assert list(value) == [
-        *("question", "answer", "mode", "model", "adapter", "abstained", "citations", "usage", "timings"),
+        *("question", "answer", "mode", "model", "adapter", "abstained", "support", "citations", "usage", "timings"),
         *("finish_reason", "answer_id"),
     ]
     assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
     assert set(value["timings"]) == {"retrieve_s", "first_token_s", "total_s"}
-    assert set(value["citations"][0]) == {"marker", "chunk_id", "source", "start", "end", "page", "quote"}
+    assert set(value["citations"][0]) == {"marker", "chunk_id", "source", "start", "end", "page", "quote", "support"}
     assert value["timings"]["retrieve_s"] <= value["timings"]["first_token_s"] <= value["timings"]["total_s"]
 
 
@@ -177,6 +177,24 @@ def test_how_an_answer_ended_is_told(parts, reason):
     answer = assistant.ask("Torque?", "rag")
     assert answer.to_json()["finish_reason"] == answer.finish_reason == reason
     assert len(format_answer(answer).splitlines()) == len(format_answer(replace(answer, finish_reason="stop")).splitlines()) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "support"),
+    [("2.1 Nm.", "supported"), ("9.9 Nm.", "number_not_found"), ("Wear gloves.", "not_checked"), (REFUSAL, "not_checked")],
+)
+def test_figures_are_checked_against_the_citations_and_the_verdict_is_stored(parts, store, text, support):
+    assistant, engine, _ = parts
+    engine.text = text
+    answer = assistant.ask("What torque do the head screws get?", "rag")
+    assert answer.to_json()["support"] == answer.support == support
+    assert all(
+        citation["support"] == citation_support
+        for citation, citation_support in zip(answer.to_json()["citations"], [support] * len(answer.citations), strict=True)
+    )
+    with store.session() as session:
+        assert session.scalars(select(AnswerRow)).one().support == support
+    assert ("check the number" in format_answer(answer)) == (support == "number_not_found")
 
 
 def test_the_stream_is_the_answer(parts):

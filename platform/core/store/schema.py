@@ -253,6 +253,8 @@ class AnswerRow(Base):
     model: Mapped[str]
     adapter: Mapped[str | None]
     abstained: Mapped[bool]
+    support: Mapped[str] = mapped_column(default="not_checked")
+    """supported, number_not_found or not_checked: whether the figures of the answer stand in its citations."""
     passages: Mapped[list[Any]]
     citations: Mapped[list[Any]]
     created_at: Mapped[str]

@@ -38,9 +38,9 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
 
     ``model`` is a mode (base, rag, finetune, hybrid), "mode@adapter" or "mode@adapter:version". Beside OpenAI's
     fields the response (streamed: the last chunk before [DONE]) carries ``citations``, ``passages``, ``abstained``,
-    ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and ``finish_reason``:
-    why the answer ended, "stop", "length", "repetition" (the model went round in circles and was stopped) or "cancelled".
-    ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
+    ``support``, ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and
+    ``finish_reason``: why the answer ended, "stop", "length", "repetition" (the model went round in circles and was
+    stopped) or "cancelled". ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
     """
     started = time.time()
     try:

@@ -1,0 +1,90 @@
+"""Whether the numbers, units and codes of an answer stand where it says they stand.
+
+An answer with a wrong number and a citation beside it looks proved. So each number (with its unit), date and part code of
+an answer must stand in a cited sentence that speaks of what was asked; numbers that the question itself names are not
+claims and need no proof.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from doyen.platform.core.physical_units import units_in
+from doyen.platform.core.quantities import Fact, find_facts
+from doyen.retrieval.passage import Citation, Passage, Support
+from doyen.retrieval.tokens import tokens
+
+_MARKER = re.compile(r"\[\d{1,3}\]")
+_VAGUE = frozenset(
+    tokens(
+        "long many much often far high low big large small old new need needed take use used make get give set say allow let "
+        "happen work come go number value time way thing kind type mean call name find know tell show put maximum minimum"
+    )
+)
+"""Words of questions that any sentence may hold without speaking of the same."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is held to be true about an answer's figures.
+
+    Attributes:
+        support: "supported" when each figure stands in a cited sentence about what was asked, "number_not_found" when one
+            does not, "not_checked" without figures.
+        citations: those that remain, each with its own ``support``; a quote that states another number of a unit than the
+            answer does, and not the answer's, contradicts it and is left out.
+    """
+
+    support: Support
+    citations: list[Citation]
+
+
+def judge_numbers(question: str, passages: Sequence[Passage], answer: str, citations: Sequence[Citation]) -> Judgement:
+    """Compare an answer's figures with the sentences that it cites.
+
+    Args:
+        question: as it was retrieved for, so that a follow-up names its subject.
+        passages: what the model was shown; citations refer to them by marker.
+        answer: the answer's text; markers ([1]) in it are no figures.
+        citations: the sentences cited for it.
+    """
+    asked = find_facts(question)
+    claims = [fact for fact in find_facts(_MARKER.sub(" ", answer)) if not any(fact.stated_by(known) for known in asked)]
+    if not claims:
+        return Judgement("not_checked", [replace(citation, support="not_checked") for citation in citations])
+    kept: list[Citation] = []
+    proved: set[Fact] = set()
+    for citation in citations:
+        stated = find_facts(citation.quote)
+        held = {claim for claim in claims if _states(claim, stated, citation, passages)}
+        if not held and _contradicts(claims, stated, asked):
+            continue
+        relevant = held if _speaks_of(question, citation.quote) else set()
+        proved |= relevant
+        kept.append(replace(citation, support="supported" if relevant else "number_not_found"))
+    return Judgement("supported" if proved >= set(claims) else "number_not_found", kept)
+
+
+def _states(claim: Fact, stated: Sequence[Fact], citation: Citation, passages: Sequence[Passage]) -> bool:
+    """Whether a sentence states a fact; in a table the unit may stand in the heading row instead."""
+    if any(claim.stated_by(fact) for fact in stated):
+        return True
+    bare = Fact(claim.kind, claim.value)
+    if not claim.unit or bare not in stated:
+        return False
+    return claim.unit in units_in(passages[citation.marker - 1].text)
+
+
+def _contradicts(claims: Sequence[Fact], stated: Sequence[Fact], asked: Sequence[Fact]) -> bool:
+    """Whether a sentence states another value where the answer states its own: a number of the same unit, or a code."""
+    others = [fact for fact in stated if fact not in asked]
+    kinds = {(claim.kind, claim.unit) for claim in claims if claim.unit or claim.kind != "number"}
+    return any((fact.kind, fact.unit) in kinds for fact in others)
+
+
+def _speaks_of(question: str, quote: str) -> bool:
+    """Whether a sentence shares a telling word with the question."""
+    wanted = {token for token in tokens(question) if token not in _VAGUE and not token.isdigit()}
+    return not wanted or bool(wanted & set(tokens(quote)))

@@ -1,0 +1,119 @@
+"""Figures of an answer must stand in a cited sentence about what was asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doyen.platform.serving.number_guard import judge_numbers
+from doyen.retrieval.citations import cite
+from doyen.retrieval.passage import Citation, Passage
+
+TEXT = (
+    "The job may start when the cell has cooled to 45 °C. The safety thermostat opens at 185 °C and cannot be reset. "
+    "Tighten the head screws to 2.1 Nm in two passes. Order kit QC-41-0194 from the parts desk by 4 April 2025. "
+    "The diaphragm lasts 7,500 operating hours."
+)
+
+
+def passage(text: str = TEXT) -> Passage:
+    return Passage("c1", "d1", "v1", "cell.md", 100, 100 + len(text), None, "", 0.9, text, {})
+
+
+def quoting(*quotes: str, text: str = TEXT) -> list[Citation]:
+    places = [100 + text.index(quote) for quote in quotes]
+    return [
+        Citation(1, "c1", "cell.md", start, start + len(quote), None, quote)
+        for start, quote in zip(places, quotes, strict=True)
+    ]
+
+
+def verdict(question: str, answer: str, *quotes: str, text: str = TEXT) -> tuple[str, list[str]]:
+    passages = [passage(text)]
+    found = judge_numbers(question, passages, answer, quoting(*quotes, text=text) if quotes else cite(answer, passages))
+    return found.support, [citation.support for citation in found.citations]
+
+
+COLD = "The job may start when the cell has cooled to 45 °C."
+HOT = "The safety thermostat opens at 185 °C and cannot be reset."
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How cold must the cell be before the job starts?", "45 °C."),
+        ("How cold must the cell be before the job starts?", "45"),
+        ("What torque do the head screws get?", "2.1 Nm, in two passes."),
+        ("What torque do the head screws get?", "2.10 N·m [1]"),
+        ("Which kit do I order?", "Kit qc-41-0194."),
+        ("By when do I order the kit?", "2025-04-04"),
+        ("How long does the diaphragm last?", "7500 h"),
+    ],
+)
+def test_figures_in_a_cited_sentence_about_the_question_are_supported(question: str, answer: str) -> None:
+    quotes = [sentence for sentence in TEXT.replace(". ", ".|").split("|") if any(char.isdigit() for char in sentence)]
+    support, each = verdict(question, answer, *quotes)
+    assert support == "supported"
+    assert "supported" in each
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How cold must the cell be before the job starts?", "At least 185 °C."),
+        ("How cold must the cell be before the job starts?", "45 bar."),
+        ("How cold must the cell be before the job starts?", "46 °C."),
+        ("What torque do the head screws get?", "2.1 bar."),
+        ("Which kit do I order?", "Kit QC-41-0195."),
+        ("By when do I order the kit?", "By 5 April 2025."),
+        ("How long does the diaphragm last?", "7,500 operating hours, then 9,000."),
+    ],
+)
+def test_other_numbers_units_and_codes_are_not_found(question: str, answer: str) -> None:
+    assert verdict(question, answer)[0] == "number_not_found"
+
+
+def test_a_number_of_a_sentence_about_something_else_proves_nothing() -> None:
+    assert verdict("How cold must the cell be?", "At least 185 °C.", HOT) == ("number_not_found", ["number_not_found"])
+
+
+def test_a_quote_that_contradicts_the_answer_is_not_cited() -> None:
+    assert verdict("How cold must the cell be?", "Below 60 °C.", COLD) == ("number_not_found", [])
+
+
+def test_a_quote_without_figures_of_that_kind_stays() -> None:
+    quote = "Order kit QC-41-0194 from the parts desk by 4 April 2025."
+    assert verdict("What does the kit from the parts desk weigh?", "3 kg.", quote) == ("number_not_found", ["number_not_found"])
+
+
+@pytest.mark.parametrize("answer", ["The parts desk.", "No, it cannot be reset.", "否"])
+def test_answers_without_figures_are_not_checked(answer: str) -> None:
+    assert set(verdict("Who sells it?", answer, COLD)[1]) | {verdict("Who sells it?", answer, COLD)[0]} == {"not_checked"}
+
+
+def test_numbers_of_the_question_are_no_claims() -> None:
+    assert verdict("Is the 415 warm at 45 °C?", "No, the 415 is cold at 45 °C.", COLD)[0] == "not_checked"
+
+
+def test_without_citations_a_number_is_not_found() -> None:
+    found = judge_numbers("How many?", [], "About 12.", [])
+    assert (found.support, found.citations) == ("number_not_found", [])
+
+
+def test_the_unit_of_a_table_may_stand_in_its_heading() -> None:
+    table = "Part | Torque (Nm)\nHead screws | 2.1\nCover screws | 3.4"
+    row = "Head screws | 2.1"
+    assert verdict("What torque do the head screws get?", "2.1 Nm", row, text=table)[0] == "supported"
+    assert verdict("What torque do the head screws get?", "2.1 bar", row, text=table)[0] == "number_not_found"
+
+
+@given(st.integers(0, 99_999), st.sampled_from(["°C", "bar", "Nm", "mm", "h", "%", ""]))
+def test_the_verdict_follows_the_number(value: int, unit: str) -> None:
+    sentence = f"The valve closes at {value} {unit}".strip() + "."
+    quotes = quoting(sentence, text=sentence)
+    assert (
+        judge_numbers("When does the valve close?", [passage(sentence)], f"At {value:,} {unit}", quotes).support == "supported"
+    )
+    wrong = judge_numbers("When does the valve close?", [passage(sentence)], f"At {value + 1} {unit}", quotes)
+    assert wrong.support == "number_not_found"
