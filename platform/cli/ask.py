@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.modes import MODES
+from doyen.platform.core.modes import BEST, MODES
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
 
+_MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one of the newest report."
 _ENDINGS = {
     "length": "  (cut at the token limit: raise serving.max_tokens for longer answers)",
     "repetition": "  (the model began to repeat itself and was stopped)",
@@ -21,7 +22,7 @@ _ENDINGS = {
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
-    mode: Annotated[str, typer.Option("--mode", "-m", help=", ".join(MODES))] = "rag",
+    mode: Annotated[str, typer.Option("--mode", "-m", help=_MODES_HELP)] = BEST,
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -44,6 +45,8 @@ def format_answer(answer: Answer) -> str:
     for citation in answer.citations:
         page = f", page {citation.page}" if citation.page else ""
         lines.append(f"  [{citation.marker}] {citation.source}{page}: “{citation.quote}”")
+    if answer.mode_reason:
+        lines.append(f"  (mode {answer.mode}: {answer.mode_reason})")
     if note := _ENDINGS.get(answer.finish_reason):
         lines.append(note)
     return "\n".join(lines)

@@ -11,3 +11,5 @@ PASSAGE_MODES = frozenset({"rag", "rag-short", "hybrid"})
 ADAPTER_MODES = frozenset({"finetune", "hybrid"})
 SHORT_MODES = frozenset({"rag-short"})
 """Asked for the shortest answer, as an adapter learns to give it: without that, ``rag`` loses points for its length alone."""
+BEST = "best"
+"""Stands for the best mode of the newest report, and is resolved before anything is answered."""

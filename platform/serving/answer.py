@@ -54,6 +54,7 @@ class Answer:
         finish_reason: "length" when the answer was cut at the token limit, "repetition" when it was stopped because it
             went round in circles (each repeated part is left in once).
         answer_id: what feedback refers to.
+        mode_reason: why ``mode`` was taken, where "best" was asked for.
     """
 
     question: str
@@ -69,6 +70,7 @@ class Answer:
     finish_reason: FinishReason
     answer_id: str
     support: Support = "not_checked"
+    mode_reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as ``doyen ask --json`` prints it."""
@@ -76,6 +78,7 @@ class Answer:
             "question": self.question,
             "answer": self.answer,
             "mode": self.mode,
+            "mode_reason": self.mode_reason,
             "model": self.model,
             "adapter": self.adapter,
             "abstained": self.abstained,

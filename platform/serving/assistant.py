@@ -10,7 +10,7 @@ from pathlib import Path
 
 from doyen.finetune.registry import Adapter, Registry
 from doyen.platform.core.errors import MissingPart, PromptTooLong
-from doyen.platform.core.modes import PASSAGE_MODES, SHORT_MODES
+from doyen.platform.core.modes import BEST, PASSAGE_MODES, SHORT_MODES
 from doyen.platform.core.prompts import build_messages
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.refusals import is_refusal
@@ -18,11 +18,12 @@ from doyen.platform.core.settings import Settings
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.certainty import certainty
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, complete, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
 from doyen.platform.serving.number_guard import Judgement, judge_numbers
-from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter
+from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits
 from doyen.platform.serving.refusal import AbstentionModel, load_abstention
 from doyen.platform.serving.signals import Observation, after_features, before_features
 from doyen.platform.serving.small_talk import small_talk
@@ -77,9 +78,10 @@ class Assistant:
 
         Args:
             question: as the person worded it.
-            mode: one of `doyen.platform.core.modes.MODES`.
+            mode: one of `doyen.platform.core.modes.MODES`, or "best" (see ``best``).
             history: earlier turns, oldest first.
-            adapter: "name" or "name:version"; None takes the promoted adapter, else the newest.
+            adapter: "name" or "name:version"; None takes the promoted adapter, else the newest, and for "best" the one
+                that the report measured.
             max_tokens: longest answer; None takes it from the settings.
             record: whether to store the answer, so that feedback can point to it.
 
@@ -153,6 +155,11 @@ class Assistant:
         path = self.abstention_path(answer.mode, answer.adapter) if answer.mode in PASSAGE_MODES else None
         return certainty(answer, load_abstention(path, self.model) if path else None)
 
+    def best(self) -> Best:
+        """Return the mode that the newest report measured best, of those that can be served now; else rag."""
+        reports = self._state / "reports" if self._state else Path()
+        return find_best(reports, self.registry, lambda adapter: fits(self.engine, adapter))
+
     @property
     def model(self) -> str:
         """The base model's name."""
@@ -181,6 +188,10 @@ class Assistant:
     ) -> Plan:
         """Check the request and retrieve."""
         started = time.monotonic()
+        best = self.best() if mode == BEST else None
+        if best:
+            # Who names an adapter wants it used; its own best mode is the one with passages.
+            mode, adapter = ("hybrid", adapter) if adapter else (best.mode, best.adapter)
         checked = check_mode(mode)
         question = check_question(question, self._settings.max_question_chars)
         chosen = choose_adapter(self.registry, self.engine, checked, adapter)
@@ -193,7 +204,9 @@ class Assistant:
             passages = self._retriever.retrieve(query, k, exclude_documents=exclude_documents)
         retrieve_s = time.monotonic() - retrieval_started
         tokens = max_tokens or self._settings.max_tokens
-        return Plan(question, checked, history, chosen, tokens, query, passages, started, retrieve_s, reply)
+        return Plan(
+            question, checked, history, chosen, tokens, query, passages, started, retrieve_s, reply, best and best.reason
+        )
 
     def _request(self, plan: Plan, *, want_logprobs: bool = False) -> GenerationRequest:
         adapter = plan.adapter
@@ -289,6 +302,7 @@ class Assistant:
             finish_reason=result.finish_reason,
             answer_id=new_answer_id(),
             support=checked.support,
+            mode_reason=plan.mode_reason,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from doyen.finetune.registry import PROMOTED, Adapter, Registry
 from doyen.platform.core.errors import IncompatibleError, InputError, NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, MODES, Mode
+from doyen.platform.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.platform.core.records import Turn
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.passage import Passage
@@ -21,6 +21,7 @@ class Plan:
         query: what was retrieved for; a follow-up question is made to stand alone.
         passages: best first; empty in modes without them, or when nothing was found.
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
+        mode_reason: why this mode, where "best" was asked for.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
     """
@@ -35,6 +36,7 @@ class Plan:
     started: float
     retrieve_s: float
     reply: str | None = None
+    mode_reason: str | None = None
 
 
 def check_mode(mode: str) -> Mode:
@@ -44,7 +46,7 @@ def check_mode(mode: str) -> Mode:
         NotFoundError: there is no such mode.
     """
     if mode not in MODES:
-        raise NotFoundError(f"there is no mode {mode!r}; known: {', '.join(MODES)}")
+        raise NotFoundError(f"there is no mode {mode!r}; known: {', '.join((BEST, *MODES))}")
     return mode
 
 
@@ -75,12 +77,17 @@ def choose_adapter(registry: Registry, engine: Engine, mode: Mode, reference: st
     if mode not in ADAPTER_MODES:
         return None
     adapter = registry.get(reference) if reference else _default_adapter(registry, mode)
-    if engine.base_sha256 and adapter.base_sha256 != engine.base_sha256:
+    if not fits(engine, adapter):
         raise IncompatibleError(
             f"adapter {adapter.ref!r} was trained on base {adapter.base_model!r} ({adapter.base_sha256[:12]}…), but the "
             f"engine serves {engine.model!r} ({engine.base_sha256[:12]}…): train it again or set serving.model"
         )
     return adapter
+
+
+def fits(engine: Engine, adapter: Adapter) -> bool:
+    """Whether an adapter was trained on the base model that the engine serves; remote servers cannot tell and take all."""
+    return not engine.base_sha256 or adapter.base_sha256 == engine.base_sha256
 
 
 def _default_adapter(registry: Registry, mode: Mode) -> Adapter:

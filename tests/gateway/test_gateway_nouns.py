@@ -126,8 +126,11 @@ def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) ->
 
 @pytest.mark.usefixtures("adapters")
 def test_models_name_modes_and_adapters(client: TestClient) -> None:
-    names = [item["id"] for item in client.get("/v1/models").json()["data"]]
-    assert names == [
+    models = client.get("/v1/models").json()["data"]
+    assert (models[0]["mode"], models[0]["adapter"]) == ("rag", None)
+    assert "no report" in models[0]["reason"]
+    assert [item["id"] for item in models] == [
+        "best",
         "base",
         "rag",
         "rag-short",

@@ -122,7 +122,19 @@ def test_json_is_the_contract(parts):
     assistant, _, _ = parts
     value = json.loads(json.dumps(assistant.ask("Torque?", "rag").to_json()))
     assert list(value) == [
-        *("question", "answer", "mode", "model", "adapter", "abstained", "support", "citations", "usage", "timings"),
+        *(
+            "question",
+            "answer",
+            "mode",
+            "mode_reason",
+            "model",
+            "adapter",
+            "abstained",
+            "support",
+            "citations",
+            "usage",
+            "timings",
+        ),
         *("finish_reason", "answer_id"),
     ]
     assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
@@ -195,6 +207,25 @@ def test_figures_are_checked_against_the_citations_and_the_verdict_is_stored(par
     with store.session() as session:
         assert session.scalars(select(AnswerRow)).one().support == support
     assert ("check the number" in format_answer(answer)) == (support == "number_not_found")
+
+
+def test_best_is_resolved_and_told(parts, workspace, tmp_path):
+    assistant, engine, _ = parts
+    answer = assistant.ask("Torque?", "best")
+    assert answer.mode == answer.to_json()["mode"] == "rag"
+    assert "no report" in answer.mode_reason
+    assert "no report" in format_answer(answer)
+    add_adapter(assistant, tmp_path / "x")
+    modes = {"rag": {"metrics": {"token_f1": {"mean": 0.2}}}, "hybrid": {"metrics": {"token_f1": {"mean": 0.4}}}}
+    data = {"manifest": {"created_at": "2025"}, "adapter": "legal:1", "modes": modes}
+    folder = workspace.reports_folder / "a"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(data))
+    answer = assistant.ask("Torque?", "best")
+    assert (answer.mode, answer.adapter) == ("hybrid", "legal:1")
+    engine.base_sha256 = "c" * 64
+    assert assistant.ask("Torque?", "best").mode == "rag"
+    assert assistant.ask("Torque?", "rag").mode_reason is None
 
 
 def test_the_stream_is_the_answer(parts):

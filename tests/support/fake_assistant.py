@@ -13,6 +13,7 @@ from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.best import Best
 from doyen.platform.serving.certainty import certainty
 from doyen.retrieval.passage import Citation, Passage, Retriever
 
@@ -37,6 +38,10 @@ class FakeAssistant:
         self.gate.set()
 
     model = "fake"
+
+    def best(self) -> Best:
+        """Always rag."""
+        return Best("rag", None, "no report")
 
     def ask(self, question: str, mode: str, *, max_tokens: int | None = None, record: bool = True) -> Answer:
         """Answer at once and leave no row, as the gateway's warm-up and drafts want it; it is not counted as a question."""

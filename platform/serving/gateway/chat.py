@@ -36,11 +36,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf) -> Response:
     """Answer the last user message, as one JSON document or as a stream of server-sent events.
 
-    ``model`` is a mode (base, rag, finetune, hybrid), "mode@adapter" or "mode@adapter:version". Beside OpenAI's
-    fields the response (streamed: the last chunk before [DONE]) carries ``citations``, ``passages``, ``abstained``,
-    ``support``, ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and
-    ``finish_reason``: why the answer ended, "stop", "length", "repetition" (the model went round in circles and was
-    stopped) or "cancelled". ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
+    ``model`` is a mode (base, rag, finetune, hybrid, …), "mode@adapter", "mode@adapter:version", or "best": the best mode
+    of the newest report, told as ``mode`` with its ``mode_reason``. Beside OpenAI's fields the response (streamed: the
+    last chunk before [DONE]) carries ``citations``, ``passages``, ``abstained``, ``support``, ``answer_id`` (for feedback),
+    ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and ``finish_reason``: why the answer ended, "stop",
+    "length", "repetition" (the model went round in circles and was stopped) or "cancelled".
+    ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
     """
     started = time.time()
     try:

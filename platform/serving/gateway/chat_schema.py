@@ -65,7 +65,7 @@ class ChatRequest(BaseModel):
     """``POST /v1/chat/completions``. As in OpenAI's API, null is the same as leaving a field out.
 
     Attributes:
-        model: a mode (base, rag, finetune, hybrid), or "mode@adapter", or "mode@adapter:version".
+        model: a mode (base, rag, finetune, hybrid, …), "best", or "mode@adapter", or "mode@adapter:version".
         messages: the last one is the question, the user and assistant messages before it are its history.
     """
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, MODES
+from doyen.platform.core.modes import ADAPTER_MODES, BEST, MODES
 
 _NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
 
@@ -30,8 +30,9 @@ def parse_model(model: str) -> ModelName:
         NotFoundError: no such model can exist. Another one is never used in its place.
     """
     match = _NAME.fullmatch(model)
-    if match is None or match["mode"] not in MODES:
-        raise NotFoundError(f"there is no model {model!r}: choose {', '.join(MODES)}, or add an adapter as in hybrid@name:1")
+    if match is None or match["mode"] not in {BEST, *MODES}:
+        known = ", ".join((BEST, *MODES))
+        raise NotFoundError(f"there is no model {model!r}: choose {known}, or add an adapter as in hybrid@name:1")
     if match["adapter"] and match["mode"] not in ADAPTER_MODES:
         choices = " or ".join(f"{mode}@{match['adapter']}" for mode in MODES if mode in ADAPTER_MODES)
         raise NotFoundError(f"there is no model {model!r}: {match['mode']} answers without an adapter, choose {choices}")

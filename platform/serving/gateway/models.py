@@ -8,8 +8,10 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from doyen.finetune.registry import Registry
 from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, MODES
+from doyen.platform.core.modes import ADAPTER_MODES, BEST, MODES
+from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters import list_adapters
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
@@ -24,6 +26,8 @@ class Model(BaseModel):
     Attributes:
         adapter: "name:version" that it answers with; None for the modes without one, and where it is chosen at each
             question: the promoted version.
+        mode: how it answers; of "best" the mode that it stands for now.
+        reason: of "best": why that mode.
     """
 
     id: str
@@ -32,6 +36,7 @@ class Model(BaseModel):
     owned_by: str
     mode: str
     adapter: str | None
+    reason: str | None = None
 
 
 class ModelList(BaseModel):
@@ -57,9 +62,10 @@ def read_model(model_id: str, services: ServicesOf) -> Model:
 
 
 def _models(services: Services) -> list[Model]:
-    """Return the modes that can answer, and every "mode@name:version"."""
+    """Return "best", the modes that can answer, and every "mode@name:version"."""
     base = services.settings.serving.model
-    models = []
+    best = _best(services)
+    models = [Model(id=BEST, created=0, owned_by=base, mode=best.mode, adapter=best.adapter, reason=best.reason)]
     adapters = list_adapters(services).data
     for mode in MODES:
         if mode not in ADAPTER_MODES or adapters:
@@ -68,3 +74,11 @@ def _models(services: Services) -> list[Model]:
             created = int(datetime.fromisoformat(adapter.created_at).timestamp())
             models.append(Model(id=f"{mode}@{adapter.id}", created=created, owned_by=base, mode=mode, adapter=adapter.id))
     return models
+
+
+def _best(services: Services) -> Best:
+    """Return what "best" stands for; before the model is loaded, by the adapters' names of their bases."""
+    if services.loaded_assistant is not None:
+        return services.loaded_assistant.best()
+    registry, base = Registry(services.workspace, services.store), services.settings.serving.model
+    return find_best(services.workspace.reports_folder, registry, lambda adapter: adapter.base_model == base)
