@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,7 @@ from numpy.typing import NDArray
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
-from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.lexical_view import LexicalView
+from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.opening import OpenIndex, open_index, read_stamp
 from doyen.retrieval.passage import Passage
 from doyen.retrieval.reading import read_passages
@@ -99,10 +99,11 @@ class HybridRetriever:
             allowed = ~gone if allowed is None else allowed & ~gone
         return passages
 
-    def _terms(self, lexical: LexicalIndex | LexicalView, query: str) -> Terms:
+    def _terms(self, lexical: AnyLexical, query: str) -> Terms:
         distinct = list(dict.fromkeys(tokens(query)))
         if len(distinct) > MAX_TERMS:
-            distinct = sorted(distinct, key=lambda token: -lexical.idf(lexical.term(token)))[:MAX_TERMS]
+            rows: dict[str, Any] = {token: lexical.term(token) for token in distinct}
+            distinct = sorted(distinct, key=lambda token: -lexical.idf(rows[token]))[:MAX_TERMS]
         return look_up(lexical, distinct)
 
     @contextmanager
@@ -119,6 +120,6 @@ class HybridRetriever:
             opened.release()
 
 
-def _allowed(lexical: LexicalIndex | LexicalView, exclude_documents: Iterable[str]) -> NDArray[np.bool_] | None:
+def _allowed(lexical: AnyLexical, exclude_documents: Iterable[str]) -> NDArray[np.bool_] | None:
     excluded = np.isin(lexical.documents, np.array(list(exclude_documents), np.str_))
     return ~excluded[lexical.unit_document] if excluded.any() else None

@@ -119,7 +119,8 @@ class LexicalView:
         """Return a term's live units, its counts there, and the number of chunks that hold it."""
         if (cached := self._terms.get(rows)) is not None:
             return cached
-        units, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        units: list[Ints] = [np.zeros(0, np.int64)]
+        counts: list[Ints] = [np.zeros(0, np.int64)]
         for part, places, row in zip(self.parts, self.unit_map, rows, strict=True):
             if row >= 0:
                 held, times = part.postings(row)
@@ -179,7 +180,11 @@ _NUMBERED = (
 )
 
 
-def combine(parts: Sequence[LexicalIndex], dropped: Sequence[Collection[str]]) -> LexicalIndex | LexicalView:
+AnyLexical = LexicalIndex | LexicalView
+"""What queries read; the rows that one gives are not for the other."""
+
+
+def combine(parts: Sequence[LexicalIndex], dropped: Sequence[Collection[str]]) -> AnyLexical:
     """Return parts as one index; see `LexicalView`. A single part of which nothing is dropped is returned as it is."""
     if not parts:
         return build_lexical([])

@@ -16,7 +16,7 @@ from doyen.platform.core.errors import IndexMissing, ServiceError, StateError, S
 from doyen.platform.core.models import resolve_embedder
 from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.lexical_view import LexicalView, combine
+from doyen.retrieval.lexical_view import AnyLexical, combine
 from doyen.retrieval.manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.segments import Segment, load_segment, vector_folder
 from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder, open_server, server_collection
@@ -48,9 +48,7 @@ class OpenIndex:
 
     def __init__(self, workspace: Workspace, stamp: Stamp, parts: Sequence[_Part]) -> None:
         self.stamp = stamp
-        self.lexical: LexicalIndex | LexicalView = combine(
-            [part.lexical for part in parts], [part.segment.dropped for part in parts]
-        )
+        self.lexical: AnyLexical = combine([part.lexical for part in parts], [part.segment.dropped for part in parts])
         self.problem: str | None = None
         self._workspace, self._parts = workspace, list(parts)
         self._rows = {str(chunk_id): row for row, chunk_id in enumerate(self.lexical.chunk_ids.tolist())}

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from doyen.platform.core.store import Store
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.passage import Passage
 from doyen.retrieval.selection import Chosen
 
 
 def read_passages(
-    store: Store, lexical: LexicalIndex, chosen: Sequence[Chosen], pieces: NDArray[np.int64]
+    store: Store, lexical: AnyLexical, chosen: Sequence[Chosen], pieces: NDArray[np.int64]
 ) -> tuple[list[Passage], list[int]]:
     """Return the passages, and the rows of indexed chunks that the store no longer has.
 
@@ -43,7 +43,7 @@ def read_passages(
 
 
 def _passage(
-    session: Session, lexical: LexicalIndex, each: Chosen, chunks: list[ChunkRow], source: str, pieces: NDArray[np.int64]
+    session: Session, lexical: AnyLexical, each: Chosen, chunks: list[ChunkRow], source: str, pieces: NDArray[np.int64]
 ) -> Passage:
     start, end = int(lexical.unit_start[each.first]), int(lexical.unit_end[each.last - 1])
     first = chunks[0]

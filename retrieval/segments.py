@@ -22,7 +22,7 @@ import numpy as np
 from doyen.platform.core.errors import StateError
 from doyen.platform.core.files import sha256_file, sync_folder
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
-from doyen.retrieval.lexical_view import LexicalView
+from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.vectors import DATABASE
 
 HASHED_AT_OPEN = 32_000_000
@@ -73,7 +73,7 @@ def vector_folder(segment: Path) -> Path:
     return segment / "chroma"
 
 
-def piece_names(lexical: LexicalIndex | LexicalView) -> list[str]:
+def piece_names(lexical: AnyLexical) -> list[str]:
     """Return the ids of all pieces, in the order of ``piece_first``."""
     counts = np.diff(lexical.piece_offset).tolist()
     ids = lexical.chunk_ids.tolist()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.windows import Windows
 
 Ints = NDArray[np.int64]
@@ -37,7 +37,7 @@ class Chosen:
     share: float
     dense: float
 
-    def signals(self, pieces: Ints, index: LexicalIndex) -> dict[str, float]:
+    def signals(self, pieces: Ints, index: AnyLexical) -> dict[str, float]:
         """Return the named scores of a passage.
 
         Args:
@@ -55,7 +55,7 @@ class Chosen:
 
 
 def choose(
-    index: LexicalIndex, windows: Windows, cosines: Floats, k: int, words: int, allowed: Flags | None = None
+    index: AnyLexical, windows: Windows, cosines: Floats, k: int, words: int, allowed: Flags | None = None
 ) -> list[Chosen]:
     """Return the ``k`` best stretches that do not overlap, best first, each grown to at most ``words`` words.
 
@@ -91,7 +91,7 @@ def choose(
 
 
 def _grow(
-    index: LexicalIndex, first: int, last: int, words: int, scores: Floats, taken: Flags, allowed: Flags | None
+    index: AnyLexical, first: int, last: int, words: int, scores: Floats, taken: Flags, allowed: Flags | None
 ) -> tuple[int, int]:
     segment = index.segment_end[first]
 

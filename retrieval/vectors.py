@@ -17,6 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlparse
@@ -89,13 +90,13 @@ class VectorIndex:
                 for name, document in zip(names[part], documents[part], strict=True)
             ]
             rows = {"ids": list(names[part]), "embeddings": vectors[part], "metadatas": metadatas}
-            self._call("writing vectors", WRITE_SECONDS, lambda rows=rows: self._collection.upsert(**rows))
+            self._call("writing vectors", WRITE_SECONDS, partial(self._collection.upsert, **rows))
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove pieces; unknown ones are no error."""
         for at in range(0, len(names), BATCH):
             part = list(names[at : at + BATCH])
-            self._call("deleting vectors", WRITE_SECONDS, lambda part=part: self._collection.delete(ids=part))
+            self._call("deleting vectors", WRITE_SECONDS, partial(self._collection.delete, ids=part))
 
     def nearest(
         self, vector: NDArray[np.float32], k: int = NEAREST, exclude_documents: Sequence[str] = ()
@@ -132,8 +133,8 @@ class VectorIndex:
         vectors = []
         for at in range(0, len(names), BATCH):
             part = list(names[at : at + BATCH])
-            action = "reading vectors"
-            rows = self._call(action, WRITE_SECONDS, lambda part=part: self._collection.get(ids=part, include=["embeddings"]))
+            read = partial(self._collection.get, ids=part, include=["embeddings"])
+            rows = self._call("reading vectors", WRITE_SECONDS, read)
             found += rows["ids"]
             vectors.append(np.asarray(rows["embeddings"], np.float32).reshape(len(rows["ids"]), -1))
         return found, np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.lexical_view import AnyLexical
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -47,7 +48,7 @@ class Terms:
         mass: weight of all of the query's terms, those unknown to the index included.
     """
 
-    rows: list[int]
+    rows: list[Any]
     idf: Floats
     mass: float
 
@@ -73,16 +74,16 @@ class Windows:
     dense: Floats
 
 
-def look_up(index: LexicalIndex, query_tokens: Sequence[str]) -> Terms:
+def look_up(index: AnyLexical, query_tokens: Sequence[str]) -> Terms:
     """Return the query's distinct terms with their weights."""
-    found = {token: index.term(token) for token in dict.fromkeys(query_tokens)}
+    found: dict[str, Any] = {token: index.term(token) for token in dict.fromkeys(query_tokens)}
     weights = {token: index.idf(row) for token, row in found.items()}
     rows = [row for row in found.values() if row is not None]
     idf = np.array([weights[token] for token, row in found.items() if row is not None], np.float64)
     return Terms(rows, idf, sum(weights.values()))
 
 
-def unit_cosines(index: LexicalIndex, pieces: Ints, cosines: Floats) -> Floats:
+def unit_cosines(index: AnyLexical, pieces: Ints, cosines: Floats) -> Floats:
     """Return a cosine for each unit: its piece's, or the lowest one known for units of pieces that were not found.
 
     Args:
@@ -97,7 +98,7 @@ def unit_cosines(index: LexicalIndex, pieces: Ints, cosines: Floats) -> Floats:
     return values
 
 
-def score_windows(index: LexicalIndex, terms: Terms, cosines: Floats, allowed: Flags | None = None) -> Windows:
+def score_windows(index: AnyLexical, terms: Terms, cosines: Floats, allowed: Flags | None = None) -> Windows:
     """Score the most promising windows of CORE_WORDS.
 
     Args:
@@ -121,13 +122,13 @@ def score_windows(index: LexicalIndex, terms: Terms, cosines: Floats, allowed: F
     return Windows(start, end, relative + DENSE_WEIGHT * dense, lexical, share, dense)
 
 
-def _ends(index: LexicalIndex, start: Ints, words: int) -> Ints:
+def _ends(index: AnyLexical, start: Ints, words: int) -> Ints:
     """Return where windows of at most ``words`` words end; a window has at least one unit and stays in its segment."""
     reach = np.searchsorted(index.words, index.words[start] + words, side="right") - 1
     return np.minimum(np.maximum(reach, start + 1), index.segment_end[start])
 
 
-def _dense(index: LexicalIndex, cosines: Floats, ends: Ints) -> Floats:
+def _dense(index: AnyLexical, cosines: Floats, ends: Ints) -> Floats:
     """Return the mean cosine of each window, weighted by words."""
     counts = np.maximum(np.diff(index.words), 1)
     weights = np.concatenate([np.zeros(1), np.cumsum(counts)])
@@ -136,7 +137,7 @@ def _dense(index: LexicalIndex, cosines: Floats, ends: Ints) -> Floats:
     return (values[ends] - values[start]) / (weights[ends] - weights[start])
 
 
-def _candidates(index: LexicalIndex, terms: Terms, dense: Floats, ends: Ints, allowed: Flags | None) -> Ints:
+def _candidates(index: AnyLexical, terms: Terms, dense: Floats, ends: Ints, allowed: Flags | None) -> Ints:
     """Choose windows by the idf of their matches and their cosine, without looking at sizes."""
     matches = np.zeros(index.n_units + 1)
     for row, idf in zip(terms.rows, terms.idf, strict=True):
@@ -151,7 +152,7 @@ def _candidates(index: LexicalIndex, terms: Terms, dense: Floats, ends: Ints, al
     return np.sort(chosen[np.isfinite(rough[chosen])])
 
 
-def _counts(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
+def _counts(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
     """Return occurrences of each term in each window, ``(n_windows, n_terms)``."""
     counts = np.zeros((len(start), len(terms.rows)))
     for column, row in enumerate(terms.rows):
@@ -161,7 +162,7 @@ def _counts(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats
     return counts
 
 
-def _bm25(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
+def _bm25(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
     """Return BM25 of windows among windows of their size, at most ``terms.mass``."""
     if not terms.rows or not len(start):
         return np.zeros(len(start))
@@ -171,7 +172,7 @@ def _bm25(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
     return (counts / (counts + norm[:, None])) @ terms.idf
 
 
-def _narrow(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats:
+def _narrow(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
     """Return the highest BM25 of a window of NARROW_WORDS inside each window."""
     size = end - start
     wide = int(size.max()) if len(size) else 0
@@ -187,7 +188,7 @@ def _narrow(index: LexicalIndex, terms: Terms, start: Ints, end: Ints) -> Floats
     return best
 
 
-def _around(index: LexicalIndex, start: Ints, end: Ints, words: int) -> tuple[Ints, Ints]:
+def _around(index: AnyLexical, start: Ints, end: Ints, words: int) -> tuple[Ints, Ints]:
     """Return windows of ``words`` words with the given ones in their middle, inside the same document."""
     document = index.unit_document
     first = np.searchsorted(document, document[start], side="left")
@@ -198,7 +199,7 @@ def _around(index: LexicalIndex, start: Ints, end: Ints, words: int) -> tuple[In
     return np.maximum(np.minimum(left, start), first), np.minimum(np.maximum(right, end), last)
 
 
-def _labelled(index: LexicalIndex, terms: Terms, start: Ints) -> Flags:
+def _labelled(index: AnyLexical, terms: Terms, start: Ints) -> Flags:
     """Return whether the title or headings above each window hold each term, ``(n_windows, n_terms)``."""
     chunk = index.unit_chunk[start]
     found = np.zeros((len(start), len(terms.rows)), np.bool_)
