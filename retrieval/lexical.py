@@ -1,7 +1,7 @@
 """The lexical index: which words stand in which unit, on disk as plain arrays that are mapped and not read.
 
 BM25 scores of fixed chunks would be smaller to store. Counts by unit (sentence or line) let a query score any stretch
-of text, at several sizes at once, which finds clearly more answers than chunks do (docs/decisions/0020-retrieval.md).
+of text, at several sizes at once, which finds clearly more answers than chunks do (docs/decisions/retrieval.md).
 """
 
 from __future__ import annotations

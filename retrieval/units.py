@@ -1,8 +1,7 @@
 """Cut a chunk's text into units (sentences, lines) and into pieces that the embedder's window holds.
 
 Units are what passages are put together from: a passage starts and ends where a unit does. Pieces are what is embedded:
-half a chunk each, because a vector of 70 words finds an answer better than one of 140 (docs/experiments.md) and no
-piece is silently cut at the embedder's window.
+half a chunk each, so that none is silently cut at the embedder's window.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class LabelStudioBackend:
         """Yield the project with that id, where there is one, and then those with that title."""
         with self._errors("opening the project"):
             known = self._get_project(external_id) if external_id is not None else None
-            named = [each for each in self._client.projects.list(title=title) if str(each.id) != external_id]
+            named = [each for each in self._client.projects.list(title=_padded(title)) if str(each.id) != external_id]
         for each in [known, *named] if known is not None else named:
             yield RemoteProject(str(each.id), each.description or "", each.label_config or "")
 
@@ -75,7 +75,7 @@ class LabelStudioBackend:
         """Make a project in which the least certain tasks are served first."""
         with self._errors("making the project"):
             made = self._client.projects.create(
-                title=title, description=note, label_config=config, sampling="Uncertainty sampling"
+                title=_padded(title), description=note, label_config=config, sampling="Uncertainty sampling"
             )
         return str(made.id)
 
@@ -258,6 +258,11 @@ class LabelStudioBackend:
                 f"Label Studio at {self._url} cannot be reached while {action} ({type(error).__name__}: {error}): "
                 "start it, or correct annotation.label_studio_url, and run the same command again"
             ) from error
+
+
+def _padded(title: str) -> str:
+    """Return a title as the server takes it: with three characters at least."""
+    return title if len(title) >= 3 else f"{title} (project)"
 
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:

@@ -26,15 +26,15 @@ ADOPTED = "adopted"
 """Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
 REVIEW = "review"
 """Purpose of a project in which experts decide about another one's tasks."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{2,49}")
-"""Label Studio's titles need 3 to 50 characters, and the name is a folder's too."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,49}")
+"""Label Studio's titles have 50 characters at most, and the name is a folder's too."""
 
 
 def check_name(name: str) -> None:
     """Raise InputError for what cannot be a project's name."""
     if not _NAME.fullmatch(name) or name != name.strip():
         raise InputError(
-            f"{name!r} cannot be a project's name: use 3 to 50 letters, digits, blanks, dots, dashes or underscores"
+            f"{name!r} cannot be a project's name: use 1 to 50 letters, digits, blanks, dots, dashes or underscores"
         )
 
 

@@ -291,3 +291,11 @@ def test_files_and_server_give_the_same_pairs(remote: Workspace, pushed: Store, 
     assert sorted(pair.model_dump_json(include=kept) for pair in after) == sorted(
         pair.model_dump_json(include=kept) for pair in before
     )
+
+
+def test_a_short_name_gets_a_title_that_the_server_takes(remote: Workspace, remote_store: Store) -> None:
+    create_project(remote, remote_store, "qa")
+    draft_tasks(remote_store, "qa", limit=1)
+    assert push(remote, remote_store, "qa").sent == 1
+    create_project(remote, remote_store, "qa")
+    assert push(remote, remote_store, "qa").sent == 0, "found again under its title"

@@ -15,7 +15,6 @@ from doyen.platform.core.store import open_store
 from doyen.platform.core.store.schema import AnnotationTaskRow
 from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
-from doyen.retrieval.vectors import close_clients
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 
@@ -32,7 +31,6 @@ def corrected_answer(folder: Path) -> dict[str, Any]:
         answer = client.post("/v1/chat/completions", json=body).json()
         said = client.post("/v1/feedback", json={"answer_id": answer["answer_id"], "rating": -1, "correction": RIGHT})
         assert said.status_code == 201, said.text
-    close_clients()
     return answer
 
 
