@@ -263,3 +263,37 @@ def test_killed_between_segments_goes_on(opened: tuple[Workspace, Store]) -> Non
     upload_document(workspace, store, "note.txt", NOTE.encode())
     assert not (workspace.index_folder / "segment-of-a-killed-run").exists()
     assert update_index(workspace, store).published is False
+
+
+@pytest.mark.parametrize("kind", ["halved", "no database", "flipped bytes"])
+def test_a_damaged_store_is_named_and_the_stated_remedy_works(
+    template: Path, opened: tuple[Workspace, Store], kind: str
+) -> None:
+    from typer.testing import CliRunner
+
+    from doyen.platform.cli.main import app
+    from doyen.platform.core.errors import DoyenError
+
+    workspace, store = opened
+    store.close()
+    database = workspace.state / "doyen.db"
+    if kind == "halved":
+        halve(database)
+    elif kind == "no database":
+        database.write_bytes(b"not a database" * 1000)
+    else:
+        data = bytearray(database.read_bytes())
+        data[8192:] = bytes(255 - byte for byte in data[8192:])
+        database.write_bytes(data)
+    runner, place = CliRunner(), ["--workspace", str(workspace.root)]
+    for command in (["search", "inlet filter"], ["ingest", str(template / "documents")]):
+        done = runner.invoke(app, [*command, *place])
+        assert isinstance(done.exception, DoyenError), done.exception
+        assert "move it away" in str(done.exception)
+    examined = runner.invoke(app, ["doctor", *place])
+    assert examined.exit_code == 1
+    assert "move it away" in examined.output + str(examined.exception)
+    for path in workspace.state.glob("doyen.db*"):
+        path.rename(path.with_name(f"damaged-{path.name}"))
+    assert runner.invoke(app, ["ingest", str(template / "documents"), *place]).exit_code == 0
+    assert runner.invoke(app, ["search", "inlet filter", *place]).exit_code == 0
