@@ -20,6 +20,8 @@ from doyen.platform.core.quantities import Fact, find_facts, find_names
 from doyen.platform.core.text import words
 from doyen.retrieval.tokens import STOPWORDS
 
+_POINTING = re.compile(r"\b(?:the|these|those|all|both)\s+$", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class KeyFacts:
@@ -52,7 +54,7 @@ def key_facts_right(question: str, answer: str, references: Sequence[str]) -> bo
 
 def key_facts(text: str) -> KeyFacts:
     """Return the facts and names of a text."""
-    facts = find_facts(text)
+    facts = [fact for fact in find_facts(text) if not _is_pronoun(text, fact)]
     masked = list(text)
     for fact in facts:
         masked[fact.start : fact.end] = " " * (fact.end - fact.start)
@@ -80,12 +82,25 @@ def _stated(fact: Fact, there: Sequence[Fact]) -> bool:
     return any(fact.stated_by(other) for other in there)
 
 
+def _is_pronoun(text: str, fact: Fact) -> bool:
+    """Whether a number in words points to known things ("the better one of the two") and counts nothing."""
+    spelled = fact.kind == "number" and not fact.unit and not any(char.isdigit() for char in fact.text)
+    return spelled and bool(_POINTING.search(text, 0, fact.start))
+
+
 def _with_unit_of(fact: Fact, wanted: Sequence[Fact], asked: set[str]) -> Fact:
-    """Return a bare number with the unit that the question asks in, where a wanted number of that value has it."""
-    if fact.kind != "number" or fact.unit:
+    """Return a number with the unit of the wanted number of that value, where the question says what the two differ by.
+
+    "5" to a question for litres is "5 l"; "96 euros an hour" to one for the price of an hour is "96 euros", and back.
+    """
+    if fact.kind != "number":
         return fact
-    same = [other.unit for other in wanted if other.kind == "number" and other.value == fact.value and other.unit in asked]
-    return replace(fact, unit=same[0]) if same else fact
+    for other in wanted:
+        shorter, longer = sorted((fact.unit, other.unit), key=len)
+        missing = longer.removeprefix(f"{shorter}/" if shorter else "")
+        if other.kind == "number" and other.value == fact.value and missing in asked and missing != longer * bool(shorter):
+            return replace(fact, unit=other.unit)
+    return fact
 
 
 def _contradicts(fact: Fact, wanted: Sequence[Fact]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ LABELLED = Path(__file__).parent / "key_facts_by_hand.jsonl"
         ("How often?", "每26周检查一次", "每26周检查一次。", True),
         ("How often?", "每27周检查一次", "每26周检查一次。", False),
         ("Which colour?", "Purple.", "Purple.", None),
+        ("Do they add up?", "They are two kinds.", "No, the better one of the two counts.", None),
+        ("How many must sign?", "Two.", "Two technicians.", True),
+        ("How many must sign?", "One of them.", "Two technicians.", False),
+        ("What is the surcharge per hour?", "96 euros an hour.", "96 euros.", True),
+        ("What is the surcharge per hour?", "96 euros.", "96 euros an hour.", True),
+        ("What is the surcharge?", "96 euros a day.", "96 euros.", False),
     ],
 )
 def test_by_hand(question: str, answer: str, reference: str, right: bool | None) -> None:
@@ -50,3 +57,12 @@ def test_any_reference_will_do_and_those_without_facts_say_nothing() -> None:
 def test_more_words_gain_nothing() -> None:
     long = "The documents describe the torque in many ways, but all in all it is 2.1 Nm, as everybody knows."
     assert key_facts_right("Torque?", long, ["2.1 Nm"]) is key_facts_right("Torque?", "2.1 Nm", ["2.1 Nm"]) is True
+
+
+def test_sixty_answers_agree_with_the_labels_that_a_person_gave() -> None:
+    """27 of a real run of the packaged model and 33 written ones; docs/experiments.md tells how they were chosen."""
+    rows = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 60
+    assert 20 <= sum(row["right"] for row in rows) <= 40, "one-sided labels would prove nothing"
+    judged = [(key_facts_right(row["question"], row["answer"], row["references"]), row) for row in rows]
+    assert [row["answer"] for found, row in judged if found != row["right"]] == []
