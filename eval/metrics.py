@@ -26,6 +26,7 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 HALF = 0.5
+"""Token F1 from which an answer without key facts counts as right where one word is needed."""
 
 Score = float | None
 Metric = Callable[[Question, AnswerRecord], Score]
@@ -146,6 +147,11 @@ def is_right(question: Question, record: AnswerRecord) -> bool:
     return bool(by_facts) if by_facts is not None else (token_f1(question, record) or 0.0) >= HALF
 
 
+def number_not_found(_: Question, record: AnswerRecord) -> Score:
+    """Whether a figure of the answer stands in no cited sentence (0 or 1; lower is better); only answers with figures."""
+    return None if record.support == "not_checked" else float(record.support == "number_not_found")
+
+
 ANSWER_METRICS: dict[str, Metric] = {
     "token_f1": token_f1,
     "exact_match": exact_match,
@@ -156,6 +162,7 @@ ANSWER_METRICS: dict[str, Metric] = {
 PASSAGE_METRICS: dict[str, Metric] = {
     "citation_precision": citation_precision,
     "citation_recall": citation_recall,
+    "number_not_found": number_not_found,
 }
 """Only in modes that are given passages; the others cannot cite."""
 
@@ -176,6 +183,12 @@ INFO: dict[str, MetricInfo] = {
     "over_refusal": MetricInfo("Over-refusal", "Answerable questions that were refused.", better="lower", rate=True),
     "citation_precision": MetricInfo("Citation precision", "Citations that point to the evidence."),
     "citation_recall": MetricInfo("Citation recall", "Evidence quotes that a citation quotes."),
+    "number_not_found": MetricInfo(
+        "Figures not found",
+        "Answers with a number, unit or code that stands in no cited sentence about the question.",
+        better="lower",
+        rate=True,
+    ),
     "context_precision": MetricInfo("Context precision", "How high the passages with evidence are ranked (RAGAS, no judge)."),
     "context_recall": MetricInfo("Context recall", "Evidence quotes that are in the passages shown (RAGAS, no judge)."),
     "judge_faithfulness": MetricInfo("Faithfulness", "Statements of the answer that the passages support, says the judge."),

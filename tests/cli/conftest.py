@@ -50,4 +50,4 @@ def doyen() -> Callable[..., Outcome]:
 def mini_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """The demo of the tiny domain, run once: its workspace and what it printed."""
     folder = tmp_path_factory.mktemp("demo") / "space"
-    return folder, run_doyen("demo", "--example", MINI, "--workspace", folder, "--json")
+    return folder, run_doyen("demo", "--example", MINI, "--workspace", folder, "--json", timeout=900)

@@ -3,14 +3,22 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
+from doyen.eval.answers import read_answers
+from doyen.eval.metrics import citation_recall, key_facts
+from doyen.eval.questions import load_questions
+
 MINI = Path(__file__).parent / "mini"
+DOYEN = [sys.executable, "-m", "doyen.platform.cli.main"]
 MODES = ["base", "rag", "rag-short", "finetune", "hybrid"]
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
@@ -22,14 +30,34 @@ def test_the_demo_ends_with_a_report_and_cited_answers(mini_demo):
     result = outcome.json
     assert list(result["modes"]) == MODES
     report = json.loads((Path(result["report"]).parent / "report.json").read_text(encoding="utf-8"))
-    assert report["questions"]["n"] == 5
+    assert report["questions"]["n"] == 13
     for mode in MODES:
         f1 = report["modes"][mode]["metrics"]["token_f1"]
-        assert 0 <= f1["low"] <= f1["mean"] <= f1["high"] <= 1
+        assert 0 <= f1["mean"] <= 1
+        assert f1["n"] == 12
     assert {"a", "b", "metric", "delta", "low", "high", "p"} <= set(report["comparisons"][0])
     assert len(result["answers"]) == 3
     assert "<html" in Path(result["report"]).read_text(encoding="utf-8")
     assert (folder / ".doyen" / "adapters").is_dir()
+
+
+def test_what_the_adapter_learned_shows_and_is_cited(mini_demo):
+    """From 21 pairs the hybrid answers questions about documents that training never saw better than the base does."""
+    folder, outcome = mini_demo
+    [gain] = [
+        item for item in outcome.json["comparisons"] if (item["a"], item["b"], item["metric"]) == ("hybrid", "base", "token_f1")
+    ]
+    assert gain["delta"] > 0.1
+    assert gain["p"] < 0.05
+    questions = {question.id: question for question in load_questions(MINI / "questions.jsonl")}
+    given = read_answers(folder / ".doyen" / "reports" / "demo" / "answers.jsonl").values()
+    unseen = [
+        (questions[record.id], record)
+        for record in given
+        if record.mode == "hybrid" and "unseen-document" in questions[record.id].tags
+    ]
+    right = [record.id for question, record in unseen if key_facts(question, record) == citation_recall(question, record) == 1]
+    assert right, [(question.question, record.answer) for question, record in unseen]
 
 
 def test_a_second_run_reuses_everything(mini_demo, doyen):
@@ -52,12 +80,12 @@ def test_search_and_ask_follow_their_contracts(mini_demo, doyen):
     assert top["source"] == "kite.html"
     for mode in ("finetune", "hybrid"):
         answer = doyen("ask", "How many litres does the Kite tank hold?", "--mode", mode, "--workspace", folder, "--json").json
-        wanted = {"question", "answer", "mode", "model", "adapter", "abstained", "citations", "usage", "timings"}
+        wanted = {"question", "answer", "mode", "model", "adapter", "abstained", "citations", "usage", "timings", "support"}
         assert wanted <= set(answer)
         assert answer["mode"] == mode
         assert answer["adapter"]
         for citation in answer["citations"]:
-            assert set(citation) == {"marker", "chunk_id", "source", "start", "end", "page", "quote"}
+            assert set(citation) == {"marker", "chunk_id", "source", "start", "end", "page", "quote", "support"}
             assert len(citation["quote"]) == citation["end"] - citation["start"]
         if mode == "finetune":
             assert answer["citations"] == []
@@ -75,7 +103,7 @@ def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen
     folder = tmp_path / "space"
     for mark in ("training the adapter: 1", "Answering (rag)"):
         _kill_when_seen(mark, folder)
-    outcome = doyen("demo", "--example", MINI, "--workspace", folder, "--json")
+    outcome = doyen("demo", "--example", MINI, "--workspace", folder, "--json", timeout=900)
     assert outcome.code == 0, outcome.err
     assert outcome.json["adapter"] == whole.json["adapter"]
     for mode in MODES:
@@ -85,36 +113,85 @@ def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen
 
 
 def test_nothing_leaves_this_machine(mini_demo, tmp_path):
-    """Search, ask and ingest run with a socket layer that refuses every address but loopback and keeps a list."""
-    folder, _ = mini_demo
-    guard = tmp_path / "sitecustomize.py"
+    """Every step of the loop runs with a socket layer that refuses every address but loopback and keeps a list."""
+    folder, outcome = mini_demo
     attempts = tmp_path / "attempts.txt"
-    guard.write_text(
-        "import socket, os\n"
-        "real, lookup = socket.socket.connect, socket.getaddrinfo\n"
-        "def note(what):\n"
-        "    with open(os.environ['ATTEMPTS'], 'a') as log: log.write(repr(what) + '\\n')\n"
-        "    raise OSError('blocked by the test')\n"
-        "def connect(self, address):\n"
-        "    local = self.family == socket.AF_UNIX or str(address[0]) in ('127.0.0.1', '::1', 'localhost')\n"
-        "    return real(self, address) if local else note(address)\n"
-        "def getaddrinfo(host, *rest, **more):\n"
-        "    return lookup(host, *rest, **more) if host in (None, '127.0.0.1', '::1', 'localhost') else note(host)\n"
-        "socket.socket.connect, socket.getaddrinfo = connect, getaddrinfo\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "ATTEMPTS": str(attempts)}
-    environment.pop("HF_HUB_OFFLINE", None)
+    environment = _guarded(tmp_path, attempts)
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "note.txt").write_text("The Crane hoist lifts 900 kg.\n")
+    pairs = (MINI / "pairs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "pairs.jsonl").write_text("".join(pairs[:6]), encoding="utf-8")
+    evaluation = ["--questions", MINI / "questions.jsonl", "--out", tmp_path / "report", "--sample", "2"]
     for arguments in (
         ["ingest", tmp_path / "new"],
         ["search", "Crane hoist"],
         ["ask", "How much does the Crane hoist lift?", "--mode", "hybrid"],
+        ["dataset", "build", tmp_path / "pairs.jsonl", "--name", "small"],
+        ["train", "small"],
+        ["eval", "run", *evaluation, "--modes", "base,hybrid", "--adapter", outcome.json["adapter"]],
     ):
-        command = [sys.executable, "-m", "doyen.platform.cli.main", *map(str, arguments), "--workspace", str(folder)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        command = [*DOYEN, *map(str, arguments), "--workspace", str(folder)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
         assert done.returncode == 0, done.stderr
+    _ask_a_server(folder, environment)
     assert not attempts.exists(), attempts.read_text()
+
+
+def _guarded(folder: Path, attempts: Path) -> dict[str, str]:
+    """Return an environment in which Python notes and refuses every connection beyond this machine."""
+    (folder / "sitecustomize.py").write_text(
+        "import socket, os\n"
+        "real, real_ex, lookup = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo\n"
+        "def note(what):\n"
+        "    with open(os.environ['ATTEMPTS'], 'a') as log: log.write(repr(what) + '\\n')\n"
+        "    raise OSError('blocked by the test')\n"
+        "def local(self, address):\n"
+        "    return self.family == socket.AF_UNIX or str(address[0]) in ('127.0.0.1', '::1', 'localhost')\n"
+        "def connect(self, address):\n"
+        "    return real(self, address) if local(self, address) else note(address)\n"
+        "def connect_ex(self, address):\n"
+        "    return real_ex(self, address) if local(self, address) else note(address)\n"
+        "def getaddrinfo(host, *rest, **more):\n"
+        "    return lookup(host, *rest, **more) if host in (None, '127.0.0.1', '::1', 'localhost') else note(host)\n"
+        "socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, connect_ex, getaddrinfo\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(folder), "ATTEMPTS": str(attempts)}
+    environment.pop("HF_HUB_OFFLINE", None)
+    return environment
+
+
+def _ask_a_server(folder: Path, environment: dict[str, str]) -> None:
+    """Start gateway and chat, ask one question and load the chat's page."""
+    with socket.socket() as gateway, socket.socket() as chat:
+        gateway.bind(("127.0.0.1", 0))
+        chat.bind(("127.0.0.1", 0))
+        ports = [gateway.getsockname()[1], chat.getsockname()[1]]
+    environment = {**environment, "DOYEN_UI__PORT": str(ports[1])}
+    command = [*DOYEN, "serve", "--port", str(ports[0]), "--workspace", str(folder)]
+    log = folder / "serve.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=120) as client:
+                _wait(lambda: client.get("/readyz").status_code == 200, log)
+                body = {"model": "hybrid", "messages": [{"role": "user", "content": "How much does the Crane hoist lift?"}]}
+                assert client.post("/v1/chat/completions", json=body).status_code == 200
+                _wait(lambda: httpx.get(f"http://127.0.0.1:{ports[1]}/").status_code == 200, log)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait(ready: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        try:
+            if ready():
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(log.read_text())
 
 
 def _kill_when_seen(mark: str, folder: Path) -> None:

@@ -139,3 +139,8 @@ def test_the_scripted_citations_are_right_where_the_passage_was_shown() -> None:
 def test_every_metric_is_explained() -> None:
     names = {*ANSWER_METRICS, *PASSAGE_METRICS, *TEXT_METRICS, *CONTEXT_METRICS, *JUDGED_METRICS, "semantic_similarity"}
     assert names == set(INFO)
+
+
+@pytest.mark.parametrize(("support", "score"), [("supported", 0.0), ("number_not_found", 1.0), ("not_checked", None)])
+def test_figures_without_a_cited_sentence_are_counted(support: str, score: float | None) -> None:
+    assert PASSAGE_METRICS["number_not_found"](QUESTIONS["q1"], answered(QUESTIONS["q1"], support=support)) == score

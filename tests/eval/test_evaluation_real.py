@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.evaluation_world import DOCUMENTS, make_questions
 
+from doyen.eval.answers import AnswerRecord
+from doyen.eval.metrics import citation_recall, key_facts
 from doyen.eval.questions import resolve_duplicates
 from doyen.eval.run import run_evaluation
 from doyen.platform.core.store import Store
@@ -49,6 +51,11 @@ def test_the_real_assistant_is_evaluated(workspace: Workspace, store: Store, tmp
     assert report.data["modes"]["rag"]["usage"]["prompt_tokens"] > report.data["modes"]["base"]["usage"]["prompt_tokens"] > 0
     lines = [json.loads(line) for line in (tmp_path / "out" / "answers.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["mode"] for line in lines] == ["base"] * 3 + ["rag"] * 3
+    by_id = {question.id: question for question in questions}
+    records = [AnswerRecord.from_json(line) for line in lines[3:]]
+    right = [record for record in records if key_facts(by_id[record.id], record) == 1]
+    assert right, [record.answer for record in records]
+    assert any(citation_recall(by_id[record.id], record) == 1 for record in right), right[0].citations
     for line in lines[3:]:
         assert line["passages"]
         texts = {passage["chunk_id"]: passage for passage in line["passages"]}

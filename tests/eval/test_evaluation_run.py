@@ -216,7 +216,7 @@ def test_clusters_are_documents(run_it: Any, tmp_path: Path, finished: Report) -
 
 
 def test_two_evaluations_do_not_share_a_folder(run_it: Any, tmp_path: Path) -> None:
-    with evaluation_lock(tmp_path), pytest.raises(Busy, match="another evaluation"):
+    with evaluation_lock(tmp_path), pytest.raises(Busy, match="an evaluation"):
         run_it(ScriptedAssistant(make_questions()), make_questions(), tmp_path)
 
 
