@@ -205,7 +205,17 @@ class Assistant:
         retrieve_s = time.monotonic() - retrieval_started
         tokens = max_tokens or self._settings.max_tokens
         return Plan(
-            question, checked, history, chosen, tokens, query, passages, started, retrieve_s, reply, best and best.reason
+            question,
+            checked,
+            history,
+            chosen,
+            tokens,
+            query,
+            passages,
+            started,
+            retrieve_s,
+            reply,
+            best.reason if best else None,
         )
 
     def _request(self, plan: Plan, *, want_logprobs: bool = False) -> GenerationRequest:
