@@ -83,12 +83,11 @@ def mean_interval(
     nan = int(len(values) - len(kept))
     if not len(kept):
         return Interval(None, None, None, 0, nan)
+    ends = None if rate and labels is None else _bootstrap(kept, labels, samples, seed, method)
     if rate:
-        low, high = rate_bounds(int(kept.sum()), len(kept))
-        if labels is not None and (ends := _bootstrap(kept, labels, samples, seed, method)):
-            low, high = min(low, ends[0]), max(high, ends[1])
-        return Interval(float(kept.mean()), low, high, len(kept), nan)
-    low, high = _bootstrap(kept, labels, samples, seed, method) or (None, None)
+        exact = rate_bounds(int(kept.sum()), len(kept))
+        ends = (min(exact[0], ends[0]), max(exact[1], ends[1])) if ends else exact
+    low, high = ends or (None, None)
     return Interval(float(kept.mean()), low, high, len(kept), nan)
 
 
