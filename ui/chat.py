@@ -14,7 +14,7 @@ from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answer
 from doyen.ui.render import MODE_LABELS, banner, conversation_html, passages_panel
 from doyen.ui.stopping import Running, Stopped, until
 
-DEFAULT_MODE = "rag"
+DEFAULT_MODE = "best"
 DEFAULT_ADAPTER = ""
 STOPPED = "You stopped this answer."
 PROMOTED_LABEL = "the promoted one"
@@ -90,6 +90,7 @@ def build_chat_tab(client: GatewayClient, demo: gr.Blocks) -> None:
     adapter_modes = {"finetune", "hybrid"}
     parts.mode.change(lambda mode: gr.update(interactive=mode in adapter_modes), [parts.mode], [parts.adapter], **options)
     demo.load(lambda: choices(client), None, [parts.adapter], **options)
+    demo.load(lambda: best_note(client), None, [parts.mode], **options)
     restored = demo.load(_restored, [parts.saved], parts.dialogue, js=FETCH_KEPT, **options)
     restored.then(lambda done: show_answer(done, last_answered(done)), [parts.conversation], parts.aside, **options)
 
@@ -308,6 +309,15 @@ def correct(client: GatewayClient, done: Sequence[Exchange], shown: int | None, 
         return banner("Write the right answer first."), gr.skip()
     said = _give(client, done, shown, -1, text, "Thank you: the correction is stored.")
     return said, "" if "doyen-green" in said else gr.skip()
+
+
+def best_note(client: GatewayClient) -> Any:
+    """Return the mode picker with a line that says what "best" stands for now, and why."""
+    try:
+        best = client.best()
+    except GatewayError:
+        return gr.skip()
+    return gr.update(info=f"{MODE_LABELS['best']} is now “{MODE_LABELS.get(best['mode'], best['mode'])}”: {best['reason']}.")
 
 
 def _give(client: GatewayClient, done: Sequence[Exchange], shown: int | None, rating: int, correction: str, said: str) -> str:

@@ -26,6 +26,7 @@ class ChatAnswer:
         text: the answer.
         citations: ``{"marker", "chunk_id", "source", "start", "end", "page", "quote"}``.
         passages: what the model was shown, ``{"chunk_id", "source", "start", "end", "page", "heading", "text", …}``.
+        mode_reason: why that mode answered, where "best" was asked for.
         support: "supported", "number_not_found" or "not_checked": whether a cited sentence holds the answer's numbers.
         finish_reason: "stop", "length" (cut at the token limit) or "repetition" (stopped in a loop).
         usage: ``{"prompt_tokens", "completion_tokens", "total_tokens"}``.
@@ -38,6 +39,7 @@ class ChatAnswer:
     abstained: bool
     citations: list[dict[str, Any]]
     passages: list[dict[str, Any]]
+    mode_reason: str | None = None
     support: str = "not_checked"
     finish_reason: str = "stop"
     usage: dict[str, int] = field(default_factory=dict)
@@ -86,6 +88,10 @@ class GatewayClient:
                     yield piece
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
+
+    def best(self) -> dict[str, Any]:
+        """Return what the mode "best" stands for now: ``{"mode", "adapter", "reason", …}``."""
+        return self._call("GET", "/v1/models/best")
 
     def adapters(self) -> list[dict[str, Any]]:
         """Return all adapter versions: by name, newest first."""
@@ -186,7 +192,8 @@ async def _read_events(lines: AsyncIterator[str]) -> AsyncIterator[str | ChatAns
         abstained=fields["abstained"],
         citations=fields["citations"],
         passages=fields["passages"],
-        support=fields.get("support", "not_checked"),
+        mode_reason=fields["mode_reason"],
+        support=fields["support"],
         finish_reason=fields["finish_reason"],
         usage=usage,
         timings=fields["timings"],

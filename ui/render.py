@@ -10,6 +10,7 @@ from doyen.ui.client import ChatAnswer
 from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
+    "best": "Best measured",
     "base": "Base model",
     "rag": "Documents",
     "rag-short": "Documents, shortest answer",
@@ -139,6 +140,8 @@ def _place(item: dict[str, Any]) -> str:
 def _circumstances(answer: ChatAnswer) -> list[str]:
     """Return how an answer came about, in a few words each."""
     notes = [MODE_LABELS.get(answer.mode, answer.mode)]
+    if answer.mode_reason:
+        notes[0] += f" ({answer.mode_reason})"
     if answer.adapter:
         notes.append(answer.adapter)
     if "total_s" in answer.timings:
