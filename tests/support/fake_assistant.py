@@ -9,6 +9,7 @@ from typing import Any
 
 from doyen.finetune.registry import Registry
 from doyen.platform.core.errors import NotFoundError
+from doyen.platform.core.modes import BEST
 from doyen.platform.core.records import REFUSAL, Turn
 from doyen.platform.core.store import Store
 from doyen.platform.core.workspace import Workspace
@@ -82,6 +83,8 @@ class FakeAssistant:
 
     def _answer(self, question: str, mode: str, adapter: str | None) -> Answer:
         passages, citations = [], []
+        best = self.best() if mode == BEST else None
+        mode = best.mode if best else mode
         if mode in {"rag", "hybrid"}:
             for number, text in enumerate([TEXT, "Nothing of interest. " * 9], start=1):
                 start = 100 * number
@@ -99,6 +102,7 @@ class FakeAssistant:
             question=question,
             answer=text,
             mode=mode,
+            mode_reason=best.reason if best else None,
             model=self.model,
             adapter=adapter,
             abstained=abstained,
