@@ -10,7 +10,7 @@ import gradio as gr
 
 from doyen.ui.client import GatewayClient, GatewayError
 from doyen.ui.render import banner
-from doyen.ui.tables import adapters_table
+from doyen.ui.tables import adapters_table, gate_table
 
 
 def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
@@ -21,6 +21,7 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
         version = gr.Dropdown([], label="Version", elem_id="version", scale=3)
         report = gr.Dropdown([], label="Report that speaks for it", elem_id="promotion-report", scale=3)
         reason = gr.Textbox(label="Reason to promote without a report", max_lines=1, elem_id="reason", scale=3)
+    gate = gr.HTML(elem_id="gate")
     with gr.Row(elem_classes="doyen-actions"):
         promote = gr.Button("Promote", variant="primary", elem_id="promote")
         back = gr.Button("Roll back", elem_id="rollback")
@@ -32,6 +33,7 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
     inputs = [version, report]
     outputs = [said, table, version, report]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    report.change(lambda chosen: verdict(client, chosen), [report], [gate], **options)
     tab.select(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
     refresh.click(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
     promote.click(lambda *chosen: promote_version(client, Chosen(*chosen)), [*inputs, reason], outputs, **options)
@@ -63,6 +65,16 @@ def show(client: GatewayClient, chosen: Chosen, said: str = "") -> tuple[str, st
     versions = [item["id"] for item in found]
     pickers = (_picker(versions, chosen.version), _picker(reports, chosen.report))
     return said, adapters_table(found), *pickers
+
+
+def verdict(client: GatewayClient, report: str | None) -> str:
+    """Return what the chosen report's gate says."""
+    if not report:
+        return ""
+    try:
+        return gate_table(client.report(report))
+    except GatewayError as error:
+        return banner(str(error), "red")
 
 
 def promote_version(client: GatewayClient, chosen: Chosen) -> tuple[str, str, Any, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from doyen.ui.render import MODE_LABELS
 
-LOWER_IS_BETTER = frozenset({"over_refusal"})
+SURE = 0.05
+"""A difference with a smaller p is coloured."""
 HEADLINE = "token_f1"
 """The metric that is shown for each tag of questions, and whose differences are not folded away."""
 _WORDS = {"f1": "F1", "rouge": "ROUGE", "l": "L", "mrr": "MRR"}
@@ -17,14 +18,16 @@ _WORDS = {"f1": "F1", "rouge": "ROUGE", "l": "L", "mrr": "MRR"}
 def comparison_table(report: dict[str, Any]) -> str:
     """Return a report's modes side by side, the differences between them, and its retrieval metrics."""
     modes = report.get("modes", {})
-    rows = _metric_rows(modes)
+    lower = frozenset(name for name, metric in report.get("metrics", {}).items() if metric["better"] == "lower")
+    names = dict.fromkeys(name for result in modes.values() for name in result["metrics"])
+    rows = [_metric_row(_words(name), name, list(modes.values()), lower) for name in names]
     for tag, part in report.get("tags", {}).items():
-        rows.append(_metric_row(f"{_words(HEADLINE)}, {tag}", HEADLINE, [part["modes"].get(mode) for mode in modes]))
+        rows.append(_metric_row(f"{_words(HEADLINE)}, {tag}", HEADLINE, [part["modes"].get(mode) for mode in modes], lower))
     latency = "".join(f"<td>{_number(result.get('latency_s', {}).get('p50'))} s</td>" for result in modes.values())
     rows.append(f"<tr class='doyen-quiet'><th>median time</th>{latency}</tr>")
     head = "".join(f"<th>{escape(MODE_LABELS.get(mode, mode))}<small>{escape(mode)}</small></th>" for mode in modes)
     table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    parts = [table, *_differences(report.get("comparisons", []))]
+    parts = [table, *_differences(report.get("comparisons", []), lower)]
     if report.get("retrieval"):
         cells = "".join(
             f"<span class='doyen-figure'><b>{_number(value)}</b>{escape(str(name))}</span>"
@@ -35,16 +38,11 @@ def comparison_table(report: dict[str, Any]) -> str:
     return f"<div class='doyen-tables'>{''.join(parts)}</div>"
 
 
-def _metric_rows(modes: dict[str, Any]) -> list[str]:
-    names = dict.fromkeys(name for result in modes.values() for name in result["metrics"])
-    return [_metric_row(_words(name), name, list(modes.values())) for name in names]
-
-
-def _metric_row(title: str, metric: str, results: Sequence[dict[str, Any] | None]) -> str:
+def _metric_row(title: str, metric: str, results: Sequence[dict[str, Any] | None], lower: frozenset[str]) -> str:
     """Return one metric of all modes; the best mean stands out."""
     values = [result["metrics"].get(metric) if result else None for result in results]
     means = [value["mean"] for value in values if value and value["mean"] is not None]
-    best = (min if metric in LOWER_IS_BETTER else max)(means) if len(set(means)) > 1 else None
+    best = (min if metric in lower else max)(means) if len(set(means)) > 1 else None
     return f"<tr><th>{escape(title)}</th>{''.join(_metric_cell(value, best) for value in values)}</tr>"
 
 
@@ -52,16 +50,16 @@ def _metric_cell(value: dict[str, Any] | None, best: float | None) -> str:
     if not value or value["mean"] is None:
         return "<td>–</td>"
     kind = " class='doyen-best'" if value["mean"] == best else ""
-    interval = f"<small>{_number(value.get('low'))} to {_number(value.get('high'))}</small>"
+    interval = f"<small>{_number(value.get('low'))} to {_number(value.get('high'))}, n {value.get('n', '–')}</small>"
     return f"<td{kind}><b>{_number(value['mean'])}</b>{interval}</td>"
 
 
-def _differences(comparisons: Sequence[dict[str, Any]]) -> list[str]:
+def _differences(comparisons: Sequence[dict[str, Any]], lower: frozenset[str]) -> list[str]:
     """Return a table of paired differences for each metric, all but the headline's folded away."""
     groups: dict[str, list[str]] = {}
     for item in comparisons:
-        groups.setdefault(item["metric"], []).append(_difference_row(item))
-    head = "<thead><tr><th></th><th>difference<small>95% interval</small></th><th>p</th></tr></thead>"
+        groups.setdefault(item["metric"], []).append(_difference_row(item, lower))
+    head = "<thead><tr><th></th><th>difference<small>95% interval</small></th><th>p<small>questions</small></th></tr></thead>"
     tables = []
     for metric in sorted(groups, key=lambda name: name != HEADLINE):
         shown = " open" if metric == HEADLINE else ""
@@ -73,16 +71,15 @@ def _differences(comparisons: Sequence[dict[str, Any]]) -> list[str]:
     return tables
 
 
-def _difference_row(item: dict[str, Any]) -> str:
-    """Return one difference; it is coloured, as better or worse, where its interval excludes zero."""
-    low, high = item.get("low"), item.get("high")
-    sure = low is not None and high is not None and (low > 0 or high < 0)
-    better = (item["delta"] > 0) != (item["metric"] in LOWER_IS_BETTER)
+def _difference_row(item: dict[str, Any], lower: frozenset[str]) -> str:
+    """Return one difference; it is coloured, as better or worse, where the permutation test is sure of it."""
+    sure = item.get("p") is not None and item["p"] < SURE
+    better = (item["delta"] > 0) != (item["metric"] in lower)
     kind = ("doyen-up" if better else "doyen-down") if sure else "doyen-quiet"
     return (
         f"<tr class='{kind}'><th>{escape(item['a'])} against {escape(item['b'])}</th>"
-        f"<td><b>{_signed(item['delta'])}</b><small>{_signed(low)} to {_signed(high)}</small></td>"
-        f"<td>{_number(item.get('p'))}</td></tr>"
+        f"<td><b>{_signed(item['delta'])}</b><small>{_signed(item.get('low'))} to {_signed(item.get('high'))}</small></td>"
+        f"<td>{_number(item.get('p'))}<small>n {item.get('n', '–')}</small></td></tr>"
     )
 
 
@@ -99,6 +96,21 @@ def adapters_table(adapters: Sequence[dict[str, Any]]) -> str:
     )
     head = "<tr><th>adapter</th><th>status</th><th>base model</th><th>dataset</th><th>trained</th></tr>"
     return f"<div class='doyen-tables'><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
+
+
+def gate_table(report: dict[str, Any]) -> str:
+    """Return what a report's gate says, rule by rule; nothing for a report of an older version."""
+    gate = report.get("gate")
+    if not gate:
+        return ""
+    rows = "".join(
+        f"<tr><td><span class='doyen-chip doyen-{'green' if rule['met'] else 'amber'}'>{'met' if rule['met'] else 'not met'}"
+        f"</span></td><th>{escape(rule['rule'])}<small>{escape(rule['why'])}</small></th><td><b>{_number(rule['figure'])}</b>"
+        f"<small>{_number(rule['low'])} to {_number(rule['high'])}, n {rule['n']}, p {_number(rule['p'])}</small></td></tr>"
+        for rule in gate["rules"]
+    )
+    verdict = f"The gate is {'open' if gate['open'] else 'closed'} for {report.get('adapter') or 'no adapter'}"
+    return f"<div class='doyen-tables'><h3>{escape(verdict)}</h3><table><tbody>{rows}</tbody></table></div>"
 
 
 def report_frame(page: str) -> str:

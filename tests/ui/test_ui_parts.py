@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +23,7 @@ from doyen.ui.client import ChatAnswer, GatewayClient, GatewayError
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.render import conversation_html, highlight, passages_panel
 from doyen.ui.stopping import Stopped, until
-from doyen.ui.tables import comparison_table, report_frame
+from doyen.ui.tables import comparison_table, gate_table, report_frame
 
 NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
 ANSWER = ChatAnswer("a1", "Yes.", "rag", None, False, [], [])
@@ -85,6 +87,7 @@ def test_the_best_mode_of_each_metric_stands_out() -> None:
             },
             "unseen-document": {"modes": {name: {"metrics": {"token_f1": metric(0.0)}} for name in ("rag", "hybrid")}},
         },
+        "metrics": {"token_f1": {"better": "higher"}, "over_refusal": {"better": "lower"}},
         "comparisons": [
             {"a": "hybrid", "b": "rag", "metric": "token_f1", "delta": 0.1, "low": 0.05, "high": 0.2, "p": 0.01},
             {"a": "hybrid", "b": "rag", "metric": "over_refusal", "delta": 0.1, "low": 0.05, "high": 0.2, "p": 0.01},
@@ -95,6 +98,15 @@ def test_the_best_mode_of_each_metric_stands_out() -> None:
     assert best == ["0.400", "0.100", "0.600"]
     assert "token F1, seen-document" in html
     assert [row[0] for row in re.findall(r"<tr class='doyen-(\w)", html)] == ["q", "u", "d"]
+
+
+def test_the_gate_is_shown_rule_by_rule() -> None:
+    report = json.loads((Path(__file__).parents[1] / "eval" / "golden_report.json").read_text(encoding="utf-8"))
+    html = gate_table(report)
+    assert html.count("not met") == sum(not rule["met"] for rule in report["gate"]["rules"]) > 0
+    for rule in report["gate"]["rules"]:
+        assert escape(rule["why"]) in html
+    assert gate_table({}) == ""
 
 
 def test_a_quote_outside_its_passage_is_shown_apart() -> None:
