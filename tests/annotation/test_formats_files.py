@@ -462,10 +462,8 @@ def test_labels_that_contradict_their_text_are_not_written(tmp_path: Path, name:
 
 
 def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(
-        NotFoundError,
-        match="known ones are conll, conllu, csv, doccano, huggingface, label-studio, label-studio-min, labelbox, sagemaker, spacy",
-    ):
+    known = "conll, conllu, csv, doccano, huggingface, label-studio, label-studio-min, labelbox, sagemaker, spacy"
+    with pytest.raises(NotFoundError, match=f"known ones are {known}"):
         get_format("brat", "entities")
     with pytest.raises(NotFoundError, match="known ones are prompt-response, classification"):
         get_format("csv", "tones")
