@@ -72,7 +72,7 @@ class IngestionSettings(Section):
     """Larger files are reported and left out, before anything of them is read."""
     max_pages: int = Field(5000, ge=1, le=1_000_000)
     """Longer PDFs are reported and left out."""
-    max_read_s: float = Field(60, gt=0)
+    max_read_s: float = Field(60, gt=0, le=86_400)
     """Seconds that reading one file may take, beside 10 s for each MB of it. A file that takes longer is reported."""
     max_read_memory_mb: int = Field(2000, ge=500)
     """Memory that reading one file may take, beside 20 times its size. A file that takes more is reported."""

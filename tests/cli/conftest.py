@@ -31,7 +31,7 @@ class Outcome:
         return json.loads(self.out)
 
 
-def run_doyen(*arguments: object, cwd: Path | None = None, timeout: float = 240, **environment: str) -> Outcome:
+def run_doyen(*arguments: object, cwd: Path | None = None, timeout: float = 900, **environment: str) -> Outcome:
     """Run ``doyen`` and wait for its end."""
     command = [*DOYEN, *map(str, arguments)]
     done = subprocess.run(
