@@ -199,7 +199,7 @@ def test_slow_answer_is_stopped(open_gateway: Callable[..., TestClient]) -> None
     assert response.status_code == 504
     assert "request_timeout_s" in response.json()["error"]["message"]
     assert client.app.state.services.assistant().stopped.wait(5)
-    assert client.app.state.services.limiter.running == 0
+    wait_until(lambda: client.app.state.services.limiter.running == 0)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
