@@ -80,8 +80,8 @@ def delete_documents(
         if purge:
             report.purged = purge_documents(workspace, store, erased)
             report.purged.kept += [f"{source}, which has the same text" for source in twins]
-        # An update leaves the words of removed documents in segments that stay.
-        (rebuild_index if purge else update_index)(workspace, store, reporter=reporter)
+        # An update would leave the words of removed documents in segments that stay.
+        rebuild_index(workspace, store, reporter=reporter)
         if report.purged and not store.compact():
             report.purged.kept.append(
                 "old pages of the database, which another process is using: stop `doyen serve` and purge again"

@@ -70,7 +70,7 @@ def test_nothing_of_a_purged_document_is_left(workspace, store, folder):
 def test_a_document_can_be_purged_after_it_was_removed_and_does_not_come_back(workspace, store, folder):
     ingest_documents(workspace, store, [folder])
     delete_documents(workspace, store, ["clearance.md"])
-    assert any("doyen.db" in place for place in places(workspace)), "the versions are kept, for lineage"
+    assert all("doyen.db" in place for place in places(workspace)), "only the versions are kept, for lineage"
     report = delete_documents(workspace, store, [short_id("clearance.md")], purge=True)
     assert (report.removed, report.purged.versions) == ([], 1)
     assert places(workspace) == []

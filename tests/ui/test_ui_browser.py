@@ -211,6 +211,7 @@ def test_damaged_saved_conversations_start_afresh(visit: Callable[[], Any], site
         page.wait_for_selector("#question textarea")
         ask(page, "Does it work?")
         finished(page)
+        assert "400 hours" in page.inner_text("#chat .doyen-reply .doyen-text")
 
 
 def feedback_by_question(site: Any) -> dict[str, list[tuple[int, str | None]]]:
