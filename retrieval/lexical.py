@@ -27,7 +27,7 @@ FORMAT = 2
 JOINABLE_GAP = 200
 """Characters between two chunks of a document over which a passage may still reach."""
 
-_ARRAYS = (
+PLACE_ARRAYS = (
     "chunk_ids",
     "chunk_document",
     "documents",
@@ -40,6 +40,10 @@ _ARRAYS = (
     "piece_offset",
     "piece_first",
     "piece_last",
+)
+"""Arrays about chunks, units and pieces."""
+_ARRAYS = (
+    *PLACE_ARRAYS,
     "vocabulary",
     "frequency",
     "posting_offset",

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.retrieval.lexical import Ints, LexicalIndex, build_lexical, cumulated
+from doyen.retrieval.lexical import PLACE_ARRAYS, Ints, LexicalIndex, build_lexical, cumulated
 
 Rows = tuple[int, ...]
 """A term's row in the vocabulary of each part, -1 where it has none."""
@@ -153,7 +153,7 @@ class LexicalView:
         posted, labels = np.bincount(term, minlength=len(union)), np.bincount(label, minlength=len(union))
         used = (posted > 0) | (labels > 0)
         return LexicalIndex(
-            **{name: getattr(self, name) for name in _NUMBERED},
+            **{name: getattr(self, name) for name in PLACE_ARRAYS},
             vocabulary=np.array(union[used].tolist(), np.bytes_),
             frequency=np.bincount(term[fresh], minlength=len(union))[used],
             posting_offset=cumulated(posted[used]),
@@ -162,22 +162,6 @@ class LexicalView:
             label_offset=cumulated(labels[used]),
             label_chunk=chunk,
         )
-
-
-_NUMBERED = (
-    "chunk_ids",
-    "chunk_document",
-    "documents",
-    "unit_chunk",
-    "unit_start",
-    "unit_end",
-    "segment_end",
-    "words",
-    "lengths",
-    "piece_offset",
-    "piece_first",
-    "piece_last",
-)
 
 
 AnyLexical = LexicalIndex | LexicalView
