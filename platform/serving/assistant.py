@@ -83,7 +83,8 @@ class Assistant:
             adapter: "name" or "name:version"; None takes the promoted adapter, else the newest, and for "best" the one
                 that the report measured.
             max_tokens: longest answer; None takes it from the settings.
-            record: whether to store the answer, so that feedback can point to it.
+            record: whether to store the answer, so that feedback can point to it; one that is not stored does not depend
+                on what was asked before.
 
         Raises:
             InputError: the question is empty or too long.
@@ -110,7 +111,8 @@ class Assistant:
         Arguments and errors are those of ``ask``; errors come with the first piece. Closing the iterator stops the
         generation. Where the abstention model is in doubt the text comes in one piece, after it was judged.
         """
-        plan = self._plan(question, mode, history, adapter, max_tokens)
+        # What is not recorded is measured: it must not depend on what was asked before.
+        plan = replace(self._plan(question, mode, history, adapter, max_tokens), reuse_prompt=record)
         while True:
             try:
                 answer = yield from self._answer(plan)
@@ -226,6 +228,7 @@ class Assistant:
             max_tokens=plan.max_tokens,
             temperature=self._settings.temperature,
             want_logprobs=want_logprobs,
+            reuse_prompt=plan.reuse_prompt,
         )
 
     def _answer(self, plan: Plan) -> Generator[str, None, Answer]:

@@ -21,6 +21,7 @@ class Plan:
         query: what was retrieved for; a follow-up question is made to stand alone.
         passages: best first; empty in modes without them, or when nothing was found.
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
+        reuse_prompt: as in `GenerationRequest`.
         mode_reason: why this mode, where "best" was asked for.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
@@ -37,6 +38,7 @@ class Plan:
     retrieve_s: float
     reply: str | None = None
     mode_reason: str | None = None
+    reuse_prompt: bool = True
 
 
 def check_mode(mode: str) -> Mode:

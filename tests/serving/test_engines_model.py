@@ -321,3 +321,20 @@ def test_an_idle_reader_does_not_block_others(reference):
     assert done.wait(30)
     idle.close()
     thread.join()
+
+
+def test_an_answer_to_be_measured_does_not_depend_on_what_was_asked_before(llama):
+    """Evaluations are stopped and go on in another process: to the last bit, not only in most of the words."""
+    passage = (
+        "The Kite tank holds 380 litres. It is flushed every 30 days with clean water, and its lid is tightened to 9 Nm. " * 4
+    )
+    prompts = [f"{passage[: 180 + 97 * number]} {question}" for number, question in enumerate(QUESTIONS)]
+
+    def measured(prompt):
+        result = complete(llama, request(prompt, max_tokens=12, want_logprobs=True, reuse_prompt=False))
+        return result.text, result.logprobs
+
+    alone = [measured(prompt) for prompt in prompts]
+    for prompt in prompts:
+        complete(llama, request(prompt))
+    assert [measured(prompt) for prompt in reversed(prompts)] == alone[::-1]

@@ -145,7 +145,7 @@ class LlamaCppEngine:
             "logit_bias": [[token, False] for token in first_tokens(self.tokenizer, request.avoid)],
             "n_probs": 1 if request.want_logprobs else 0,
             "samplers": ["temperature"],
-            "cache_prompt": True,
+            "cache_prompt": request.reuse_prompt,
             "lora": lora,
         }
 

@@ -36,6 +36,8 @@ class GenerationRequest:
         max_tokens: longest answer; cut to what the model's window leaves beside the prompt.
         avoid: texts that the answer must not open with; engines that cannot help it ignore them.
         want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
+        reuse_prompt: whether the reading may start from an earlier prompt with the same beginning. It rounds differently
+            then, so that a close decision can fall either way: False makes the answer one of the request alone.
     """
 
     messages: Sequence[dict[str, str]]
@@ -46,6 +48,7 @@ class GenerationRequest:
     stop: Sequence[str] = ()
     avoid: Sequence[str] = ()
     want_logprobs: bool = False
+    reuse_prompt: bool = True
 
 
 @dataclass(frozen=True)
