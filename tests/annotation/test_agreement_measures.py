@@ -15,12 +15,14 @@ from sklearn.metrics import cohen_kappa_score
 
 from doyen.ingestion.annotation.agreement.figures import figure, interval
 from doyen.ingestion.annotation.agreement.matching import (
+    Mark,
     ceaf_e,
     exact,
     jaccard,
     masi,
     muc,
     overlapping,
+    pair_up,
     rouge_l,
     token_f1,
     words,
@@ -276,3 +278,16 @@ def _parts(members: frozenset[tuple[int, int]], others: list[frozenset[tuple[int
 
 def _choices(long: list, short: list) -> list[tuple]:
     return list(permutations(long, len(short)))
+
+
+MARKS = st.sets(
+    st.tuples(st.integers(0, 4), st.integers(1, 4), st.sampled_from("AB")).map(lambda m: (m[0], m[0] + m[1], m[2])), max_size=5
+)
+
+
+@given(MARKS, MARKS, st.booleans())
+def test_the_matching_of_spans_does_not_depend_on_their_order(first: set[Mark], second: set[Mark], any_label: bool) -> None:
+    """Several matchings may fit equally well and differ in what they say: the same one must come from either side."""
+    there = pair_up(first, second, any_label=any_label)
+    back = pair_up(second, first, any_label=any_label)
+    assert sorted(there) == sorted((mine, yours) for yours, mine in back)

@@ -55,10 +55,15 @@ def overlapping(first: set[Mark], second: set[Mark]) -> Shared:
 
 
 def pair_up(first: set[Mark], second: set[Mark], *, any_label: bool = False) -> list[tuple[Mark, Mark]]:
-    """Match spans one to one so that as many as possible overlap, the better fitting ones where there is a choice."""
+    """Match spans one to one so that as many as possible overlap, the better fitting ones where there is a choice.
+
+    Which of several equally good matchings is taken does not depend on the order of the two.
+    """
     rows, columns = sorted(first), sorted(second)
     if not rows or not columns:
         return []
+    if columns < rows:
+        return [(mine, yours) for yours, mine in pair_up(second, first, any_label=any_label)]
     fit = np.zeros((len(rows), len(columns)))
     for i, mine in enumerate(rows):
         for j, yours in enumerate(columns):
