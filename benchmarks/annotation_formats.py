@@ -11,7 +11,6 @@ description of each row group until the end).
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
 from doyen.ingestion.annotation.records import Classes, Entities, Label, LabelledText, Region, Relation, Tags
+from doyen.platform.core.memory import peak_memory_mb
 
 BAR_S, BAR_MB = 20.0, 40.0
 WORDS = 12
@@ -63,7 +63,7 @@ def run_one(name: str, rows: int) -> None:
         count = sum(1 for _ in read_labels(path, name, kind, Losses()))
         read = time.process_time()
     assert count == rows, f"{count} of {rows} came back"
-    print(written - made - (made - started), read - written, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(written - made - (made - started), read - written, peak_memory_mb())
 
 
 def main() -> int:

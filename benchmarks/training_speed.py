@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -89,11 +88,13 @@ def measure(way: str, contexts: int, branches: int, batch: int) -> dict[str, flo
         optimiser.zero_grad()
     seconds = time.perf_counter() - started
     tokens = sum(len(prompt) + len(response) for prompt, response in flat)
+    from doyen.platform.core.memory import peak_memory_mb
+
     return {
         "seconds": seconds,
         "examples_per_s": len(flat) / seconds,
         "example_tokens_per_s": tokens / seconds,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_memory_mb(),
     }
 
 

@@ -24,6 +24,7 @@ from doyen.finetune.rows import Encoded, encode_contexts, load_batches, make_bat
 from doyen.platform.core.errors import InputError, StateError, storage_errors
 from doyen.platform.core.files import write_json_atomic
 from doyen.platform.core.manifest import build_manifest, fingerprint
+from doyen.platform.core.memory import peak_memory_mb
 from doyen.platform.core.models import GeneratorFiles, resolve_generator
 from doyen.platform.core.progress import Reporter, Silent
 from doyen.platform.core.records import Pair
@@ -139,7 +140,7 @@ def _fit(
         "examples": examples.counts,
         "losses": [round(loss, 4) for loss in losses],
         "validation_loss": None if math.isnan(validation_loss) else round(validation_loss, 4),
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": round(peak_memory_mb()),
     }
     return files, results
 
@@ -263,15 +264,3 @@ def _memory_errors(settings: FinetuneSettings) -> Iterator[None]:
             f"{settings.batch_size}: lower them or context_passages, or take a smaller serving.model; "
             "the same command goes on from the last checkpoint"
         ) from error
-
-
-def _peak_memory_mb() -> int:
-    """Return the most memory that this process has held so far, in MB."""
-    import resource
-    import sys
-
-    status = Path("/proc/self/status")
-    if status.exists():  # unlike getrusage, this leaves out what the process that started this one held
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) // 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -20,6 +20,7 @@ from typing import Any
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
 from doyen.platform.core.errors import UnreadableDocument
+from doyen.platform.core.memory import peak_memory_mb
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
         with _bounded(limits, len(data)):
             reply = _read(data, request["name"], limits)
         body = json.dumps(reply.pop("document", None)).encode("ascii")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = round(peak_memory_mb() * 2**10)
         answers.write(json.dumps({**reply, "size": len(body), "peak_kb": peak}).encode("ascii") + b"\n" + body)
         answers.flush()
 

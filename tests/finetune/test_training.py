@@ -16,9 +16,10 @@ from peft import PeftModel
 from doyen.finetune import train as train_module
 from doyen.finetune.dataset import build_dataset
 from doyen.finetune.registry import Registry
-from doyen.finetune.train import _peak_memory_mb, train_adapter
+from doyen.finetune.train import train_adapter
 from doyen.finetune.trainer import add_adapter, last_checkpoint, load_base
 from doyen.platform.core.errors import Busy, InputError, StateError
+from doyen.platform.core.memory import peak_memory_mb
 from doyen.platform.core.progress import Silent
 from doyen.platform.core.store import open_store
 from doyen.platform.core.workspace import Workspace
@@ -81,7 +82,7 @@ def test_an_adapter_is_trained_registered_and_loads(run, tiny_workspace, store, 
     assert adapter.dataset_id == dataset.dataset_id
     assert manifest["losses"][-1] < manifest["losses"][0]
     assert manifest["validation_loss"] > 0
-    assert 0 < manifest["peak_memory_mb"] <= _peak_memory_mb()
+    assert 0 < manifest["peak_memory_mb"] <= round(peak_memory_mb())
     assert manifest["examples"]["steps"] == len(manifest["losses"]) == len(progress.notes)
     assert "s left" in progress.notes[-1]
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
@@ -114,7 +115,11 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_works
 
 def test_training_keeps_within_its_memory(tiny_workspace, store, dataset):
     """In a process of its own: what the libraries take, and for the tiny model's rows no more than 250 MB beside it."""
-    measure = "import torch, transformers, peft, doyen.finetune.train as train; print(train._peak_memory_mb())"
+    measure = (
+        "import torch, transformers, peft, doyen.finetune.train\n"
+        "from doyen.platform.core.memory import peak_memory_mb\n"
+        "print(round(peak_memory_mb()))"
+    )
     libraries = int(subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True, check=True).stdout)
     script = Path(__file__).with_name("killed_run.py")
     command = [sys.executable, str(script), str(tiny_workspace.root), dataset.dataset_id, "1000000"]

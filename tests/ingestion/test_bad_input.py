@@ -22,7 +22,6 @@ from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
-from doyen.ingestion.readers.process import shared_reader
 from doyen.platform.core.errors import InputError, UnreadableDocument
 from doyen.platform.core.store import open_store
 from doyen.platform.core.store.schema import ChunkRow, DocumentRow
@@ -196,7 +195,6 @@ def test_files_and_folders_without_permission(nobody_folder):
     (folder / "closed").mkdir(parents=True)
     for name in ("a.txt", "b.txt", "closed/c.txt"):
         (folder / name).write_text(f"{GOOD} In file {name}.")
-    shared_reader().close()  # Started anew by the next line: nobody may not start one.
     assert len(ingest(workspace, store, [folder]).added) == 3
     (folder / "a.txt").write_text("changed")
     (folder / "a.txt").chmod(0)

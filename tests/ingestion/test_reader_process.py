@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -128,6 +130,25 @@ def test_the_child_is_started_once_and_has_no_secrets(reader, monkeypatch):
     assert reader._child is child
     with open(f"/proc/{child.pid}/environ", "rb") as stream:
         assert b"sk-secret" not in stream.read()
+
+
+def test_a_large_parent_does_not_cost_the_child_its_place(tmp_path):
+    """The child's memory is measured without that of the process that started it, which a server with a model makes large."""
+    code = (
+        "from doyen.ingestion.readers.limits import Limits\n"
+        "from doyen.ingestion.readers.process import LARGEST_IDLE_KB, shared_reader\n"
+        "ballast = bytearray(LARGEST_IDLE_KB * 2048)\n"
+        "ballast[::4096] = b'x' * len(ballast[::4096])\n"
+        "reader = shared_reader()\n"
+        "seen = []\n"
+        "for name in ('a.txt', 'b.txt'):\n"
+        "    reader.read(b'A short text.', name, Limits(10_000_000, 40_000_000, 100))\n"
+        "    seen.append(reader._child and reader._child.pid)\n"
+        "reader.close()\n"
+        "print(seen[0] is not None and seen[0] == seen[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "True", done.stderr
 
 
 def test_threads_read_at_once(reader):
