@@ -11,9 +11,11 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_PROGRESS_BAR := on
 export OMP_WAIT_POLICY := passive
+# Two processes for the tests; a file's tests stay together, for the servers and models that they share.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench format clean
+.PHONY: help setup demo test soak check bench format clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +45,11 @@ demo: $(VENV)/installed ## run the whole loop on the example domain and compare 
 test: $(VENV)/installed $(LS_VENV)/installed ## run all tests (real Chroma, Label Studio, Chromium and model)
 	@sh scripts/install_system_packages.sh
 	@echo "==> Running the tests (under 15 minutes on two cores)"
-	DOYEN_REQUIRE_LABEL_STUDIO=1 DOYEN_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests --durations=15
+	DOYEN_REQUIRE_LABEL_STUDIO=1 DOYEN_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests $(PARALLEL) -m "not soak" --durations=15
 	@echo "==> Tests passed. Next: make demo, or make bench for the measured claims"
+
+soak: $(VENV)/installed $(LS_VENV)/installed ## run the proofs that take minutes each: the README's walk, a demo that is killed again and again
+	$(BIN)/python -m pytest tests -m soak --durations=0
 
 check: $(VENV)/installed ## format, lint, types, layers, dead code (under a minute)
 	@sh scripts/check.sh $(BIN) $(SITE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,8 +47,30 @@ def doyen() -> Callable[..., Outcome]:
     return run_doyen
 
 
+@dataclass(frozen=True)
+class NoNetwork:
+    """An environment in which Python refuses connections beyond this machine, and the list of those that were tried."""
+
+    log: Path
+    environment: dict[str, str]
+
+    def attempts(self) -> list[str]:
+        """Addresses and names that a process asked for."""
+        return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
+
+
 @pytest.fixture(scope="session")
-def mini_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def no_network(tmp_path_factory: pytest.TempPathFactory) -> NoNetwork:
+    """The guard that ``mini_demo`` runs under."""
+    folder = tmp_path_factory.mktemp("guard")
+    shutil.copy(Path(__file__).with_name("no_network.py"), folder / "sitecustomize.py")
+    environment = {**os.environ, "PYTHONPATH": str(folder), "ATTEMPTS": str(folder / "attempts.txt")}
+    environment.pop("HF_HUB_OFFLINE", None)
+    return NoNetwork(folder / "attempts.txt", environment)
+
+
+@pytest.fixture(scope="session")
+def mini_demo(tmp_path_factory: pytest.TempPathFactory, no_network: NoNetwork) -> tuple[Path, Outcome]:
     """The demo of the tiny domain, run once: its workspace and what it printed."""
     folder = tmp_path_factory.mktemp("demo") / "space"
-    return folder, run_doyen("demo", "--example", MINI, "--workspace", folder, "--json", timeout=900)
+    return folder, run_doyen("demo", "--example", MINI, "--workspace", folder, "--json", timeout=900, **no_network.environment)

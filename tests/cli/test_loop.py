@@ -98,6 +98,7 @@ def test_the_doctor_finds_nothing_wrong(mini_demo, doyen):
     assert all(check["ok"] for check in outcome.json["checks"])
 
 
+@pytest.mark.soak
 def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen):
     _, whole = mini_demo
     folder = tmp_path / "space"
@@ -112,52 +113,12 @@ def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen
     assert [answer["answer"] for answer in outcome.json["answers"]] == [answer["answer"] for answer in whole.json["answers"]]
 
 
-def test_nothing_leaves_this_machine(mini_demo, tmp_path):
-    """Every step of the loop runs with a socket layer that refuses every address but loopback and keeps a list."""
+def test_nothing_leaves_this_machine(mini_demo, no_network, tmp_path):
+    """Every step of the loop, and here the server, runs where connections beyond this machine are refused and noted."""
     folder, outcome = mini_demo
-    attempts = tmp_path / "attempts.txt"
-    environment = _guarded(tmp_path, attempts)
-    (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "note.txt").write_text("The Crane hoist lifts 900 kg.\n")
-    pairs = (MINI / "pairs.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "pairs.jsonl").write_text("".join(pairs[:6]), encoding="utf-8")
-    evaluation = ["--questions", MINI / "questions.jsonl", "--out", tmp_path / "report", "--sample", "2"]
-    for arguments in (
-        ["ingest", tmp_path / "new"],
-        ["search", "Crane hoist"],
-        ["ask", "How much does the Crane hoist lift?", "--mode", "hybrid"],
-        ["dataset", "build", tmp_path / "pairs.jsonl", "--name", "small"],
-        ["train", "small"],
-        ["eval", "run", *evaluation, "--modes", "base,hybrid", "--adapter", outcome.json["adapter"]],
-    ):
-        command = [*DOYEN, *map(str, arguments), "--workspace", str(folder)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-        assert done.returncode == 0, done.stderr
-    _ask_a_server(folder, environment)
-    assert not attempts.exists(), attempts.read_text()
-
-
-def _guarded(folder: Path, attempts: Path) -> dict[str, str]:
-    """Return an environment in which Python notes and refuses every connection beyond this machine."""
-    (folder / "sitecustomize.py").write_text(
-        "import socket, os\n"
-        "real, real_ex, lookup = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo\n"
-        "def note(what):\n"
-        "    with open(os.environ['ATTEMPTS'], 'a') as log: log.write(repr(what) + '\\n')\n"
-        "    raise OSError('blocked by the test')\n"
-        "def local(self, address):\n"
-        "    return self.family == socket.AF_UNIX or str(address[0]) in ('127.0.0.1', '::1', 'localhost')\n"
-        "def connect(self, address):\n"
-        "    return real(self, address) if local(self, address) else note(address)\n"
-        "def connect_ex(self, address):\n"
-        "    return real_ex(self, address) if local(self, address) else note(address)\n"
-        "def getaddrinfo(host, *rest, **more):\n"
-        "    return lookup(host, *rest, **more) if host in (None, '127.0.0.1', '::1', 'localhost') else note(host)\n"
-        "socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, connect_ex, getaddrinfo\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(folder), "ATTEMPTS": str(attempts)}
-    environment.pop("HF_HUB_OFFLINE", None)
-    return environment
+    assert outcome.code == 0, outcome.err
+    _ask_a_server(folder, no_network.environment)
+    assert no_network.attempts() == []
 
 
 def _ask_a_server(folder: Path, environment: dict[str, str]) -> None:
@@ -174,7 +135,10 @@ def _ask_a_server(folder: Path, environment: dict[str, str]) -> None:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}", timeout=120) as client:
                 _wait(lambda: client.get("/readyz").status_code == 200, log)
-                body = {"model": "hybrid", "messages": [{"role": "user", "content": "How much does the Crane hoist lift?"}]}
+                body = {
+                    "model": "hybrid",
+                    "messages": [{"role": "user", "content": "How many litres does the Kite tank hold?"}],
+                }
                 assert client.post("/v1/chat/completions", json=body).status_code == 200
                 _wait(lambda: httpx.get(f"http://127.0.0.1:{ports[1]}/").status_code == 200, log)
         finally:

@@ -66,6 +66,7 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
+@pytest.mark.soak
 @pytest.mark.model
 @pytest.mark.timeout(1200)
 def test_the_readme_walk_works_as_written(home: Path) -> None:
