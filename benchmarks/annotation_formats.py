@@ -18,9 +18,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
-from doyen.ingestion.annotation.records import Classes, Entities, Label, LabelledText, Region, Relation, Tags
-from doyen.platform.core.memory import peak_memory_mb
+from doyen.annotation.formats import FORMATS, Losses, read_labels
+from doyen.annotation.records import Classes, Entities, Label, LabelledText, Region, Relation, Tags
+from doyen.core.memory import peak_memory_mb
 
 BAR_S, BAR_MB = 20.0, 40.0
 WORDS = 12

@@ -29,9 +29,9 @@ from typing import Any
 
 import agreement_oracles as oracles
 
-from doyen.ingestion.annotation.agreement import AgreementReport, agreement_report, consensus, disputed, reliability
-from doyen.ingestion.annotation.agreement.differences import difference
-from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
+from doyen.annotation.agreement import AgreementReport, agreement_report, consensus, disputed, reliability
+from doyen.annotation.agreement.differences import difference
+from doyen.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
 
 ITEMS, NOISE, ADJUDICATED, SEED = 300, 0.12, 0.15, 12
 GAP_BAR, RECOVERED_BAR = 1e-9, 0.80

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from support.label_studio import LabelStudioServer, is_installed, running_server
 
-from doyen.ingestion.annotation import create_project, project_status, prompt_tasks, pull, push
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.store.schema import AnnotationProjectRow
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.annotation import create_project, project_status, prompt_tasks, pull, push
+from doyen.core.store import Store, open_store
+from doyen.core.store.schema import AnnotationProjectRow
+from doyen.core.workspace import Workspace, create_workspace
 
 NAME = "speed"
 PUSH_LIMIT_S, PULL_LIMIT_S = 30.0, 5.0

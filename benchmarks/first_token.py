@@ -19,10 +19,10 @@ from pathlib import Path
 
 import psutil
 
+from doyen.core.prompts import build_messages, encode_prompt
+from doyen.core.store import open_store
+from doyen.core.workspace import create_workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.core.prompts import build_messages, encode_prompt
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import create_workspace
 from doyen.platform.serving.assistant import Answer, Assistant
 from doyen.platform.serving.engines import open_engine
 from doyen.retrieval.passage import Passage
@@ -136,7 +136,7 @@ def make_adapter(folder: Path, model: str, rank: int) -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from doyen.platform.core.models import resolve_generator
+    from doyen.core.models import resolve_generator
 
     base = AutoModelForCausalLM.from_pretrained(resolve_generator(model).folder, dtype=torch.float32)
     tuned = get_peft_model(base, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))

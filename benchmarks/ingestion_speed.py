@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.models import resolve_embedder, wants_bfloat16
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import create_workspace
+from doyen.core.models import resolve_embedder, wants_bfloat16
+from doyen.core.store import open_store
+from doyen.core.workspace import create_workspace
 from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.pipeline import ingest_documents
 
@@ -110,7 +110,7 @@ def sample(source: Path, target: Path, limit: int | None) -> int:
 
 def compare(documents: Path, repeats: int, *, with_default: bool) -> dict[str, Any]:
     """Time all sides, taking turns, and return the medians and ratios."""
-    from doyen.platform.core.settings import RetrievalSettings
+    from doyen.core.settings import RetrievalSettings
 
     open_embedder(RetrievalSettings()).encode(["warm up"])
     sides: dict[str, Callable[[Path, Path], int]] = {"doyen": doyen, "llama-index 256": make_llama_index(*FITTING)}

@@ -25,10 +25,10 @@ import numpy as np
 from covidqa import load_items
 from sqlalchemy import select
 
-from doyen.platform.core.progress import Terminal
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow
-from doyen.platform.core.workspace import create_workspace, find_workspace
+from doyen.core.progress import Terminal
+from doyen.core.store import Store, open_store
+from doyen.core.store.schema import ChunkRow, DocumentRow
+from doyen.core.workspace import create_workspace, find_workspace
 from doyen.retrieval.pipeline import ingest_documents, open_retriever
 
 PASSAGES = 25

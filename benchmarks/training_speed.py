@@ -23,8 +23,8 @@ def make_examples(contexts: int, branches: int, seed: int) -> list[list[tuple[li
 
     from transformers import AutoTokenizer
 
-    from doyen.platform.core.models import resolve_generator
-    from doyen.platform.core.prompts import build_messages, encode_example
+    from doyen.core.models import resolve_generator
+    from doyen.core.prompts import build_messages, encode_example
 
     @dataclass
     class Text:
@@ -50,11 +50,11 @@ def measure(way: str, contexts: int, branches: int, batch: int) -> dict[str, flo
     """Train one step after another in this process; return examples and example tokens a second, and peak memory."""
     import torch
 
+    from doyen.core.models import resolve_generator
+    from doyen.core.settings import FinetuneSettings
     from doyen.finetune.loss import row_loss
     from doyen.finetune.packing import EncodedExample, pack
     from doyen.finetune.trainer import add_adapter, load_base
-    from doyen.platform.core.models import resolve_generator
-    from doyen.platform.core.settings import FinetuneSettings
 
     groups = make_examples(contexts, branches, seed=1)
     flat = [example for group in groups for example in group]
@@ -88,7 +88,7 @@ def measure(way: str, contexts: int, branches: int, batch: int) -> dict[str, flo
         optimiser.zero_grad()
     seconds = time.perf_counter() - started
     tokens = sum(len(prompt) + len(response) for prompt, response in flat)
-    from doyen.platform.core.memory import peak_memory_mb
+    from doyen.core.memory import peak_memory_mb
 
     return {
         "seconds": seconds,

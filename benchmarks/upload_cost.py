@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import create_workspace
+from doyen.core.store import open_store
+from doyen.core.workspace import create_workspace
 from doyen.retrieval.pipeline import ingest_documents, open_retriever, upload_document
 
 BAR = 4.0

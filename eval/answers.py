@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.errors import storage_errors
-from doyen.platform.core.files import write_text_atomic
-from doyen.platform.core.locks import hold
+from doyen.core.errors import storage_errors
+from doyen.core.files import write_text_atomic
+from doyen.core.locks import hold
 from doyen.platform.serving.answer import Answer
 from doyen.retrieval.passage import Citation, Passage, Support
 

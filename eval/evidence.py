@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from doyen.platform.core.records import Question
-from doyen.platform.core.text import words
+from doyen.core.records import Question
+from doyen.core.text import words
 from doyen.retrieval.passage import Citation, Passage
 
 MOST = 0.75

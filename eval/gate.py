@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from doyen.core.errors import NotFoundError, StateError
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
 from doyen.eval.statistics import ENOUGH, rate_bounds
-from doyen.platform.core.errors import NotFoundError, StateError
 
 ALPHA = 0.05
 MOST_QUESTIONS = 5000

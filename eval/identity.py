@@ -7,13 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core import prompts
-from doyen.platform.core.files import sha256_bytes
-from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.modes import ADAPTER_MODES, PASSAGE_MODES
-from doyen.platform.core.records import Question
-from doyen.platform.core.redaction import redact_values
-from doyen.platform.core.settings import Settings
+from doyen.core import prompts
+from doyen.core.files import sha256_bytes
+from doyen.core.manifest import fingerprint
+from doyen.core.modes import ADAPTER_MODES, PASSAGE_MODES
+from doyen.core.records import Question
+from doyen.core.redaction import redact_values
+from doyen.core.settings import Settings
 from doyen.platform.serving.answer import ANSWER_RULES
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from doyen.core.errors import SettingsError, UsageError
+from doyen.core.manifest import fingerprint
+from doyen.core.progress import Reporter
+from doyen.core.records import Question
+from doyen.core.settings import EvalSettings
 from doyen.eval.answers import AnswerRecord, JsonLines
 from doyen.eval.ragas_metrics import JUDGED_METRICS, Embed, RagasJudge
 from doyen.eval.scores import to_sample
-from doyen.platform.core.errors import SettingsError, UsageError
-from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.progress import Reporter
-from doyen.platform.core.records import Question
-from doyen.platform.core.settings import EvalSettings
 
 JUDGEMENTS = "judgements.jsonl"
 

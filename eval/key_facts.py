@@ -15,9 +15,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from doyen.platform.core.physical_units import units_in
-from doyen.platform.core.quantities import Fact, find_facts, find_names
-from doyen.platform.core.text import words
+from doyen.core.physical_units import units_in
+from doyen.core.quantities import Fact, find_facts, find_names
+from doyen.core.text import words
 from doyen.retrieval.tokens import STOPWORDS
 
 _POINTING = re.compile(r"\b(?:the|these|those|all|both)\s+$", re.IGNORECASE)

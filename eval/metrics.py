@@ -16,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from doyen.core.records import Question
+from doyen.core.text import UNSPACED
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.evidence import evidence_in, quotes_evidence
 from doyen.eval.key_facts import key_facts_right
-from doyen.platform.core.records import Question
-from doyen.platform.core.text import UNSPACED
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")

@@ -11,12 +11,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from doyen.core.records import Question
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import INFO, MetricInfo
 from doyen.eval.plots import Plot, Row, interval_plot
 from doyen.eval.report import interval_text
 from doyen.eval.scores import Table
-from doyen.platform.core.records import Question
 
 _FOLDER = Path(__file__).parent
 MAIN_METRIC = "token_f1"

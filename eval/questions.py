@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from doyen.platform.core.errors import UsageError
-from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.records import Question, read_records
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DocumentRow
+from doyen.core.errors import UsageError
+from doyen.core.manifest import fingerprint
+from doyen.core.records import Question, read_records
+from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRow
 
 
 def load_questions(path: Path) -> list[Question]:

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from doyen.core.errors import ServiceError, Unauthorized
+from doyen.core.text import words
 from doyen.eval.evidence import holds
 from doyen.eval.metrics import squad_normalise
-from doyen.platform.core.errors import ServiceError, Unauthorized
-from doyen.platform.core.text import words
 
 logger = logging.getLogger("doyen.eval")
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doyen.core.errors import NotFoundError, StorageError, storage_errors
+from doyen.core.files import write_json_atomic, write_text_atomic
+from doyen.core.records import Question
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import INFO
 from doyen.eval.scores import Table
-from doyen.platform.core.errors import NotFoundError, StorageError, storage_errors
-from doyen.platform.core.files import write_json_atomic, write_text_atomic
-from doyen.platform.core.records import Question
 
 DATA, PAGE = "report.json", "report.html"
 HEADLINE = ("token_f1", "key_facts", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")

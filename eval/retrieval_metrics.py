@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from doyen.core.records import Question
 from doyen.eval.evidence import evidence_in
-from doyen.platform.core.records import Question
 from doyen.retrieval.passage import Passage
 
 DEPTH = 10

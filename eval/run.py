@@ -6,6 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from doyen.core.errors import InputError, UsageError
+from doyen.core.manifest import build_manifest
+from doyen.core.progress import Reporter, Silent
+from doyen.core.records import Question, Turn
+from doyen.core.settings import Settings
 from doyen.eval.answers import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
 from doyen.eval.gate import judge_report
 from doyen.eval.identity import answer_key, manifest_settings
@@ -27,11 +32,6 @@ from doyen.eval.summary import (
     summarise_tags,
     summarise_usage,
 )
-from doyen.platform.core.errors import InputError, UsageError
-from doyen.platform.core.manifest import build_manifest
-from doyen.platform.core.progress import Reporter, Silent
-from doyen.platform.core.records import Question, Turn
-from doyen.platform.core.settings import Settings
 from doyen.platform.serving.answer import Answer
 from doyen.retrieval.passage import Retriever
 from doyen.retrieval.query import standalone_query

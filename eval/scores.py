@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from doyen.core.modes import PASSAGE_MODES
+from doyen.core.records import Question
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import ANSWER_METRICS, PASSAGE_METRICS, Score
 from doyen.eval.ragas_metrics import (
@@ -21,8 +23,6 @@ from doyen.eval.ragas_metrics import (
     text_scores,
 )
 from doyen.eval.statistics import Floats
-from doyen.platform.core.modes import PASSAGE_MODES
-from doyen.platform.core.records import Question
 
 logger = logging.getLogger("doyen.eval")
 

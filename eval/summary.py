@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from doyen.core.records import Question
+from doyen.core.text import words
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import is_rate
 from doyen.eval.scores import Column, Table
 from doyen.eval.statistics import mean_interval, paired_difference
-from doyen.platform.core.records import Question
-from doyen.platform.core.text import words
 
 DIGITS = 6
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.files import new_folder, write_json_atomic, write_text_atomic
+from doyen.core.manifest import build_manifest, canonical_json, fingerprint, now
+from doyen.core.records import Pair, Question, read_records
+from doyen.core.store import Store
+from doyen.core.store.schema import DatasetRow
+from doyen.core.workspace import Workspace
 from doyen.finetune.evidence import SourceDocument, load_sources
 from doyen.finetune.labels import Cleaned, clean_pairs
 from doyen.finetune.leakage import find_leaks
 from doyen.finetune.split import Split, split_pairs
-from doyen.platform.core.errors import InputError, NotFoundError, StateError
-from doyen.platform.core.files import new_folder, write_json_atomic, write_text_atomic
-from doyen.platform.core.manifest import build_manifest, canonical_json, fingerprint, now
-from doyen.platform.core.records import Pair, Question, read_records
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DatasetRow
-from doyen.platform.core.workspace import Workspace
 
 FORMAT = 1
 """Raised when the rules that turn pairs into a dataset change, so that old and new ones get different ids."""

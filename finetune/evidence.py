@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from doyen.platform.core.records import Pair
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.core.text import normalise, words
+from doyen.core.records import Pair
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.core.text import normalise, words
 from doyen.retrieval.passage import Passage
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from doyen.core.records import Pair, Question
+from doyen.core.text import normalise
 from doyen.finetune.evidence import SourceDocument, evidence_problem
 from doyen.finetune.similarity import near_duplicate_pairs, request_words, same_answer
-from doyen.platform.core.records import Pair, Question
-from doyen.platform.core.text import normalise
 
 
 @dataclass

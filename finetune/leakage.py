@@ -10,8 +10,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from doyen.core.records import TEXT_MARK, Pair, Question
 from doyen.finetune.split import Split
-from doyen.platform.core.records import TEXT_MARK, Pair, Question
 
 SAME_PROMPT = 0.95
 """Share of common words from which two prompts with the same figures are one. Where a single word differs it takes a

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from doyen.core.progress import Reporter
+from doyen.core.records import Pair
+from doyen.core.store import Store
+from doyen.core.text import normalise
 from doyen.finetune.evidence import ChunkFinder, holds_evidence, load_sources
 from doyen.finetune.similarity import content_words
-from doyen.platform.core.progress import Reporter
-from doyen.platform.core.records import Pair
-from doyen.platform.core.store import Store
-from doyen.platform.core.text import normalise
 from doyen.retrieval.passage import Passage, Retriever
 from doyen.retrieval.query import standalone_query
 

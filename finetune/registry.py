@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.platform.core.errors import InputError, NotFoundError, StateError, storage_errors
-from doyen.platform.core.files import new_folder, write_json_atomic
-from doyen.platform.core.manifest import now
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AdapterRow
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import InputError, NotFoundError, StateError, storage_errors
+from doyen.core.files import new_folder, write_json_atomic
+from doyen.core.manifest import now
+from doyen.core.store import Store
+from doyen.core.store.schema import AdapterRow
+from doyen.core.workspace import Workspace
 
 CANDIDATE, PROMOTED, RETIRED, DELETED = "candidate", "promoted", "retired", "deleted"
 _PROMOTION = "promotion"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from doyen.core.files import write_text_atomic
+from doyen.core.prompts import build_messages, encode_example
 from doyen.finetune.mining import MinedPair
 from doyen.finetune.packing import EncodedExample, Row, pack, pack_within
 from doyen.finetune.raft import Context, Example
-from doyen.platform.core.files import write_text_atomic
-from doyen.platform.core.prompts import build_messages, encode_example
 from doyen.retrieval.passage import Passage
 
 BRANCH_TOKENS = 640

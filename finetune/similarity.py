@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 
-from doyen.platform.core.records import TEXT_MARK, Pair, Question
-from doyen.platform.core.text import MARKS, UNSPACED, normalise
+from doyen.core.records import TEXT_MARK, Pair, Question
+from doyen.core.text import MARKS, UNSPACED, normalise
 
 NEAR_DUPLICATE = 0.75
 """Jaccard similarity of word sets from which two questions about the same numbers and codes are near-duplicates."""

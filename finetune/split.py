@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from doyen.core.records import Pair
 from doyen.finetune.similarity import near_duplicate_pairs, request_words
-from doyen.platform.core.records import Pair
 
 VALIDATION_SHARE = 0.1
 

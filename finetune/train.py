@@ -15,23 +15,23 @@ from typing import Any
 
 from sqlalchemy import select
 
+from doyen.core.errors import InputError, StateError, storage_errors
+from doyen.core.files import write_json_atomic
+from doyen.core.manifest import build_manifest, fingerprint
+from doyen.core.memory import peak_memory_mb
+from doyen.core.models import GeneratorFiles, resolve_generator
+from doyen.core.progress import Reporter, Silent
+from doyen.core.records import Pair
+from doyen.core.settings import FinetuneSettings
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow
+from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset
 from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Shares, build_round, excluded_ids
 from doyen.finetune.registry import Adapter, Registry
 from doyen.finetune.rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
-from doyen.platform.core.errors import InputError, StateError, storage_errors
-from doyen.platform.core.files import write_json_atomic
-from doyen.platform.core.manifest import build_manifest, fingerprint
-from doyen.platform.core.memory import peak_memory_mb
-from doyen.platform.core.models import GeneratorFiles, resolve_generator
-from doyen.platform.core.progress import Reporter, Silent
-from doyen.platform.core.records import Pair
-from doyen.platform.core.settings import FinetuneSettings
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow
-from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.passage import Retriever
 
 FORMAT = 2

@@ -17,11 +17,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCa
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from doyen.core.models import wants_bfloat16
+from doyen.core.progress import Bar, Reporter
+from doyen.core.settings import FinetuneSettings
 from doyen.finetune.loss import row_loss
 from doyen.finetune.packing import Row
-from doyen.platform.core.models import wants_bfloat16
-from doyen.platform.core.progress import Bar, Reporter
-from doyen.platform.core.settings import FinetuneSettings
 
 WARM_UP = 0.06
 """Share of the steps in which the learning rate rises to its full value."""

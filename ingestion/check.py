@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 
 MOST_PROBLEMS = 50
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from doyen.platform.core.errors import UnreadableDocument
+from doyen.core.errors import UnreadableDocument
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from doyen.platform.core.errors import UnreadableDocument
+from doyen.core.errors import UnreadableDocument
 
 BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
 

@@ -13,8 +13,15 @@ from pathlib import Path, PurePosixPath
 
 from sqlalchemy import func, select, update
 
+from doyen.annotation.stale import mark_stale
+from doyen.core.errors import DoyenError, InputError, UnreadableDocument
+from doyen.core.files import sha256_bytes
+from doyen.core.manifest import fingerprint, short_id
+from doyen.core.progress import Reporter, Silent
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
+from doyen.core.workspace import Workspace
 from doyen.ingestion import chunk as chunking
-from doyen.ingestion.annotation.stale import mark_stale
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.duplicates import near_groups, signature, text_hash
 from doyen.ingestion.merging import merge_same_files
@@ -28,13 +35,6 @@ from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import Prepared, delete_document, write_document
 from doyen.ingestion.sources import Findings, FoundFile, find_files
-from doyen.platform.core.errors import DoyenError, InputError, UnreadableDocument
-from doyen.platform.core.files import sha256_bytes
-from doyen.platform.core.manifest import fingerprint, short_id
-from doyen.platform.core.progress import Reporter, Silent
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
-from doyen.platform.core.workspace import Workspace
 
 READERS_VERSION = 2
 """Raise it when the same file would be parsed differently: documents are then read again."""

@@ -7,9 +7,9 @@ from itertools import groupby
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.rows import delete_document
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow
 
 
 def merge_same_files(store: Store) -> list[tuple[str, str]]:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from doyen.core.store.schema import DocumentRow
 from doyen.ingestion.sources import Findings
-from doyen.platform.core.store.schema import DocumentRow
 
 FEW = 3
 """So many documents of a folder may go at once whatever share they are, unless nothing else is left of it."""

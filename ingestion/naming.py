@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from os.path import lexists
 from pathlib import Path
 
+from doyen.core.manifest import short_id
+from doyen.core.store.schema import DocumentRow
 from doyen.ingestion.sources import FoundFile
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.store.schema import DocumentRow
 
 MOVED_SHARE = 0.5
 """A folder counts as moved when at least this share of its lost files is found elsewhere, with the same path and size."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.models import load_once, resolve_embedder
+from doyen.core.models import load_once, resolve_embedder
 
 RESERVED = 48
 """Pieces of the window that are left to the index: begin and end marks, and the title or headings put before a chunk."""

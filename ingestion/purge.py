@@ -16,12 +16,12 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.annotation.purge import purge_tasks
+from doyen.annotation.purge import purge_tasks
+from doyen.core.errors import Busy
+from doyen.core.store import Store
+from doyen.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow
+from doyen.core.workspace import Workspace
 from doyen.ingestion.removal import Named
-from doyen.platform.core.errors import Busy
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow
-from doyen.platform.core.workspace import Workspace
 
 
 @dataclass

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from doyen.core.errors import NotFoundError
+from doyen.core.files import sha256_bytes, sha256_file
+from doyen.core.manifest import now
+from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import delete_document
 from doyen.ingestion.sources import FoundFile
-from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.files import sha256_bytes, sha256_file
-from doyen.platform.core.manifest import now
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
 
 if TYPE_CHECKING:
     from doyen.ingestion.purge import PurgeReport

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from doyen.ingestion.chunk import Chunk
-from doyen.ingestion.document import ParsedDocument
-from doyen.platform.core.manifest import now, short_id
-from doyen.platform.core.store.schema import (
+from doyen.core.manifest import now, short_id
+from doyen.core.store.schema import (
     ChunkRow,
     DocumentRow,
     DocumentSignatureRow,
     DocumentVersionRow,
     IndexRemovalRow,
 )
+from doyen.ingestion.chunk import Chunk
+from doyen.ingestion.document import ParsedDocument
 
 SQL_BATCH = 500
 """Ids in one statement: databases limit the number of parameters."""

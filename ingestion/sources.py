@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from doyen.core.errors import InputError
 from doyen.ingestion.readers import is_supported
-from doyen.platform.core.errors import InputError
 
 TEMPORARY_STARTS = (".", "~")
 TEMPORARY_ENDS = ("~", ".tmp", ".part", ".crdownload", ".swp", ".lock")

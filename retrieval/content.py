@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
 from doyen.retrieval.segments import Segment
 

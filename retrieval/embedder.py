@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.platform.core.errors import ModelMissing
-from doyen.platform.core.models import load_once, resolve_embedder, wants_bfloat16
-from doyen.platform.core.settings import RetrievalSettings
+from doyen.core.errors import ModelMissing
+from doyen.core.models import load_once, resolve_embedder, wants_bfloat16
+from doyen.core.settings import RetrievalSettings
 
 BATCH_TOKENS = 2048
 """Padded tokens in a batch: more no longer fills the processor better and costs cache."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.opening import OpenIndex, open_index, read_stamp

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from doyen.platform.core.errors import IndexMissing, StateError, storage_errors
-from doyen.platform.core.models import resolve_embedder
-from doyen.platform.core.progress import Reporter, Silent
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, IndexRemovalRow
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import IndexMissing, StateError, storage_errors
+from doyen.core.models import resolve_embedder
+from doyen.core.progress import Reporter, Silent
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, IndexRemovalRow
+from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.lexical import LexicalIndex

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.errors import IndexMissing
-from doyen.platform.core.files import write_json_atomic
-from doyen.platform.core.manifest import build_manifest
+from doyen.core.errors import IndexMissing
+from doyen.core.files import write_json_atomic
+from doyen.core.manifest import build_manifest
 from doyen.retrieval.lexical import FORMAT
 from doyen.retrieval.segments import Segment
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.platform.core.errors import IndexMissing, ServiceError, StateError, StorageError
-from doyen.platform.core.models import resolve_embedder
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageError
+from doyen.core.models import resolve_embedder
+from doyen.core.workspace import Workspace
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import AnyLexical, combine
 from doyen.retrieval.manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest

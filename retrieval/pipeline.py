@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from doyen.ingestion.annotation.stale import mark_stale
+from doyen.annotation.stale import mark_stale
+from doyen.core.progress import Reporter
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.purge import purge as purge_documents
 from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
 from doyen.ingestion.report import IngestReport
-from doyen.platform.core.progress import Reporter
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 from doyen.retrieval.index import open_retriever, rebuild_index, update_index
 
 __all__ = ["delete_documents", "ingest_documents", "open_retriever", "upload_document"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from doyen.platform.core.records import Turn
+from doyen.core.records import Turn
 from doyen.retrieval.tokens import tokens
 
 SHORT = 4

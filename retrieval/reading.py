@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.passage import Passage
 from doyen.retrieval.selection import Chosen

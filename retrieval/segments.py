@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from doyen.platform.core.errors import StateError
-from doyen.platform.core.files import sha256_file, sync_folder
+from doyen.core.errors import StateError
+from doyen.core.files import sha256_file, sync_folder
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
 from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.vectors import DATABASE

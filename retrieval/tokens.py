@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import Stemmer
 
-from doyen.platform.core.text import MARKS, UNSPACED
+from doyen.core.text import MARKS, UNSPACED
 
 MAX_TOKEN = 40
 """Longer runs (base64, long URLs) are cut: they would only widen the vocabulary."""

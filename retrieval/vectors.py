@@ -25,7 +25,7 @@ from urllib.parse import urlparse
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.platform.core.errors import (
+from doyen.core.errors import (
     DoyenError,
     ServiceError,
     SettingsError,
@@ -34,9 +34,9 @@ from doyen.platform.core.errors import (
     disk_full,
     storage_errors,
 )
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.models import LOADING, resolve_embedder
-from doyen.platform.core.workspace import Workspace
+from doyen.core.manifest import short_id
+from doyen.core.models import LOADING, resolve_embedder
+from doyen.core.workspace import Workspace
 from doyen.retrieval.timed_call import DeadlineExceeded, call_with_deadline
 
 T = TypeVar("T")

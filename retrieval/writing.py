@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from doyen.platform.core.errors import StateError, StorageError, disk_full
-from doyen.platform.core.files import new_folder
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.progress import Reporter
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import StateError, StorageError, disk_full
+from doyen.core.files import new_folder
+from doyen.core.manifest import short_id
+from doyen.core.progress import Reporter
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.retrieval.content import Plan, count_chunks, read_chunks
 from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical

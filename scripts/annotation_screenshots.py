@@ -19,13 +19,13 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from support.label_studio import PASSWORD, LabelStudioServer, running_server
 
-from doyen.ingestion.annotation import create_project, draft_tasks, get_project, pull, push, read_description
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.records import Classes
-from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review
+from doyen.annotation import create_project, draft_tasks, get_project, pull, push, read_description
+from doyen.annotation.projects import task_type_of
+from doyen.annotation.records import Classes
+from doyen.annotation.review import find_disputes, review_name, send_to_review
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.ingestion.ingest import ingest
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.workspace import Workspace, create_workspace
 
 PROJECT = "notices"
 DESCRIPTION = ROOT / "examples" / "annotation" / "notices.toml"

@@ -16,10 +16,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.label_studio import running_server
 
-from doyen.ingestion.annotation import create_project, push, read_description, text_tasks
-from doyen.ingestion.annotation.descriptions import default_description
-from doyen.ingestion.annotation.texts import PlainText
-from doyen.platform.core.store import open_store
+from doyen.annotation import create_project, push, read_description, text_tasks
+from doyen.annotation.descriptions import default_description
+from doyen.annotation.texts import PlainText
+from doyen.core.store import open_store
 
 EXAMPLES = ROOT / "examples" / "annotation"
 PUMP = "The sample pump PN 410-778 is replaced every 4,000 operating hours. It is inspected twice a year, at 180 °C at most."

@@ -10,8 +10,8 @@ os.environ.update({"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False", "TOKE
 
 import pytest
 
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import Workspace, create_workspace
 
 
 @pytest.fixture

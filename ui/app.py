@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from doyen.platform.core.bodies import TOO_LARGE, limited, says_too_much
-from doyen.platform.core.connections import server_config
-from doyen.platform.core.network import reason_to_refuse
+from doyen.core.bodies import TOO_LARGE, limited, says_too_much
+from doyen.core.connections import server_config
+from doyen.core.network import reason_to_refuse
 from doyen.ui.client import GatewayClient, GatewayError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.document import ParsedDocument
 from doyen.ingestion.readers.limits import Limits
-from doyen.platform.core.errors import UnreadableDocument
 
 Reader = Callable[[bytes, str, Limits], ParsedDocument]
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import repair_text, single_spaced
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.limits import CellCount, Limits
 from doyen.ingestion.tables import is_number, is_year, render_row
-from doyen.platform.core.errors import UnreadableDocument
 
 DELIMITERS = ";\t|,"
 """Ties go to the first: a comma may also be a decimal sign."""

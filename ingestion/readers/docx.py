@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.raised import raised, resolve_marks
@@ -16,7 +17,6 @@ from doyen.ingestion.readers.docx_styles import Numbering, Styles, W, heading_le
 from doyen.ingestion.readers.docx_text import MC, TextReader, chosen_alternative, mark_is_deleted
 from doyen.ingestion.readers.limits import CellCount, Limits
 from doyen.ingestion.tables import MOST_COLUMNS, Cell, add_table
-from doyen.platform.core.errors import UnreadableDocument
 
 if TYPE_CHECKING:
     from docx.document import Document

@@ -6,11 +6,11 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.limits import Limits
-from doyen.platform.core.errors import UnreadableDocument
 
 TITLE_FIELDS = ("title", "heading", "name", "question", "subject")
 BODY_FIELDS = ("text", "content", "body", "abstract", "answer", "contents", "passage")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doyen.platform.core.errors import UnreadableDocument
+from doyen.core.errors import UnreadableDocument
 
 SECONDS_PER_MB = 10.0
 MEMORY_PER_BYTE = 20

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import LIGATURES, join_lines, line_vocabulary, repair_text, single_spaced
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.raised import resolve_marks
@@ -19,7 +20,6 @@ from doyen.ingestion.readers.pdf_lines import Line, Page, Segment, read_page
 from doyen.ingestion.readers.pdf_margins import drop_margins
 from doyen.ingestion.readers.pdf_tables import BULLET, find_table
 from doyen.ingestion.readers.plain import LIST_ITEM
-from doyen.platform.core.errors import UnreadableDocument
 
 PARAGRAPH_GAP = 1.45
 """Line distances, in line pitches of the page, from which a new paragraph begins."""

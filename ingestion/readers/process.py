@@ -17,9 +17,9 @@ import threading
 from dataclasses import asdict
 from typing import Any
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.document import ParsedDocument
 from doyen.ingestion.readers.limits import Limits
-from doyen.platform.core.errors import UnreadableDocument
 
 COMMAND = (sys.executable, "-P", "-m", "doyen.ingestion.readers.worker")
 ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")

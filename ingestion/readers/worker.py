@@ -17,10 +17,10 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from doyen.core.errors import UnreadableDocument
+from doyen.core.memory import peak_memory_mb
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
-from doyen.platform.core.errors import UnreadableDocument
-from doyen.platform.core.memory import peak_memory_mb
 
 
 def main() -> None:

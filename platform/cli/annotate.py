@@ -67,7 +67,7 @@ def create(
     debug: DebugOption = False,
 ) -> None:
     """Make or update a project and its tasks: one for each chunk or text without one, with a draft as prediction."""
-    from doyen.ingestion.annotation import (
+    from doyen.annotation import (
         create_project,
         draft_tasks,
         project_status,
@@ -75,7 +75,7 @@ def create(
         read_texts,
         text_tasks,
     )
-    from doyen.ingestion.annotation.webhooks import register_webhook
+    from doyen.annotation.webhooks import register_webhook
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         described = read_description(description) if description else None
@@ -105,7 +105,7 @@ def push(
     debug: DebugOption = False,
 ) -> None:
     """Send the tasks that are not there yet; the least certain drafts are served first."""
-    from doyen.ingestion.annotation import push as push_tasks
+    from doyen.annotation import push as push_tasks
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = push_tasks(
@@ -132,7 +132,7 @@ def pull(
     project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
     """Fetch the labels that changed since the last pull; every version is kept."""
-    from doyen.ingestion.annotation import pull as pull_labels
+    from doyen.annotation import pull as pull_labels
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = pull_labels(session.workspace, session.store, project, reporter=session.reporter)
@@ -150,8 +150,8 @@ def status(
     project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
     """Count tasks by state, age and staleness, labels by annotator, skipped and invalid ones, gold items and decisions."""
-    from doyen.ingestion.annotation import project_status
-    from doyen.ingestion.annotation.stale import mark_stale, stale_tasks
+    from doyen.annotation import project_status
+    from doyen.annotation.stale import mark_stale, stale_tasks
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         mark_stale(session.workspace, session.store)

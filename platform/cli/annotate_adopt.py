@@ -19,7 +19,7 @@ def adopt(
     debug: DebugOption = False,
 ) -> None:
     """Take over a project on the Label Studio server that was not made here, and pull its labels; safe to repeat."""
-    from doyen.ingestion.annotation.adopt import adopt_project
+    from doyen.annotation.adopt import adopt_project
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report = adopt_project(session.workspace, session.store, project, remote, task_type, reporter=session.reporter)

@@ -28,12 +28,12 @@ def agreement(
     debug: DebugOption = False,
 ) -> None:
     """Measure agreement: overall, by label, by pair, over time, and against gold items, with 95% intervals."""
-    from doyen.ingestion.annotation import get_project
-    from doyen.ingestion.annotation.agreement import agreement_report
-    from doyen.ingestion.annotation.agreement.table import as_text
-    from doyen.ingestion.annotation.gold import gold_labels
-    from doyen.ingestion.annotation.labels import labelled_texts
-    from doyen.ingestion.annotation.projects import task_type_of
+    from doyen.annotation import get_project
+    from doyen.annotation.agreement import agreement_report
+    from doyen.annotation.agreement.table import as_text
+    from doyen.annotation.gold import gold_labels
+    from doyen.annotation.labels import labelled_texts
+    from doyen.annotation.projects import task_type_of
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         problems: list[str] = []

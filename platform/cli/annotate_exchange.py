@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.errors import InputError
+from doyen.core.records import Pair, read_records
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.records import Pair, read_records
 
 PAIRS, PLAIN = "pairs", "plain"
 FORMATS = "label-studio (JSON), label-studio-min (JSON-MIN), doccano, labelbox, conll, conllu, spacy, huggingface, csv"
@@ -33,7 +33,7 @@ def import_(
     if format_name == PAIRS:
         _import_pairs(labels, project, workspace, as_json=as_json, debug=debug)
         return
-    from doyen.ingestion.annotation.exchange import import_labels
+    from doyen.annotation.exchange import import_labels
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         done = import_labels(
@@ -86,8 +86,8 @@ def doccano(
     debug: DebugOption = False,
 ) -> None:
     """Fetch the confirmed labels of a project on a Doccano server; every version is kept."""
-    from doyen.ingestion.annotation.doccano import pull_doccano, report_as_json
-    from doyen.ingestion.annotation.formats.doccano_server import DoccanoServer
+    from doyen.annotation.doccano import pull_doccano, report_as_json
+    from doyen.annotation.formats.doccano_server import DoccanoServer
 
     if not token and not (user and password):
         raise InputError("Doccano needs an account: set DOYEN_DOCCANO_USER and DOYEN_DOCCANO_PASSWORD, or DOYEN_DOCCANO_TOKEN")
@@ -116,7 +116,7 @@ def doccano(
 
 
 def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json: bool, debug: bool) -> None:
-    from doyen.ingestion.annotation import import_pairs
+    from doyen.annotation import import_pairs
 
     records = read_records(pairs, Pair)
     with open_session(workspace, as_json=as_json, debug=debug) as session:
@@ -129,7 +129,7 @@ def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json:
 
 
 def _export_pairs(session: CliSession, project: str, out: Path) -> None:
-    from doyen.ingestion.annotation import export_pairs
+    from doyen.annotation import export_pairs
 
     labels = export_pairs(session.store, project, out)
     text = "\n".join([f"{len(labels.pairs)} pairs written to {out}.", *labels.problems])
@@ -137,7 +137,7 @@ def _export_pairs(session: CliSession, project: str, out: Path) -> None:
 
 
 def _export_rows(session: CliSession, project: str, out: Path) -> None:
-    from doyen.ingestion.annotation.labels import export_rows
+    from doyen.annotation.labels import export_rows
 
     problems: list[str] = []
     count = export_rows(session.store, project, out, problems)
@@ -146,7 +146,7 @@ def _export_rows(session: CliSession, project: str, out: Path) -> None:
 
 
 def _export_labels(session: CliSession, project: str, out: Path, format_name: str) -> None:
-    from doyen.ingestion.annotation.exchange import export_labels
+    from doyen.annotation.exchange import export_labels
 
     done = export_labels(session.store, project, out, format_name)
     text = "\n".join([f"{done.labels} labels written to {out}.", *done.losses.sentences(), *done.problems])

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.errors import InputError
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError
 
 if TYPE_CHECKING:
-    from doyen.ingestion.annotation import ProjectStatus
+    from doyen.annotation import ProjectStatus
 
 
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the projects with their progress, as the last pull found it."""
-    from doyen.ingestion.annotation import list_projects, project_status
+    from doyen.annotation import list_projects, project_status
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         found = [project_status(session.store, row.name) for row in list_projects(session.store)]
@@ -37,8 +37,8 @@ def relink(
     debug: DebugOption = False,
 ) -> None:
     """Go on with the project over there that holds these tasks: of an older workspace that was moved, or at a new address."""
-    from doyen.ingestion.annotation.relink import relink as link_again
-    from doyen.ingestion.annotation.relink import separate
+    from doyen.annotation.relink import relink as link_again
+    from doyen.annotation.relink import separate
 
     if (project is None) != as_copy:
         raise InputError("name the project with --project, or give --as-copy for the whole workspace: one of the two")

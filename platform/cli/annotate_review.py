@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.records import Question, read_records
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.records import Question, read_records
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 
@@ -27,7 +27,7 @@ def adjudicate(
     debug: DebugOption = False,
 ) -> None:
     """Send disputed tasks to an expert-review project; pull that project to take the decisions over."""
-    from doyen.ingestion.annotation.review import find_disputes, send_to_review, settle_by_consensus
+    from doyen.annotation.review import find_disputes, send_to_review, settle_by_consensus
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         disputes = find_disputes(session.store, project, threshold=threshold, share=share)
@@ -49,9 +49,9 @@ def gold(
     debug: DebugOption = False,
 ) -> None:
     """Hide items with known answers among the tasks; they measure each annotator and stay out of datasets."""
-    from doyen.ingestion.annotation import get_project
-    from doyen.ingestion.annotation.formats import Losses, read_labels
-    from doyen.ingestion.annotation.gold import seed_gold
+    from doyen.annotation import get_project
+    from doyen.annotation.formats import Losses, read_labels
+    from doyen.annotation.gold import seed_gold
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         losses = Losses()
@@ -74,7 +74,7 @@ def feedback(
     debug: DebugOption = False,
 ) -> None:
     """Make tasks from answers that got a thumb down or a correction in the chat."""
-    from doyen.ingestion.annotation.feedback import feedback_tasks
+    from doyen.annotation.feedback import feedback_tasks
 
     questions = read_records(frozen, Question) if frozen else []
     with open_session(workspace, as_json=as_json, debug=debug) as session:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.modes import BEST, MODES
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.modes import BEST, MODES
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy import select
 
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.records import Pair, Question, read_records
+from doyen.core.store import Store
+from doyen.core.store.schema import DatasetRow
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.records import Pair, Question, read_records
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DatasetRow
 
 if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset
@@ -33,8 +33,8 @@ def build(
     debug: DebugOption = False,
 ) -> None:
     """Build a dataset; the same labels give the same dataset."""
+    from doyen.annotation import Labels, read_labels
     from doyen.finetune.dataset import build_dataset
-    from doyen.ingestion.annotation import Labels, read_labels
 
     if (pairs is None) == (project is None):
         raise InputError("name either a pairs.jsonl or an annotation project with --project")

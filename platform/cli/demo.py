@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.errors import InputError
+from doyen.core.files import write_bytes_atomic
+from doyen.core.modes import MODES
+from doyen.core.records import Pair, Question, read_records
+from doyen.core.settings import FILE_NAME
 from doyen.platform.cli.ask import format_answer
 from doyen.platform.cli.eval import evaluate
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 from doyen.platform.cli.train import train_and_calibrate
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.files import write_bytes_atomic
-from doyen.platform.core.modes import MODES
-from doyen.platform.core.records import Pair, Question, read_records
-from doyen.platform.core.settings import FILE_NAME
 
 if TYPE_CHECKING:
     from doyen.eval.report import Report
@@ -119,7 +119,7 @@ def ingest_step(session: CliSession, example: Example) -> None:
 
 def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
     """Tasks for annotators out, and the labels that the example's two annotators made in."""
-    from doyen.ingestion.annotation import create_project, draft_tasks, import_pairs, project_status, pull, push
+    from doyen.annotation import create_project, draft_tasks, import_pairs, project_status, pull, push
 
     with step(session, "2/5 Annotation tasks and labels"):
         workspace, store = session.workspace, session.store
@@ -137,8 +137,8 @@ def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
 
 def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
     """Labels become a dataset whose parts share no document and which holds no frozen question."""
+    from doyen.annotation import labelled_pairs
     from doyen.finetune.dataset import build_dataset
-    from doyen.ingestion.annotation import labelled_pairs
     from doyen.platform.cli.dataset import describe
 
     with step(session, "3/5 Dataset"):

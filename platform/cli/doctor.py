@@ -11,17 +11,17 @@ from typing import Annotated
 
 import typer
 
-from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
-from doyen.platform.core.errors import DoyenError
-from doyen.platform.core.models import (
+from doyen.core.errors import DoyenError
+from doyen.core.models import (
     PACKAGED_EMBEDDERS,
     PACKAGED_GENERATORS,
     resolve_embedder,
     resolve_generator,
     verify_again,
 )
-from doyen.platform.core.redaction import redact, redact_values
-from doyen.platform.core.store.database import RESTORE
+from doyen.core.redaction import redact, redact_values
+from doyen.core.store.database import RESTORE
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
 
 LOW_DISK_GB = 2
 
@@ -158,8 +158,8 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.ingestion.annotation.identity import require_remote
-    from doyen.ingestion.annotation.projects import list_projects, require_backend
+    from doyen.annotation.identity import require_remote
+    from doyen.annotation.projects import list_projects, require_backend
 
     found = []
     for project in list_projects(session.store):

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.files import sha256_file
+from doyen.core.manifest import fingerprint
+from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES
+from doyen.core.workspace import Workspace
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.files import sha256_file
-from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES
-from doyen.platform.core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from doyen.core.records import Question
     from doyen.eval.report import Report
     from doyen.finetune.registry import Adapter
-    from doyen.platform.core.records import Question
     from doyen.platform.serving.assistant import Assistant
 
 app = typer.Typer(help="Evaluation: frozen questions × modes → report.", no_args_is_help=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.errors import InputError, StateError
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError, StateError
 
 if TYPE_CHECKING:
     from doyen.ingestion.report import IngestReport

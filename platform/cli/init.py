@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.store import open_store
+from doyen.core.workspace import create_workspace
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, emit
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import create_workspace
 
 
 def init(

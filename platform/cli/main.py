@@ -21,6 +21,9 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+from doyen.core.errors import DoyenError, UsageError
+from doyen.core.redaction import redact
+from doyen.core.text import printable
 from doyen.platform.cli import (
     adapters,
     annotate,
@@ -36,9 +39,6 @@ from doyen.platform.cli import (
     serve,
     train,
 )
-from doyen.platform.core.errors import DoyenError, UsageError
-from doyen.platform.core.redaction import redact
-from doyen.platform.core.text import printable
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 

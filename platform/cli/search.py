@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.errors import InputError
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError
 
 
 def search(

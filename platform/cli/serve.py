@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.logs import configure_logging
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.logs import configure_logging
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -26,7 +26,7 @@ def serve(
     debug: DebugOption = False,
 ) -> None:
     """Serve the OpenAI-compatible gateway and the chat until Ctrl-C."""
-    from doyen.platform.core.network import is_loopback
+    from doyen.core.network import is_loopback
     from doyen.platform.serving.gateway.server import Companion, run_servers
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:

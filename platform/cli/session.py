@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from doyen.platform.core.logs import configure_logging
-from doyen.platform.core.progress import Reporter, Terminal
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.text import printable
-from doyen.platform.core.workspace import Workspace, find_workspace
+from doyen.core.logs import configure_logging
+from doyen.core.progress import Reporter, Terminal
+from doyen.core.store import Store, open_store
+from doyen.core.text import printable
+from doyen.core.workspace import Workspace, find_workspace
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder; default: the nearest folder with a doyen.toml.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.errors import InputError
 from doyen.platform.cli.dataset import find_dataset_id
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.core.errors import InputError
 
 if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset

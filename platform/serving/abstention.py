@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.manifest import build_manifest, fingerprint
-from doyen.platform.core.progress import Reporter, Silent
-from doyen.platform.core.records import Pair, Turn
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DocumentRow
+from doyen.core.errors import InputError
+from doyen.core.manifest import build_manifest, fingerprint
+from doyen.core.progress import Reporter, Silent
+from doyen.core.records import Pair, Turn
+from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRow
 from doyen.platform.serving.answer import ANSWER_RULES
 from doyen.platform.serving.refusal import AbstentionModel, Head, load_abstention, save_abstention
 from doyen.retrieval.passage import Passage

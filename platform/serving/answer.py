@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
-from doyen.platform.core.manifest import now
-from doyen.platform.core.modes import Mode
-from doyen.platform.core.records import Turn
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnswerRow
+from doyen.core.manifest import now
+from doyen.core.modes import Mode
+from doyen.core.records import Turn
+from doyen.core.store import Store
+from doyen.core.store.schema import AnswerRow
 from doyen.platform.serving.engines.protocol import FinishReason
 from doyen.retrieval.passage import Citation, Passage, Support
 

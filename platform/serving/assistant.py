@@ -8,15 +8,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from doyen.core.errors import MissingPart, PromptTooLong
+from doyen.core.modes import BEST, PASSAGE_MODES, SHORT_MODES
+from doyen.core.prompts import build_messages
+from doyen.core.records import REFUSAL, Turn
+from doyen.core.refusals import is_refusal
+from doyen.core.settings import Settings
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.errors import MissingPart, PromptTooLong
-from doyen.platform.core.modes import BEST, PASSAGE_MODES, SHORT_MODES
-from doyen.platform.core.prompts import build_messages
-from doyen.platform.core.records import REFUSAL, Turn
-from doyen.platform.core.refusals import is_refusal
-from doyen.platform.core.settings import Settings
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.certainty import certainty
@@ -78,7 +78,7 @@ class Assistant:
 
         Args:
             question: as the person worded it.
-            mode: one of `doyen.platform.core.modes.MODES`, or "best" (see ``best``).
+            mode: one of `doyen.core.modes.MODES`, or "best" (see ``best``).
             history: earlier turns, oldest first.
             adapter: "name" or "name:version"; None takes the promoted adapter, else the newest, and for "best" the one
                 that the report measured.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doyen.core.errors import NotFoundError
+from doyen.core.modes import ADAPTER_MODES, MODES, Mode
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, MODES, Mode
 
 logger = logging.getLogger("doyen.best")
 

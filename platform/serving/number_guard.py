@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from doyen.platform.core.physical_units import units_in
-from doyen.platform.core.quantities import Fact, find_facts
+from doyen.core.physical_units import units_in
+from doyen.core.quantities import Fact, find_facts
 from doyen.retrieval.passage import Citation, Passage, Support
 from doyen.retrieval.tokens import tokens
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from doyen.core.errors import IncompatibleError, InputError, NotFoundError
+from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
+from doyen.core.records import Turn
 from doyen.finetune.registry import PROMOTED, Adapter, Registry
-from doyen.platform.core.errors import IncompatibleError, InputError, NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, BEST, MODES, Mode
-from doyen.platform.core.records import Turn
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.passage import Passage
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.eval.gate import Verdict, judge_report, require_gate
 from doyen.eval.report import Report, load_report
 from doyen.finetune.dataset import excluded_questions
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 
 
 def promote_adapter(

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from doyen.platform.core.files import write_json_atomic
+from doyen.core.files import write_json_atomic
 
 logger = logging.getLogger("doyen.abstention")
 

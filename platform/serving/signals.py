@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from doyen.platform.core.refusals import is_refusal
+from doyen.core.refusals import is_refusal
 from doyen.retrieval.citations import cite, support
 from doyen.retrieval.passage import Passage
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.refusals import is_refusal, may_become_refusal
+from doyen.core.records import REFUSAL
+from doyen.core.refusals import is_refusal, may_become_refusal
 
 
 class Speech:

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.label_studio import ENVIRONMENT, LabelStudioServer, is_installed, running_server
 
-from doyen.ingestion.annotation.label_studio import LabelStudioBackend
-from doyen.platform.core.manifest import now
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.annotation.label_studio import LabelStudioBackend
+from doyen.core.manifest import now
+from doyen.core.store import Store, open_store
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.core.workspace import Workspace, create_workspace
 
 TEXT = (
     "Sample pump\n\nThe sample pump PN 410-778 must be replaced every 4,000 operating hours.\r\n"

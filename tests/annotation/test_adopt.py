@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from doyen.ingestion.annotation import create_project, project_status, pull, push
-from doyen.ingestion.annotation.adopt import adopt_project
-from doyen.ingestion.annotation.foreign_screen import read_screen
-from doyen.ingestion.annotation.gold import seed_gold
-from doyen.ingestion.annotation.labels import labelled_texts
-from doyen.ingestion.annotation.records import Classes, Entities, LabelledText, PromptResponse, Region, Relation
-from doyen.platform.core.errors import InputError, NotFoundError, StateError
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, project_status, pull, push
+from doyen.annotation.adopt import adopt_project
+from doyen.annotation.foreign_screen import read_screen
+from doyen.annotation.gold import seed_gold
+from doyen.annotation.labels import labelled_texts
+from doyen.annotation.records import Classes, Entities, LabelledText, PromptResponse, Region, Relation
+from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 
 NAME = "theirs"
 MARKS = '<Labels name="ner" toName="review"><Label value="PER" background="red"/><Label value="Place" alias="LOC"/></Labels>'

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from doyen.ingestion.annotation import create_project, draft_tasks, pull, push
-from doyen.ingestion.annotation.descriptions import parse_description
-from doyen.ingestion.annotation.gold import seed_gold
-from doyen.ingestion.annotation.labels import labelled_texts
-from doyen.ingestion.annotation.records import Classes, LabelledText
+from doyen.annotation import create_project, draft_tasks, pull, push
+from doyen.annotation.descriptions import parse_description
+from doyen.annotation.gold import seed_gold
+from doyen.annotation.labels import labelled_texts
+from doyen.annotation.records import Classes, LabelledText
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.platform.cli.annotate import app
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 
 NAME = "moods"
 SAID = {"ada": ("positive", "negative", "neutral"), "ben": ("positive", "neutral", "neutral")}

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.ingestion.annotation.agreement import agreement_report, consensus, disputed, reliability
-from doyen.ingestion.annotation.agreement.crowd import fit
-from doyen.ingestion.annotation.agreement.differences import difference
-from doyen.ingestion.annotation.agreement.items import LABEL_TYPES
-from doyen.ingestion.annotation.agreement.reliability import weigh
-from doyen.ingestion.annotation.records import (
+from doyen.annotation.agreement import agreement_report, consensus, disputed, reliability
+from doyen.annotation.agreement.crowd import fit
+from doyen.annotation.agreement.differences import difference
+from doyen.annotation.agreement.items import LABEL_TYPES
+from doyen.annotation.agreement.reliability import weigh
+from doyen.annotation.records import (
     Classes,
     Coreference,
     Entities,
@@ -26,7 +26,7 @@ from doyen.ingestion.annotation.records import (
     Relation,
     Tags,
 )
-from doyen.platform.core.errors import InputError
+from doyen.core.errors import InputError
 
 CROWD = {"zoe": 0.95, "max": 0.85, "ann": 0.55}
 """Not in alphabetical order, since models must not care."""

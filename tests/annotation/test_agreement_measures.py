@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import cohen_kappa_score
 
-from doyen.ingestion.annotation.agreement.figures import figure, interval
-from doyen.ingestion.annotation.agreement.matching import (
+from doyen.annotation.agreement.figures import figure, interval
+from doyen.annotation.agreement.matching import (
     Mark,
     ceaf_e,
     exact,
@@ -27,7 +27,7 @@ from doyen.ingestion.annotation.agreement.matching import (
     token_f1,
     words,
 )
-from doyen.ingestion.annotation.agreement.measures import (
+from doyen.annotation.agreement.measures import (
     cohen_kappa,
     distance_alpha,
     f1,
@@ -244,7 +244,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
 def test_the_interval_does_not_depend_on_how_resamples_are_cut_into_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     measure = nominal_alpha(counts(FOUR_OBSERVERS))
     whole = figure(measure)
-    monkeypatch.setattr("doyen.ingestion.annotation.agreement.figures._BLOCK", 100)
+    monkeypatch.setattr("doyen.annotation.agreement.figures._BLOCK", 100)
     assert figure(measure) == whole
 
 

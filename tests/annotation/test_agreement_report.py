@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from doyen.ingestion.annotation.agreement import agreement_report, consensus
-from doyen.ingestion.annotation.offsets import Span
-from doyen.ingestion.annotation.records import (
+from doyen.annotation.agreement import agreement_report, consensus
+from doyen.annotation.offsets import Span
+from doyen.annotation.records import (
     Classes,
     Coreference,
     Entities,
@@ -22,8 +22,8 @@ from doyen.ingestion.annotation.records import (
     Relation,
     Tags,
 )
-from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.records import REFUSAL
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.records import REFUSAL
 
 
 def said(annotator: str, *labels: Label | None, at: str = "2026-02-03T10:00:00Z") -> list[LabelledText]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     create_project,
     draft_tasks,
     export_rows,
@@ -20,8 +20,8 @@ from doyen.ingestion.annotation import (
     push,
     read_labels,
 )
-from doyen.ingestion.annotation.decisions import decide
-from doyen.ingestion.annotation.descriptions import (
+from doyen.annotation.decisions import decide
+from doyen.annotation.descriptions import (
     TYPE_NAMES,
     DescriptionError,
     TaskDescription,
@@ -29,15 +29,15 @@ from doyen.ingestion.annotation.descriptions import (
     parse_description,
     read_description,
 )
-from doyen.ingestion.annotation.pair_import import import_pairs
-from doyen.ingestion.annotation.records import Classes
-from doyen.ingestion.annotation.task_types import TASK_TYPES, get_task_type
-from doyen.ingestion.annotation.texts import PlainText, read_texts, text_tasks
-from doyen.platform.core.errors import InputError, RecordError
-from doyen.platform.core.records import Pair
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation.pair_import import import_pairs
+from doyen.annotation.records import Classes
+from doyen.annotation.task_types import TASK_TYPES, get_task_type
+from doyen.annotation.texts import PlainText, read_texts, text_tasks
+from doyen.core.errors import InputError, RecordError
+from doyen.core.records import Pair
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.workspace import Workspace
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "annotation"
 DESK = {"type": "classification", "labels": [{"name": "billing", "examples": ["invoice"]}, {"name": "repair"}]}

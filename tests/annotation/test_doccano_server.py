@@ -9,14 +9,14 @@ import pytest
 from support.doccano import PASSWORD, USER, Annotators, stand_in
 from support.serving import served
 
-from doyen.ingestion.annotation import create_project, get_project, project_status
-from doyen.ingestion.annotation.doccano import pull_doccano
-from doyen.ingestion.annotation.formats.doccano_server import DoccanoServer
-from doyen.ingestion.annotation.labels import labelled_texts
-from doyen.ingestion.annotation.records import Classes, Entities, PromptResponse
-from doyen.platform.core.errors import InputError, NotFoundError, ServiceError, Unauthorized
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, get_project, project_status
+from doyen.annotation.doccano import pull_doccano
+from doyen.annotation.formats.doccano_server import DoccanoServer
+from doyen.annotation.labels import labelled_texts
+from doyen.annotation.records import Classes, Entities, PromptResponse
+from doyen.core.errors import InputError, NotFoundError, ServiceError, Unauthorized
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 
 TEXT = "Zoë 😀 met Bob\r\nin Cafe\u0301 Ost."
 
@@ -166,7 +166,7 @@ def test_failures_in_between_change_nothing(workspace: Workspace, store: Store) 
 def test_an_example_that_slips_through_the_pages_keeps_its_label(
     workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("doyen.ingestion.annotation.formats.doccano_server.PAGE", 2)
+    monkeypatch.setattr("doyen.annotation.formats.doccano_server.PAGE", 2)
     app = stand_in()
     with served(app) as url:
         people = Annotators(url)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from support.format_labels import labelled_texts as random_labels
 
-from doyen.ingestion.annotation import create_project, get_project, project_status
-from doyen.ingestion.annotation.exchange import export_labels, import_labels
-from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
-from doyen.ingestion.annotation.incoming import store_labels
-from doyen.ingestion.annotation.labels import labelled_texts
-from doyen.ingestion.annotation.records import Classes, Entities, LabelledText, Region, Relation
-from doyen.platform.core.errors import InputError, RecordError
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, get_project, project_status
+from doyen.annotation.exchange import export_labels, import_labels
+from doyen.annotation.formats import FORMATS, Losses, read_labels
+from doyen.annotation.incoming import store_labels
+from doyen.annotation.labels import labelled_texts
+from doyen.annotation.records import Classes, Entities, LabelledText, Region, Relation
+from doyen.core.errors import InputError, RecordError
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 
 TEXT = "Zoë 😀 met Bob\r\nin Cafe\u0301 Ost."
 MARKED = (Region("a", 0, 3, "PER"), Region("b", 10, 13, "PER"), Region("c", 18, 27, "PLACE"))

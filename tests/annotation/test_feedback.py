@@ -7,13 +7,13 @@ import json
 import pytest
 from sqlalchemy import select
 
-from doyen.ingestion.annotation import create_project, labelled_pairs, project_status, pull, push
-from doyen.ingestion.annotation.feedback import feedback_tasks
-from doyen.platform.core.records import REFUSAL, Question, Turn
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationTaskRow, AnswerRow, DocumentVersionRow, FeedbackRow
-from doyen.platform.core.text import question_hash
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, labelled_pairs, project_status, pull, push
+from doyen.annotation.feedback import feedback_tasks
+from doyen.core.records import REFUSAL, Question, Turn
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationTaskRow, AnswerRow, DocumentVersionRow, FeedbackRow
+from doyen.core.text import question_hash
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, record_answer
 from doyen.retrieval.passage import Passage
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     Draft,
     Excerpt,
     create_project,
@@ -23,13 +23,13 @@ from doyen.ingestion.annotation import (
     read_labels,
     redraft_tasks,
 )
-from doyen.ingestion.annotation.drafting import RuleDrafter
-from doyen.ingestion.annotation.projects import sync_lock
-from doyen.platform.core.errors import Busy, InputError, NotFoundError, RecordError, StateError
-from doyen.platform.core.records import REFUSAL, Pair, read_records
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation.drafting import RuleDrafter
+from doyen.annotation.projects import sync_lock
+from doyen.core.errors import Busy, InputError, NotFoundError, RecordError, StateError
+from doyen.core.records import REFUSAL, Pair, read_records
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow
+from doyen.core.workspace import Workspace
 
 NAME = "pumps"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from doyen.ingestion.annotation.contracts import LabelError
-from doyen.ingestion.annotation.formats import FORMATS, Losses, get_format, read_labels
-from doyen.ingestion.annotation.records import (
+from doyen.annotation.contracts import LabelError
+from doyen.annotation.formats import FORMATS, Losses, get_format, read_labels
+from doyen.annotation.records import (
     Classes,
     Coreference,
     Entities,
@@ -22,8 +22,8 @@ from doyen.ingestion.annotation.records import (
     Tags,
     regions_of,
 )
-from doyen.platform.core.errors import InputError, NotFoundError, RecordError
-from doyen.platform.core.records import REFUSAL
+from doyen.core.errors import InputError, NotFoundError, RecordError
+from doyen.core.records import REFUSAL
 
 TEXT = "Zoë 😀 met Bob in Cafe\u0301 Ost."
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from doyen.ingestion.annotation.formats import FORMATS, Losses
-from doyen.ingestion.annotation.records import Classes, Entities, Label, LabelledText, Region, Tags
+from doyen.annotation.formats import FORMATS, Losses
+from doyen.annotation.records import Classes, Entities, Label, LabelledText, Region, Tags
 
 ROWS = 5_000
 WORDS = 10

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     create_project,
     draft_tasks,
     labelled_pairs,
@@ -20,13 +20,13 @@ from doyen.ingestion.annotation import (
     push,
     sync,
 )
-from doyen.ingestion.annotation.prompt_response import PromptResponse, PromptResponseType, write_result
-from doyen.platform.core.errors import DoyenError, ServiceError, StateError, Unauthorized
-from doyen.platform.core.progress import Silent
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation.prompt_response import PromptResponse, PromptResponseType, write_result
+from doyen.core.errors import DoyenError, ServiceError, StateError, Unauthorized
+from doyen.core.progress import Silent
+from doyen.core.records import REFUSAL
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
+from doyen.core.workspace import Workspace
 
 pytestmark = pytest.mark.label_studio
 NAME = "pumps"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from support.task_labels import TASK_TYPES, random_label, random_text
 
-from doyen.ingestion.annotation.contracts import Excerpt
-from doyen.ingestion.annotation.formats import FORMATS, Losses, read_labels
-from doyen.ingestion.annotation.records import Classes, Coreference, Entities, LabelledText
-from doyen.ingestion.annotation.tasks import task_data
+from doyen.annotation.contracts import Excerpt
+from doyen.annotation.formats import FORMATS, Losses, read_labels
+from doyen.annotation.records import Classes, Coreference, Entities, LabelledText
+from doyen.annotation.tasks import task_data
 
 pytestmark = pytest.mark.label_studio
 PEOPLE = ("ada@example.com", "ben@example.com")

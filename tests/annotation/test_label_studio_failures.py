@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from support.label_studio import LabelStudioServer
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     create_project,
     draft_tasks,
     labelled_pairs,
@@ -21,15 +21,15 @@ from doyen.ingestion.annotation import (
     push,
     sync,
 )
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     label_studio as backend_module,
 )
-from doyen.ingestion.annotation.prompt_response import PromptResponse, write_result
-from doyen.platform.core.errors import ServiceError, Unauthorized
-from doyen.platform.core.progress import Silent
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation.prompt_response import PromptResponse, write_result
+from doyen.core.errors import ServiceError, Unauthorized
+from doyen.core.progress import Silent
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
+from doyen.core.workspace import Workspace
 
 pytestmark = pytest.mark.label_studio
 NAME = "failures"

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
-from doyen.ingestion.annotation import create_project, labelled_pairs, prompt_tasks, pull, push
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, labelled_pairs, prompt_tasks, pull, push
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow
+from doyen.core.workspace import Workspace
 
 pytestmark = [pytest.mark.label_studio, pytest.mark.browser]
 NAME = "screen"

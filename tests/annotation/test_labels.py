@@ -11,19 +11,19 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from doyen.ingestion.annotation import create_project
-from doyen.ingestion.annotation.decisions import CONSENSUS, EXPERT, decide
-from doyen.ingestion.annotation.descriptions import parse_description
-from doyen.ingestion.annotation.incoming import store_labels
-from doyen.ingestion.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
-from doyen.ingestion.annotation.orphans import OrphanedLabels
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.records import Classes, LabelledText, PromptResponse
-from doyen.ingestion.annotation.versions import store_version
+from doyen.annotation import create_project
+from doyen.annotation.decisions import CONSENSUS, EXPERT, decide
+from doyen.annotation.descriptions import parse_description
+from doyen.annotation.incoming import store_labels
+from doyen.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
+from doyen.annotation.orphans import OrphanedLabels
+from doyen.annotation.projects import task_type_of
+from doyen.annotation.records import Classes, LabelledText, PromptResponse
+from doyen.annotation.versions import store_version
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.workspace import Workspace
 from doyen.platform.cli.main import app
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
-from doyen.platform.core.workspace import Workspace
 
 NAME = "moods"
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from support.label_studio import LabelStudioServer
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     LabelDescription,
     TaskDescription,
     create_project,
@@ -22,15 +22,15 @@ from doyen.ingestion.annotation import (
     push,
     text_tasks,
 )
-from doyen.ingestion.annotation.agreement import agreement_report
-from doyen.ingestion.annotation.gold import gold_labels, seed_gold
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.records import Classes, LabelledText
-from doyen.ingestion.annotation.texts import PlainText
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.store.schema import AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.annotation.agreement import agreement_report
+from doyen.annotation.gold import gold_labels, seed_gold
+from doyen.annotation.projects import task_type_of
+from doyen.annotation.records import Classes, LabelledText
+from doyen.annotation.texts import PlainText
+from doyen.core.errors import InputError
+from doyen.core.store import Store, open_store
+from doyen.core.store.schema import AnnotationTaskRow
+from doyen.core.workspace import Workspace, create_workspace
 
 NAME = "topics"
 TOPICS = TaskDescription(type="classification", labels=(LabelDescription(name="pump"), LabelDescription(name="line")))

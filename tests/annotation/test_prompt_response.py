@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.ingestion.annotation.contracts import Draft, Excerpt, LabelError
-from doyen.ingestion.annotation.offsets import find_quotes, locate_span
-from doyen.ingestion.annotation.prompt_response import (
+from doyen.annotation.contracts import Draft, Excerpt, LabelError
+from doyen.annotation.offsets import find_quotes, locate_span
+from doyen.annotation.prompt_response import (
     UNANSWERABLE,
     PromptResponse,
     PromptResponseType,
     read_result,
     write_result,
 )
-from doyen.ingestion.annotation.tasks import task_data
-from doyen.platform.core.records import REFUSAL, Pair, Turn
-from doyen.platform.core.text import is_blank
+from doyen.annotation.tasks import task_data
+from doyen.core.records import REFUSAL, Pair, Turn
+from doyen.core.text import is_blank
 
 KIND = PromptResponseType()
 

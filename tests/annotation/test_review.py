@@ -15,7 +15,7 @@ from support.fake_assistant import FakeAssistant
 from support.label_studio import LabelStudioServer
 from support.serving import served
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     LabelDescription,
     OrphanedLabels,
     TaskDescription,
@@ -28,14 +28,14 @@ from doyen.ingestion.annotation import (
     pull,
     push,
 )
-from doyen.ingestion.annotation.gold import gold_labels, seed_gold
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.records import Classes, LabelledText
-from doyen.ingestion.annotation.review import find_disputes, send_to_review, settle_by_consensus
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationTaskRow, DecisionRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation.gold import gold_labels, seed_gold
+from doyen.annotation.projects import task_type_of
+from doyen.annotation.records import Classes, LabelledText
+from doyen.annotation.review import find_disputes, send_to_review, settle_by_consensus
+from doyen.core.errors import InputError
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationTaskRow, DecisionRow
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 NAME = "topics"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     Excerpt,
     LabelDescription,
     OrphanedLabels,
@@ -25,22 +25,22 @@ from doyen.ingestion.annotation import (
     pull,
     push,
 )
-from doyen.ingestion.annotation.contracts import LabelError, RemoteTask
-from doyen.ingestion.annotation.feedback import feedback_tasks
-from doyen.ingestion.annotation.files import FilesBackend
-from doyen.ingestion.annotation.gold import gold_labels, seed_gold
-from doyen.ingestion.annotation.incoming import store_labels
-from doyen.ingestion.annotation.projects import sync_lock, task_type_of
-from doyen.ingestion.annotation.puller import Puller
-from doyen.ingestion.annotation.records import Classes, LabelledText
-from doyen.ingestion.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
-from doyen.ingestion.annotation.tasks import new_task_row, task_data
-from doyen.ingestion.annotation.texts import PlainText, text_tasks
+from doyen.annotation.contracts import LabelError, RemoteTask
+from doyen.annotation.feedback import feedback_tasks
+from doyen.annotation.files import FilesBackend
+from doyen.annotation.gold import gold_labels, seed_gold
+from doyen.annotation.incoming import store_labels
+from doyen.annotation.projects import sync_lock, task_type_of
+from doyen.annotation.puller import Puller
+from doyen.annotation.records import Classes, LabelledText
+from doyen.annotation.review import find_disputes, review_name, send_to_review, settle_by_consensus
+from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.texts import PlainText, text_tasks
+from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.workspace import Workspace
 from doyen.platform.cli.annotate import app
-from doyen.platform.core.errors import InputError, NotFoundError, StateError
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
-from doyen.platform.core.workspace import Workspace
 
 NAME = "topics"
 REVIEW = "topics review"

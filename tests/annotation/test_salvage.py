@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from doyen.ingestion.annotation import create_project, project_status, pull, push, read_texts, text_tasks
-from doyen.ingestion.annotation.descriptions import parse_description
-from doyen.ingestion.annotation.labels import export_pairs, labelled_texts
-from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Tags
+from doyen.annotation import create_project, project_status, pull, push, read_texts, text_tasks
+from doyen.annotation.descriptions import parse_description
+from doyen.annotation.labels import export_pairs, labelled_texts
+from doyen.annotation.records import Classes, Coreference, Entities, Tags
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.platform.cli.annotate import app
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 
 NAME = "parts"
 TEXT = "The pump PN 410-778 feeds the heated line and the membrane kit MK-7 twice a year."

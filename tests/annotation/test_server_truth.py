@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from support.label_studio import LabelStudioServer
 from typer.testing import CliRunner
 
-from doyen.ingestion.annotation import (
+from doyen.annotation import (
     LabelDescription,
     OrphanedLabels,
     TaskDescription,
@@ -24,17 +24,17 @@ from doyen.ingestion.annotation import (
     push,
     text_tasks,
 )
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.records import Classes
-from doyen.ingestion.annotation.relink import relink
-from doyen.ingestion.annotation.review import find_disputes, send_to_review
-from doyen.ingestion.annotation.texts import PlainText
+from doyen.annotation.projects import task_type_of
+from doyen.annotation.records import Classes
+from doyen.annotation.relink import relink
+from doyen.annotation.review import find_disputes, send_to_review
+from doyen.annotation.texts import PlainText
+from doyen.core.errors import StateError
+from doyen.core.manifest import short_id
+from doyen.core.store import Store, open_store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, DecisionRow
+from doyen.core.workspace import Workspace
 from doyen.platform.cli.main import app
-from doyen.platform.core.errors import StateError
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationRow, DecisionRow
-from doyen.platform.core.workspace import Workspace
 
 NAME = "topics"
 

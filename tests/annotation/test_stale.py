@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from doyen.ingestion.annotation import create_project, draft_tasks, import_pairs, labelled_pairs, project_status
-from doyen.ingestion.annotation.stale import mark_stale, stale_tasks
+from doyen.annotation import create_project, draft_tasks, import_pairs, labelled_pairs, project_status
+from doyen.annotation.stale import mark_stale, stale_tasks
+from doyen.core.manifest import now
+from doyen.core.records import Pair
+from doyen.core.store import Store
+from doyen.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow
+from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest
-from doyen.platform.core.manifest import now
-from doyen.platform.core.records import Pair
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow
-from doyen.platform.core.workspace import Workspace
 
 NAME = "pumps"
 FIRST = "The seal of the pump must be replaced every 4,000 hours.\n"

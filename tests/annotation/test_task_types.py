@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.task_labels import TASK_TYPES, labelled
 
-from doyen.finetune.similarity import near_duplicate_pairs, request_words
-from doyen.ingestion.annotation.contracts import Excerpt, LabelError
-from doyen.ingestion.annotation.descriptions import parse_description
-from doyen.ingestion.annotation.drafting import ModelDrafter, RuleDrafter
-from doyen.ingestion.annotation.records import (
+from doyen.annotation.contracts import Excerpt, LabelError
+from doyen.annotation.descriptions import parse_description
+from doyen.annotation.drafting import ModelDrafter, RuleDrafter
+from doyen.annotation.records import (
     Classes,
     Coreference,
     Entities,
@@ -25,10 +24,11 @@ from doyen.ingestion.annotation.records import (
     Tags,
     regions_of,
 )
-from doyen.ingestion.annotation.task_types import get_task_type
-from doyen.ingestion.annotation.tasks import task_data
-from doyen.ingestion.annotation.types.answers import escape, find, quote, unescape
-from doyen.platform.core.errors import InputError, NotFoundError
+from doyen.annotation.task_types import get_task_type
+from doyen.annotation.tasks import task_data
+from doyen.annotation.types.answers import escape, find, quote, unescape
+from doyen.core.errors import InputError, NotFoundError
+from doyen.finetune.similarity import near_duplicate_pairs, request_words
 
 KINDS = st.sampled_from(sorted(TASK_TYPES))
 TEXT = "The pump PN 410-778 leaks. It is replaced every 4,000 hours; the pump is cleaned daily."

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from support.task_labels import TASK_TYPES, random_label, random_text
 
-from doyen.ingestion.annotation import create_project, labelled_pairs, labelled_texts, pull, push
-from doyen.ingestion.annotation.records import Label
-from doyen.ingestion.annotation.texts import PlainText, text_tasks
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, labelled_pairs, labelled_texts, pull, push
+from doyen.annotation.records import Label
+from doyen.annotation.texts import PlainText, text_tasks
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.workspace import Workspace
 
 pytestmark = pytest.mark.label_studio
 NAME = "every type"

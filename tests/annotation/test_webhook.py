@@ -15,12 +15,12 @@ from support.fake_assistant import FakeAssistant
 from support.label_studio import LabelStudioServer
 from support.serving import served
 
-from doyen.ingestion.annotation import create_project, draft_tasks, labelled_pairs, push
-from doyen.ingestion.annotation.webhooks import register_webhook
-from doyen.platform.core.errors import InputError, SettingsError
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import AnnotationProjectRow
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, draft_tasks, labelled_pairs, push
+from doyen.annotation.webhooks import register_webhook
+from doyen.core.errors import InputError, SettingsError
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 pytestmark = pytest.mark.label_studio

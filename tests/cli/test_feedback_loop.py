@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from doyen.platform.core.store import open_store
-from doyen.platform.core.store.schema import AnnotationTaskRow
-from doyen.platform.core.workspace import Workspace
+from doyen.core.store import open_store
+from doyen.core.store.schema import AnnotationTaskRow
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]

@@ -19,7 +19,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = Path(__file__).parent / "mini"
-FOLDERS = ("platform", "ingestion", "retrieval", "finetune", "eval", "ui", "docs", "examples", "benchmarks", "scripts", "tests")
+ROOMS = ("core", "ingestion", "annotation", "retrieval", "finetune", "eval", "platform", "ui")
+FOLDERS = (*ROOMS, "docs", "examples", "benchmarks", "scripts", "tests")
 
 
 def test_every_file_that_a_text_points_to_exists() -> None:

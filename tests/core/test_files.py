@@ -2,9 +2,9 @@
 
 import pytest
 
-from doyen.platform.core.errors import StorageError, storage_errors
-from doyen.platform.core.files import new_folder, sha256_bytes, sha256_file, write_json_atomic, write_text_atomic
-from doyen.platform.core.manifest import build_manifest, fingerprint, short_id
+from doyen.core.errors import StorageError, storage_errors
+from doyen.core.files import new_folder, sha256_bytes, sha256_file, write_json_atomic, write_text_atomic
+from doyen.core.manifest import build_manifest, fingerprint, short_id
 
 
 def test_a_failed_folder_leaves_the_old_one(tmp_path):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from doyen.platform.core.errors import ModelMissing
-from doyen.platform.core.models import hashes, resolve, resolve_embedder, resolve_generator
-from doyen.platform.core.models.resolve import PackagedModel
+from doyen.core.errors import ModelMissing
+from doyen.core.models import hashes, resolve, resolve_embedder, resolve_generator
+from doyen.core.models.resolve import PackagedModel
 
 
 def test_a_missing_model_names_the_known_ones():

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from doyen.platform.core.files import new_folder, write_text_atomic
-from doyen.platform.core.private import make_private
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import create_workspace
+from doyen.core.files import new_folder, write_text_atomic
+from doyen.core.private import make_private
+from doyen.core.store import open_store
+from doyen.core.workspace import create_workspace
 
 
 def open_to_others(folder: Path) -> list[str]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from doyen.platform.core.models import resolve_generator
-from doyen.platform.core.prompts import build_messages, encode_example, encode_prompt
-from doyen.platform.core.records import REFUSAL, Turn
+from doyen.core.models import resolve_generator
+from doyen.core.prompts import build_messages, encode_example, encode_prompt
+from doyen.core.records import REFUSAL, Turn
 
 
 @dataclass

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doyen.platform.core.physical_units import table, units_in
-from doyen.platform.core.quantities import Fact, find_facts, find_names
+from doyen.core.physical_units import table, units_in
+from doyen.core.quantities import Fact, find_facts, find_names
 
 
 def facts(text: str) -> list[tuple[str, str, str]]:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doyen.platform.core.errors import InputError, RecordError
-from doyen.platform.core.records import Pair, Question, read_records
-from doyen.platform.core.text import is_blank
+from doyen.core.errors import InputError, RecordError
+from doyen.core.records import Pair, Question, read_records
+from doyen.core.text import is_blank
 
 GOOD = {"id": "p1", "prompt": "How often?", "response": "Every 90 days."}
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from doyen.platform.core.errors import DoyenError, ServiceError, SettingsError
-from doyen.platform.core.logs import JsonFormatter, LineFormatter
-from doyen.platform.core.manifest import build_manifest
-from doyen.platform.core.redaction import redact, redact_values
-from doyen.platform.core.text import one_line, printable
-from doyen.platform.core.workspace import FILE_NAME, create_workspace
+from doyen.core.errors import DoyenError, ServiceError, SettingsError
+from doyen.core.logs import JsonFormatter, LineFormatter
+from doyen.core.manifest import build_manifest
+from doyen.core.redaction import redact, redact_values
+from doyen.core.text import one_line, printable
+from doyen.core.workspace import FILE_NAME, create_workspace
 
 SECRET = "hunter2"
 URLS = [

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.refusals import is_blank, is_refusal, may_become_refusal
+from doyen.core.records import REFUSAL
+from doyen.core.refusals import is_blank, is_refusal, may_become_refusal
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "quillane"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from doyen.platform.core.errors import InputError, SettingsError, WorkspaceMissing
-from doyen.platform.core.settings import Settings, load_settings
-from doyen.platform.core.workspace import create_workspace, find_workspace
+from doyen.core.errors import InputError, SettingsError, WorkspaceMissing
+from doyen.core.settings import Settings, load_settings
+from doyen.core.workspace import create_workspace, find_workspace
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -11,10 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from doyen.platform.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
-from doyen.platform.core.store import open_store
-from doyen.platform.core.store.database import MIGRATIONS
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnswerRow, Base
+from doyen.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
+from doyen.core.store import open_store
+from doyen.core.store.database import MIGRATIONS
+from doyen.core.store.schema import AnnotationProjectRow, AnswerRow, Base
 
 
 def test_migrations_give_the_schema_that_the_code_expects(store):
@@ -70,7 +70,7 @@ def test_one_writer_at_a_time_and_a_killed_one_frees_the_lock(workspace):
     code = f"""
         import sys, time
         from pathlib import Path
-        from doyen.platform.core.workspace import Workspace
+        from doyen.core.workspace import Workspace
         with Workspace(Path({str(workspace.root)!r})).lock("a test"):
             print("held", flush=True)
             time.sleep(60)

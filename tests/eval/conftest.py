@@ -19,10 +19,10 @@ from support.evaluation_world import (
     many_questions,
 )
 
+from doyen.core.records import Question
+from doyen.core.settings import EvalSettings, Settings
 from doyen.eval.report import Report
 from doyen.eval.run import run_evaluation
-from doyen.platform.core.records import Question
-from doyen.platform.core.settings import EvalSettings, Settings
 
 MODES = ("base", "rag", "finetune", "hybrid")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from support.evaluation_world import DOCUMENTS, make_questions
 
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import citation_recall, key_facts
 from doyen.eval.questions import resolve_duplicates
 from doyen.eval.run import run_evaluation
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
 from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.index import open_retriever

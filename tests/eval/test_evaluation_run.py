@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from support.evaluation_world import ScriptedAssistant, make_questions
 
+from doyen.core.errors import Busy, InputError, NotFoundError, UsageError
+from doyen.core.records import Question
+from doyen.core.settings import ServingSettings, Settings
 from doyen.eval.answers import evaluation_lock
 from doyen.eval.report import Report, comparison_table, load_report
-from doyen.platform.core.errors import Busy, InputError, NotFoundError, UsageError
-from doyen.platform.core.records import Question
-from doyen.platform.core.settings import ServingSettings, Settings
 
 GOLDEN = Path(__file__).parent / "golden_report.json"
 TESTS = Path(__file__).resolve().parents[1]
@@ -122,7 +122,7 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from support.evaluation_world import OverlapRetriever, ScriptedAssistant, embed, make_questions
 from doyen.eval.run import run_evaluation
-from doyen.platform.core.settings import Settings
+from doyen.core.settings import Settings
 class Slow(ScriptedAssistant):
     def ask(self, *a, **k):
         time.sleep(0.05)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from doyen.core.errors import StateError
 from doyen.eval.gate import PROMOTION, AtLeast, Beats, Verdict, judge_report, require_gate, verdict_text
 from doyen.eval.report import Report, comparison_table
-from doyen.platform.core.errors import StateError
 
 
 def changed(report: Report, **metrics: dict[str, Any]) -> Report:

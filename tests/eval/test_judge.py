@@ -10,9 +10,9 @@ import pytest
 from support.evaluation_world import ScriptedAssistant, make_questions
 from support.judge_server import serve_judge
 
+from doyen.core.errors import ServiceError, SettingsError, Unauthorized, UsageError
+from doyen.core.settings import EvalSettings, Settings
 from doyen.eval.ragas_metrics import JUDGED_METRICS
-from doyen.platform.core.errors import ServiceError, SettingsError, Unauthorized, UsageError
-from doyen.platform.core.settings import EvalSettings, Settings
 
 
 def sensible(prompt: str) -> str:

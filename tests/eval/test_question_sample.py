@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.core.errors import RecordError, UsageError
+from doyen.core.records import Question
+from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRow
 from doyen.eval.questions import load_questions, questions_sha256, resolve_duplicates, sample, without_tag
-from doyen.platform.core.errors import RecordError, UsageError
-from doyen.platform.core.records import Question
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DocumentRow
 
 QUILLANE = Path(__file__).resolve().parents[2] / "examples" / "quillane" / "questions.jsonl"
 TAGS = st.lists(st.sampled_from(["seen-document", "unseen-document", "follow-up", "unanswerable"]), unique=True, max_size=2)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from support.evaluation_world import ScriptedAssistant, make_questions
 
+from doyen.core.records import Question
 from doyen.eval.page import verdict
 from doyen.eval.plots import Row, interval_plot
 from doyen.eval.report import Report, comparison_table
-from doyen.platform.core.records import Question
 from doyen.retrieval.passage import Citation
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"

@@ -10,12 +10,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from doyen.platform.core.manifest import now
-from doyen.platform.core.models import resolve_generator
-from doyen.platform.core.records import REFUSAL, Pair, Turn
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.platform.core.workspace import Workspace
+from doyen.core.manifest import now
+from doyen.core.models import resolve_generator
+from doyen.core.records import REFUSAL, Pair, Turn
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.core.workspace import Workspace
 from doyen.retrieval.passage import Passage
 
 # Threads only cost time on models this small, above all beside other work.

@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import WordRetriever
 
+from doyen.core.progress import Silent
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import load_dataset
 from doyen.finetune.train import train_adapter
-from doyen.platform.core.progress import Silent
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace
 
 
 class Killer(Silent):

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.records import REFUSAL, Pair, Question
+from doyen.core.store.schema import DatasetRow
 from doyen.finetune import leakage
 from doyen.finetune.dataset import Dataset, build_dataset, check_leakage, load_dataset
 from doyen.finetune.leakage import find_leaks
 from doyen.finetune.similarity import near_duplicate_pairs, near_duplicates, request_words, same_answer
 from doyen.finetune.split import Split, split_pairs
-from doyen.platform.core.errors import InputError, NotFoundError, StateError
-from doyen.platform.core.records import REFUSAL, Pair, Question
-from doyen.platform.core.store.schema import DatasetRow
 
 word = st.sampled_from(
     ["pump", "filter", "valve", "torque", "12", "13", "lid", "screw", "oil", "change", "often", "many", "hours"]

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3NextConfig
 
+from doyen.core.prompts import build_messages, encode_example, encode_prompt
+from doyen.core.records import REFUSAL, Turn
 from doyen.finetune.loss import can_share_prefix, response_logits, row_loss, row_tensors
 from doyen.finetune.packing import Branch, EncodedExample, Row, pack, pack_within
-from doyen.platform.core.prompts import build_messages, encode_example, encode_prompt
-from doyen.platform.core.records import REFUSAL, Turn
 
 token = st.integers(0, 300)
 example = st.builds(

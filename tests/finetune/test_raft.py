@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
+from doyen.core.progress import Silent
+from doyen.core.prompts import build_messages, encode_prompt
+from doyen.core.records import REFUSAL
 from doyen.finetune.mining import mine
 from doyen.finetune.raft import Shares, build_round, excluded_ids
 from doyen.finetune.rows import encode_contexts, load_batches, make_batches, save_batches
-from doyen.platform.core.progress import Silent
-from doyen.platform.core.prompts import build_messages, encode_prompt
-from doyen.platform.core.records import REFUSAL
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.finetune.registry import Registry
-from doyen.platform.core.errors import InputError, NotFoundError, StateError
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from peft import PeftModel
 
+from doyen.core.errors import Busy, InputError, StateError
+from doyen.core.memory import peak_memory_mb
+from doyen.core.progress import Silent
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace
 from doyen.finetune import train as train_module
 from doyen.finetune.dataset import build_dataset
 from doyen.finetune.registry import Registry
 from doyen.finetune.train import train_adapter
 from doyen.finetune.trainer import add_adapter, last_checkpoint, load_base
-from doyen.platform.core.errors import Busy, InputError, StateError
-from doyen.platform.core.memory import peak_memory_mb
-from doyen.platform.core.progress import Silent
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace
 
 
 class Stopped(Exception):
@@ -117,7 +117,7 @@ def test_training_keeps_within_its_memory(tiny_workspace, store, dataset):
     """In a process of its own: what the libraries take, and for the tiny model's rows no more than 250 MB beside it."""
     measure = (
         "import torch, transformers, peft, doyen.finetune.train\n"
-        "from doyen.platform.core.memory import peak_memory_mb\n"
+        "from doyen.core.memory import peak_memory_mb\n"
         "print(round(peak_memory_mb()))"
     )
     libraries = int(subprocess.run([sys.executable, "-c", measure], capture_output=True, text=True, check=True).stdout)

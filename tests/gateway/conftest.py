@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.fake_assistant import FakeAssistant
 
-from doyen.platform.core.workspace import FILE_NAME, Workspace
+from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 LOCAL = "http://127.0.0.1"

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from support.fake_assistant import FakeAssistant
 from support.serving import served
 
-from doyen.platform.core.workspace import FILE_NAME, Workspace
+from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 EXAMPLES = 6

@@ -10,10 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 from support.fake_assistant import QUOTE, TEXT
 
-from doyen.ingestion.annotation import create_project, get_project, project_status
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.platform.core.errors import Busy, ServiceError
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import create_project, get_project, project_status
+from doyen.annotation.projects import task_type_of
+from doyen.core.errors import Busy, ServiceError
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.pulls import PullScheduler
 
 SECRET = "a secret of the hook"

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 from support.fake_assistant import QUOTE, FakeAssistant
 
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.store.schema import AnswerRow
+from doyen.core.records import REFUSAL
+from doyen.core.store.schema import AnswerRow
 
 
 def ask(client: TestClient, question: Any = "How often?", model: str = "rag", **extra: Any) -> Any:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from doyen.platform.core.errors import DoyenError, SettingsError, StateError
-from doyen.platform.core.network import is_loopback, reason_to_refuse
+from doyen.core.errors import DoyenError, SettingsError, StateError
+from doyen.core.network import is_loopback, reason_to_refuse
 from doyen.platform.serving.gateway import errors
 from doyen.platform.serving.gateway.server import bind, check_exposure
 
@@ -143,7 +143,7 @@ def test_every_error_class_has_a_meaning() -> None:
             yield from family(child)
 
     for kind in family(DoyenError):
-        if kind.__module__ == "doyen.platform.core.errors":
+        if kind.__module__ == "doyen.core.errors":
             assert errors.meaning_of(kind.__new__(kind)).code != "internal", kind
     assert errors.error_body(ValueError("secret detail"))["error"]["message"] == errors.INTERNAL
 

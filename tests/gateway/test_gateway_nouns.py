@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 from support.evaluation_world import evaluate_small_world, many_questions
 
+from doyen.core.errors import InputError
+from doyen.core.store.schema import AdapterRow, FeedbackRow
 from doyen.finetune.registry import Registry
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.store.schema import AdapterRow, FeedbackRow
 from doyen.platform.serving.gateway.documents import confined_source
 
 GOLDEN = Path(__file__).parent / "openapi.json"

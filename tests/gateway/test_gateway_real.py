@@ -18,7 +18,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from doyen.platform.core.workspace import FILE_NAME, Workspace, create_workspace
+from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.platform.serving.gateway.app import create_app
 from doyen.retrieval.pipeline import open_retriever
 

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from support.fake_assistant import QUOTE, FakeAssistant
 
-from doyen.platform.core.workspace import Workspace
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 from doyen.platform.serving.gateway.server import Listener, bind
 

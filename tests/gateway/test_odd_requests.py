@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from support.fake_assistant import FakeAssistant
 from support.serving import served
 
-from doyen.platform.core.workspace import FILE_NAME, Workspace
+from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 JSON_ROUTES = [

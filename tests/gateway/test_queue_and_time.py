@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from support.fake_assistant import FakeAssistant
 from support.serving import served
 
-from doyen.platform.core.workspace import FILE_NAME, Workspace
+from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 CHAT = {"model": "base", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}

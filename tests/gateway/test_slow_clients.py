@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from support.fake_assistant import FakeAssistant
 from support.serving import served
 
-from doyen.platform.core.connections import ConnectionLimits
-from doyen.platform.core.workspace import Workspace
+from doyen.core.connections import ConnectionLimits
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 from doyen.ui.app import create_ui_app
 

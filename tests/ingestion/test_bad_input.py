@@ -18,14 +18,14 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 from sqlalchemy import func, select
 
+from doyen.core.errors import InputError, UnreadableDocument
+from doyen.core.store import open_store
+from doyen.core.store.schema import ChunkRow, DocumentRow
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
-from doyen.platform.core.errors import InputError, UnreadableDocument
-from doyen.platform.core.store import open_store
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow
-from doyen.platform.core.workspace import Workspace, create_workspace
 
 LIMITS = Limits(10_000_000, 40_000_000, 5)
 GOOD = "The pump runs at 2.4 bar and is serviced every 26 weeks by a technician."
@@ -228,9 +228,9 @@ def test_a_full_disk_is_an_error_and_leaves_whole_documents(workspace, store, tm
         import resource, signal
         from pathlib import Path
         from doyen.ingestion.ingest import ingest
-        from doyen.platform.core.errors import StorageError
-        from doyen.platform.core.store import open_store
-        from doyen.platform.core.workspace import Workspace
+        from doyen.core.errors import StorageError
+        from doyen.core.store import open_store
+        from doyen.core.workspace import Workspace
         workspace = Workspace(Path({str(workspace.root)!r}))
         store = open_store(workspace)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -261,9 +261,9 @@ def test_a_killed_run_leaves_whole_documents_and_the_next_goes_on(workspace, sto
         from contextlib import contextmanager
         from pathlib import Path
         from doyen.ingestion.ingest import ingest
-        from doyen.platform.core.progress import Silent
-        from doyen.platform.core.store import open_store
-        from doyen.platform.core.workspace import Workspace
+        from doyen.core.progress import Silent
+        from doyen.core.store import open_store
+        from doyen.core.workspace import Workspace
 
         class Killer(Silent):
             @contextmanager

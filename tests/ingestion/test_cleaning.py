@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import join_lines, line_vocabulary, repair_text, tidy_lines
 from doyen.ingestion.decoding import decode_bytes
-from doyen.platform.core.errors import UnreadableDocument
 
 GERMAN = "Die Prüfung größerer Geräte kostet 5 € – jährlich „gemäß“ §4.\nZweite Zeile ohne Umlaute."
 

@@ -5,13 +5,13 @@ import os
 import pytest
 from sqlalchemy import func, select, text
 
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.manifest import short_id
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow, IndexRemovalRow
+from doyen.core.workspace import Workspace
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.removal import remove_document
-from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow, IndexRemovalRow
-from doyen.platform.core.workspace import Workspace
 
 PUMP = "# Pump\n\n" + "\n\n".join(
     f"Rule {n}: the pump of unit {n} is serviced every {n + 20} weeks by level S2." for n in range(40)

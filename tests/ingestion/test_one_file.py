@@ -9,13 +9,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import select
 
+from doyen.core.manifest import short_id
+from doyen.core.store import open_store
+from doyen.core.store.database import MIGRATIONS
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, ChunkRow, DocumentRow
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.removal import remove_document
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.store import open_store
-from doyen.platform.core.store.database import MIGRATIONS
-from doyen.platform.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, ChunkRow, DocumentRow
 
 OLD, NEW = "The relief valve opens at 6 bar.", "The relief valve opens at 9 bar now."
 

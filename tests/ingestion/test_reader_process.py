@@ -11,11 +11,11 @@ import zipfile
 import docx
 import pytest
 
+from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import ReaderProcess
-from doyen.platform.core.errors import UnreadableDocument
 
 LIMITS = Limits(10_000_000, 40_000_000, 100)
 GOOD = "The pump runs at 2.4 bar and is serviced every 26 weeks by a technician."

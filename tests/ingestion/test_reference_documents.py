@@ -8,9 +8,9 @@ import pypdfium2
 import pytest
 from sqlalchemy import select
 
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("DOYEN_DATA", ROOT.parent / "shared" / "data"))

@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.company import DOCUMENTS, write_documents
 
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.pipeline import ingest_documents, open_retriever
 

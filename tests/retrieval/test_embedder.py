@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from doyen.platform.core.errors import ModelMissing
-from doyen.platform.core.models import resolve_embedder
-from doyen.platform.core.settings import RetrievalSettings
+from doyen.core.errors import ModelMissing
+from doyen.core.models import resolve_embedder
+from doyen.core.settings import RetrievalSettings
 from doyen.retrieval.embedder import Embedder, open_embedder
 
 pytestmark = pytest.mark.model
@@ -74,8 +74,8 @@ import sys, threading, torch
 if {imported}:
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 import numpy as np
-from doyen.platform.core.models import resolve_generator
-from doyen.platform.core.settings import RetrievalSettings
+from doyen.core.models import resolve_generator
+from doyen.core.settings import RetrievalSettings
 from doyen.platform.serving.engines.protocol import GenerationRequest, complete
 from doyen.platform.serving.engines.transformers_engine import TransformersEngine
 from doyen.retrieval.embedder import open_embedder

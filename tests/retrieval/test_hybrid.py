@@ -7,9 +7,9 @@ import time
 import pytest
 from sqlalchemy import select
 
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import DocumentRow, DocumentVersionRow
-from doyen.platform.core.workspace import Workspace
+from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRow, DocumentVersionRow
+from doyen.core.workspace import Workspace
 from doyen.retrieval.hybrid import HybridRetriever
 
 pytestmark = pytest.mark.model

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from support.company import DOCUMENTS, write_documents
 from support.index_files import published_vectors, published_words
 
-from doyen.platform.core.errors import Busy, IndexMissing, NotFoundError
-from doyen.platform.core.store import Store
-from doyen.platform.core.store.schema import ChunkRow, IndexRemovalRow
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import Busy, IndexMissing, NotFoundError
+from doyen.core.store import Store
+from doyen.core.store.schema import ChunkRow, IndexRemovalRow
+from doyen.core.workspace import Workspace
 from doyen.retrieval.index import update_index
 from doyen.retrieval.manifest import manifest_path, read_manifest
 from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever, upload_document
@@ -134,9 +134,9 @@ def test_damage_is_named_and_mended_by_the_next_update(indexed: tuple[Workspace,
     # Another process, because this one still has Chroma's files open.
     script = f"""
 from pathlib import Path
-from doyen.platform.core.errors import IndexMissing
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import IndexMissing
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace
 from doyen.retrieval.index import open_retriever, update_index
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
@@ -156,7 +156,7 @@ assert "AB-1234" in passage.text, passage
 def test_another_embedder_needs_a_new_index(indexed: tuple[Workspace, Store], tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
-    from doyen.platform.core.models import resolve_embedder
+    from doyen.core.models import resolve_embedder
 
     workspace, store = indexed
     old = read_manifest(workspace.index_folder)
@@ -183,8 +183,8 @@ def test_update_by_another_process_is_followed(indexed: tuple[Workspace, Store])
     assert "alarms.csv" not in [p.source for p in retriever.retrieve("Motor too hot", 5)]
     script = f"""
 from pathlib import Path
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace
 from doyen.retrieval.pipeline import delete_documents, upload_document
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)

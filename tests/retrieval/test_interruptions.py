@@ -15,8 +15,8 @@ import pytest
 from support.company import DOCUMENTS, write_documents
 from support.index_files import published_vectors, published_words
 
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.retrieval.pipeline import ingest_documents, open_retriever
 
 pytestmark = pytest.mark.model
@@ -25,8 +25,8 @@ PRELUDE = """
 import json, os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.retrieval import index, writing
 from doyen.retrieval.pipeline import ingest_documents, open_retriever
 """
@@ -98,7 +98,7 @@ def test_full_disk_leaves_the_old_index_answering(tmp_path: Path) -> None:
         PRELUDE
         + textwrap.dedent(
             f"""
-            from doyen.platform.core.errors import StorageError
+            from doyen.core.errors import StorageError
             disk = Path({str(disk)!r})
             workspace = create_workspace(disk / "space", "disk")
             store = open_store(workspace)
@@ -162,7 +162,7 @@ def test_indexing_and_searching_open_no_connection(tmp_path: Path) -> None:
 
 def test_store_fixture_is_untouched_by_a_failed_upload(workspace: Workspace, store: Store) -> None:
     """An upload that cannot be read leaves no index and no rows behind."""
-    from doyen.platform.core.errors import UnreadableDocument
+    from doyen.core.errors import UnreadableDocument
     from doyen.retrieval.pipeline import upload_document
 
     with pytest.raises(UnreadableDocument):

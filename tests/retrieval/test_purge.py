@@ -7,12 +7,12 @@ from contextlib import closing
 import pytest
 from sqlalchemy import select
 
-from doyen.ingestion.annotation import create_project, draft_tasks, push
+from doyen.annotation import create_project, draft_tasks, push
+from doyen.core.errors import NotFoundError
+from doyen.core.manifest import short_id
+from doyen.core.records import Turn
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow, FeedbackRow
 from doyen.ingestion.ingest import ingest_bytes
-from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.manifest import short_id
-from doyen.platform.core.records import Turn
-from doyen.platform.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow, FeedbackRow
 from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.assistant import open_assistant
 from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from doyen.platform.core.records import Turn
+from doyen.core.records import Turn
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.query import standalone_query
 

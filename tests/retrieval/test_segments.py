@@ -15,9 +15,9 @@ from sqlalchemy import select
 from support.company import DOCUMENTS, write_documents
 from support.index_files import published_vectors, published_words
 
-from doyen.platform.core.store import Store, open_store
-from doyen.platform.core.store.schema import ChunkRow
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.core.store import Store, open_store
+from doyen.core.store.schema import ChunkRow
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.retrieval import content, opening, vectors
 from doyen.retrieval.index import check_index, rebuild_index, update_index
 from doyen.retrieval.manifest import read_manifest
@@ -53,8 +53,8 @@ def fingerprint(workspace: Workspace) -> dict[str, tuple[int, int]]:
 def in_another_process(workspace: Workspace, action: str) -> str:
     script = f"""
 from pathlib import Path
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace
 from doyen.retrieval.pipeline import delete_documents, open_retriever, upload_document
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
@@ -126,7 +126,7 @@ def test_a_running_reader_sees_vectors_of_another_process(opened: tuple[Workspac
 
 
 def sources(store: Store) -> list[str]:
-    from doyen.platform.core.store.schema import DocumentRow
+    from doyen.core.store.schema import DocumentRow
 
     with store.session() as session:
         return list(session.scalars(select(DocumentRow.source)))
@@ -271,8 +271,8 @@ def test_a_damaged_store_is_named_and_the_stated_remedy_works(
 ) -> None:
     from typer.testing import CliRunner
 
+    from doyen.core.errors import DoyenError
     from doyen.platform.cli.main import app
-    from doyen.platform.core.errors import DoyenError
 
     workspace, store = opened
     store.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from doyen.platform.core.models import GeneratorFiles, resolve_generator
+from doyen.core.models import GeneratorFiles, resolve_generator
 from doyen.platform.serving.engines import AdapterFiles
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
 from doyen.platform.serving.engines.transformers_engine import TransformersEngine

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.records import REFUSAL, Pair
-from doyen.platform.core.store.schema import DocumentRow
+from doyen.core.errors import InputError
+from doyen.core.records import REFUSAL, Pair
+from doyen.core.store.schema import DocumentRow
 from doyen.platform.serving.abstention import ANSWERABLE_REFUSED, Case, _thresholds, fit_abstention, fit_cases
 from doyen.platform.serving.refusal import AbstentionModel, Head, load_abstention, save_abstention
 from doyen.platform.serving.signals import after_features, before_features

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from doyen.platform.core.models import GeneratorFiles
-from doyen.platform.core.prompts import build_messages
+from doyen.core.models import GeneratorFiles
+from doyen.core.prompts import build_messages
 from doyen.platform.serving.engines import AdapterFiles, Engine, GenerationRequest, transformers_engine
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
 from doyen.platform.serving.engines.transformers_engine import TransformersEngine

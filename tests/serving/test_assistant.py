@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from doyen.core.errors import IncompatibleError, IndexMissing, InputError, MissingPart, NotFoundError, PromptTooLong
+from doyen.core.records import REFUSAL, Turn
+from doyen.core.settings import Settings
+from doyen.core.store.schema import AnswerRow
 from doyen.finetune.registry import Registry
 from doyen.platform.cli.ask import format_answer
-from doyen.platform.core.errors import IncompatibleError, IndexMissing, InputError, MissingPart, NotFoundError, PromptTooLong
-from doyen.platform.core.records import REFUSAL, Turn
-from doyen.platform.core.settings import Settings
-from doyen.platform.core.store.schema import AnswerRow
 from doyen.platform.serving.assistant import Answer, Assistant, LazyRetriever, open_assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.refusal import AbstentionModel, Head, save_abstention

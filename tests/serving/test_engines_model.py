@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from doyen.platform.core.deadline import until
-from doyen.platform.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
-from doyen.platform.core.prompts import build_messages, encode_prompt
+from doyen.core.deadline import until
+from doyen.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
+from doyen.core.prompts import build_messages, encode_prompt
 from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete, llamacpp
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
 from doyen.platform.serving.engines.worker_process import WorkerProcess
@@ -227,8 +227,8 @@ def test_closing_ends_the_worker(generator):
 def test_the_worker_ends_when_its_parent_is_killed(generator):
     script = """
 import sys, time
-from doyen.platform.core.models import resolve_generator
-from doyen.platform.core.prompts import build_messages
+from doyen.core.models import resolve_generator
+from doyen.core.prompts import build_messages
 from doyen.platform.serving.engines import GenerationRequest, complete
 from doyen.platform.serving.engines import llamacpp
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine

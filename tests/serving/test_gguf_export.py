@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from doyen.platform.core.errors import IncompatibleError, ModelMissing
-from doyen.platform.core.models import GeneratorFiles
+from doyen.core.errors import IncompatibleError, ModelMissing
+from doyen.core.models import GeneratorFiles
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import (
     PERMUTED,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from doyen.platform.core.errors import ModelMissing, SettingsError
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import ModelMissing, SettingsError
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines import open_engine
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
 from doyen.platform.serving.engines.openai import OpenAIEngine

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from doyen.platform.core.errors import InputError, MissingPart, ServiceError, Unauthorized
+from doyen.core.errors import InputError, MissingPart, ServiceError, Unauthorized
 from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete
 from doyen.platform.serving.engines.openai import OpenAIEngine
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.refusals import is_refusal
+from doyen.core.records import REFUSAL
+from doyen.core.refusals import is_refusal
 from doyen.platform.serving.speech import Speech
 
 TEXTS = st.one_of(

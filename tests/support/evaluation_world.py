@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from doyen.core.records import REFUSAL, Question, Turn
+from doyen.core.settings import EvalSettings, Settings
+from doyen.core.text import words
 from doyen.eval.report import Report
 from doyen.eval.run import run_evaluation
-from doyen.platform.core.records import REFUSAL, Question, Turn
-from doyen.platform.core.settings import EvalSettings, Settings
-from doyen.platform.core.text import words
 from doyen.platform.serving.answer import Answer, Timings, Usage
 from doyen.retrieval.passage import Citation, Passage
 

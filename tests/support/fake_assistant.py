@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from doyen.core.errors import NotFoundError
+from doyen.core.modes import BEST
+from doyen.core.records import REFUSAL, Turn
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.modes import BEST
-from doyen.platform.core.records import REFUSAL, Turn
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
 from doyen.platform.serving.best import Best
 from doyen.platform.serving.certainty import certainty

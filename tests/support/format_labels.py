@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from doyen.ingestion.annotation.offsets import Span
-from doyen.ingestion.annotation.records import (
+from doyen.annotation.offsets import Span
+from doyen.annotation.records import (
     Classes,
     Coreference,
     Entities,
@@ -18,8 +18,8 @@ from doyen.ingestion.annotation.records import (
     Relation,
     Tags,
 )
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.text import is_blank
+from doyen.core.records import REFUSAL
+from doyen.core.text import is_blank
 
 WORD_PIECES = ["Bob", "ran", "Zoë", "Cafe\u0301", "😀", "👩\u200d🔬", "e\u0301\u0323", "नमस्ते", "http://a.example/b", "O", "_"]
 SIGN_PIECES = ['"', "'", "=1+1", "-", "@x", "|", "\\", "\\n", "#", ",", ";", "[", "]"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from doyen.platform.core.workspace import Workspace
+from doyen.core.workspace import Workspace
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
 from doyen.retrieval.lexical_view import combine
 from doyen.retrieval.manifest import read_manifest

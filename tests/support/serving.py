@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from doyen.platform.core.connections import ConnectionLimits, server_config
+from doyen.core.connections import ConnectionLimits, server_config
 from doyen.platform.serving.gateway.server import Listener, bind
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from doyen.ingestion.annotation.contracts import TaskType
-from doyen.ingestion.annotation.descriptions import default_description, parse_description
-from doyen.ingestion.annotation.offsets import Span
-from doyen.ingestion.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
-from doyen.ingestion.annotation.task_types import get_task_type
-from doyen.platform.core.records import REFUSAL
-from doyen.platform.core.text import is_blank
+from doyen.annotation.contracts import TaskType
+from doyen.annotation.descriptions import default_description, parse_description
+from doyen.annotation.offsets import Span
+from doyen.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
+from doyen.annotation.task_types import get_task_type
+from doyen.core.records import REFUSAL
+from doyen.core.text import is_blank
 from support.format_labels import PIECES, TEXTS
 
 NAMES = ["PART", "spare part, <new>", "été", "O", "1", "[x]", "a|b", 'so "called"', "A:"]

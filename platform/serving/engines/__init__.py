@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doyen.platform.core.errors import SettingsError
-from doyen.platform.core.workspace import Workspace
+from doyen.core.errors import SettingsError
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines.protocol import AdapterFiles, Engine, Generation, GenerationRequest, complete
 
 __all__ = ["AdapterFiles", "Engine", "Generation", "GenerationRequest", "complete", "open_engine"]
@@ -24,7 +24,7 @@ def open_engine(workspace: Workspace) -> Engine:
         from doyen.platform.serving.engines.openai import OpenAIEngine
 
         return OpenAIEngine(serving.openai_url, serving.model, serving.openai_api_key.get_secret_value())
-    from doyen.platform.core.models import resolve_generator
+    from doyen.core.models import resolve_generator
 
     files = resolve_generator(serving.model)
     if serving.engine == "transformers":

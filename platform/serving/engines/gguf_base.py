@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.errors import ModelMissing, storage_errors
-from doyen.platform.core.models import GeneratorFiles, cache_folder
+from doyen.core.errors import ModelMissing, storage_errors
+from doyen.core.models import GeneratorFiles, cache_folder
 
 SMALL_MODEL_BYTES = 1_000_000_000
 """Files below this are re-quantised to Q8_0: a small model spends its time on reading prompts, where Q8_0 is 1.7 to 2

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.platform.core.errors import IncompatibleError, storage_errors
+from doyen.core.errors import IncompatibleError, storage_errors
 
 Matrix = NDArray[np.float32]
 

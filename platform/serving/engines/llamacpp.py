@@ -11,12 +11,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from doyen.platform.core.deadline import time_left
-from doyen.platform.core.errors import IncompatibleError, InputError, NotInTime, ServiceError
-from doyen.platform.core.files import sha256_file
-from doyen.platform.core.manifest import fingerprint
-from doyen.platform.core.models import LOADING, GeneratorFiles, cache_folder
-from doyen.platform.core.prompts import encode_prompt
+from doyen.core.deadline import time_left
+from doyen.core.errors import IncompatibleError, InputError, NotInTime, ServiceError
+from doyen.core.files import sha256_file
+from doyen.core.manifest import fingerprint
+from doyen.core.models import LOADING, GeneratorFiles, cache_folder
+from doyen.core.prompts import encode_prompt
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
 from doyen.platform.serving.engines.loops import LoopWatch

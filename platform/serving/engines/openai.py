@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from doyen.platform.core.deadline import time_left
-from doyen.platform.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, Unauthorized
+from doyen.core.deadline import time_left
+from doyen.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, Unauthorized
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import FinishReason, Generation, GenerationRequest
 

@@ -7,9 +7,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from doyen.platform.core.errors import IncompatibleError, InputError
-from doyen.platform.core.models import LOADING, GeneratorFiles, wants_bfloat16
-from doyen.platform.core.prompts import encode_prompt
+from doyen.core.errors import IncompatibleError, InputError
+from doyen.core.models import LOADING, GeneratorFiles, wants_bfloat16
+from doyen.core.prompts import encode_prompt
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
 from doyen.platform.serving.engines.text import TextStream, first_tokens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doyen.platform.core.errors import PromptTooLong
+from doyen.core.errors import PromptTooLong
 
 LEAST_ANSWER = 16
 """Tokens that a prompt must leave; with fewer, passages are dropped instead of answering in three words."""

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO, cast
 
 import httpx
 
-from doyen.platform.core.child_environment import child_environment
-from doyen.platform.core.deadline import time_is_up, time_left
-from doyen.platform.core.errors import InputError, NotInTime, ServiceError
+from doyen.core.child_environment import child_environment
+from doyen.core.deadline import time_is_up, time_left
+from doyen.core.errors import InputError, NotInTime, ServiceError
 
 START_SECONDS = 180.0
 """Longest loading of model and adapters."""

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from doyen.core.store.schema import AdapterRow
 from doyen.finetune.registry import Adapter, Registry
-from doyen.platform.core.store.schema import AdapterRow
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf

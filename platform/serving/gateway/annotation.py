@@ -16,11 +16,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.ingestion.annotation import TaskType, get_project
-from doyen.ingestion.annotation.projects import task_type_of
-from doyen.ingestion.annotation.webhooks import HOOK_HEADER
-from doyen.platform.core.deadline import until
-from doyen.platform.core.errors import NotFoundError
+from doyen.annotation import TaskType, get_project
+from doyen.annotation.projects import task_type_of
+from doyen.annotation.webhooks import HOOK_HEADER
+from doyen.core.deadline import until
+from doyen.core.errors import NotFoundError
 from doyen.platform.serving.gateway.chat_run import ClientGone, RequestTime
 from doyen.platform.serving.gateway.drafts import draft_prediction, open_drafter
 from doyen.platform.serving.gateway.errors import Forbidden, documented

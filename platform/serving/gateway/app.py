@@ -9,9 +9,9 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from doyen.platform.core.network import is_loopback
-from doyen.platform.core.store import open_store
-from doyen.platform.core.workspace import Workspace
+from doyen.core.network import is_loopback
+from doyen.core.store import open_store
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway import adapters, annotation, chat, documents, evals, feedback, health, models, search
 from doyen.platform.serving.gateway.docs import describe_api, install_docs

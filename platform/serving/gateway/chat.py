@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from doyen.platform.core.errors import DoyenError
+from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.errors import documented, error_body

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from doyen.platform.core.deadline import until
-from doyen.platform.core.errors import DoyenError
+from doyen.core.deadline import until
+from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.errors import TimedOut
 from doyen.platform.serving.gateway.limits import Place
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.platform.core.errors import InputError
-from doyen.platform.core.records import Turn
+from doyen.core.errors import InputError
+from doyen.core.records import Turn
 
 SYSTEM_IGNORED = (
     "system and developer messages are not shown to the model: its instructions are part of what adapters were trained on"

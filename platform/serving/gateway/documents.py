@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.document import empty_pages
-from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.platform.serving.gateway.errors import TooLarge, documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute

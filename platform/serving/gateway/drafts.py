@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from doyen.ingestion.annotation import Draft, Drafter, Excerpt, Proposal, RuleDrafter, TaskType
-from doyen.platform.core.errors import DoyenError
+from doyen.annotation import Draft, Drafter, Excerpt, Proposal, RuleDrafter, TaskType
+from doyen.core.errors import DoyenError
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from doyen.platform.core.errors import (
+from doyen.core.errors import (
     Busy,
     DoyenError,
     IncompatibleError,

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-from doyen.platform.core.errors import NotFoundError, StorageError
+from doyen.core.errors import NotFoundError, StorageError
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute

@@ -8,9 +8,9 @@ from uuid import uuid4
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.platform.core.errors import InputError, NotFoundError
-from doyen.platform.core.manifest import now
-from doyen.platform.core.store.schema import AnswerRow, FeedbackRow
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.manifest import now
+from doyen.core.store.schema import AnswerRow, FeedbackRow
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute

@@ -14,9 +14,9 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from doyen.platform.core.bodies import limited, says_too_much
-from doyen.platform.core.errors import DoyenError
-from doyen.platform.core.network import reason_to_refuse
+from doyen.core.bodies import limited, says_too_much
+from doyen.core.errors import DoyenError
+from doyen.core.network import reason_to_refuse
 from doyen.platform.serving.gateway.errors import Forbidden, TooLarge, Unauthenticated, error_response
 from doyen.platform.serving.gateway.metrics import Metrics
 

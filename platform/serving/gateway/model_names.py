@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, BEST, MODES
+from doyen.core.errors import NotFoundError
+from doyen.core.modes import ADAPTER_MODES, BEST, MODES
 
 _NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
 

@@ -8,9 +8,9 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from doyen.core.errors import NotFoundError
+from doyen.core.modes import ADAPTER_MODES, BEST, MODES
 from doyen.finetune.registry import Registry
-from doyen.platform.core.errors import NotFoundError
-from doyen.platform.core.modes import ADAPTER_MODES, BEST, MODES
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters import list_adapters
 from doyen.platform.serving.gateway.errors import documented

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from doyen.platform.core.errors import Busy, DoyenError
+from doyen.core.errors import Busy, DoyenError
 
 logger = logging.getLogger("doyen.gateway")
 DELAY_S = 2.0

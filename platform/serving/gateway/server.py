@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
-from doyen.platform.core.connections import server_config
-from doyen.platform.core.errors import SettingsError, StateError
-from doyen.platform.core.network import is_loopback
-from doyen.platform.core.settings import FILE_NAME
-from doyen.platform.core.workspace import Workspace
+from doyen.core.connections import server_config
+from doyen.core.errors import SettingsError, StateError
+from doyen.core.network import is_loopback
+from doyen.core.settings import FILE_NAME
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 
 logger = logging.getLogger("doyen.gateway")

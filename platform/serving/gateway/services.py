@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from doyen.ingestion.annotation import pull
-from doyen.platform.core.errors import DoyenError, IncompatibleError, StateError
-from doyen.platform.core.settings import Settings
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace
+from doyen.annotation import pull
+from doyen.core.errors import DoyenError, IncompatibleError, StateError
+from doyen.core.settings import Settings
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.limits import Limiter
 from doyen.platform.serving.gateway.metrics import Metrics
 from doyen.platform.serving.gateway.pulls import PullScheduler

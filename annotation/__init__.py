@@ -1,0 +1,57 @@
+"""Annotation: tasks from chunks, exchange with Label Studio or files, and labels as training pairs."""
+
+from doyen.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelError, Proposal, TaskType
+from doyen.annotation.create import create_project
+from doyen.annotation.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
+from doyen.annotation.drafting import ModelDrafter, RuleDrafter
+from doyen.annotation.labels import Labels, export_pairs, export_rows, labelled_pairs, labelled_texts, read_labels
+from doyen.annotation.orphans import Orphan, OrphanedLabels
+from doyen.annotation.pair_import import ImportReport, import_pairs
+from doyen.annotation.projects import get_project, list_projects
+from doyen.annotation.puller import PullReport
+from doyen.annotation.status import ProjectStatus, project_status
+from doyen.annotation.sync import PushReport, pull, push
+from doyen.annotation.task_types import get_task_type
+from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks
+from doyen.annotation.texts import read_texts, text_tasks
+
+__all__ = [
+    "Backend",
+    "DescriptionError",
+    "Draft",
+    "Drafter",
+    "Excerpt",
+    "ImportReport",
+    "LabelDescription",
+    "LabelError",
+    "Labels",
+    "ModelDrafter",
+    "Orphan",
+    "OrphanedLabels",
+    "ProjectStatus",
+    "Proposal",
+    "PullReport",
+    "PushReport",
+    "RuleDrafter",
+    "TaskDescription",
+    "TaskType",
+    "create_project",
+    "draft_tasks",
+    "export_pairs",
+    "export_rows",
+    "get_project",
+    "get_task_type",
+    "import_pairs",
+    "labelled_pairs",
+    "labelled_texts",
+    "list_projects",
+    "project_status",
+    "prompt_tasks",
+    "pull",
+    "push",
+    "read_description",
+    "read_labels",
+    "read_texts",
+    "redraft_tasks",
+    "text_tasks",
+]

@@ -1,0 +1,229 @@
+"""Labels from elsewhere on their way into the store: tasks for their items, and a version of each label."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from doyen.annotation.contracts import Excerpt, TaskType
+from doyen.annotation.pair_import import ImportReport
+from doyen.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
+from doyen.annotation.records import Coreference, Entities, LabelledText, PromptResponse, regions_of
+from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.versions import store_version
+from doyen.core.manifest import now, short_id
+from doyen.core.progress import Reporter, Silent
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DocumentRow
+from doyen.core.workspace import Workspace
+
+BATCH = 200
+ORIGIN = "imported"
+"""Key of a task's origin under which an imported item keeps its id and metadata."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A label on its way into the store.
+
+    Attributes:
+        source_id: what tells it from other labels where it comes from; None: its annotator does, within the item.
+        part: tells it from other labels of the same item by the same annotator, of which each needs a task of its own.
+    """
+
+    item: LabelledText
+    source_id: str | None = None
+    part: str = ""
+
+    def uid(self, project: str) -> str:
+        """Return the uid of the task that is made for it where its item is no task yet."""
+        parts = [self.part] if self.part else []
+        return short_id(project, "item", self.item.item_id, self.item.text, *parts)
+
+
+def store_labels(
+    workspace: Workspace, store: Store, project: str, labels: Iterable[LabelledText], *, reporter: Reporter | None = None
+) -> ImportReport:
+    """Store labels as annotations of tasks, in batches; repeating it changes nothing, and every version is kept.
+
+    A label whose item is a task of the project goes to that task; other items get a task of their own. The labels live
+    here alone: they are neither pushed nor touched by a pull of the project.
+
+    Raises:
+        NotFoundError: there is no such project.
+        LabelError: a label is not of the project's task type; batches before it are stored.
+        Busy: another process is syncing this project.
+    """
+    report = ImportReport(project)
+    with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", None) as bar:
+        for batch in store_incoming(store, project, map(Incoming, labels), report):
+            bar.advance(len(batch))
+    return report
+
+
+def store_incoming(
+    store: Store, project: str, labels: Iterable[Incoming], report: ImportReport
+) -> Iterator[list[AnnotationRow]]:
+    """Store labels batch by batch and yield each batch's annotations after they are committed; the caller holds the lock."""
+    task_type = task_type_of(get_annotation_project(store, project))
+    with closing(_Occurrences()) as occurrences:
+        iterator = iter(labels)
+        while batch := list(islice(iterator, BATCH)):
+            with store.session() as session:
+                stored = _Batch(session, project, task_type, report).store([occurrences.told_apart(one) for one in batch])
+            yield stored
+
+
+class _Batch:
+    """One transaction's worth of labels."""
+
+    def __init__(self, session: Session, project: str, task_type: TaskType, report: ImportReport) -> None:
+        self._session, self._project, self._task_type, self._report = session, project, task_type, report
+
+    def store(self, batch: list[Incoming]) -> list[AnnotationRow]:
+        """Store the labels; return the annotation that each is now, in order."""
+        tasks = self._tasks(batch)
+        known: dict[str, list[AnnotationRow]] = defaultdict(list)
+        for row in self._session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(list(tasks)))):
+            known[row.task_uid].append(row)
+        stored = []
+        for incoming in batch:
+            task = _own_task(tasks, incoming) or tasks[incoming.uid(self._project)]
+            source_id = incoming.source_id or short_id(task.uid, incoming.item.annotator)
+            stored.append(self._store_one(task, incoming.item, IMPORTED + source_id, known[task.uid]))
+        return stored
+
+    def _store_one(
+        self, task: AnnotationTaskRow, item: LabelledText, external_id: str, known: list[AnnotationRow]
+    ) -> AnnotationRow:
+        result = self._task_type.write(item.label, task.data)
+        created_at = item.created_at
+        for row in [row for row in known if row.current and row.annotator == item.annotator]:
+            if row.external_id.startswith(IMPORTED):
+                continue
+            if self._says_the_same(row, result, task.data):
+                self._report.unchanged += 1
+                return row
+            if item.annotator and row.created_at == item.created_at:
+                # An export of that label was edited, so that this one is newer than the time which it still carries.
+                created_at = now()
+        outcome = store_version(self._session, task.uid, external_id, item.annotator, result, created_at, known)
+        setattr(self._report, outcome, getattr(self._report, outcome) + 1)
+        if task.state != "deleted":
+            task.state = "labelled"
+        return next(row for row in known if row.external_id == external_id and row.current)
+
+    def _says_the_same(self, row: AnnotationRow, result: list[dict[str, Any]], data: dict[str, Any]) -> bool:
+        """Return whether an annotation from where people label is the one that comes in: an export that comes back."""
+        known, _ = self._task_type.salvage(row.result, data)
+        if known is None:
+            return False
+        before = self._task_type.write(_without_ids(known), data)
+        return before == self._task_type.write(_without_ids(self._task_type.read(result, data)), data)
+
+    def _tasks(self, batch: list[Incoming]) -> dict[str, AnnotationTaskRow]:
+        """Return the tasks of the labels by uid; those that are not there yet are made."""
+        uids = {incoming.uid(self._project): incoming for incoming in batch}
+        wanted = {*uids, *(incoming.item.item_id for incoming in batch)}
+        query = select(AnnotationTaskRow).where(AnnotationTaskRow.uid.in_(wanted), AnnotationTaskRow.project == self._project)
+        tasks = {task.uid: task for task in self._session.scalars(query)}
+        documents = self._documents([incoming.item for incoming in batch])
+        for uid, incoming in uids.items():
+            if uid in tasks or _own_task(tasks, incoming) is not None:
+                continue
+            item = incoming.item
+            excerpt = excerpt_of_label(item, documents)
+            self._report.without_document += bool(excerpt.source) and not excerpt.document_id
+            row = new_task_row(self._project, uid, excerpt, task_data(uid, excerpt, prompt_of(item)))
+            row.state = "labelled"
+            row.origin = {ORIGIN: {"item_id": item.item_id, "meta": dict(item.meta)}}
+            self._session.add(row)
+            tasks[uid] = row
+        self._session.flush()
+        return tasks
+
+    def _documents(self, items: list[LabelledText]) -> set[str]:
+        """Return which of the documents that the labels name are there."""
+        named = {str(item.meta["document_id"]) for item in items if item.meta.get("document_id")}
+        if not named:
+            return set()
+        return set(self._session.scalars(select(DocumentRow.document_id).where(DocumentRow.document_id.in_(named))))
+
+
+class _Occurrences:
+    """Counts the labels that each annotator gives to each item, on disk where they are many."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
+
+    def told_apart(self, incoming: Incoming) -> Incoming:
+        """Return the label, told from earlier ones of the same item and annotator; those of nobody may share a task."""
+        item = incoming.item
+        if incoming.source_id is not None:
+            return incoming
+        number = self._count(short_id(item.item_id, item.text, item.annotator))
+        if number == 1:
+            return incoming
+        if item.annotator:
+            return replace(incoming, part=str(number))
+        return replace(incoming, source_id=short_id(item.item_id, item.text, str(number)))
+
+    def _count(self, name: str) -> int:
+        query = "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
+        return int(self._database.execute(query, (name,)).fetchone()[0])
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._database.close()
+
+
+def prompt_of(item: LabelledText) -> str:
+    """Return the prompt that a label answers; empty for other task types."""
+    return item.label.prompt if isinstance(item.label, PromptResponse) else ""
+
+
+def excerpt_of_label(item: LabelledText, documents: set[str]) -> Excerpt:
+    """Return where the text stands, as the label's metadata says; the lineage only where that document is there."""
+
+    def text(key: str) -> str:
+        value = item.meta.get(key)
+        return value if isinstance(value, str) else ""
+
+    linked = text("document_id") in documents
+    start, page = item.meta.get("start"), item.meta.get("page")
+    return Excerpt(
+        text=item.text,
+        source=text("source"),
+        document_id=text("document_id") if linked else "",
+        version=text("version") if linked else "",
+        chunk_id=text("chunk_id") if linked else "",
+        start=start if linked and isinstance(start, int) else 0,
+        page=page if isinstance(page, int) else None,
+    )
+
+
+def _own_task(tasks: dict[str, AnnotationTaskRow], incoming: Incoming) -> AnnotationTaskRow | None:
+    """Return the project's own task that the label is about, where its id says so."""
+    task = tasks.get(incoming.item.item_id)
+    return task if task is not None and not incoming.part and task.data.get("text") == incoming.item.text else None
+
+
+def _without_ids(label: Any) -> Any:
+    """Return a label whose regions are numbered in the order of their places, for comparing what two labels say."""
+    if not isinstance(label, Entities | Coreference):
+        return label
+    ordered = sorted(regions_of(label), key=lambda region: (region.start, region.end, region.label))
+    numbers = {region.id: str(number) for number, region in enumerate(ordered)}
+    marked = tuple(replace(region, id=numbers[region.id]) for region in ordered)
+    links = label.relations if isinstance(label, Entities) else label.links
+    renamed = [replace(link, head=numbers[link.head], tail=numbers[link.tail]) for link in links]
+    return type(label)(marked, tuple(sorted(renamed, key=lambda link: (link.head, link.tail, link.label))))

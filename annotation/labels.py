@@ -1,0 +1,200 @@
+"""Labels out of the store: as typed labels, in instruction form for training, and as plain rows for classifiers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from sqlalchemy import or_, select
+
+from doyen.annotation.contracts import Result, TaskType, describe_problems
+from doyen.annotation.decisions import CONSENSUS
+from doyen.annotation.projects import IMPORTED, get_project, task_type_of
+from doyen.annotation.records import Label, LabelledText, PromptResponse
+from doyen.core.files import open_atomic, write_text_atomic
+from doyen.core.manifest import short_id
+from doyen.core.records import Pair
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+
+READ_BATCH = 500
+LINEAGE = ("source", "document_id", "version", "chunk_id", "start", "page", "heading", "group")
+"""What of a task's data goes with its label."""
+
+
+@dataclass
+class Labels:
+    """The current labels of a project.
+
+    Attributes:
+        pairs: valid ones, ordered by id.
+        problems: a sentence for each label that is not valid and so is left out.
+    """
+
+    pairs: list[Pair] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_labels(store: Store, project: str) -> Labels:
+    """Read the labels of a project as training pairs; where a task was decided, the decision stands for its labels.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = task_type_of(get_project(store, project))
+    labels = Labels()
+    for stored, label in _valid_labels(store, project, task_type, labels.problems):
+        labels.pairs += task_type.to_pairs(
+            label, stored.task.data, pair_id=stored.identity, annotator=stored.annotator, created_at=stored.created_at
+        )
+    labels.pairs.sort(key=lambda pair: pair.id)
+    labels.problems.sort()
+    return labels
+
+
+def labelled_pairs(store: Store, project: str) -> list[Pair]:
+    """Return the valid labels of a project in instruction form, ordered by id, as ``read_labels`` finds them.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    return read_labels(store, project).pairs
+
+
+def labelled_texts(
+    store: Store, project: str, *, decided: bool = True, gold: bool = False, problems: list[str] | None = None
+) -> Iterator[LabelledText]:
+    """Yield the valid current labels of a project, by task: the newest of each annotator.
+
+    Labels of nobody count one by one, as do answers to different prompts.
+
+    Args:
+        decided: where a task was decided, yield the decision alone; False yields what the annotators said.
+        gold: yield labels of gold items, too.
+        problems: takes a sentence for each label that is not valid and so is left out.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = task_type_of(get_project(store, project))
+    left_out = problems if problems is not None else []
+    for stored, label in _valid_labels(store, project, task_type, left_out, decided=decided, gold=gold):
+        data = stored.task.data
+        meta = {key: data[key] for key in LINEAGE if data.get(key) not in (None, "")} | (stored.task.origin or {})
+        yield LabelledText(stored.task.uid, data["text"], label, stored.annotator, stored.created_at, meta)
+
+
+def export_rows(store: Store, project: str, path: Path, problems: list[str] | None = None) -> int:
+    """Write the valid labels as plain rows for training a classifier (JSONL), whole or not at all.
+
+    The columns are those of the task type (``TaskType.row``), with the task's ``id``, ``source``, ``group`` and
+    ``annotator``.
+
+    Args:
+        problems: as for ``labelled_texts``.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    task_type = task_type_of(get_project(store, project))
+    count = 0
+    with open_atomic(path) as stream:
+        for found in labelled_texts(store, project, problems=problems):
+            data = {"uid": found.item_id, "text": found.text, **found.meta}
+            lineage = {"id": found.item_id, "source": found.meta.get("source"), "group": found.meta.get("group")}
+            row = {**task_type.row(found.label, data), **lineage, "annotator": found.annotator or None}
+            stream.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8"))
+            count += 1
+    return count
+
+
+def export_pairs(store: Store, project: str, path: Path) -> Labels:
+    """Write the valid current labels to a pairs.jsonl, whole or not at all.
+
+    Returns:
+        What was written, and the problems of labels that were left out.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    labels = read_labels(store, project)
+    lines = (json.dumps(pair.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n" for pair in labels.pairs)
+    write_text_atomic(path, "".join(lines))
+    return labels
+
+
+@dataclass(frozen=True)
+class _StoredLabel:
+    """A stored result that counts, whoever gave it; ``identity`` stays the same when it is revised."""
+
+    task: AnnotationTaskRow
+    identity: str
+    result: Result
+    annotator: str
+    created_at: str
+    pulled_at: str = ""
+
+    @property
+    def age(self) -> tuple[str, str, str]:
+        """Sorts a newer label after an older one; one that came without a time is as old as its arrival."""
+        return self.created_at or self.pulled_at, self.pulled_at, self.identity
+
+
+def _valid_labels(
+    store: Store, project: str, task_type: TaskType, problems: list[str], *, decided: bool = True, gold: bool = False
+) -> Iterator[tuple[_StoredLabel, Label]]:
+    """Yield what is sound of the labels that count; of one annotator about one task (and prompt) the newest."""
+    stored_labels = _stored_labels(store, project, decided=decided, gold=gold)
+    for _, of_task in groupby(stored_labels, key=lambda stored: stored.task.uid):
+        newest: dict[tuple[str, str], tuple[_StoredLabel, Label]] = {}
+        for stored in sorted(of_task, key=lambda stored: stored.age):
+            label, wrong = task_type.salvage(stored.result, stored.task.data)
+            problems += describe_problems(stored.task.uid, stored.annotator, wrong, kept=label is not None)
+            if label is None:
+                continue
+            prompt = label.prompt if isinstance(label, PromptResponse) else ""
+            newest[stored.annotator or stored.identity, prompt] = stored, label
+        yield from newest.values()
+
+
+def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = False) -> Iterator[_StoredLabel]:
+    """Yield current labels by task, then annotator; a standing decision in their stead where ``decided``."""
+    query = (
+        select(AnnotationTaskRow, AnnotationRow, DecisionRow)
+        .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
+        .outerjoin(DecisionRow, (DecisionRow.task_uid == AnnotationTaskRow.uid) & DecisionRow.current)
+        .where(AnnotationTaskRow.project == project, or_(AnnotationRow.current, DecisionRow.current))
+        .order_by(AnnotationTaskRow.uid, AnnotationRow.annotator, AnnotationRow.annotation_id)
+        .execution_options(yield_per=READ_BATCH)
+    )
+    if not gold:
+        query = query.where(AnnotationTaskRow.gold.is_(None))
+    with store.session() as session:
+        for uid, group in groupby(session.execute(query), key=lambda found: found[0].uid):
+            found = list(group)
+            task, _, decision = found[0]
+            rows = [row for _, row, _ in found if row is not None]
+            if decided and decision is not None and _stands(decision, rows):
+                identity = short_id(uid, "decision")
+                yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
+                continue
+            for row in rows:
+                yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at, row.pulled_at)
+
+
+def _stands(decision: DecisionRow, labels: Sequence[AnnotationRow]) -> bool:
+    """Whether a decision counts: an expert's always does, a consensus while the labels are those that it was made from."""
+    return decision.method != CONSENSUS or set(decision.inputs) == {row.annotation_id for row in labels}
+
+
+def _pair_id(annotation: AnnotationRow) -> str:
+    """Return the id of a label: the imported pair's own, else one that stays the same when the label is revised."""
+    if annotation.external_id.startswith(IMPORTED):
+        return annotation.external_id.removeprefix(IMPORTED)
+    return short_id(annotation.task_uid, annotation.external_id)

@@ -1,0 +1,75 @@
+"""Overlap: which tasks are labelled by several people, so that their agreement can be measured.
+
+All gold items are, because they measure each person, and a share of the others. Which ones is decided by a hash of
+their uid, so that neither the order of pushing nor chance has a say, and nothing that was chosen is given up while the
+share stays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, select
+
+from doyen.annotation.contracts import Backend
+from doyen.annotation.projects import ADOPTED, REVIEW
+from doyen.core.errors import InputError
+from doyen.core.manifest import short_id
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+
+
+def check_overlap(people: int | None, share: float | None) -> None:
+    """Raise InputError for numbers that make no overlap."""
+    if people is not None and people < 1:
+        raise InputError(f"{people} people cannot label a task: give --overlap 1 or more")
+    if share is not None and not 0 <= share <= 1:
+        raise InputError(f"{share} is no share of the tasks: give --overlap-share from 0 to 1")
+
+
+def change_overlap(store: Store, project: str, people: int | None, share: float | None) -> None:
+    """Keep how many people label a task, and which share of the tasks; None keeps what was said before."""
+    check_overlap(people, share)
+    with store.session() as session:
+        row = session.get_one(AnnotationProjectRow, project)
+        row.overlap = people if people is not None else row.overlap
+        row.overlap_share = share if share is not None else row.overlap_share
+
+
+def plan_overlap(store: Store, project: str) -> bool:
+    """Decide for each task of the project how many people are asked; return whether all are asked for the most."""
+    with store.session() as session:
+        row = session.get_one(AnnotationProjectRow, project)
+        tasks = list(session.scalars(select(AnnotationTaskRow).where(*_present(project))))
+        shared = _shared(tasks, row.overlap_share)
+        for task in tasks:
+            task.overlap = row.overlap if task.gold is not None or task.uid in shared else 1
+        return all(task.overlap == row.overlap for task in tasks)
+
+
+def apply_overlap(store: Store, backend: Backend, external_id: str, project: str) -> int:
+    """Bring what was planned to where people label; return how many tasks there several people label."""
+    with store.session() as session:
+        row = session.get_one(AnnotationProjectRow, project)
+        if row.purpose == REVIEW or (row.purpose == ADOPTED and row.overlap == 1):
+            # An adopted project keeps its own number of people until one is given here.
+            return 0
+        there = *_present(project), AnnotationTaskRow.external_id.is_not(None)
+        query = select(AnnotationTaskRow.external_id, AnnotationTaskRow.overlap)
+        wanted = {str(task): people for task, people in session.execute(query.where(*there)).tuples()}
+    backend.set_overlap(external_id, max(wanted.values(), default=row.overlap), wanted)
+    return sum(people > 1 for people in wanted.values())
+
+
+def _present(project: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return AnnotationTaskRow.project == project, AnnotationTaskRow.state != "deleted"
+
+
+def _shared(tasks: Iterable[AnnotationTaskRow], share: float) -> set[str]:
+    """Return the uids of the share, rounded up: those chosen before, then open tasks, then labelled ones."""
+    others = sorted(
+        (task for task in tasks if task.gold is None),
+        key=lambda task: ((task.overlap or 1) < 2, task.state == "labelled", short_id("overlap", task.uid)),
+    )
+    return {task.uid for task in others[: math.ceil(round(share * len(others), 6))]}

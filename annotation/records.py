@@ -1,0 +1,139 @@
+"""Typed labels: what an annotation says about a text, apart from how any tool writes it down.
+
+Every converter, measure and screen speaks in these. Offsets count code points, ``end`` is exclusive, and
+``text[start:end]`` is the marked stretch. Ids of regions are unique within one label and carry no meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from doyen.annotation.offsets import Span
+
+
+@dataclass(frozen=True)
+class Region:
+    """A marked stretch of the text with one label: an entity, a mention, or a token with its tag."""
+
+    id: str
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A directed, labelled link between two regions of the same label, by their ids."""
+
+    head: str
+    tail: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a whole text (classification: one or several; sentiment: one)."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Named entities, which may overlap, and relations between them."""
+
+    regions: tuple[Region, ...] = ()
+    relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coreference:
+    """Mentions, and links between mentions that name the same thing; the direction of a link carries no meaning."""
+
+    mentions: tuple[Region, ...] = ()
+    links: tuple[Relation, ...] = ()
+
+    def clusters(self) -> list[frozenset[str]]:
+        """Return the ids of mentions that name the same thing, in the order of first mention; singletons included."""
+        parent = {mention.id: mention.id for mention in self.mentions}
+
+        def root(node: str) -> str:
+            while parent[node] != node:
+                node = parent[node]
+            return node
+
+        for link in self.links:
+            parent[root(link.tail)] = root(link.head)
+        found: dict[str, set[str]] = {}
+        for mention in sorted(self.mentions, key=lambda m: (m.start, m.end)):
+            found.setdefault(root(mention.id), set()).add(mention.id)
+        return [frozenset(members) for members in found.values()]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Part-of-speech tags: one region a token, in order, without overlap."""
+
+    tokens: tuple[Region, ...] = ()
+
+
+@dataclass(frozen=True)
+class PromptResponse:
+    """A question, its answer and what proves it.
+
+    Attributes:
+        response: the answer; ``REFUSAL`` when the annotator found none.
+        evidence: marked spans of the passage.
+        quotes: evidence from elsewhere in the document, not shown in the passage.
+        rating: 1 to 5, or None.
+        overrides: fields of the pair that differ from what the task implies (only imported pairs have any).
+    """
+
+    prompt: str
+    response: str
+    answerable: bool
+    evidence: tuple[Span, ...] = ()
+    quotes: tuple[str, ...] = ()
+    rating: int | None = None
+    comment: str = ""
+    overrides: dict[str, Any] | None = None
+
+
+Label: TypeAlias = PromptResponse | Classes | Entities | Coreference | Tags
+
+
+@dataclass(frozen=True)
+class LabelledText:
+    """One annotator's label of one text: what agreement compares and converters read and write.
+
+    Attributes:
+        item_id: the same for all labels of one item.
+        text: what was labelled; for prompt/response the passage, which may be empty.
+        annotator: e-mail address or another stable name; empty when unknown.
+        created_at: ISO 8601, or empty.
+        meta: whatever else a tool stored with the item (JSON values).
+    """
+
+    item_id: str
+    text: str
+    label: Label
+    annotator: str = ""
+    created_at: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def regions_of(label: Label) -> Iterator[Region]:
+    """Yield the marked stretches of a label, whatever its type."""
+    match label:
+        case Entities():
+            yield from label.regions
+        case Coreference():
+            yield from label.mentions
+        case Tags():
+            yield from label.tokens
+        case PromptResponse():
+            for number, span in enumerate(label.evidence):
+                yield Region(f"evidence-{number}", span.start, span.end, "evidence")
+        case Classes():
+            return

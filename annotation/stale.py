@@ -1,0 +1,148 @@
+"""Tasks whose text is no longer the document's: they are marked, keep their labels, and say who has used these.
+
+A task is *changed* when its document's current text no longer holds the excerpt that was shown, word for word. An
+excerpt that only moved is as true as before, so it is not stale: its offsets belong to the version that the task names,
+whose text is kept. A task is *deleted* when its document is gone; a renamed document is a new one. The mark goes away
+when the text comes back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from doyen.core.store import Store
+from doyen.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow, DocumentRow, DocumentVersionRow
+from doyen.core.workspace import Workspace
+
+CHANGED, DELETED = "changed", "deleted"
+
+
+@dataclass(frozen=True)
+class DatasetUse:
+    """A dataset that holds labels of certain tasks.
+
+    Attributes:
+        labels: how many of its pairs rest on them.
+        adapters: ``name:version`` of each adapter that was trained on it.
+    """
+
+    dataset_id: str
+    labels: int
+    adapters: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        trained = f", which trained {', '.join(self.adapters)}" if self.adapters else ""
+        return f"{self.labels} in dataset {self.dataset_id}{trained}"
+
+
+@dataclass
+class StaleReport:
+    """What became stale.
+
+    Attributes:
+        counts: tasks by what happened to their text.
+        used_by: the datasets that hold their labels.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    used_by: list[DatasetUse] = field(default_factory=list)
+
+    def describe(self) -> list[str]:
+        """Return one line on the tasks and one for each dataset; none when nothing is stale."""
+        if not self.counts:
+            return []
+        counts = ", ".join(f"{count} whose text was {why}" for why, count in self.counts.items())
+        return [f"stale annotation tasks: {counts}; their labels are kept", *(f"  labels used: {use}" for use in self.used_by)]
+
+
+def mark_stale(workspace: Workspace, store: Store) -> StaleReport:
+    """Mark the tasks whose text is no longer the document's, and unmark those whose text is back.
+
+    Returns:
+        What became stale just now.
+    """
+    newly: dict[str, list[AnnotationTaskRow]] = defaultdict(list)
+    with store.session() as session:
+        for task, why in list(_judged(session)):
+            if why is not None and task.stale != why:
+                newly[why].append(task)
+            task.stale = why
+    return _report(workspace, store, newly)
+
+
+def stale_tasks(workspace: Workspace, store: Store, project: str) -> StaleReport:
+    """Return what of a project is stale, and which datasets and adapters hold its labels."""
+    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.stale.is_not(None))
+    found: dict[str, list[AnnotationTaskRow]] = defaultdict(list)
+    with store.session() as session:
+        for task in session.scalars(query):
+            found[task.stale or ""].append(task)
+    return _report(workspace, store, found)
+
+
+def dataset_uses(workspace: Workspace, store: Store, tasks: Iterable[AnnotationTaskRow]) -> list[DatasetUse]:
+    """Return the datasets that hold labels of the tasks, newest first: pairs carry their task's group."""
+    groups = {str(task.data.get("group") or task.uid) for task in tasks}
+    if not groups:
+        return []
+    with store.session() as session:
+        datasets = list(session.scalars(select(DatasetRow.dataset_id).order_by(DatasetRow.created_at.desc())))
+        adapters: dict[str, list[str]] = defaultdict(list)
+        for row in session.scalars(select(AdapterRow).order_by(AdapterRow.name, AdapterRow.version)):
+            adapters[row.dataset_id].append(f"{row.name}:{row.version}")
+    counts = {name: sum(group in groups for group in _groups(workspace.datasets_folder / name)) for name in datasets}
+    return [DatasetUse(name, count, tuple(adapters[name])) for name, count in counts.items() if count]
+
+
+def _judged(session: Session) -> Iterator[tuple[AnnotationTaskRow, str | None]]:
+    """Yield each task whose document has changed or gone, or that is marked, with why it is stale or None."""
+    query = (
+        select(AnnotationTaskRow, DocumentRow.version)
+        .outerjoin(DocumentRow, DocumentRow.document_id == AnnotationTaskRow.document_id)
+        .where(
+            AnnotationTaskRow.document_id.is_not(None),
+            or_(
+                DocumentRow.version.is_(None),
+                DocumentRow.version != AnnotationTaskRow.version,
+                AnnotationTaskRow.stale.is_not(None),
+            ),
+        )
+        .order_by(AnnotationTaskRow.document_id)
+    )
+    held, text = None, ""
+    for task, version in session.execute(query):
+        if version is None:
+            yield task, DELETED
+            continue
+        if held != (task.document_id, version):
+            held = (task.document_id, version)
+            row = session.get(DocumentVersionRow, held)
+            text = row.text if row is not None else ""
+        yield task, None if _excerpt(task.data) in text else CHANGED
+
+
+def _excerpt(data: dict[str, Any]) -> str:
+    """Return what was shown of the task's document: of several passages, the first."""
+    text = str(data["text"])
+    return text[: data["passages"][0]["length"]] if data.get("passages") else text
+
+
+def _report(workspace: Workspace, store: Store, tasks: dict[str, list[AnnotationTaskRow]]) -> StaleReport:
+    counts = {why: len(found) for why, found in sorted(tasks.items())}
+    return StaleReport(counts, dataset_uses(workspace, store, (task for found in tasks.values() for task in found)))
+
+
+def _groups(folder: Path) -> Iterator[str]:
+    """Yield the group of every pair of a dataset; none where its files are gone."""
+    for part in ("train.jsonl", "validation.jsonl"):
+        if (folder / part).is_file():
+            with (folder / part).open(encoding="utf-8") as lines:
+                yield from (json.loads(line).get("group") or "" for line in lines)

@@ -1,0 +1,148 @@
+"""Tasks from plain texts: what people classify is often no document."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from doyen.annotation.contracts import Drafter, Excerpt
+from doyen.annotation.drafting import RuleDrafter
+from doyen.annotation.projects import get_annotation_project, task_type_of
+from doyen.annotation.tasks import add_task
+from doyen.core.errors import InputError, RecordError
+from doyen.core.progress import Reporter, Silent
+from doyen.core.records import identifier
+from doyen.core.store import Store
+from doyen.core.text import is_blank
+
+TEXT, ID = "text", "id"
+SHOWN_PROBLEMS = 10
+BATCH = 200
+_WIDEST_FIELD = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A text to label.
+
+    Attributes:
+        id: the file's own, or the line's number.
+        file: name of the file that it came from.
+    """
+
+    text: str
+    id: str
+    file: str
+
+
+def read_texts(path: Path) -> list[PlainText]:
+    """Read texts from a JSONL file with the key ``text``, or a CSV file with the column ``text``; ``id`` may be there, too.
+
+    Raises:
+        InputError: the file cannot be read, is no .jsonl or .csv, or holds no text.
+        RecordError: broken lines, each named with its number (the first ten); then nothing is read.
+    """
+    readers = {".jsonl": _json_lines, ".csv": _csv_rows}
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{path} is neither .jsonl nor .csv: give texts one a line as JSON, or as a CSV table")
+    found: list[PlainText] = []
+    problems: list[str] = []
+    try:
+        for number, row in readers[path.suffix.lower()](path):
+            text = row.get(TEXT) if isinstance(row, dict) else row
+            if isinstance(row, dict) and isinstance(text, str) and not is_blank(text):
+                given = row.get(ID)
+                found.append(PlainText(text, str(number if given in (None, "") else identifier(given)), path.name))
+            else:
+                problems.append(f"line {number}: {_reason(row)}")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    except csv.Error as error:
+        raise InputError(f"{path} is no CSV table ({error})") from error
+    if problems:
+        shown = "\n".join(f"  - {problem}" for problem in problems[:SHOWN_PROBLEMS])
+        more = f"\n  … and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        raise RecordError(f"{path}: {len(problems)} broken line(s), no task was made:\n{shown}{more}")
+    if not found:
+        raise InputError(f"{path} holds no texts: expected one a line, under {TEXT!r}")
+    return found
+
+
+def text_tasks(
+    store: Store,
+    project: str,
+    texts: Iterable[PlainText],
+    *,
+    drafter: Drafter | None = None,
+    limit: int | None = None,
+    reporter: Reporter | None = None,
+) -> int:
+    """Make one task for each text that has none yet, with the drafter's proposal; equal texts are one task.
+
+    Args:
+        drafter: default: the rules of the project's task type. Texts for which it returns None are left out.
+        limit: at most this many new tasks.
+
+    Returns:
+        How many tasks were made.
+
+    Raises:
+        NotFoundError: there is no such project.
+        InputError: it is a review project.
+    """
+    task_type = task_type_of(get_annotation_project(store, project))
+    drafter = drafter or RuleDrafter(task_type)
+    made = 0
+    waiting = iter(texts)
+    with (reporter or Silent()).bar("drafting tasks", None) as bar:
+        while batch := list(islice(waiting, BATCH)):
+            with store.session() as session:
+                for entry in batch:
+                    if limit is not None and made >= limit:
+                        return made
+                    excerpt = Excerpt(entry.text, source="", document_id="", version="", chunk_id="", start=0)
+                    draft = drafter.draft(excerpt)
+                    if draft is not None:
+                        origin = {"file": entry.file, "id": entry.id}
+                        made += add_task(session, project, task_type, excerpt, draft, drafter.version, origin=origin)
+            bar.advance(len(batch))
+    return made
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield each line's number and value; a line that is no JSON comes as a sentence about it."""
+    with path.open(encoding="utf-8-sig", newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except json.JSONDecodeError as error:
+                    yield number, f"not valid JSON ({error.msg} at column {error.colno})"
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    csv.field_size_limit(_WIDEST_FIELD)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        if TEXT not in (reader.fieldnames or []):
+            columns = ", ".join(reader.fieldnames or []) or "none"
+            raise InputError(f"{path} has no column {TEXT!r}, but {columns}: name the column with the texts {TEXT!r}")
+        for row in reader:
+            yield reader.line_num, row
+
+
+def _reason(row: Any) -> str:
+    if isinstance(row, str) and row.startswith("not valid JSON"):
+        return row
+    if not isinstance(row, dict):
+        return f"expected an object with {TEXT!r}"
+    if TEXT not in row:
+        return f"there is no {TEXT!r} among {', '.join(map(str, row)) or 'no keys'}"
+    return f"{TEXT!r} is empty" if isinstance(row[TEXT], str) else f"{TEXT!r} is no string"

@@ -1,0 +1,294 @@
+"""All settings of a workspace in one typed model, read from ``doyen.toml`` and the environment.
+
+Environment variables override the file: ``DOYEN_RETRIEVAL__TOP_K=5`` sets ``top_k`` of ``[retrieval]``, ``DOYEN_NAME`` the
+key ``name`` outside the sections. Lists are written ``0.7,0.1,0.2``; an empty text unsets what may be unset. A wrong key or
+value anywhere is reported together with all the others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from doyen.core.errors import SettingsError
+
+FILE_NAME = "doyen.toml"
+ENVIRONMENT_PREFIX = "DOYEN_"
+SHARES_TOLERANCE = 1e-3
+SECRET_WORDS = ("key", "secret", "password", "token")
+
+Name = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _check_http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("it must be a URL like http://host:port")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are mistakes, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PlatformSettings(Section):
+    """Where state is kept."""
+
+    database_url: Name | None = None
+    """None keeps metadata in SQLite inside the workspace; a SQLAlchemy URL such as postgresql://user@host/name moves it to that
+    server (`pip install 'doyen[postgres]'`)."""
+
+
+class IngestionSettings(Section):
+    """How documents are read and cut."""
+
+    chunk_words: int = Field(140, ge=20, le=180)
+    """Words a chunk aims at. Above 180 the embedder's window of 256 word pieces would cut ordinary English text."""
+    near_duplicate_threshold: float = Field(0.6, gt=0, le=1)
+    """Jaccard similarity of word 5-grams from which two documents count as near-duplicates. Higher finds fewer, and what is
+    not found can leak from training into validation: editions of one notice for two regions measure 0.67."""
+    max_file_mb: int = Field(100, ge=1, le=100_000)
+    """Larger files are reported and left out, before anything of them is read."""
+    max_pages: int = Field(5000, ge=1, le=1_000_000)
+    """Longer PDFs are reported and left out."""
+    max_read_s: float = Field(60, gt=0, le=86_400)
+    """Seconds that reading one file may take, beside 10 s for each MB of it. A file that takes longer is reported."""
+    max_read_memory_mb: int = Field(2000, ge=500)
+    """Memory that reading one file may take, beside 20 times its size. A file that takes more is reported."""
+    max_removed_share: float = Field(0.2, ge=0, le=1)
+    """When more than this share of a folder's documents is missing at once, they are kept and the run says so: the folder may
+    just not be mounted. `doyen ingest --allow-removals` removes them. 1 never asks."""
+
+
+class RetrievalSettings(Section):
+    """How passages are found."""
+
+    embedder: Name = "all-minilm-l6-v2"
+    """Packaged embedder, local folder or hub id of a sentence-transformers model. Changing it re-embeds everything."""
+    embedder_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 embeds faster at a cosine above 0.996 to float32; auto takes it where the processor gains from it."""
+    chroma_url: HttpUrl | None = None
+    """None embeds Chroma in the process; http://host:port uses a Chroma server."""
+    top_k: int = Field(5, ge=1, le=50)
+    """Passages returned when a caller names no number."""
+
+
+class FinetuneSettings(Section):
+    """How adapters are trained."""
+
+    rank: int = Field(16, ge=1, le=256)
+    """LoRA rank: more holds more facts, and costs memory and time."""
+    alpha: int = Field(32, ge=1, le=4096)
+    """LoRA scale numerator; the update is multiplied by alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Of the adapter's inputs. On a processor drawing the random numbers makes a step a third slower."""
+    learning_rate: float = Field(5e-4, gt=0, le=1)
+    epochs: float = Field(2.0, gt=0, le=1000)
+    batch_size: int = Field(8, ge=1, le=4096)
+    max_tokens: int = Field(1024, ge=64, le=1_000_000)
+    """Prompt plus response tokens of a training example; passages are dropped from the end until an example fits."""
+    context_passages: int = Field(3, ge=1, le=10)
+    """Passages in a RAFT-style training example; keep it equal to serving.context_passages."""
+    raft_shares: tuple[Share, Share, Share] = (0.75, 0.05, 0.2)
+    """Shares of RAFT-style examples: gold passage among distractors, gold passage missing, no passages at all. More missing
+    ones teach a small model to refuse what it could answer (docs/experiments.md)."""
+    prefix_gradients: bool = True
+    """Whether gradients also flow through the passages that examples share. Without them a step takes about half the time,
+    but the adapter does not learn to read passages better."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: Seed = 17
+    checkpoint_steps: int = Field(25, ge=1, le=1_000_000)
+    """Steps between checkpoints: fewer lose less work when stopped, more spend less time on writing."""
+
+    @field_validator("raft_shares")
+    @classmethod
+    def _shares(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        if abs(sum(shares) - 1) > SHARES_TOLERANCE:
+            raise ValueError(f"the three shares must sum to 1, not to {sum(shares):g}")
+        if not shares[0] and shares[1]:
+            raise ValueError(
+                "without examples that have their gold passage (the first share) none can have it missing (the second)"
+            )
+        return shares
+
+
+class ServingSettings(Section):
+    """Which model answers, and how."""
+
+    model: Name = "smollm2-135m-instruct"
+    """Packaged generator, local folder or hub id (safetensors or GGUF); with engine = "openai", that server's name for it."""
+    engine: Literal["llamacpp", "transformers", "openai"] = "llamacpp"
+    """llamacpp is the fastest on a processor, transformers is the reference, openai is any compatible server."""
+    openai_url: HttpUrl | None = None
+    """Base URL ending in /v1 of an OpenAI-compatible server; needed by engine = "openai"."""
+    openai_api_key: SecretStr = SecretStr("")
+    """Better given as DOYEN_SERVING__OPENAI_API_KEY than written into the file."""
+    context_passages: int = Field(3, ge=1, le=10)
+    """Passages that the model is shown. More hold the answer more often and cost first-token time."""
+    max_tokens: int = Field(128, ge=1, le=4096)
+    """Longest answer, in tokens."""
+    temperature: float = Field(0.0, ge=0, le=2)
+    """0 always gives the same answer to the same question."""
+    max_question_chars: int = Field(8000, ge=100, le=10_000_000)
+    """Longer questions are refused with an explanation."""
+    host: Name = "127.0.0.1"
+    """Address the gateway binds to. Anything but loopback opens it to the network: set api_key as well."""
+    port: int = Field(8321, ge=0, le=65535)
+    api_key: SecretStr = SecretStr("")
+    """When set, every /v1 request needs `Authorization: Bearer …`."""
+    max_upload_mb: int = Field(50, ge=1, le=100_000)
+    """Larger uploads are refused while they come in."""
+    max_concurrent: int = Field(2, ge=1, le=256)
+    """Answers that are generated at the same time; more share the processor and each takes longer."""
+    max_waiting: int = Field(16, ge=0, le=100_000)
+    """Requests that may wait for their turn; the next ones are told to come back later (429 with Retry-After)."""
+    request_timeout_s: float = Field(300, gt=0, le=86_400)
+    """Longest time for one answer, waiting included; then it is stopped with an error."""
+
+
+class EvalSettings(Section):
+    """How modes are compared."""
+
+    seed: Seed = 17
+    bootstrap_samples: int = Field(2000, ge=200, le=1_000_000)
+    """Resamples behind each interval and p: more make their ends steadier and cost time."""
+    cluster_by_source: bool = False
+    """Draw whole documents instead of single questions: wider, more honest intervals where many questions share a document."""
+    judge_url: HttpUrl | None = None
+    """Base URL of an OpenAI-compatible judge for RAGAS' judged metrics; None leaves them out."""
+    judge_model: str = ""
+    judge_api_key: SecretStr = SecretStr("")
+
+
+class AnnotationSettings(Section):
+    """Where labels are made."""
+
+    label_studio_url: HttpUrl | None = None
+    """None exchanges tasks and labels through files in the workspace's annotation folder."""
+    label_studio_api_key: SecretStr = SecretStr("")
+    """A personal access token; better given as DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY."""
+    webhook_secret: SecretStr = SecretStr("")
+    """What Label Studio must show to the gateway, for hints that labels changed and for asking drafts. Empty closes both;
+    better given as DOYEN_ANNOTATION__WEBHOOK_SECRET."""
+
+
+class UiSettings(Section):
+    """The chat in the browser."""
+
+    title: Name = "Doyen"
+    port: int = Field(7860, ge=0, le=65535)
+
+
+class Settings(Section):
+    """The whole configuration: one section for each room of the house."""
+
+    name: Name = "workspace"
+    """Name of the domain, shown in reports and in the chat."""
+    platform: PlatformSettings = PlatformSettings()
+    ingestion: IngestionSettings = IngestionSettings()
+    annotation: AnnotationSettings = AnnotationSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    serving: ServingSettings = ServingSettings()
+    eval: EvalSettings = EvalSettings()
+    ui: UiSettings = UiSettings()
+
+
+def load_settings(path: Path, environment: dict[str, str] | None = None) -> Settings:
+    """Read ``doyen.toml`` and lay the environment over it.
+
+    Args:
+        path: the file; it must exist.
+        environment: variables to use instead of the process's own.
+
+    Raises:
+        SettingsError: with every wrong key and value at once.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), [f"it is not valid TOML: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(str(path), [f"it is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
+    origins = _apply_environment(values, os.environ if environment is None else environment)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(str(path), [_problem(item, origins) for item in error.errors()]) from error
+
+
+def _apply_environment(values: dict[str, Any], environment: Any) -> dict[str, str]:
+    """Set ``DOYEN_SECTION__KEY`` and ``DOYEN_KEY`` variables in ``values``; return which variable each key came from."""
+    origins: dict[str, str] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        first, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        if not separator and first not in Settings.model_fields:
+            continue
+        path = (first, key) if separator else (first,)
+        place = values.setdefault(first, {}) if separator else values
+        if isinstance(place, dict):
+            place[path[-1]] = _from_text(text, _annotation(path))
+            origins[".".join(path)] = variable
+    return origins
+
+
+def _annotation(path: tuple[str, ...]) -> Any:
+    """Return the type of a setting, None where there is no such setting."""
+    annotation: Any = Settings
+    for part in path:
+        field = getattr(annotation, "model_fields", {}).get(part)
+        if field is None:
+            return None
+        annotation = field.annotation
+    return annotation
+
+
+def _from_text(text: str, annotation: Any) -> Any:
+    """Return the value that a variable's text stands for; single numbers and flags are read by the model itself."""
+    if get_origin(annotation) is tuple:
+        return re.findall(r"[^\s,;\[\]()]+", text)
+    return None if not text and type(None) in get_args(annotation) else text
+
+
+def _problem(item: Any, origins: dict[str, str]) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    variable = origins.get(key) or origins.get(".".join(str(part) for part in item["loc"][:2]))
+    where = f"{variable} (environment)" if variable else key
+    if item["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; known ones: {', '.join(_siblings(item['loc']))}"
+    secret = any(word in str(part) for word in SECRET_WORDS for part in item["loc"])
+    value = "" if secret else f" (found {item['input']!r})"
+    return f"{where}: {item['msg'].removeprefix('Value error, ').lower()}{value}"
+
+
+def _siblings(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if model is None:
+            return []
+    return sorted(model.model_fields)
