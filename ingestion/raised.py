@@ -11,10 +11,13 @@ import re
 
 # Unicode's noncharacters are meant for such internal use; they never stand in a document.
 RAISED, LOWERED, END = "\ufdd0", "\ufdd1", "\ufdd2"
+GAP = "\ufdd3"
+"""Stands where struck-out text stood: what is left and right of it becomes no word and no figure."""
 
 DEEPEST = 3
 """Exponents of exponents that are written out; deeper ones lose their mark."""
 _MARKED = re.compile(f"([{RAISED}{LOWERED}])([^{RAISED}{LOWERED}{END}]*){END}")
+_PARTED = re.compile(f"(?<=[\\w{END}]){GAP}+(?=\\w)")
 _LEFT = re.compile(f"[{RAISED}{LOWERED}{END}]")
 _UNIT = re.compile(r"(?<![^\W\d_])[^\W\d_]{1,3}$")
 _SIMPLE = re.compile(r"[-+−–]?[\w.,]+[-+−]?")
@@ -35,7 +38,9 @@ def lowered(text: str) -> str:
 
 
 def resolve_marks(text: str) -> str:
-    """Return the text with marked stretches written out: 10^6, 25^1, m², H2O, log_2 8."""
+    """Return the text with marked stretches written out: 10^6, 25^1, m², H2O, log_2 8; struck-out ones are left out."""
+    if GAP in text:
+        text = _PARTED.sub(" ", text).replace(GAP, "")
     if END not in text:
         return text
     parts: list[str] = []

@@ -137,7 +137,10 @@ class _Writer:
         text = _finished(raw)
         style = self.styles.of_paragraph(paragraph)
         level = heading_level(paragraph, style)
-        mark = self.numbering.mark(paragraph, style, heading=bool(level)) if text else ""
+        # Word counts a list item also where all of it is struck out.
+        mark = self.numbering.mark(paragraph, style, heading=bool(level)) if raw.strip() else ""
+        if not text:
+            return
         if not level and (not mark or mark[0].isalnum()) and _is_bold_heading(paragraph, text):
             level = BOLD_HEADING_LEVEL
         if level:
@@ -202,7 +205,8 @@ class _Writer:
             else:
                 text = single_spaced(_finished(before + raw))
                 style = self.styles.of_paragraph(item)
-                lines.append(self.numbering.mark(item, style, heading=False) + text if text else "")
+                mark = self.numbering.mark(item, style, heading=False) if (before + raw).strip() else ""
+                lines.append(mark + text if text else "")
                 before = ""
             for box in boxes:
                 lines += self._lines(box)

@@ -27,12 +27,19 @@ def is_on(element: Any, path: str) -> bool | None:
     return None if value is None else value.lower() not in ("0", "false", "off")
 
 
+def is_struck(element: Any) -> bool | None:
+    """Return whether text is struck out, by one line or two; None if neither is set."""
+    lines = [line for line in (is_on(element, "rPr/strike"), is_on(element, "rPr/dstrike")) if line is not None]
+    return any(lines) if lines else None
+
+
 @dataclass(frozen=True)
 class Style:
     """What matters of a style, with what it inherits."""
 
     name: str = ""
     hidden: bool = False
+    struck: bool = False
     align: str = ""
     outline: int | None = None
     number: str | None = None
@@ -83,11 +90,12 @@ def _is_default_paragraph(element: Any) -> bool:
 def _refined(base: Style, element: Any) -> Style:
     outline, depth = value_of(element, "pPr/outlineLvl"), value_of(element, "pPr/numPr/ilvl")
     number = value_of(element, "pPr/numPr/numId")
-    hidden = is_on(element, "rPr/vanish")
+    hidden, struck = is_on(element, "rPr/vanish"), is_struck(element)
     align = value_of(element, "rPr/vertAlign")
     return Style(
         name=value_of(element, "name") or "",
         hidden=base.hidden if hidden is None else hidden,
+        struck=base.struck if struck is None else struck,
         align=base.align if align is None else align,
         outline=int(outline) if outline and outline.isdigit() else base.outline,
         number=base.number if number is None else number,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from doyen.ingestion.raised import lowered, raised
+from doyen.ingestion.raised import GAP, lowered, raised
 from doyen.ingestion.readers.docx_math import M, math_text
-from doyen.ingestion.readers.docx_styles import Style, Styles, W, is_on, roman, value_of
+from doyen.ingestion.readers.docx_styles import Style, Styles, W, is_on, is_struck, roman, value_of
 from doyen.ingestion.readers.docx_symbols import symbol_text
 
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -85,6 +86,9 @@ class TextReader:
     def _emit(self, text: str, style: Style) -> None:
         if style.hidden or (self._has_whole_fields and not all(self._results)):
             return
+        if style.struck:
+            self._parts.append(GAP)
+            return
         marked = {"superscript": raised, "subscript": lowered}.get(style.align)
         self._parts.append(marked(text) if marked is not None else text)
 
@@ -92,9 +96,10 @@ class TextReader:
         """Return what of a run's looks matters, from its own settings, its style, its paragraph's style, in this order."""
         named = value_of(run, "rPr/rStyle")
         style = self.styles.get(named) if named else Style()
-        hidden, align = is_on(run, "rPr/vanish"), value_of(run, "rPr/vertAlign")
+        hidden, struck, align = is_on(run, "rPr/vanish"), is_struck(run), value_of(run, "rPr/vertAlign")
         return Style(
             hidden=(style.hidden or inherited.hidden) if hidden is None else hidden,
+            struck=(style.struck or inherited.struck) if struck is None else struck,
             align=(style.align or inherited.align) if align is None else align,
         )
 
@@ -116,7 +121,7 @@ class TextReader:
             return
         count = 1 + sum(bool(number) for (other, _), number in self.notes.items() if other == kind)
         number = self.notes.setdefault(key, str(count) if kind == "footnote" else roman(count).lower())
-        self._emit(raised(number), Style(hidden=style.hidden))
+        self._emit(raised(number), replace(style, align=""))
 
 
 def _font(text: Any) -> str:

@@ -54,6 +54,13 @@ def add_fragment(builder: DocumentBuilder, html: str, limits: Limits) -> None:
         Walker(builder, limits).walk(page.body)
 
 
+def shows_text(tag: str) -> bool:
+    """Whether a browser shows the text that stands behind an opening tag as final text."""
+    page = LexborHTMLParser(f"{tag}some more words")
+    show(page)
+    return page.body is not None and bool(_text(page.body))
+
+
 def decode_html(data: bytes) -> str:
     """Return the text of a page; what the page declares counts where its bytes agree."""
     declared = DECLARED.search(data[:4096])

@@ -6,7 +6,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from doyen.ingestion.raised import lowered, raised
+from doyen.ingestion.raised import GAP, lowered, raised
 
 NEVER_TEXT = (
     "script, style, noscript, template, iframe, object, canvas, audio, video, head, datalist, rp, annotation, "
@@ -17,13 +17,15 @@ REVEALED = ("aria-controls", "data-target", "data-bs-target", "href")
 TYPED = frozenset(("text", "number", "email", "tel", "url", "search", "date", "time", "month", "week", "datetime-local", ""))
 HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\s*(?:!important\s*)?(?=;|$)", re.I)
 VERTICAL = re.compile(r"(?:^|;)\s*vertical-align\s*:\s*(super|sub)\s*(?:!important\s*)?(?=;|$)", re.I)
+STRUCK = re.compile(r"(?:^|[;{\s])text-decoration(?:-line)?\s*:[^;]*\bline-through\b", re.I)
 MOST_SELECTORS = 100
 LEAST_BUTTON_WORDS = 3
 
 
 def show(page: LexborHTMLParser) -> None:
-    """Change a page so that its text is what a browser shows."""
+    """Change a page so that its text is what a browser shows, without what is struck out."""
     _remove_hidden(page)
+    _strike_out(page)
     for node in page.css(NEVER_TEXT):
         _remove(node)
     for node in page.css("svg"):
@@ -41,7 +43,7 @@ def _remove_hidden(page: LexborHTMLParser) -> None:
     revealed = {part.lstrip("#") for value in controls for part in value.split()}
     hidden = [node for node in page.css("[hidden]") if (node.attributes.get("hidden") or "").lower() != "until-found"]
     hidden += [node for node in page.css("[style]") if HIDING.search(node.attributes.get("style") or "")]
-    hidden += [node for node in _hidden_by_rules(page) if not _follows_control(node)]
+    hidden += [node for node in _ruled(page, HIDING) if not _follows_control(node)]
     # An element for ears only or eyes only is text like any other, a sign without a word is decoration.
     hidden += [node for node in page.css("[aria-hidden=true]") if not any(letter.isalnum() for letter in node.text())]
     for node in hidden:
@@ -56,15 +58,24 @@ def _unfolds(node: LexborNode) -> bool:
     return "aria-expanded" in attributes or attributes.get("role") == "tab" or toggled in ("collapse", "tab", "pill")
 
 
-def _hidden_by_rules(page: LexborHTMLParser) -> list[LexborNode]:
-    """Return the elements that a rule of the page's own style sheet hides on screen."""
+def _strike_out(page: LexborHTMLParser) -> None:
+    """Empty elements that are struck out; a cell of a table stays, so that the cells behind it keep their columns."""
+    styled = [node for node in page.css("[style]") if STRUCK.search(node.attributes.get("style") or "")]
+    for node in [*page.css("del, s, strike"), *styled, *_ruled(page, STRUCK)]:
+        for child in list(node.iter(include_text=True)):
+            child.remove()
+        node.insert_child(GAP)
+
+
+def _ruled(page: LexborHTMLParser, looks: re.Pattern[str]) -> list[LexborNode]:
+    """Return the elements that a rule of the page's own style sheet gives these looks on screen."""
     selectors = []
     for sheet in page.css("style"):
         depth = 0
         for part in _without_comments(sheet.text()).split("}"):
             *outer, selector, rule = ["", *part.split("{")] if "{" in part else ["", "", part]
             depth = max(0, depth + len(outer) - 1) if "{" in part else max(0, depth - 1)
-            if not depth and HIDING.search(rule):
+            if not depth and looks.search(rule):
                 selectors += [name.strip() for name in selector.split(",") if ":" not in name and name.strip()]
     found: list[LexborNode] = []
     for selector in selectors[:MOST_SELECTORS]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import accumulate
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, reference
@@ -13,8 +14,8 @@ from markdown_it.token import Token
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.raised import END, LOWERED, RAISED, resolve_marks
-from doyen.ingestion.readers.html import BLOCKS, add_fragment
+from doyen.ingestion.raised import END, GAP, LOWERED, RAISED, resolve_marks
+from doyen.ingestion.readers.html import BLOCKS, add_fragment, shows_text
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.tables import add_table
 
@@ -133,9 +134,9 @@ class _Writer:
 
 
 def _plain(inline: Token) -> str:
-    """Return the text of an inline token: code and link texts kept, image descriptions kept, HTML tags dropped."""
+    """Return the text of an inline token: code, link texts and image descriptions kept, HTML tags and struck-out text dropped."""
     parts: list[str] = []
-    for token in inline.children or []:
+    for token in _shown(inline.children or []):
         if token.type in ("text", "code_inline", "image", "text_special"):
             parts.append(token.content)
         elif token.type == "softbreak":
@@ -148,3 +149,32 @@ def _plain(inline: Token) -> str:
             apart = named is not None and named.group(1).lower() in BLOCKS
             parts.append(MARKS.get(token.content.lower(), " " if apart else ""))
     return "\n".join(single_spaced(line) for line in resolve_marks("".join(parts)).split("\n"))
+
+
+def _shown(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Yield the tokens with a gap for what is struck out, or stands within an HTML element that shows nothing."""
+    index = 0
+    while index < len(tokens):
+        end = _end_of_unseen(tokens, index)
+        yield tokens[index] if end is None else Token("text", "", 0, content=GAP)
+        index = (index if end is None else end) + 1
+
+
+def _end_of_unseen(tokens: Sequence[Token], start: int) -> int | None:
+    """Return where the element ends that begins here and is not shown; None if none does."""
+    opening = tokens[start]
+    if opening.type == "html_inline" and not opening.content.startswith("</"):
+        tag = TAG_NAME.match(opening.content)
+        if tag is None or shows_text(opening.content):
+            return None
+        names = [found and found.group(1).lower() for found in (TAG_NAME.match(token.content) for token in tokens)]
+        steps = [
+            (-1 if token.content.startswith("</") else 1) if token.type == "html_inline" and name == tag.group(1).lower() else 0
+            for token, name in zip(tokens, names, strict=True)
+        ]
+    elif opening.type == "s_open":
+        steps = [token.nesting if token.tag == "s" else 0 for token in tokens]
+    else:
+        return None
+    depths = accumulate(steps[start:])
+    return next((start + place for place, depth in enumerate(depths) if depth == 0), None)

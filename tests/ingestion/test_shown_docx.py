@@ -280,3 +280,18 @@ def test_lists_and_headings_have_the_numbers_that_word_prints():
         )
     document.save(target)
     assert read(target.getvalue()).text == "1 Scope\n\n1.1 Pumps\n\na) open\nb) close\n\n2 Use"
+
+
+@pytest.mark.parametrize("line", ["<w:strike/>", "<w:dstrike/>", '<w:strike w:val="1"/><w:dstrike w:val="0"/>'])
+def test_struck_out_text_is_not_read(line):
+    old, new = run("50", line), run("60 Nm", '<w:strike w:val="0"/>')
+    assert body(p(run("Torque "), old, new)) == "Torque 60 Nm"
+    assert body(p(run("5"), old, run("6 bar"))) == "5 6 bar"
+    rows = table([cell("Part"), cell("Torque"), cell("Note")], [cell("A"), cell(p(old, new)), cell(p(old))])
+    assert body(rows) == "Part: A | Torque: 60 Nm"
+
+
+def test_a_struck_out_list_item_is_counted():
+    item = '<w:pStyle w:val="ListNumber"/>'
+    text = body(p(run("one"), properties=item) + p(run("two", "<w:strike/>"), properties=item) + p(run("three"), properties=item))
+    assert text == "1. one\n3. three"

@@ -128,3 +128,39 @@ def test_markdown_with_html_and_footnotes():
         "<div hidden>secret</div>\n\n<details><summary>How?</summary>\n\nSo *it* is.\n\n</details>\n\n```\na<b>  c\n```\n"
     )
     assert text == "25[^1] mg, 10^6\n\n[^1]: Cold.\n\nA: x | B: y\n\nHow?\n\nSo it is.\n\na<b>  c"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<p>Torque <s>50</s>60 Nm</p>", "Torque 60 Nm"),
+        ("<p>Torque <del>9</del><ins>10</ins> Nm</p>", "Torque 10 Nm"),
+        ("<p>Limit 5<strike>0</strike>6 bar, (<s>9</s>10)<s> mm</s>.</p>", "Limit 5 6 bar, (10)."),
+        ("<p>Max <span style='color:red; text-decoration: underline line-through'>4</span>5 bar</p>", "Max 5 bar"),
+        ("<p>Max <b class=old>4</b>5 bar</p>", "Max 5 bar"),
+        ("<p>Max <u style='text-decoration:underline'>5</u> bar</p>", "Max 5 bar"),
+        ("<table><tr><th>Part<th>Old<th>New<tr><td>A<td style='text-decoration:line-through'>1<td>2</table>", "Part: A | New: 2"),
+        ("<table><tr><th>Part<th>Torque<tr><td>A<td><s>50</s>60 Nm</table>", "Part: A | Torque: 60 Nm"),
+        ("<ol><li>one<li><del>two</del><li>three</ol><pre>a <s>b</s>c</pre>", "1. one\n3. three\n\na c"),
+    ],
+)
+def test_struck_out_text_is_not_read(body, expected):
+    assert html(body, "<style>.old { color: red; text-decoration: line-through }</style>") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Torque ~~50~~60 Nm", "Torque 60 Nm"),
+        ("Torque ~~**50** Nm~~ *60* Nm", "Torque 60 Nm"),
+        ("Torque <del>50 <b>x</b></del>60 Nm", "Torque 60 Nm"),
+        ("Torque <s>50<s>40</s>30</s>60 Nm", "Torque 60 Nm"),
+        ("Inline <span hidden>secret</span>word", "Inline word"),
+        ("Inline <span style='display:none'>secret</span> <b>word</b>", "Inline word"),
+        ("Inline <span>word</span> <s>and more", "Inline word and more"),
+        ("1. one\n2. ~~two~~\n3. three", "1. one\n3. three"),
+        ("| Part | Torque |\n|---|---|\n| ~~C~~ D | ~~50~~60 Nm |", "Part: D | Torque: 60 Nm"),
+    ],
+)
+def test_struck_out_and_hidden_text_of_markdown_is_not_read(text, expected):
+    assert markdown(text) == expected
