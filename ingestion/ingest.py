@@ -36,7 +36,7 @@ from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import Prepared, delete_document, write_document
 from doyen.ingestion.sources import Findings, FoundFile, find_files
 
-READERS_VERSION = 2
+READERS_VERSION = 3
 """Raise it when the same file would be parsed differently: documents are then read again."""
 UPLOADS = ""
 """The root of documents that came as bytes and not from a folder."""

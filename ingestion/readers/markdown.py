@@ -134,7 +134,7 @@ class _Writer:
 
 
 def _plain(inline: Token) -> str:
-    """Return the text of an inline token: code, link texts and image descriptions kept, HTML tags and struck-out text dropped."""
+    """Return the text of an inline token; HTML tags and struck-out text are dropped, code and descriptions of images stay."""
     parts: list[str] = []
     for token in _shown(inline.children or []):
         if token.type in ("text", "code_inline", "image", "text_special"):

@@ -87,7 +87,8 @@ def _page(document: pdfium.PdfDocument, index: int) -> Page:
 
 
 def _clean_page(page: Page) -> Page:
-    return Page([_clean_line(line) for line in page.lines], page.width, page.height)
+    lines = [_clean_line(line) for line in page.lines]
+    return Page([line for line in lines if line.segments], page.width, page.height)
 
 
 def _clean_line(line: Line) -> Line:
@@ -98,7 +99,8 @@ def _clean_line(line: Line) -> Line:
         text = single_spaced(resolve_marks(repair_text(text.translate(LIGATURES))))
         return text + "\u00ad" if soft else text
 
-    segments = tuple(Segment(clean(part.text), part.left, part.right) for part in line.segments)
+    cleaned = (Segment(clean(part.text), part.left, part.right) for part in line.segments)
+    segments = tuple(part for part in cleaned if part.text)
     return Line(" ".join(part.text for part in segments), segments, line.bottom, line.top, line.size, line.bold)
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from doyen.ingestion.raised import lowered, raised
+from doyen.ingestion.raised import GAP, lowered, raised
+from doyen.ingestion.readers.pdf_strokes import struck_letters
 
 COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""
@@ -82,6 +83,8 @@ def read_page(page: pdfium.PdfPage) -> Page:
     textpage = page.get_textpage()
     try:
         text = _text(textpage)
+        if struck := struck_letters(page, textpage):
+            text = "".join(GAP if index in struck else letter for index, letter in enumerate(text))
         lines, position = [], 0
         for end in LINE_END.finditer(text):
             # PDFium writes one character for a hyphen at a line end and the line end together.

@@ -293,5 +293,7 @@ def test_struck_out_text_is_not_read(line):
 
 def test_a_struck_out_list_item_is_counted():
     item = '<w:pStyle w:val="ListNumber"/>'
-    text = body(p(run("one"), properties=item) + p(run("two", "<w:strike/>"), properties=item) + p(run("three"), properties=item))
+    text = body(
+        p(run("one"), properties=item) + p(run("two", "<w:strike/>"), properties=item) + p(run("three"), properties=item)
+    )
     assert text == "1. one\n3. three"

@@ -139,7 +139,10 @@ def test_markdown_with_html_and_footnotes():
         ("<p>Max <span style='color:red; text-decoration: underline line-through'>4</span>5 bar</p>", "Max 5 bar"),
         ("<p>Max <b class=old>4</b>5 bar</p>", "Max 5 bar"),
         ("<p>Max <u style='text-decoration:underline'>5</u> bar</p>", "Max 5 bar"),
-        ("<table><tr><th>Part<th>Old<th>New<tr><td>A<td style='text-decoration:line-through'>1<td>2</table>", "Part: A | New: 2"),
+        (
+            "<table><tr><th>Part<th>Old<th>New<tr><td>A<td style='text-decoration:line-through'>1<td>2</table>",
+            "Part: A | New: 2",
+        ),
         ("<table><tr><th>Part<th>Torque<tr><td>A<td><s>50</s>60 Nm</table>", "Part: A | Torque: 60 Nm"),
         ("<ol><li>one<li><del>two</del><li>three</ol><pre>a <s>b</s>c</pre>", "1. one\n3. three\n\na c"),
     ],

@@ -132,3 +132,32 @@ def test_raised_figures(markup, expected):
     target = io.BytesIO()
     SimpleDocTemplate(target, pagesize=A4).build([Paragraph(markup, getSampleStyleSheet()["BodyText"])])
     assert read(target.getvalue()).text == expected
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ("Torque <strike>50</strike>60 Nm at most", "Torque 60 Nm at most"),
+        ("Torque <strike>50 Nm of the old valve</strike> <u>60 Nm</u>", "Torque 60 Nm"),
+        ("Limit 5<strike>0</strike>6 <u>of CO<sub>2</sub></u> m<super>2</super>", "Limit 5 6 of CO2 m²"),
+        (f"<u>{PROSE}</u> <strike>{PROSE}</strike>", PROSE),
+    ],
+)
+def test_struck_out_text_is_not_read(markup, expected):
+    target = io.BytesIO()
+    SimpleDocTemplate(target, pagesize=A4).build([Paragraph(markup, getSampleStyleSheet()["BodyText"])])
+    assert read(target.getvalue()).text == expected
+
+
+def test_rules_of_a_table_and_lines_of_a_drawing_strike_nothing_out():
+    def page(canvas: Canvas) -> None:
+        written(canvas, [(60, 700, "Inlet"), (160, 700, "5 bar"), (60, 686, "Outlet"), (160, 686, "6 bar")])
+        written(canvas, [(60, 600, "CO")])
+        canvas.setFont("Helvetica", 8)
+        written(canvas, [(76, 596, "2")])
+        canvas.line(60, 598.5, 76, 598.5)
+        canvas.line(76, 598.5, 81, 598.5)
+        for height in (711, 697.5, 683.5, 703.5, 689.5):  # the last two cross the cells from edge to edge
+            canvas.line(50, height, 300, height)
+
+    assert read(drawn(page)).text.split() == ["Inlet", "5", "bar", "Outlet", "6", "bar", "CO2"]

@@ -1,0 +1,74 @@
+"""Text of a PDF page that a line strikes out: the PDF itself knows only letters, and lines drawn over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ctypes import c_float
+from itertools import islice
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+THICKEST, LEAST_LENGTH = 3.0, 2.0
+"""Points that a line is high at most, and long at least."""
+BAND = (0.3, 0.68)
+"""Where the line crosses letters, from the bottom to the top of their boxes: underlines run lower, overlines higher."""
+OVERHANG = 0.35
+"""Letter heights by which the line may begin or end beside the letters: a ruling line runs on."""
+TOUCHING = 0.5
+"""Points between lines that are one."""
+MOST_LINES = 2000
+"""A page with more lines is a drawing."""
+MOST_LETTERS = 1000
+
+
+def struck_letters(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage) -> set[int]:
+    """Return the numbers of the characters that are struck out; lines within form XObjects are not looked at."""
+    pieces = list(islice(_level_lines(page), MOST_LINES + 1))
+    struck: set[int] = set()
+    for height, left, right in _joined(pieces) if len(pieces) <= MOST_LINES else ():
+        struck.update(_crossed(textpage, left, right, height))
+    return struck
+
+
+def _level_lines(page: pdfium.PdfPage) -> Iterator[tuple[float, float, float]]:
+    """Yield the height, the left end and the right end of each thin level line or box drawn on the page."""
+    box = [c_float() for _ in range(4)]
+    for index in range(raw.FPDFPage_CountObjects(page)):
+        item = raw.FPDFPage_GetObject(page, index)
+        if raw.FPDFPageObj_GetType(item) == raw.FPDF_PAGEOBJ_PATH and raw.FPDFPageObj_GetBounds(item, *box):
+            left, bottom, right, top = (edge.value for edge in box)
+            if top - bottom <= THICKEST and right - left >= max(LEAST_LENGTH, top - bottom):
+                yield round((bottom + top) / 2, 1), left, right
+
+
+def _joined(pieces: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Return the lines with those joined that touch: browsers underline CO₂ in two pieces, one right across the 2."""
+    lines: list[tuple[float, float, float]] = []
+    for height, left, right in sorted(pieces):
+        last = lines[-1] if lines else (0.0, 0.0, 0.0)
+        if lines and height - last[0] <= TOUCHING and last[1] <= left <= last[2] + TOUCHING:
+            lines[-1] = (last[0], last[1], max(right, last[2]))
+        else:
+            lines.append((height, left, right))
+    return lines
+
+
+def _crossed(textpage: pdfium.PdfTextPage, left: float, right: float, height: float) -> list[int]:
+    """Return the characters that a line crosses in their middle from end to end; none if it is a line of another kind."""
+    inset = min(1.0, (right - left) / 4)
+    first = raw.FPDFText_GetCharIndexAtPos(textpage, left + inset, height, inset, 0.0)
+    last = raw.FPDFText_GetCharIndexAtPos(textpage, right - inset, height, inset, 0.0)
+    rect, crossed, ends = raw.FS_RECTF(), list[int](), list[float]()
+    em = 0.0
+    for index in range(first, last + 1) if 0 <= first <= last < first + MOST_LETTERS else ():
+        known = raw.FPDFText_GetLooseCharBox(textpage, index, rect) and raw.FPDFText_IsGenerated(textpage, index) != 1
+        if not known or not left < (rect.left + rect.right) / 2 < right:
+            continue
+        em = rect.top - rect.bottom
+        if not BAND[0] * em <= height - rect.bottom <= BAND[1] * em:
+            return []
+        crossed.append(index)
+        ends += [rect.left, rect.right]
+    ruled = not crossed or ends[0] - left > OVERHANG * em or right - ends[-1] > OVERHANG * em
+    return [] if ruled else crossed
