@@ -25,7 +25,7 @@ class Passage:
         heading: path of headings above it, or an empty string.
         score: fused relevance, larger is better; comparable within one query only.
         text: the passage.
-        signals: named scores behind the ranking ("dense" cosine, "lexical" BM25, …) for abstention and debugging.
+        signals: named scores behind the ranking ("dense" cosine, "lexical" BM25, …) for debugging.
     """
 
     chunk_id: str

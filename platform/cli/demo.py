@@ -19,7 +19,6 @@ from doyen.core.settings import FILE_NAME
 from doyen.platform.cli.ask import format_answer
 from doyen.platform.cli.eval import evaluate
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
-from doyen.platform.cli.train import train_and_calibrate
 
 if TYPE_CHECKING:
     from doyen.eval.report import Report
@@ -149,9 +148,13 @@ def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
 
 
 def train_step(session: CliSession, dataset: Dataset) -> Adapter:
-    """The dataset becomes an adapter, and its validation pairs fit when to refuse."""
+    """The dataset becomes an adapter."""
+    from doyen.finetune.train import train_adapter
+    from doyen.retrieval.index import open_retriever
+
     with step(session, "4/5 Adapter"):
-        return train_and_calibrate(session, dataset, PROJECT)
+        retriever = open_retriever(session.workspace, session.store)
+        return train_adapter(session.workspace, session.store, dataset, retriever, name=PROJECT, reporter=session.reporter)
 
 
 def evaluation_step(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
 from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES
 from doyen.core.workspace import Workspace
@@ -122,17 +121,15 @@ def _adapter_for(assistant: Assistant, modes: Sequence[str], wanted: str | None)
 
 
 def _inputs(workspace: Workspace, assistant: Assistant, adapter: Adapter | None) -> dict[str, str]:
-    """Return the hashes of what answers rest on; the rule by which a mode refuses shapes them as much as weights do."""
+    """Return the hashes of what answers rest on."""
     from doyen.retrieval.manifest import read_manifest
 
     inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
     if has_index(workspace):
         index = read_manifest(workspace.index_folder)
-        refusal = _file_hash(assistant.abstention_path("rag"))
-        inputs["index"] = fingerprint([index.content, index.embedder_sha256, refusal])
+        inputs["index"] = fingerprint([index.content, index.embedder_sha256])
     if adapter:
-        refusal = _file_hash(assistant.abstention_path("hybrid", adapter.ref))
-        inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"], refusal])
+        inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"]])
     return inputs
 
 
@@ -141,7 +138,3 @@ def has_index(workspace: Workspace) -> bool:
     from doyen.retrieval.manifest import manifest_path
 
     return manifest_path(workspace.index_folder).exists()
-
-
-def _file_hash(path: Path | None) -> str:
-    return sha256_file(path) if path and path.is_file() else ""

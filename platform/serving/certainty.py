@@ -1,29 +1,48 @@
-"""How sure a drafted answer is: what the verifier of refusals looks at, put as one number for the order of labelling."""
+"""How sure a drafted answer is: three measurements of its evidence as one number, for the order of labelling."""
 
 from __future__ import annotations
 
+import re
 from statistics import fmean
 
 from doyen.platform.serving.answer import Answer
-from doyen.platform.serving.refusal import AbstentionModel
-from doyen.platform.serving.signals import after_features, before_features
+from doyen.retrieval.citations import support
 
-MEASURED = ("support", "answer_coverage", "asked_in_evidence")
-"""Without a fitted rule: how much of the answer stands in one sentence, in all passages, and of the question beside it."""
+_WORD = re.compile(r"\w+")
+_STEM = 5
+"""Letters that stand for a word: enough to join "replaced" and "replacement"."""
+_SHORTEST = 3
+"""Shorter words are mostly grammar; numbers count at any length."""
 
 
-def certainty(answer: Answer, judge: AbstentionModel | None) -> float:
-    """Return from 0 to 1 how far an answer can be trusted; 0 for a refusal, and where nothing was shown to the model.
+def certainty(answer: Answer) -> float:
+    """Return from 0 to 1 how well an answer's evidence carries it; 0 for a refusal, and where no passage was shown.
 
-    Args:
-        answer: with the passages that it was made from.
-        judge: the abstention model of the answer's mode: its probability is the certainty. None: the mean of what is
-            measured, which ranks answers but is no probability.
+    The mean of three shares: of the answer in its best sentence, of its own words in all passages, and of the question's
+    words in the cited sentences with their headings. It ranks answers and is no probability.
     """
     if answer.abstained or not answer.passages:
         return 0.0
-    before = before_features(answer.question, answer.passages, None)
-    features = after_features(before, answer.question, answer.answer, [], answer.passages)
-    if judge is not None:
-        return round(judge.after.probability(features), 3)
-    return round(fmean(min(max(features.get(name, 0.0), 0.0), 1.0) for name in MEASURED), 3)
+    asked, said = _terms(answer.question), _terms(answer.answer)
+    shown = " ".join(f"{passage.heading} {passage.text}" for passage in answer.passages)
+    shares = (
+        support(answer.answer, answer.passages),
+        _share(said - asked, _terms(shown)),
+        _share(asked, _terms(_evidence(answer))),
+    )
+    return round(fmean(min(max(share, 0.0), 1.0) for share in shares), 3)
+
+
+def _terms(text: str) -> set[str]:
+    words = _WORD.findall(text.lower())
+    return {word[:_STEM] for word in words if len(word) >= _SHORTEST or any(letter.isdigit() for letter in word)}
+
+
+def _evidence(answer: Answer) -> str:
+    """Return the cited sentences with the headings above them: one that speaks of something else proves nothing."""
+    return " ".join(f"{answer.passages[citation.marker - 1].heading} {citation.quote}" for citation in answer.citations)
+
+
+def _share(terms: set[str], found: set[str]) -> float:
+    """Share of the terms that were found; 1 when there are none to look for."""
+    return len(terms & found) / len(terms) if terms else 1.0

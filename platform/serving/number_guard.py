@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from doyen.core.physical_units import units_in
 from doyen.core.quantities import Fact, find_facts
-from doyen.retrieval.passage import Citation, Passage, Support
+from doyen.platform.serving.verifier import Judgement
+from doyen.retrieval.citations import cite
+from doyen.retrieval.passage import Citation, Passage
 from doyen.retrieval.tokens import tokens
 
 _MARKER = re.compile(r"\[\d{1,3}\]")
@@ -26,19 +28,12 @@ _VAGUE = frozenset(
 """Words of questions that any sentence may hold without speaking of the same."""
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What is held to be true about an answer's figures.
+class NumberGuard:
+    """A `Verifier` that compares figures and does not read; it refuses nothing."""
 
-    Attributes:
-        support: "supported" when each figure stands in a cited sentence about what was asked, "number_not_found" when one
-            does not, "not_checked" without figures.
-        citations: those that remain, each with its own ``support``; a quote that states another number of a unit than the
-            answer does, and not the answer's, contradicts it and is left out.
-    """
-
-    support: Support
-    citations: list[Citation]
+    def judge(self, question: str, passages: Sequence[Passage], answer: str) -> Judgement:
+        """See `Verifier.judge`."""
+        return judge_numbers(question, passages, answer, cite(answer, passages))
 
 
 def judge_numbers(question: str, passages: Sequence[Passage], answer: str, citations: Sequence[Citation]) -> Judgement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
@@ -33,9 +33,9 @@ class Plan:
     adapter: Adapter | None
     max_tokens: int
     query: str
-    passages: list[Passage]
     started: float
-    retrieve_s: float
+    passages: list[Passage] = field(default_factory=list)
+    retrieve_s: float = 0.0
     reply: str | None = None
     mode_reason: str | None = None
     reuse_prompt: bool = True

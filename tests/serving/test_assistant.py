@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from doyen.core.errors import IncompatibleError, IndexMissing, InputError, MissingPart, NotFoundError, PromptTooLong
+from doyen.core.errors import IncompatibleError, IndexMissing, InputError, NotFoundError, PromptTooLong
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
 from doyen.core.store.schema import AnswerRow
@@ -18,7 +18,7 @@ from doyen.finetune.registry import Registry
 from doyen.platform.cli.ask import format_answer
 from doyen.platform.serving.assistant import Answer, Assistant, LazyRetriever, open_assistant
 from doyen.platform.serving.engines import Generation
-from doyen.platform.serving.refusal import AbstentionModel, Head, save_abstention
+from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.passage import Passage
 
 TEXT = "Tighten the head screws crosswise to 2.1 Nm in two passes. Wear gloves."
@@ -33,10 +33,8 @@ class FakeEngine:
     """Says what it is told to, in pieces of three characters."""
 
     text: str = "2.1 Nm, crosswise in two passes."
-    forced: str = "It is 2.1 Nm."
     base_sha256: str = "a" * 64
     model: str = "fake"
-    refusal_logprob: float | None = -4.0
     window: int = 10_000
     requests: list = field(default_factory=list)
     finish_reason: str = "stop"
@@ -48,19 +46,13 @@ class FakeEngine:
         prompt = sum(len(message["content"]) for message in request.messages)
         if prompt > self.window:
             raise PromptTooLong("too long: ask shorter")
-        text = self.forced if request.avoid and self.text.startswith(request.avoid[0][:3]) else self.text
         try:
-            for start in range(0, len(text), 3):
-                yield text[start : start + 3]
+            for start in range(0, len(self.text), 3):
+                yield self.text[start : start + 3]
         except GeneratorExit:
             self.cancelled = True
             raise
-        yield Generation(text, self.finish_reason, prompt, 9, [-0.2] * 9 if request.want_logprobs else [])
-
-    def score(self, request, continuations):
-        if self.refusal_logprob is None:
-            raise MissingPart("cannot")
-        return [self.refusal_logprob for _ in continuations]
+        yield Generation(self.text, self.finish_reason, prompt, 9)
 
     def close(self):
         self.closed = True
@@ -90,13 +82,6 @@ def add_adapter(assistant: Assistant, folder: Path, name="legal", base="a" * 64,
     adapter = assistant.registry.register(name, folder, base_model="fake", dataset_id="set", manifest=manifest)
     shutil.rmtree(folder)
     return adapter
-
-
-def rule(path: Path, *, refuse_below=0.0, trust_from=0.0, threshold=0.0, model="fake"):
-    """Store an abstention model whose probabilities are 0.5 before and after."""
-    head = Head(features=[], means=[], scales=[], weights=[], bias=0.0)
-    values = {"refuse_below": refuse_below, "trust_from": trust_from, "threshold": threshold}
-    save_abstention(path, AbstentionModel(mode="rag", model=model, before=head, after=head, manifest={}, **values))
 
 
 def test_rag_answers_with_citations_and_is_recorded(parts, store):
@@ -309,12 +294,9 @@ def test_the_models_own_refusal_is_an_abstention_without_citations(parts, text):
 
 
 @pytest.mark.parametrize("text", ["26", "14 %", "$1,200", "2024-05-17", "否", "\n26 \n"])
-@pytest.mark.parametrize("zones", [None, {"trust_from": 0.6, "threshold": 0.4}, {"trust_from": 0.4}])
-def test_figures_and_other_scripts_are_answers_streamed_or_judged(parts, workspace, text, zones):
+def test_figures_and_other_scripts_are_answers(parts, text):
     assistant, engine, _ = parts
-    engine.text = engine.forced = text
-    if zones:
-        rule(workspace.state / "abstention" / "rag.json", **zones)
+    engine.text = text
     *pieces, answer = assistant.stream("After how many weeks?", "rag")
     assert ("".join(pieces), answer.answer, answer.abstained) == (text.strip(), text.strip(), False)
 
@@ -325,69 +307,6 @@ def test_nothing_is_shown_before_a_refusal(parts, text):
     engine.text = text
     *pieces, answer = assistant.stream("Torque?", "rag")
     assert (pieces, answer.answer, answer.abstained) == ([REFUSAL], REFUSAL, True)
-
-
-def test_the_rule_can_refuse_before_generating(parts, workspace):
-    assistant, engine, _ = parts
-    rule(workspace.state / "abstention" / "rag.json", refuse_below=0.6, trust_from=0.7)
-    answer = assistant.ask("Torque?", "rag")
-    assert (answer.answer, answer.abstained, answer.usage.completion_tokens) == (REFUSAL, True, 0)
-    assert engine.requests == []
-
-
-def test_a_doubtful_answer_is_held_back_and_judged(parts, workspace):
-    assistant, engine, _ = parts
-    path = workspace.state / "abstention" / "rag.json"
-    rule(path, trust_from=0.6, threshold=0.6)
-    *pieces, answer = assistant.stream("Torque?", "rag")
-    assert pieces == [REFUSAL]
-    assert answer.abstained
-    assert answer.usage.completion_tokens == 9
-    rule(path, trust_from=0.6, threshold=0.4)
-    *pieces, answer = assistant.stream("Torque?", "rag")
-    assert pieces == [engine.text]
-    assert not answer.abstained
-
-
-def test_the_rule_sends_a_model_that_refuses_back_to_answer(parts, workspace):
-    assistant, engine, _ = parts
-    engine.text = REFUSAL
-    path = workspace.state / "abstention" / "rag.json"
-    for zones in ({"trust_from": 0.6, "threshold": 0.4}, {"trust_from": 0.4}):
-        rule(path, **zones)
-        *pieces, answer = assistant.stream("Torque?", "rag")
-        assert "".join(pieces) == answer.answer == engine.forced
-        assert not answer.abstained
-        assert answer.citations
-    rule(path, trust_from=0.6, threshold=0.6)
-    assert assistant.ask("Torque?", "rag").abstained
-
-
-def test_a_trusted_answer_streams(parts, workspace):
-    assistant, _, _ = parts
-    rule(workspace.state / "abstention" / "rag.json", trust_from=0.5, threshold=1.0)
-    assert len(list(assistant.stream("Torque?", "rag"))) > 3
-
-
-def test_the_rule_of_another_model_or_mode_is_not_used(parts, workspace, tmp_path):
-    assistant, _, _ = parts
-    rule(workspace.state / "abstention" / "rag.json", refuse_below=0.6, trust_from=0.7, model="other")
-    assert not assistant.ask("Torque?", "rag").abstained
-    rule(workspace.state / "abstention" / "rag.json", refuse_below=0.6, trust_from=0.7)
-    add_adapter(assistant, tmp_path / "x")
-    assert not assistant.ask("Torque?", "hybrid").abstained
-    assert not assistant.ask("Torque?", "base").abstained
-    rule(assistant.abstention_path("hybrid"), refuse_below=0.6, trust_from=0.7)
-    assert assistant.ask("Torque?", "hybrid").abstained
-    assert not assistant.ask("Torque?", "finetune").abstained
-
-
-def test_an_engine_that_cannot_score_is_judged_without(parts, workspace):
-    assistant, engine, _ = parts
-    engine.refusal_logprob = None
-    rule(workspace.state / "abstention" / "rag.json", trust_from=0.6, threshold=0.4)
-    assert not assistant.ask("Torque?", "rag").abstained
-    assert "refusal_logprob" not in assistant.observe("Torque?", "rag").before
 
 
 def test_passages_are_dropped_from_the_end_until_the_prompt_fits(parts):
@@ -408,15 +327,6 @@ def test_follow_ups_are_retrieved_as_standalone_questions(parts):
     assistant.ask("And in how many passes?", "rag", history=history)
     assert "pump" in retriever.queries[-1][0]
     assert engine.requests[-1].messages[-1]["content"].endswith("Question: And in how many passes?")
-
-
-def test_observing_can_pretend_documents_away(parts, store):
-    assistant, _, _ = parts
-    seen = assistant.observe("Torque?", "rag", exclude_documents=["d1"])
-    assert [passage.document_id for passage in seen.passages] == ["d2"]
-    assert assistant.observe("Torque?", "rag", exclude_documents=["d1", "d2"]) is None
-    with store.session() as session:
-        assert session.scalars(select(AnswerRow)).all() == []
 
 
 def test_a_missing_index_is_told_and_tried_again(parts):
@@ -446,3 +356,15 @@ def test_a_workspace_without_index_answers_in_base_mode(workspace, store):
             assistant.ask("What is the capital of France?", "rag")
     finally:
         assistant.close()
+
+
+def test_a_verifier_decides_what_is_cited(workspace, store):
+    class Strict:
+        def judge(self, question, passages, answer):
+            assert (question, list(passages), answer) == ("Torque?", PASSAGES, FakeEngine.text)
+            return Judgement("number_not_found", [])
+
+    registry = Registry(workspace, store)
+    assistant = Assistant(FakeRetriever(list(PASSAGES)), FakeEngine(), registry, store, workspace.settings, verifier=Strict())
+    answer = assistant.ask("Torque?", "rag")
+    assert (answer.support, answer.citations) == ("number_not_found", [])

@@ -89,15 +89,6 @@ def test_pieces_add_up_to_the_text(llama, reference):
         assert last.text.startswith("The capital of")
 
 
-def test_an_opening_can_be_avoided(llama, reference):
-    for engine in (llama, reference):
-        plain = complete(engine, request(QUESTIONS[0], max_tokens=8)).text
-        other = complete(engine, request(QUESTIONS[0], max_tokens=8, avoid=[plain])).text
-        assert plain.startswith("The")
-        assert other
-        assert not other.startswith("The")
-
-
 def test_adapters_never_leak_into_each_others_answers(llama, adapters):
     """Random adapters and questions, cache on, two at a time, against answers computed without any cache.
 

@@ -15,7 +15,6 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
 from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
 from doyen.platform.serving.best import Best
-from doyen.platform.serving.certainty import certainty
 from doyen.retrieval.passage import Citation, Passage, Retriever
 
 TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."
@@ -113,10 +112,6 @@ class FakeAssistant:
             finish_reason="stop",
             answer_id=new_answer_id(),
         )
-
-    def certainty(self, answer: Any) -> float:
-        """As the real one without a fitted rule."""
-        return certainty(answer, None)
 
     def close(self) -> None:
         """Nothing to free."""

@@ -21,7 +21,6 @@ from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
-from doyen.platform.serving.engines.text import first_tokens
 from doyen.platform.serving.engines.window import answer_room
 from doyen.platform.serving.engines.worker_process import END_SECONDS, START_SECONDS, WorkerPlan, WorkerProcess
 
@@ -141,8 +140,6 @@ class LlamaCppEngine:
             "temperature": request.temperature,
             "seed": request.seed,
             "stop": list(request.stop),
-            # The opening token of a sentence without a space before it stands nowhere else in a line.
-            "logit_bias": [[token, False] for token in first_tokens(self.tokenizer, request.avoid)],
             "n_probs": 1 if request.want_logprobs else 0,
             "samplers": ["temperature"],
             "cache_prompt": request.reuse_prompt,

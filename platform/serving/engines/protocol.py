@@ -34,7 +34,6 @@ class GenerationRequest:
         messages: chat messages with "role" and "content".
         adapter: None for the base model.
         max_tokens: longest answer; cut to what the model's window leaves beside the prompt.
-        avoid: texts that the answer must not open with; engines that cannot help it ignore them.
         want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
         reuse_prompt: whether the reading may start from an earlier prompt with the same beginning. It rounds differently
             then, so that a close decision can fall either way: False makes the answer one of the request alone.
@@ -46,7 +45,6 @@ class GenerationRequest:
     temperature: float = 0.0
     seed: int = 0
     stop: Sequence[str] = ()
-    avoid: Sequence[str] = ()
     want_logprobs: bool = False
     reuse_prompt: bool = True
 

@@ -1,4 +1,4 @@
-"""Texts and token ids: answers while they come: whole characters only, and nothing of a stop text."""
+"""Answers while they come: whole characters only, and nothing of a stop text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 REPLACEMENT = "\ufffd"
-
-
-def first_tokens(tokenizer: Any, texts: Sequence[str]) -> list[int]:
-    """Return the token that each text begins with."""
-    return sorted({tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in texts})
 
 
 class TextStream:

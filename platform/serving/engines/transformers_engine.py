@@ -12,7 +12,7 @@ from doyen.core.models import LOADING, GeneratorFiles, wants_bfloat16
 from doyen.core.prompts import encode_prompt
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
-from doyen.platform.serving.engines.text import TextStream, first_tokens
+from doyen.platform.serving.engines.text import TextStream
 from doyen.platform.serving.engines.window import answer_room
 
 if TYPE_CHECKING:
@@ -26,16 +26,11 @@ _UNKNOWN = ""
 
 @dataclass
 class _Run:
-    """A generation in progress.
-
-    Attributes:
-        avoid: tokens that must not come first.
-    """
+    """A generation in progress."""
 
     adapter: str | None
     cache: Any
     tokens: list[int]
-    avoid: list[int]
     logprobs: list[float] = field(default_factory=list)
 
 
@@ -88,7 +83,7 @@ class TransformersEngine:
 
         tokenizer = self.tokenizer
         prompt, room = self._prompt(tokenizer, request)
-        run = _Run(self._adapter_name(request.adapter), None, prompt, first_tokens(tokenizer, request.avoid))
+        run = _Run(self._adapter_name(request.adapter), None, prompt)
         text, watch = TextStream(tokenizer, request.stop), LoopWatch()
         random = torch.Generator().manual_seed(request.seed)
         ends = self._end_tokens()
@@ -224,13 +219,10 @@ class TransformersEngine:
             output = model(input_ids=ids, past_key_values=run.cache, use_cache=True, logits_to_keep=1)
         run.cache = output.past_key_values
         logits = output.logits[0, -1].float()
-        allowed = logits.clone()
-        if not run.logprobs:
-            allowed[run.avoid] = -torch.inf
         if temperature > 0:
-            token = int(torch.multinomial((allowed / temperature).softmax(dim=-1), 1, generator=random))
+            token = int(torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=random))
         else:
-            token = int(allowed.argmax())
+            token = int(logits.argmax())
         run.logprobs.append(float(logits.log_softmax(dim=-1)[token]))
         run.tokens = [*run.tokens, token]
         return token

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from doyen.annotation import Draft, Drafter, Excerpt, Proposal, RuleDrafter, TaskType
 from doyen.core.errors import DoyenError
+from doyen.platform.serving.certainty import certainty
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
@@ -38,7 +39,7 @@ class AssistantDrafter:
         except DoyenError:
             return None
         evidence = tuple(dict.fromkeys(cited.quote for cited in answer.citations if cited.quote in excerpt.text))
-        return Draft(prompt, answer.answer, self._assistant.certainty(answer), evidence)
+        return Draft(prompt, answer.answer, certainty(answer), evidence)
 
 
 def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:

@@ -1,0 +1,37 @@
+"""The seam between generating and citing: who judges an answer by its passages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from doyen.retrieval.passage import Citation, Passage, Support
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is held to be true about an answer.
+
+    Attributes:
+        support: "supported" when each figure stands in a cited sentence about what was asked, "number_not_found" when one
+            does not, "not_checked" without figures.
+        citations: the sentences that the answer rests on, each with its own ``support``; a quote that contradicts the
+            answer is left out.
+    """
+
+    support: Support
+    citations: list[Citation]
+
+
+class Verifier(Protocol):
+    """Judges a generated answer before it is given out with its citations."""
+
+    def judge(self, question: str, passages: Sequence[Passage], answer: str) -> Judgement:
+        """Return what of the answer the passages carry.
+
+        Args:
+            question: as it was retrieved for, so that a follow-up names its subject.
+            passages: what the model was shown, best first; citations refer to them by marker, from 1.
+            answer: the generated text, no refusal.
+        """
