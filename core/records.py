@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from doyen.core.conversations import pair_of_conversation
 from doyen.core.errors import InputError, RecordError
 from doyen.core.manifest import fingerprint
-from doyen.core.text import is_blank
+from doyen.core.text import is_blank, question_hash
 
 REFUSAL = "The documents do not say."
 """What the assistant answers when the documents hold no answer, and what unanswerable training pairs teach."""
@@ -38,7 +38,6 @@ def _filled(text: str) -> str:
     return text
 
 
-NonEmpty = Annotated[str, Field(min_length=1)]
 Filled = Annotated[str, AfterValidator(_filled)]
 Identifier = Annotated[Filled, BeforeValidator(identifier)]
 
@@ -75,7 +74,7 @@ class Pair(_Record):
     prompt: Filled
     response: Filled
     source: str | None = None
-    evidence: list[NonEmpty] = []
+    evidence: list[Filled] = []
     annotator: Annotated[str | None, BeforeValidator(identifier)] = None
     created_at: str | None = None
     group: Annotated[str | None, BeforeValidator(identifier)] = None
@@ -103,7 +102,7 @@ class Question(_Record):
     question: Filled
     answers: list[Filled] = Field(min_length=1)
     source: str | None = None
-    evidence: list[NonEmpty] = []
+    evidence: list[Filled] = []
     answerable: bool = True
     tags: list[str] = []
     history: list[Turn] = []
@@ -112,6 +111,11 @@ class Question(_Record):
     def asked_hash(self) -> str:
         """Hash of what the assistant is told: question and earlier turns. An edited reference is the same question."""
         return fingerprint({"question": self.question, "history": [turn.model_dump() for turn in self.history]})
+
+    @property
+    def repeat_hash(self) -> str:
+        """Hash that repeats of a question share, whatever their case, blanks and marks around words."""
+        return fingerprint([question_hash(self.question), *([turn.role, question_hash(turn.content)] for turn in self.history)])
 
     @model_validator(mode="before")
     @classmethod

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+import regex
+
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana and Chinese characters
@@ -22,9 +24,15 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+# Fillers and variation selectors are letters and marks to the categories, the empty Braille cell is a symbol.
+_UNSEEN = r"\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800"
+_BLANK = regex.compile(rf"[\s{_UNSEEN}]*")
+_UNSEEN_CHARACTERS = regex.compile(rf"[{_UNSEEN}--\s]+", regex.VERSION1)
+
+
 def is_blank(text: str) -> bool:
-    """Return whether a text shows nothing: no character at all, or only blanks, controls and joiners of width zero."""
-    return all(character.isspace() or unicodedata.category(character) in {"Cc", "Cf"} for character in text)
+    """Return whether a text shows nothing: no character at all, or only blanks, controls, fillers and joiners."""
+    return _BLANK.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=20_000)
@@ -36,9 +44,17 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
+_SENTENCE_MARKS = ".,;:!?…'\"`´‘’‚“”„«»‹›()[]{}¿¡。、「」『』،؛؟।–—"
+"""Marks around a word that do not change what a question asks; NFKC has turned full-width ones into these."""
+
+
 def question_hash(question: str) -> str:
-    """Return the SHA-256 of the normalised question: frozen questions are kept out of training by it."""
-    return hashlib.sha256(normalise(question).encode("utf-8")).hexdigest()
+    """Return the SHA-256 of a question whatever its case, blanks and marks around words: its repeats have the same.
+
+    Marks inside words, and such as "+", "#" and "%", may be what is asked about ("C++", "2.5") and count.
+    """
+    words = (word.strip(_SENTENCE_MARKS) for word in normalise(_UNSEEN_CHARACTERS.sub("", question)).split())
+    return hashlib.sha256((" ".join(filter(None, words)) or normalise(question)).encode("utf-8")).hexdigest()
 
 
 # Control characters, line separators and what changes the direction of writing.

@@ -225,10 +225,15 @@ def _own(report: Report, adapter: str) -> Verdict:
 
 
 def _held_out(report: Report, excluded: Collection[str] | None) -> Verdict:
-    rule = "all questions were kept out of training"
-    asked = report.data.get("questions", {}).get("hashes")
+    rule = "all questions differ and were kept out of training"
+    questions = report.data.get("questions", {})
+    asked = questions.get("hashes")
     if asked is None:
         return Verdict(rule, False, "the report does not say which questions it asked: run the evaluation again")
+    n, different = questions.get("n", len(asked)), len(set(asked))
+    if different < n:
+        why = f"only {different} of the {n} questions differ, and copies show nothing: run the evaluation again"
+        return Verdict(rule, False, why, n=different)
     if excluded is None:
         why = "the adapter's dataset does not say which questions it kept out: build it again with --frozen"
         return Verdict(rule, False, why, n=len(asked))

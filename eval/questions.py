@@ -43,6 +43,20 @@ def resolve_duplicates(questions: Sequence[Question], store: Store) -> list[Ques
     return [q.model_copy(update={"source": moved[q.source]}) if q.source in moved else q for q in questions]
 
 
+def without_repeats(questions: Sequence[Question]) -> tuple[list[Question], dict[str, str]]:
+    """Return the first of the questions that ask the same, and the ids of the others with the id that each repeats.
+
+    Copies of a question say no more than it does, but would make intervals narrow and gates open.
+    """
+    first: dict[str, Question] = {}
+    repeats = {}
+    for question in questions:
+        kept = first.setdefault(question.repeat_hash, question)
+        if kept is not question:
+            repeats[question.id] = kept.id
+    return list(first.values()), repeats
+
+
 def without_tag(questions: Sequence[Question], tag: str) -> list[Question]:
     """Return the questions that do not carry a tag.
 

@@ -16,7 +16,7 @@ from doyen.eval.gate import judge_report
 from doyen.eval.identity import answer_key, manifest_settings
 from doyen.eval.judging import judge_answers
 from doyen.eval.metrics import describe
-from doyen.eval.questions import questions_sha256
+from doyen.eval.questions import questions_sha256, without_repeats
 from doyen.eval.questions import sample as take_sample
 from doyen.eval.ragas_metrics import Embed
 from doyen.eval.report import Report, write_report
@@ -71,6 +71,8 @@ def run_evaluation(
 ) -> Report:
     """Ask every question in every mode and write answers.jsonl, report.json and report.html.
 
+    Of questions that ask the same (`Question.repeat_hash`) the first is asked and counted; the reporter names the others.
+
     Stopped anywhere and called again with the same arguments it goes on where it was: an answer is asked for again only
     when something that shapes it has changed (the question, the model, the prompts, and, for the modes that use them,
     the index and the adapter).
@@ -96,7 +98,8 @@ def run_evaluation(
     """
     reporter = reporter or Silent()
     _check(questions, modes)
-    chosen = take_sample(questions, sample, settings.eval.seed) if sample is not None else list(questions)
+    different = _each_once(questions, reporter)
+    chosen = take_sample(different, sample, settings.eval.seed) if sample is not None else different
     with evaluation_lock(out):
         records = answer_questions(assistant, chosen, modes, out / ANSWERS, settings, manifest_inputs, adapter, reporter)
         tables = score_answers(chosen, records, embed, settings, out, reporter)
@@ -131,7 +134,7 @@ def answer_questions(
                         known[key] = _ask(assistant, question, mode, adapter, key)
                         lines.write(known[key].to_line())
                         bar.advance()
-            # Equal questions share an answer; each keeps its own id.
+            # An earlier run may have asked the same under another id.
             records[mode] = [known[key].for_question(question.id) for question, key in zip(questions, keys, strict=True)]
     write_answers(path, (record for mode in modes for record in records[mode]))
     return records
@@ -217,6 +220,15 @@ def _check(questions: Sequence[Question], modes: Sequence[str]) -> None:
         raise UsageError("there are no questions to ask: name a questions.jsonl with at least one")
     if not modes or len(set(modes)) < len(modes):
         raise UsageError(f"the modes must be named, each once (found {', '.join(modes) or 'none'}): --modes base,rag")
+
+
+def _each_once(questions: Sequence[Question], reporter: Reporter) -> list[Question]:
+    different, repeats = without_repeats(questions)
+    if repeats:
+        named = ", ".join(f"{repeat} (as {first})" for repeat, first in list(repeats.items())[:10])
+        more = f" and {len(repeats) - 10} more" if len(repeats) > 10 else ""
+        reporter.say(f"{len(repeats)} question(s) ask what an earlier line asks and are left out: {named}{more}")
+    return different
 
 
 def _ask(assistant: Respondent, question: Question, mode: str, adapter: str | None, key: str) -> AnswerRecord:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doyen.core.errors import InputError, RecordError
-from doyen.core.records import Pair, Question, read_records
+from doyen.core.records import Pair, Question, Turn, read_records
 from doyen.core.text import is_blank
 
 GOOD = {"id": "p1", "prompt": "How often?", "response": "Every 90 days."}
@@ -59,14 +59,20 @@ def test_any_text_survives_a_round_trip(tmp_path_factory, prompt, response):
     assert read_records(path, Pair)[0].prompt == prompt
 
 
-@pytest.mark.parametrize("blank", ["", "   ", "\n\t", "\u00a0\u2003", "\u200b\ufeff", "\u2060\u0000"])
 @pytest.mark.parametrize(
-    ("kind", "field"), [(Pair, "prompt"), (Pair, "response"), (Pair, "id"), (Question, "question"), (Question, "answer")]
+    "blank", ["", "   ", "\n\t", "\u00a0\u2003", "\u200b\ufeff", "\u2060\u0000", "\u2800 \u3164", "\ufe0f"]
+)
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        *((Pair, field) for field in ("id", "prompt", "response", "evidence")),
+        *((Question, field) for field in ("question", "answer", "evidence")),
+    ],
 )
 def test_what_shows_nothing_is_refused_like_what_is_empty(tmp_path, kind, field, blank):
     good = GOOD if kind is Pair else {"id": "q1", "question": "How often?", "answer": "Daily."}
     path = tmp_path / "records.jsonl"
-    path.write_text(json.dumps({**good, field: blank}), encoding="utf-8")
+    path.write_text(json.dumps({**good, field: [blank] if field == "evidence" else blank}), encoding="utf-8")
     with pytest.raises(RecordError, match=rf"line 1: {field}.*(is empty|nothing but blanks)"):
         read_records(path, kind)
 
@@ -126,3 +132,23 @@ def test_conversations_without_a_question_and_its_answer_are_refused(tmp_path, r
     path.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(RecordError, match=reason):
         read_records(path, Pair)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("How often is it cleaned?", " how  often\nis it CLEANED", True),
+        ("How often is it cleaned?", "«How often, is it cleaned»?!", True),
+        ("How often?", "How\u200b often\ufe0f？", True),
+        ("Is C++ used?", "Is C used?", False),
+        ("Is it 2.5 bar?", "Is it 25 bar?", False),
+        ("Is it -5 °C?", "Is it 5 °C?", False),
+        ("???", "!", False),
+    ],
+)
+def test_repeats_of_a_question_share_a_hash(one, other, same):
+    first, second = (Question(id="q", question=text, answers=["a"]) for text in (one, other))
+    assert (first.repeat_hash == second.repeat_hash) is same
+    assert first.asked_hash != second.asked_hash
+    after = first.model_copy(update={"history": [Turn(role="user", content="Which filter?")]})
+    assert after.repeat_hash != first.repeat_hash

@@ -16,6 +16,7 @@ import pytest
 from support.evaluation_world import ScriptedAssistant, make_questions
 
 from doyen.core.errors import Busy, InputError, NotFoundError, UsageError
+from doyen.core.progress import Silent
 from doyen.core.records import Question
 from doyen.core.settings import ServingSettings, Settings
 from doyen.eval.answers import evaluation_lock
@@ -181,15 +182,36 @@ def test_only_stale_answers_are_asked_again(change: Change, run_it: Any, tmp_pat
     assert {mode for mode, _ in again.asked} == change.stale
 
 
-def test_the_same_question_twice_is_asked_once_and_scored_twice(run_it: Any, tmp_path: Path) -> None:
+def test_the_same_question_twice_counts_once_and_is_named(run_it: Any, tmp_path: Path) -> None:
     first = make_questions()[0]
-    twin = first.model_copy(update={"id": "twin", "answers": ["something else"]})
-    assistant = ScriptedAssistant([first])
-    report = run_it(assistant, [first, twin], tmp_path, modes=("finetune",))
-    assert len(assistant.asked) == 1
-    assert report.metric("finetune", "exact_match")["mean"] == 0.5
+    twin = first.model_copy(update={"id": "twin", "question": f"{first.question.upper()} ", "answers": ["something else"]})
+    assistant, reporter = ScriptedAssistant([first]), Told()
+    report = run_it(assistant, [first, twin], tmp_path, modes=("finetune",), reporter=reporter)
+    assert len(assistant.asked) == report.data["questions"]["n"] == 1
+    assert report.metric("finetune", "exact_match")["mean"] == 1
     ids = [json.loads(line)["id"] for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
-    assert ids == ["q1", "twin"]
+    assert ids == ["q1"]
+    assert any("twin (as q1)" in said for said in reporter.said)
+
+
+class Told(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+
+def test_an_edited_question_is_asked_again(run_it: Any, tmp_path: Path) -> None:
+    """What counts as the same question for the figures is not what shapes an answer."""
+    first = make_questions()[0]
+    edited = first.model_copy(update={"question": first.question.upper()})
+    for question in (first, edited):
+        assistant = ScriptedAssistant([question])
+        run_it(assistant, [question], tmp_path, modes=("base",))
+        assert len(assistant.asked) == 1
 
 
 def test_one_question_is_an_evaluation_too(run_it: Any, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.evaluation_world import evaluate_small_world, make_questions
 
 from doyen.core.errors import StateError
+from doyen.core.records import Question
 from doyen.eval.gate import PROMOTION, AtLeast, Beats, Verdict, judge_report, require_gate, verdict_text
 from doyen.eval.report import Report, comparison_table
 
@@ -110,6 +113,34 @@ def test_questions_that_training_may_have_seen_close_the_gate(shown: Report) -> 
     assert "--frozen" in judge_report(shown, None)[0].why
     nameless = Report(shown.folder, {**shown.data, "questions": {"n": 96}})
     assert "run the evaluation again" in judge_report(nameless, excluded(shown))[0].why
+
+
+def copies(question: Question, n: int, near: bool) -> list[Question]:
+    """Return the question so many times, word for word or as people vary it without asking something else."""
+    text = question.question
+    forms = [text, text.upper(), f"  {text} ", text.replace("?", ""), text.replace(" ", "\n"), f"«{text}»", f"{text[:-1]} ?!"]
+    return [
+        question.model_copy(update={"id": f"{question.id}-{copy}", "question": forms[copy % len(forms)] if near else text})
+        for copy in range(n)
+    ]
+
+
+@pytest.mark.parametrize("near", [False, True], ids=["copies", "near copies"])
+def test_copies_of_a_question_are_one_question(tmp_path: Path, near: bool) -> None:
+    answerable, *_, unanswerable = make_questions()
+    report = evaluate_small_world([*copies(answerable, 40, near), *copies(unanswerable, 40, near)], tmp_path, "demo:1")
+    assert report.data["questions"]["n"] == 2
+    assert report.metric("hybrid", "token_f1")["n"] == report.metric("hybrid", "refusal_accuracy")["n"] == 1
+    assert not report.data["gate"]["open"]
+
+
+def test_a_report_that_asked_a_question_twice_closes_the_gate(shown: Report) -> None:
+    asked = shown.data["questions"]["hashes"]
+    for hashes in ([asked[0], *asked[:-1]], asked[1:]):
+        twice = Report(shown.folder, {**shown.data, "questions": {"n": len(asked), "hashes": hashes}})
+        verdict = judge_report(twice, excluded(shown))[0]
+        assert (verdict.met, verdict.n) == (False, 95)
+        assert "95 of the 96 questions differ" in verdict.why
 
 
 def test_a_report_about_another_adapter_does_not_speak_for_this_one(shown: Report) -> None:
