@@ -41,7 +41,7 @@ class HybridRetriever:
         self._workspace, self._store = workspace, store
         self._lock = threading.Lock()
         self._passage_words = workspace.settings.ingestion.chunk_words
-        self._opened = open_index(workspace)
+        self._opened = open_index(workspace, store)
 
     @property
     def n_chunks(self) -> int:
@@ -111,7 +111,7 @@ class HybridRetriever:
         """Give the published index, opened again when its manifest has changed; it stays open while it is used."""
         with self._lock:
             if self._opened.stamp != read_stamp(self._workspace.index_folder) or not self._opened.is_open:
-                self._opened = open_index(self._workspace, self._opened)
+                self._opened = open_index(self._workspace, self._store, self._opened)
             opened = self._opened
             opened.use()
         try:

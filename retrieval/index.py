@@ -18,9 +18,11 @@ from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.lexical_view import combine
 from doyen.retrieval.manifest import IndexManifest, manifest_path, read_manifest
-from doyen.retrieval.segments import Damaged, Segment, load_segment, vector_folder
-from doyen.retrieval.vectors import open_folder, open_server, server_collection
+from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names, vector_folder
+from doyen.retrieval.server_collection import clean_collection, open_collection
+from doyen.retrieval.vectors import open_folder
 from doyen.retrieval.writing import SegmentWriter
 
 log = logging.getLogger(__name__)
@@ -94,12 +96,10 @@ def check_index(workspace: Workspace, store: Store) -> list[str]:
         IndexMissing: there is none, or its manifest cannot be read, or it is of another embedder.
     """
     manifest = read_manifest(workspace.index_folder)
-    problems = []
-    for segment in manifest.segments:
-        try:
-            _load(workspace, segment, thorough=True)
-        except StateError as error:
-            problems.append(str(error))
+    state = _inspect(workspace, store, manifest, thorough=True)
+    problems = list(state.damaged.values())
+    if state.foreign:
+        problems.append(f"the Chroma server holds {state.foreign:,} vector(s) that are of no chunk")
     if manifest.content != read_content(store).digest:
         problems.append("the index is older than the documents in the store")
     return problems
@@ -109,12 +109,14 @@ def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: 
     name, folder = workspace.settings.retrieval.embedder, workspace.index_folder
     digest = resolve_embedder(name)[1]
     with storage_errors("indexing"):
-        published, loaded = _sound(workspace, digest, thorough=thorough)
+        published, loaded, foreign = _sound(workspace, store, digest, thorough=thorough)
         content = read_content(store)
         plan = make_plan(content, loaded, fresh=fresh)
         chunks, removed = len(content.owners), _lost(loaded, content.owners)
         if plan is None and published is not None and published.content == content.digest:
             _tidy(folder, published)
+            if foreign:
+                clean_collection(workspace, store, published)
             return IndexReport(0, 0, chunks, False)
         segments, embedded = [], 0
         if plan is not None:
@@ -128,13 +130,13 @@ def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: 
         manifest.write(folder)
         _settle(store)
         _tidy(folder, manifest)
-        if plan is not None:
-            writer.clean_server(set(content.owners))
+        if plan is not None and workspace.settings.retrieval.chroma_url:
+            clean_collection(workspace, store, manifest)
     return IndexReport(embedded, removed, chunks, True)
 
 
-def _sound(workspace: Workspace, digest: str, *, thorough: bool) -> tuple[IndexManifest | None, Loaded]:
-    """Return the published manifest and its segments; files of segments that are damaged are deleted."""
+def _sound(workspace: Workspace, store: Store, digest: str, *, thorough: bool) -> tuple[IndexManifest | None, Loaded, int]:
+    """Return the published manifest, its segments, and how many vectors are of none; damaged segments are deleted."""
     folder = workspace.index_folder
     try:
         manifest = read_manifest(folder)
@@ -142,35 +144,80 @@ def _sound(workspace: Workspace, digest: str, *, thorough: bool) -> tuple[IndexM
         if manifest_path(folder).exists():
             log.warning("the index is built anew: %s", error)
             shutil.rmtree(folder, ignore_errors=True)
-        return None, []
+        return None, [], 0
     if manifest.embedder_sha256 != digest:
-        return None, []
-    loaded, damaged = [], False
+        return None, [], 0
+    state = _inspect(workspace, store, manifest, thorough=thorough)
+    for name, problem in state.damaged.items():
+        log.warning("a part of the index is built anew: %s", problem)
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return (None if state.damaged else manifest), state.loaded, state.foreign
+
+
+@dataclass(frozen=True)
+class _State:
+    """What an inspection of the published segments found.
+
+    Attributes:
+        loaded: the sound ones.
+        damaged: names of the others → what is wrong.
+        foreign: vectors on the Chroma server that are of no live piece; 0 while a segment's files are damaged.
+    """
+
+    loaded: Loaded
+    damaged: dict[str, str]
+    foreign: int
+
+
+def _inspect(workspace: Workspace, store: Store, manifest: IndexManifest, *, thorough: bool) -> _State:
+    """Read the segments' files and compare their live pieces with the vectors."""
+    url = workspace.settings.retrieval.chroma_url
+    loaded, damaged = Loaded(), dict[str, str]()
     for segment in manifest.segments:
         try:
-            loaded.append((segment, _load(workspace, segment, thorough=thorough)))
+            lexical = load_segment(workspace.index_folder, segment, thorough=thorough)
+            if thorough and not url:
+                _check_vectors(workspace.index_folder / segment.name, segment)
+            loaded.append((segment, lexical))
         except StateError as error:
-            log.warning("a part of the index is built anew: %s", error)
-            shutil.rmtree(folder / segment.name, ignore_errors=True)
-            damaged = True
-    return (None if damaged else manifest), loaded
+            damaged[segment.name] = str(error)
+    if not url or not loaded:
+        return _State(loaded, damaged, 0)
+    try:
+        there = _vectors_there(workspace, store)
+    except StateError as error:
+        return _State([], {**damaged, **{segment.name: str(error) for segment, _ in loaded}}, 0)
+    unknown, sound = set(there), Loaded()
+    for segment, lexical in loaded:
+        pieces = set(piece_names(combine([lexical], [segment.dropped])))
+        unknown -= pieces
+        if lost := len(pieces - there):
+            place = workspace.index_folder / segment.name
+            damaged[segment.name] = f"{lost:,} of the {len(pieces):,} vectors of {place} are not on the Chroma server"
+        else:
+            sound.append((segment, lexical))
+    return _State(sound, damaged, len(unknown) if len(loaded) == len(manifest.segments) else 0)
 
 
-def _load(workspace: Workspace, segment: Segment, *, thorough: bool) -> LexicalIndex:
-    """Return a segment's lexical index when its files are sound and its vectors can be opened and counted."""
-    folder, url = workspace.index_folder, workspace.settings.retrieval.chroma_url
-    lexical = load_segment(folder, segment, thorough=thorough)
-    if not url and not thorough:
-        return lexical
-    place = folder / segment.name
-    vectors = open_server(url, server_collection(workspace)) if url else open_folder(vector_folder(place))
+def _check_vectors(place: Path, segment: Segment) -> None:
+    """Open and count a segment's own vectors, and search them once."""
+    vectors = open_folder(vector_folder(place))
     try:
         if (count := vectors.count()) < segment.pieces:
             raise Damaged(f"{place} has {count:,} vectors instead of {segment.pieces:,}")
         vectors.check_one()
     finally:
         vectors.close()
-    return lexical
+
+
+def _vectors_there(workspace: Workspace, store: Store) -> set[str]:
+    """Return the names of the workspace's vectors on the Chroma server, which is searched once."""
+    vectors = open_collection(workspace, store)
+    try:
+        vectors.check_one()
+        return vectors.names()
+    finally:
+        vectors.close()
 
 
 def _lost(loaded: Loaded, owners: dict[str, str]) -> int:

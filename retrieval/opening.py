@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageError
 from doyen.core.models import resolve_embedder
+from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import AnyLexical, combine
 from doyen.retrieval.manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.segments import Segment, load_segment, vector_folder
-from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder, open_server, server_collection
+from doyen.retrieval.server_collection import open_collection
+from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +48,11 @@ class OpenIndex:
         problem: why vectors are not searched at the moment, or None.
     """
 
-    def __init__(self, workspace: Workspace, stamp: Stamp, parts: Sequence[_Part]) -> None:
+    def __init__(self, workspace: Workspace, store: Store, stamp: Stamp, parts: Sequence[_Part]) -> None:
         self.stamp = stamp
         self.lexical: AnyLexical = combine([part.lexical for part in parts], [part.segment.dropped for part in parts])
         self.problem: str | None = None
-        self._workspace, self._parts = workspace, list(parts)
+        self._workspace, self._store, self._parts = workspace, store, list(parts)
         self._rows = {str(chunk_id): row for row, chunk_id in enumerate(self.lexical.chunk_ids.tolist())}
         self._lock = threading.Lock()
         self._users, self._retry = 1, 0.0
@@ -126,13 +128,13 @@ class OpenIndex:
         """Open all vectors anew after a failure."""
         with self._lock:
             old = self._parts
-            self._parts = _with_vectors(self._workspace, [(part.segment, part.lexical) for part in old])
+            self._parts = _with_vectors(self._workspace, self._store, [(part.segment, part.lexical) for part in old])
         for part in old:
             if part.vectors is not None:
                 part.vectors.close()
 
 
-def open_index(workspace: Workspace, before: OpenIndex | None = None) -> OpenIndex:
+def open_index(workspace: Workspace, store: Store, before: OpenIndex | None = None) -> OpenIndex:
     """Open what the manifest names, and retire what was open before; a publication in between is followed.
 
     Raises:
@@ -144,7 +146,7 @@ def open_index(workspace: Workspace, before: OpenIndex | None = None) -> OpenInd
         _check_embedder(workspace, manifest)
         try:
             lexical = [(segment, load_segment(folder, segment)) for segment in manifest.segments]
-            opened = _opened(workspace, stamp, lexical)
+            opened = _opened(workspace, store, stamp, lexical)
         except (OSError, StateError) as error:
             if attempt < 2 and stamp != read_stamp(folder):
                 continue
@@ -155,12 +157,12 @@ def open_index(workspace: Workspace, before: OpenIndex | None = None) -> OpenInd
     raise IndexMissing(f"the index in {folder} is being replaced: try again")
 
 
-def _opened(workspace: Workspace, stamp: Stamp, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> OpenIndex:
+def _opened(workspace: Workspace, store: Store, stamp: Stamp, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> OpenIndex:
     """Open the vectors beside the words; a server that does not answer is no reason not to search the words."""
     try:
-        return OpenIndex(workspace, stamp, _with_vectors(workspace, lexical))
+        return OpenIndex(workspace, store, stamp, _with_vectors(workspace, store, lexical))
     except ServiceError as error:
-        opened = OpenIndex(workspace, stamp, [_Part(segment, index, None) for segment, index in lexical])
+        opened = OpenIndex(workspace, store, stamp, [_Part(segment, index, None) for segment, index in lexical])
         opened.go_without_vectors(error)
         return opened
 
@@ -178,7 +180,7 @@ def read_stamp(folder: Path) -> Stamp:
     return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
-def _with_vectors(workspace: Workspace, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> list[_Part]:
+def _with_vectors(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> list[_Part]:
     """Open the vectors of segments; a server holds them all in one collection, which goes with the first."""
     url, parts = workspace.settings.retrieval.chroma_url, list[_Part]()
     try:
@@ -187,7 +189,7 @@ def _with_vectors(workspace: Workspace, lexical: Sequence[tuple[Segment, Lexical
             if not url:
                 vectors = open_folder(vector_folder(workspace.index_folder / segment.name))
             elif number == 0:
-                vectors = open_server(url, server_collection(workspace))
+                vectors = open_collection(workspace, store)
             parts.append(_Part(segment, index, vectors))
     except BaseException:
         for part in parts:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlparse
 
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +35,7 @@ from doyen.core.errors import (
     disk_full,
     storage_errors,
 )
-from doyen.core.manifest import short_id
-from doyen.core.models import LOADING, resolve_embedder
-from doyen.core.workspace import Workspace
+from doyen.core.models import LOADING
 from doyen.retrieval.timed_call import DeadlineExceeded, call_with_deadline
 
 T = TypeVar("T")
@@ -56,6 +55,8 @@ SYNC_PIECES = 4000
 DATABASE = "chroma.sqlite3"
 COLLECTION = "doyen"
 """Name of the collection in an embedded Chroma, of which each segment has its own."""
+OWNER = "owner"
+"""Key of a collection's metadata."""
 
 _OPEN: set[str] = set()
 _NAMING = threading.Lock()
@@ -138,6 +139,16 @@ class VectorIndex:
             found += rows["ids"]
             vectors.append(np.asarray(rows["embeddings"], np.float32).reshape(len(rows["ids"]), -1))
         return found, np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
+
+    @property
+    def owner(self) -> str | None:
+        """What ``set_owner`` noted when the collection was opened."""
+        return (self._collection.metadata or {}).get(OWNER)
+
+    def set_owner(self, owner: str) -> None:
+        """Note in the collection who writes it."""
+        change = {**(self._collection.metadata or {}), OWNER: owner}
+        self._call("noting the owner", WRITE_SECONDS, lambda: self._collection.modify(metadata=change))
 
     def check_one(self) -> None:
         """Find a stored piece by its own vector.
@@ -225,12 +236,6 @@ def open_server(url: str, collection: str, *, create: bool = False) -> VectorInd
         raise SettingsError("retrieval.chroma_url", [f"{url!r} is not a URL like http://host:8000"])
     with chroma_errors("opening Chroma"):
         return call_with_deadline(READ_SECONDS, lambda: _server(url, collection, create))
-
-
-def server_collection(workspace: Workspace) -> str:
-    """Return the name of a workspace's collection on a Chroma server, which may hold those of others too."""
-    digest = resolve_embedder(workspace.settings.retrieval.embedder)[1]
-    return f"doyen-{short_id(str(workspace.root))}-{short_id(digest)}"
 
 
 def seal_folder(folder: Path) -> None:
@@ -337,16 +342,16 @@ def chroma_errors(action: str, folder: Path | None = None) -> Iterator[None]:
     except BaseException as error:
         from chromadb.errors import ChromaError
 
-        # A panic of Chroma's Rust code is no `Exception`.
-        if isinstance(error, ChromaError) or type(error).__name__ == "PanicException":
+        # A panic of Chroma's Rust code is no `Exception`; an answer that is not Chroma's, as from a proxy, is a bare one.
+        vendors = isinstance(error, ChromaError | httpx.HTTPError) or type(error).__name__ == "PanicException"
+        if vendors or (folder is None and type(error) is Exception):
             raise _translated(error, action, folder) from error
         raise
 
 
 def _translated(error: BaseException, action: str, folder: Path | None) -> Exception:
-    import httpx
-
-    if folder is None and isinstance(error, httpx.HTTPError | OSError | DeadlineExceeded):
+    unreachable = isinstance(error, httpx.HTTPError | OSError | DeadlineExceeded) or type(error) is Exception
+    if folder is None and unreachable:
         return ServiceError(f"the Chroma server failed while {action} ({error}): check retrieval.chroma_url")
     if "Could not connect" in str(error):
         return ServiceError(f"{error} Check retrieval.chroma_url and that the server runs.")

@@ -17,8 +17,9 @@ from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
 from doyen.retrieval.lexical_view import combine
 from doyen.retrieval.segments import Segment, lexical_folder, piece_names, sealed_files, vector_folder
+from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.units import split_pieces
-from doyen.retrieval.vectors import VectorIndex, open_folder, open_server, seal_folder, server_collection
+from doyen.retrieval.vectors import VectorIndex, open_folder, seal_folder
 
 BATCH_CHUNKS = 512
 """Chunks embedded together: what a kill can cost, and how many texts share length-sorted batches."""
@@ -78,16 +79,6 @@ class SegmentWriter:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
-    def clean_server(self, live: set[str]) -> None:
-        """Delete from a Chroma server the pieces of chunks that have left the store."""
-        if not self._url:
-            return
-        vectors = open_server(self._url, server_collection(self._workspace))
-        try:
-            vectors.delete([name for name in sorted(vectors.names()) if name.rpartition(":")[0] not in live])
-        finally:
-            vectors.close()
-
     def _check_space(self) -> None:
         index = self._workspace.index_folder
         copied = sum(size for segment in self._plan.replaced for size, _ in segment.files.values())
@@ -101,7 +92,7 @@ class SegmentWriter:
         """Bring the segment's vectors together; return their number."""
         chroma = vector_folder(self._folder)
         if self._url:
-            vectors = open_server(self._url, server_collection(self._workspace), create=True)
+            vectors = open_collection(self._workspace, self._store, write=True)
         else:
             self._copy_graph(chroma)
             vectors = open_folder(chroma, create=True)

@@ -1,0 +1,79 @@
+"""A workspace's collection on a Chroma server, which may hold those of others too.
+
+The workspace's id names it, so that it is found again after a move and no other workspace's is ever written. A copy of a
+workspace has the same id until it is separated; the collection therefore says which folder writes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from doyen.core.errors import StateError
+from doyen.core.manifest import short_id
+from doyen.core.models import resolve_embedder
+from doyen.core.settings import FILE_NAME
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import Workspace
+from doyen.retrieval.lexical import load_lexical
+from doyen.retrieval.lexical_view import combine
+from doyen.retrieval.manifest import IndexManifest
+from doyen.retrieval.segments import lexical_folder, piece_names
+from doyen.retrieval.vectors import VectorIndex, open_server
+
+
+def open_collection(workspace: Workspace, store: Store, *, write: bool = False) -> VectorIndex:
+    """Open the workspace's collection; to write, it is made where there is none.
+
+    Raises:
+        ServiceError: the server cannot be reached or does not answer.
+        SettingsError: the URL is none.
+        StateError: the collection is missing, or may not be written because a copy of the workspace writes it.
+    """
+    vectors = open_server(workspace.settings.retrieval.chroma_url, _name(workspace, store), create=write)
+    try:
+        if write:
+            _claim(vectors, workspace, store)
+    except BaseException:
+        vectors.close()
+        raise
+    return vectors
+
+
+def clean_collection(workspace: Workspace, store: Store, manifest: IndexManifest) -> None:
+    """Delete all vectors that are not of live pieces of the published segments."""
+    places = [lexical_folder(workspace.index_folder / segment.name) for segment in manifest.segments]
+    live = combine([load_lexical(place) for place in places], [segment.dropped for segment in manifest.segments])
+    vectors = open_collection(workspace, store, write=True)
+    try:
+        vectors.delete(sorted(vectors.names().difference(piece_names(live))))
+    finally:
+        vectors.close()
+
+
+def _name(workspace: Workspace, store: Store) -> str:
+    digest = resolve_embedder(workspace.settings.retrieval.embedder)[1]
+    return f"doyen-{store.workspace_id()}-{short_id(digest)}"
+
+
+def _claim(vectors: VectorIndex, workspace: Workspace, store: Store) -> None:
+    """Note that this folder writes the collection, unless one that is still there and has the same id does."""
+    owner = vectors.owner
+    if owner == str(workspace.root):
+        return
+    if owner and _is_copy(Workspace(Path(owner)), workspace, store):
+        raise StateError(
+            f"{workspace.root} and {owner} are copies of one workspace and would overwrite each other's vectors on the Chroma "
+            "server: run `doyen annotate relink --as-copy` in the one that is the copy, then repeat this"
+        )
+    vectors.set_owner(str(workspace.root))
+
+
+def _is_copy(other: Workspace, workspace: Workspace, store: Store) -> bool:
+    """Whether another folder is a workspace with the same id in a database of its own."""
+    if not (other.root / FILE_NAME).is_file() or not other.state.is_dir() or other.database_url == workspace.database_url:
+        return False
+    there = open_store(other)
+    try:
+        return there.workspace_id() == store.workspace_id()
+    finally:
+        there.close()
