@@ -1,8 +1,8 @@
 """Whether the numbers, units and codes of an answer stand where it says they stand.
 
 An answer with a wrong number and a citation beside it looks proved. So each number (with its unit), date and part code of
-an answer must stand in a cited sentence that speaks of what was asked; numbers that the question itself names are not
-claims and need no proof.
+an answer must stand in a cited sentence that speaks of what was asked. Numbers that the question itself names need no proof
+beside others ("the 410 gets 2.1 Nm"), but where an answer has no others they are what it claims ("yes, 50 bar").
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from doyen.retrieval.passage import Citation, Passage
 from doyen.retrieval.tokens import tokens
 
 _MARKER = re.compile(r"\[\d{1,3}\]")
+_DENIAL = re.compile(r"\W*(?:no|nein|non|нет|いいえ|不是|不|否)\s*(?:[,.;:!–—，。、]|$)", re.IGNORECASE)
+_DENIED = re.compile(r"(?:\bnot|n['’]t)\s+(?:at\s+)?$", re.IGNORECASE)
 _VAGUE = frozenset(
     tokens(
         "long many much often far high low big large small old new need needed take use used make get give set say allow let "
@@ -40,20 +42,21 @@ def judge_numbers(question: str, passages: Sequence[Passage], answer: str, citat
     """Compare an answer's figures with the sentences that it cites.
 
     Args:
-        question: as it was retrieved for, so that a follow-up names its subject.
+        question: a follow-up made to stand alone, from what the person said and no earlier answer.
         passages: what the model was shown; citations refer to them by marker.
         answer: the answer's text; markers ([1]) in it are no figures.
         citations: the sentences cited for it.
     """
     asked = find_facts(question)
-    claims = [fact for fact in find_facts(_MARKER.sub(" ", answer)) if not any(fact.stated_by(known) for known in asked)]
+    claims = _claims(_MARKER.sub(" ", answer), asked)
     if not claims:
         return Judgement("not_checked", [replace(citation, support="not_checked") for citation in citations])
     kept: list[Citation] = []
     proved: set[Fact] = set()
     for citation in citations:
         stated = find_facts(citation.quote)
-        held = {claim for claim in claims if _states(claim, stated, citation, passages)}
+        passage = passages[citation.marker - 1]
+        held = {claim for claim in claims if _states(claim, stated, passage) or _names(claim, asked, passage)}
         if not held and _contradicts(claims, stated, asked):
             continue
         relevant = held if _speaks_of(question, citation.quote) else set()
@@ -62,14 +65,30 @@ def judge_numbers(question: str, passages: Sequence[Passage], answer: str, citat
     return Judgement("supported" if proved >= set(claims) else "number_not_found", kept)
 
 
-def _states(claim: Fact, stated: Sequence[Fact], citation: Citation, passages: Sequence[Passage]) -> bool:
+def _claims(answer: str, asked: Sequence[Fact]) -> list[Fact]:
+    """Return the facts of an answer that need proof; the question's own only if there are no others and none is denied."""
+    given = find_facts(answer)
+    fresh = [fact for fact in given if not any(fact.stated_by(known) for known in asked)]
+    if fresh or _DENIAL.match(answer):
+        return fresh
+    return [fact for fact in given if not _DENIED.search(answer[: fact.start])]
+
+
+def _states(claim: Fact, stated: Sequence[Fact], passage: Passage) -> bool:
     """Whether a sentence states a fact; in a table the unit may stand in the heading row instead."""
     if any(claim.stated_by(fact) for fact in stated):
         return True
     bare = Fact(claim.kind, claim.value)
     if not claim.unit or bare not in stated:
         return False
-    return claim.unit in units_in(passages[citation.marker - 1].text)
+    return claim.unit in units_in(passage.text)
+
+
+def _names(claim: Fact, asked: Sequence[Fact], passage: Passage) -> bool:
+    """Whether a number or code of the question names what the passage is about, by its heading or file name."""
+    if claim.unit or not any(claim.stated_by(known) for known in asked):
+        return False
+    return any(claim.stated_by(fact) for fact in find_facts(f"{passage.heading} | {passage.source}"))
 
 
 def _contradicts(claims: Sequence[Fact], stated: Sequence[Fact], asked: Sequence[Fact]) -> bool:

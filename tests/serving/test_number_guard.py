@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +96,35 @@ def test_answers_without_figures_are_not_checked(answer: str) -> None:
 
 def test_numbers_of_the_question_are_no_claims() -> None:
     assert verdict("Is the 415 warm at 45 °C?", "No, the 415 is cold at 45 °C.", COLD)[0] == "not_checked"
+
+
+LIMIT = "The limit of the inlet valve is 30 bar."
+CHOICE = "Is the limit of the inlet valve 30 or 50 bar?"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "support"),
+    [
+        ("Is the limit of the inlet valve 50 bar?", "Yes, the limit of the inlet valve is 50 bar.", "number_not_found"),
+        ("Is the limit of the inlet valve 50 bar?", "No more than 50 bar.", "number_not_found"),
+        ("Is the limit of the inlet valve 30 bar?", "Yes, the limit of the inlet valve is 30 bar.", "supported"),
+        ("Is the limit of the inlet valve 50 bar?", "No, the limit is not 50 bar.", "not_checked"),
+        ("Is the limit of the inlet valve 50 bar?", "The limit of the inlet valve is not 50 bar.", "not_checked"),
+        (CHOICE, "50 bar.", "number_not_found"),
+        (CHOICE, "30 bar, not 50 bar.", "supported"),
+        ("How do I set the inlet valve to 50 bar?", "Turn the wheel.", "not_checked"),
+    ],
+)
+def test_figures_that_are_all_the_questions_own_need_proof(question: str, answer: str, support: str) -> None:
+    assert verdict(question, answer, LIMIT, text=LIMIT)[0] == support
+
+
+def test_a_number_that_names_the_subject_may_stand_in_the_heading() -> None:
+    text = "The inlet valve is serviced by Alban Treadgold."
+    headed = replace(passage(text), heading="Corvane 410")
+    answer = "The inlet valve of the Corvane 410 is serviced by Alban Treadgold."
+    found = judge_numbers("Who services the inlet valve of the Corvane 410?", [headed], answer, quoting(text, text=text))
+    assert found.support == "supported"
 
 
 def test_without_citations_a_number_is_not_found() -> None:
