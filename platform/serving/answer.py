@@ -15,7 +15,7 @@ from doyen.core.store.schema import AnswerRow
 from doyen.platform.serving.engines.protocol import FinishReason
 from doyen.retrieval.passage import Citation, Passage, Support
 
-ANSWER_RULES = 4
+ANSWER_RULES = 5
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 

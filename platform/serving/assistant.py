@@ -159,6 +159,7 @@ class Assistant:
             history=history,
             adapter=choose_adapter(self.registry, self.engine, checked, adapter),
             max_tokens=max_tokens or self._settings.max_tokens,
+            asked=standalone_query(question, [turn for turn in history if turn.role == "user"]),
             query=standalone_query(question, history) if checked in PASSAGE_MODES else question,
             started=started,
             reply=small_talk(question),
@@ -193,7 +194,7 @@ class Assistant:
     def _speak(self, plan: Plan) -> Generator[str, None, Generated]:
         """Yield what the model says, as far as it is sure not to be a refusal."""
         first_token_s: float | None = None
-        speech = Speech()
+        speech = Speech(plan.asked)
         with closing(self.engine.stream(self._request(plan))) as pieces:
             for piece in pieces:
                 shown = speech.finish() if isinstance(piece, Generation) else speech.push(piece)
@@ -218,7 +219,7 @@ class Assistant:
         """Judge what claims something: neither a refusal nor small talk does."""
         if generated.refused or plan.reply is not None:
             return Judgement("not_checked", [])
-        return self._verifier.judge(plan.query, plan.passages, generated.result.text)
+        return self._verifier.judge(plan.asked, plan.passages, generated.result.text)
 
     def _build(self, plan: Plan, generated: Generated, judgement: Judgement) -> Answer:
         result = generated.result

@@ -18,6 +18,7 @@ class Plan:
     """A checked question, ready to be generated.
 
     Attributes:
+        asked: what the person asked, a follow-up made to stand alone from their own turns: no figure of an answer is in it.
         query: what was retrieved for; a follow-up question is made to stand alone.
         passages: best first; empty in modes without them, or when nothing was found.
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
@@ -32,6 +33,7 @@ class Plan:
     history: Sequence[Turn]
     adapter: Adapter | None
     max_tokens: int
+    asked: str
     query: str
     started: float
     passages: list[Passage] = field(default_factory=list)

@@ -17,7 +17,9 @@ class Speech:
         refused: whether the whole was a refusal; known after ``finish``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked: str | None = None) -> None:
+        """Begin an answer; ``asked`` as in ``is_refusal``."""
+        self._asked = asked
         self._whole = ""
         self.text = ""
         self.refused = False
@@ -31,7 +33,7 @@ class Speech:
 
     def finish(self) -> str:
         """Return what was still held back, or the refusal."""
-        if not self.text and is_refusal(self._whole):
+        if not self.text and is_refusal(self._whole, self._asked):
             self.refused = True
             self.text = REFUSAL
             return REFUSAL

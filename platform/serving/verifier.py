@@ -31,7 +31,7 @@ class Verifier(Protocol):
         """Return what of the answer the passages carry.
 
         Args:
-            question: as it was retrieved for, so that a follow-up names its subject.
+            question: a follow-up made to stand alone, from what the person said and no earlier answer.
             passages: what the model was shown, best first; citations refer to them by marker, from 1.
             answer: the generated text, no refusal.
         """

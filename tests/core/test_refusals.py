@@ -47,6 +47,21 @@ REFUSALS = [
     "Die Dokumente sagen dazu nichts.",
     "Les documents ne le précisent pas.",
     "文档没有说明。",
+    "文档没有说明原因。",
+    "The passages do not mention the torque of the Corvane 415 [1].",
+    "The documents do not mention the price and weight of the cell.",
+    "The documents do not say so.",
+    "The documents do not say whether the sensor is checked.",
+    "The documents do not give information as to the torque that is needed.",
+    "The passages do not mention the price, so I cannot answer the question.",
+    "I cannot answer this question, as the passages do not mention the price.",
+    "I don't know; the documents do not say.",
+    "I cannot help with that, please contact the supplier.",
+    "None of the passages mention how often the sensor is checked.",
+    "Nothing in the documents says so.",
+    "Die Dokumente sagen nicht, wie oft der Sensor geprüft wird.",
+    "Die Dokumente enthalten keine Angaben zum Preis.",
+    "The documents do not say how much 1,200 litres at 17:15 cost.",
 ]
 ANSWERS = [
     "26",
@@ -82,7 +97,49 @@ ANSWERS = [
     "Not available.",
     "Not before 5 pm.",
     "No, the better one of the two counts.",
+    "The document does not explicitly state the torque, it is 2.1 Nm [1].",
+    "The documents do not mention a fee and the service costs 12 euros.",
+    "The documents do not mention a fee and smoking is forbidden.",
+    "The documents do not mention a fee because the service is free.",
+    "The documents do not mention a fee so the service is free.",
+    "The documents do not mention a fee other than the yearly one.",
+    "The documents do not mention a fee - it is free.",
+    "The documents do not mention a fee – it is free.",
+    "The documents do not mention a fee—it is free.",
+    "The documents do not mention a fee\nThe service is free",
+    "The documents do not mention a fee (it is free).",
+    "The documents do not say (26 weeks).",
+    "The documents do not say.26 weeks.",
+    "The documents do not state that smoking is allowed.",
+    "The documents do not say visitors must wear gloves.",
+    "The documents do not provide information rights to tenants.",
+    "The documents do not say. You should close the valve first.",
+    "The documents do not say. If you open the valve the pump stops.",
+    "The documents do not say. Please close the valve.",
+    "文档没有提到价格，价格是45元",
+    "文档没有提到价格（45元）。",
+    "文档没有提到价格因为免费",
+    "資料には価格は45円、送料は記載されていません。",
+    "I cannot help with refunds after 30 days, call 0800 123.",
+    "I do not know the answer: 26 weeks",
+    "Les documents ne disent pas 45, c'est 50 °C.",
+    "Les documents ne disent pas cela mais le manuel dit cinquante degrés.",
+    "Die Dokumente enthalten keine Angaben, es sind 45 °C.",
+    "Die Dokumente enthalten keine Angaben und der Eintritt ist frei.",
+    "Los documentos no dicen eso pero el servicio es gratis.",
+    "The text does not provide for a refund.",
+    "The text does not give the tenant a right to a refund.",
+    "Nothing in the documents says smoking is forbidden.",
+    "Nothing in the documents says that smoking is forbidden.",
+    "None of the documents states the tenant must pay.",
 ]
+STATING = [
+    ("May I return it?", "I cannot help with refunds after 30 days."),
+    ("What does it cost?", "文档没有说明价格是45元"),
+    ("What is the limit?", "Les documents ne disent pas 50 °C."),
+    ("Which kit?", "The documents do not mention kit QC-41-0194."),
+]
+"""Refusals by their wording that state a figure which nobody asked about."""
 
 
 @pytest.mark.parametrize("text", REFUSALS)
@@ -98,6 +155,16 @@ def test_no_beginning_of_a_refusal_may_be_shown(text: str) -> None:
 @pytest.mark.parametrize("text", ANSWERS)
 def test_answers_are_no_refusals(text: str) -> None:
     assert not is_refusal(text)
+
+
+@pytest.mark.parametrize(("question", "text"), STATING)
+def test_what_states_a_figure_that_was_not_asked_about_is_an_answer(question: str, text: str) -> None:
+    assert not is_refusal(text, question)
+
+
+@pytest.mark.parametrize(("_", "text"), STATING)
+def test_a_figure_of_the_question_makes_no_answer(_: str, text: str) -> None:
+    assert is_refusal(text, f"You wrote: {text} Why?")
 
 
 @pytest.mark.parametrize(("file", "key"), [("questions.jsonl", "answer"), ("pairs.jsonl", "response")])

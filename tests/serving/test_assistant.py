@@ -194,6 +194,30 @@ def test_figures_are_checked_against_the_citations_and_the_verdict_is_stored(par
     assert ("check the number" in format_answer(answer)) == (support == "number_not_found")
 
 
+def test_an_earlier_answer_does_not_vouch_for_its_figures(parts):
+    assistant, engine, _ = parts
+    engine.text = "Yes, order kit QC-41-0195 for 9.9 Nm."
+    history = [
+        Turn(role="user", content="Which kit do I order for the head screws?"),
+        Turn(role="assistant", content=engine.text),
+    ]
+    assert assistant.ask("Is that certain?", "rag", history=history).support == "number_not_found"
+
+
+def test_a_question_gives_no_proof_of_the_figure_that_it_asks_about(parts):
+    assistant, engine, _ = parts
+    engine.text = "Yes, the head screws get 50 Nm."
+    assert assistant.ask("Do the head screws get 50 Nm?", "rag").support == "number_not_found"
+
+
+def test_an_earlier_turn_tells_which_figures_of_a_refusal_are_the_persons_own(parts):
+    assistant, engine, _ = parts
+    engine.text = "The passages do not mention the torque of the Corvane 410."
+    history = [Turn(role="user", content="How heavy is the Corvane 410?"), Turn(role="assistant", content="12 kg.")]
+    assert assistant.ask("And its torque?", "rag", history=history).abstained
+    assert not assistant.ask("And its torque?", "rag").abstained
+
+
 def test_best_is_resolved_and_told(parts, workspace, tmp_path):
     assistant, engine, _ = parts
     answer = assistant.ask("Torque?", "best")

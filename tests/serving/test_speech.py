@@ -50,3 +50,12 @@ def test_an_answer_is_shown_from_its_first_telling_word() -> None:
     assert speech.push("pump ") == "The pump"
     assert speech.push("head") == " head"
     assert not is_refusal(speech.text)
+
+
+def test_a_refusal_that_states_a_figure_of_its_own_is_shown() -> None:
+    speech = Speech("May I return it?")
+    speech.push("I cannot help with refunds after 30 days.")
+    assert (speech.finish(), speech.refused) == ("I cannot help with refunds after 30 days.", False)
+    speech = Speech("May I return it after 30 days?")
+    speech.push("I cannot help with refunds after 30 days.")
+    assert (speech.finish(), speech.refused) == (REFUSAL, True)
