@@ -17,6 +17,7 @@ from doyen.core.errors import NotFoundError, StateError
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
 from doyen.eval.statistics import ENOUGH, rate_bounds
+from doyen.finetune.registry import Adapter
 
 ALPHA = 0.05
 MOST_QUESTIONS = 5000
@@ -165,7 +166,7 @@ PROMOTION: tuple[Rule, ...] = (
 
 
 def judge_report(
-    report: Report, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION, *, adapter: str | None = None
+    report: Report, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION, *, adapter: Adapter | None = None
 ) -> list[Verdict]:
     """Return the verdict of each rule; the gate is open when all are met.
 
@@ -174,7 +175,7 @@ def judge_report(
     Args:
         excluded: hashes of the questions that the adapter's dataset kept out of training (`Question.asked_hash`); None
             when the dataset does not say.
-        adapter: "name:version" that is to be promoted; None asks about the report's own.
+        adapter: the one to be promoted, which must be the one that was evaluated; None asks about the report's own.
     """
     verdicts = [_own(report, adapter)] if adapter is not None else []
     verdicts.append(_held_out(report, excluded))
@@ -188,8 +189,8 @@ def judge_report(
     return verdicts
 
 
-def require_gate(report: Report, adapter: str, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION) -> None:
-    """Let an adapter ("name:version") pass whose own report meets the rules.
+def require_gate(report: Report, adapter: Adapter, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION) -> None:
+    """Let an adapter pass whose own report meets the rules.
 
     Raises:
         StateError: a rule is not met; the message has a line for each.
@@ -197,7 +198,7 @@ def require_gate(report: Report, adapter: str, excluded: Collection[str] | None,
     verdicts = judge_report(report, excluded, rules, adapter=adapter)
     if not all(verdict.met for verdict in verdicts):
         raise StateError(
-            f"report {report.folder.name!r} does not let {adapter} be promoted (a written reason overrides):\n"
+            f"report {report.folder.name!r} does not let {adapter.ref} be promoted (a written reason overrides):\n"
             + verdict_text([verdict.to_json() for verdict in verdicts])
         )
 
@@ -216,12 +217,17 @@ def verdict_text(verdicts: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _own(report: Report, adapter: str) -> Verdict:
-    about = report.data.get("adapter")
-    rule = f"the report is about {adapter}"
-    return Verdict(
-        rule, about == adapter, "" if about == adapter else f"it is about {about or 'no adapter'}: evaluate that one"
-    )
+def _own(report: Report, adapter: Adapter) -> Verdict:
+    """Names and versions recur in other workspaces and after a loss: the fingerprint of the training decides."""
+    about, trained = report.data.get("adapter"), report.data.get("adapter_fingerprint")
+    why = ""
+    if about != adapter.ref:
+        why = f"it is about {about or 'no adapter'}: evaluate that one"
+    elif trained is None:
+        why = "it does not say which training it is about, as reports of earlier versions: run `doyen eval run` again"
+    elif trained != adapter.manifest.get("fingerprint"):
+        why = f"it is about another {adapter.ref}, trained on something else: evaluate this one with `doyen eval run`"
+    return Verdict(f"the report is about {adapter.ref}", not why, why)
 
 
 def _held_out(report: Report, excluded: Collection[str] | None) -> Verdict:

@@ -65,6 +65,7 @@ def run_evaluation(
     manifest_inputs: Mapping[str, Any],
     reporter: Reporter | None = None,
     adapter: str | None = None,
+    adapter_fingerprint: str | None = None,
     sample: int | None = None,
     embed: Embed | None = None,
     excluded: Collection[str] | None = None,
@@ -86,6 +87,7 @@ def run_evaluation(
         manifest_inputs: names to hashes of what the answers rest on. "index" shapes the modes with passages, "adapter"
             those with an adapter, "questions" none, everything else all of them.
         adapter: "name:version" for the modes that need one.
+        adapter_fingerprint: of the adapter's manifest, so that the report speaks for no other of that name.
         sample: ask that many of the questions, every tag in proportion; None asks all.
         embed: for semantic similarity and the judge's answer relevancy; None leaves the first out.
         excluded: hashes of the questions that the adapter's dataset kept out of training, for the gate; None: unknown.
@@ -105,6 +107,7 @@ def run_evaluation(
         tables = score_answers(chosen, records, embed, settings, out, reporter)
         rankings = measure_retrieval(retriever, chosen, reporter) if retriever else {}
         data = build_report(chosen, records, tables, rankings, settings, manifest_inputs, adapter)
+        data["adapter_fingerprint"] = adapter_fingerprint
         if adapter is not None:
             verdicts = judge_report(Report(out, data), excluded)
             data["gate"] = {"open": all(item.met for item in verdicts), "rules": [item.to_json() for item in verdicts]}

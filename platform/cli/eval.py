@@ -105,6 +105,7 @@ def evaluate(
             manifest_inputs=_inputs(workspace, assistant, chosen),
             reporter=session.reporter,
             adapter=chosen.ref if chosen else None,
+            adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
             sample=sample,
             embed=open_embedder(workspace.settings.retrieval).encode,
             excluded=excluded_questions(workspace, chosen.dataset_id) if chosen else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 from doyen.core.errors import InputError, NotFoundError
@@ -38,21 +37,21 @@ def promote_adapter(
             raise InputError(
                 "name the report that speaks for this adapter (made by `doyen eval run`), or give a reason to do without"
             )
-        require_gate(load_report(report), adapter.ref, excluded_questions(workspace, adapter.dataset_id))
+        require_gate(load_report(report), adapter, excluded_questions(workspace, adapter.dataset_id))
     grounds = {"by": by, "report": report.name if report else None, "reason": override.strip() if override else None}
     return registry.promote(adapter.ref, grounds)
 
 
 def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdict]:
-    """Return what the rules for promotion say of a report about its own adapter."""
-    return judge_report(report, _excluded(workspace, store, report.data.get("adapter")))
+    """Return what the rules for promotion say of a report and the adapter that this workspace has under its name."""
+    adapter = _own_adapter(workspace, store, report)
+    excluded = excluded_questions(workspace, adapter.dataset_id) if adapter else None
+    return judge_report(report, excluded, adapter=adapter)
 
 
-def _excluded(workspace: Workspace, store: Store, reference: str | None) -> Collection[str] | None:
-    if reference is None:
-        return None
+def _own_adapter(workspace: Workspace, store: Store, report: Report) -> Adapter | None:
+    reference = report.data.get("adapter")
     try:
-        adapter = Registry(workspace, store).get(reference)
+        return Registry(workspace, store).get(reference) if reference is not None else None
     except NotFoundError:
         return None
-    return excluded_questions(workspace, adapter.dataset_id)

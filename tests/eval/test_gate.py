@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.evaluation_world import evaluate_small_world, make_questions
+from support.evaluation_world import evaluate_small_world, make_questions, registered
 
 from doyen.core.errors import StateError
 from doyen.core.records import Question
@@ -33,10 +34,10 @@ def judged(report: Report, rule: AtLeast | Beats) -> Verdict:
 
 
 def test_a_good_adapter_passes_on_enough_questions(shown: Report) -> None:
-    verdicts = judge_report(shown, excluded(shown), adapter="demo:1")
+    verdicts = judge_report(shown, excluded(shown), adapter=registered("demo:1"))
     assert [verdict.why for verdict in verdicts if not verdict.met] == []
     assert len(verdicts) == 2 + len(PROMOTION) - 1  # rag-short was not evaluated
-    require_gate(shown, "demo:1", excluded(shown))
+    require_gate(shown, registered("demo:1"), excluded(shown))
 
 
 def test_two_questions_show_nothing(finished: Report) -> None:
@@ -47,7 +48,7 @@ def test_two_questions_show_nothing(finished: Report) -> None:
     assert "at least 30" in verdict.why
     assert not judged(finished, Beats("hybrid", "rag")).met
     with pytest.raises(StateError, match="not met"):
-        require_gate(finished, "demo:1", excluded(finished))
+        require_gate(finished, registered("demo:1"), excluded(finished))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,18 @@ def test_a_report_that_asked_a_question_twice_closes_the_gate(shown: Report) -> 
 
 def test_a_report_about_another_adapter_does_not_speak_for_this_one(shown: Report) -> None:
     with pytest.raises(StateError, match="it is about demo:1"):
-        require_gate(shown, "demo:2", excluded(shown))
+        require_gate(shown, registered("demo:2"), excluded(shown))
+
+
+def test_an_adapter_of_the_same_name_is_not_the_same_adapter(shown: Report) -> None:
+    """Another workspace's demo:1, or one that was trained again after the first was lost, is a stranger to the report."""
+    other = registered("demo:1", fingerprint="trained on something else")
+    with pytest.raises(StateError, match="another demo:1, trained on something else"):
+        require_gate(shown, other, excluded(shown))
+    earlier = Report(shown.folder, {name: value for name, value in shown.data.items() if name != "adapter_fingerprint"})
+    for adapter in (registered("demo:1"), dataclasses.replace(other, manifest={})):
+        with pytest.raises(StateError, match=r"does not say which training[\s\S]*doyen eval run"):
+            require_gate(earlier, adapter, excluded(shown))
 
 
 def test_what_was_not_evaluated_does_not_pass(shown: Report) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
-from support.evaluation_world import evaluate_small_world, many_questions
+from support.evaluation_world import evaluate_small_world, many_questions, registered
 
 from doyen.core.errors import InputError
 from doyen.core.store.schema import AdapterRow, FeedbackRow
@@ -39,7 +39,7 @@ def adapters(client: TestClient) -> None:
                     base_sha256="0" * 64,
                     dataset_id="d",
                     status="candidate",
-                    manifest={},
+                    manifest=registered(f"known:{version}").manifest,
                     created_at=f"2026-01-0{version}T00:00:00+00:00",
                 )
             )
@@ -112,6 +112,9 @@ def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) ->
     assert closed.status_code == 409
     assert "at least 30" in closed.json()["error"]["message"]
     assert "it is about known:2" in promote({"report": "other"}).json()["error"]["message"]
+    fingerprint = replace_fingerprint(client, "trained again")
+    assert "trained on something else" in promote({"report": "good"}).json()["error"]["message"]
+    replace_fingerprint(client, fingerprint)
     assert promote({"report": "good"}).json()["status"] == "promoted"
     assert client.get("/v1/evals/few").json()["gate"]["open"] is False
     assert promote({"report": "few", "force": True}).status_code == 400
@@ -122,6 +125,15 @@ def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) ->
         ("mara", "few", "a trial"),
     ]
     assert all(item["at"] for item in told)
+
+
+def replace_fingerprint(client: TestClient, fingerprint: str) -> str:
+    """Let known:1 be another training's adapter; return what it was."""
+    with client.app.state.services.store.session() as session:
+        row = session.get_one(AdapterRow, ("known", 1))
+        before = row.manifest["fingerprint"]
+        row.manifest = {**row.manifest, "fingerprint": fingerprint}
+    return before
 
 
 @pytest.mark.usefixtures("adapters")

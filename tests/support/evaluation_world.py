@@ -12,6 +12,7 @@ from doyen.core.settings import EvalSettings, Settings
 from doyen.core.text import words
 from doyen.eval.report import Report
 from doyen.eval.run import run_evaluation
+from doyen.finetune.registry import Adapter
 from doyen.platform.serving.answer import Answer, Timings, Usage
 from doyen.retrieval.passage import Citation, Passage
 
@@ -157,6 +158,13 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def registered(ref: str, fingerprint: str | None = None) -> Adapter:
+    """Return an adapter ("name:version") as a registry gives it, with a fingerprint of its own where none is named."""
+    name, version = ref.split(":")
+    manifest = {"fingerprint": fingerprint or f"weights of {ref}"}
+    return Adapter(name, int(version), Path("none"), "base", "0" * 64, "candidate", "d", manifest)
+
+
 def evaluate_small_world(
     questions: Sequence[Question], out: Path, adapter: str, assistant: ScriptedAssistant | None = None
 ) -> Report:
@@ -170,5 +178,6 @@ def evaluate_small_world(
         settings=Settings(name="small", eval=EvalSettings(bootstrap_samples=400)),
         manifest_inputs={"index": "i1"},
         adapter=adapter,
+        adapter_fingerprint=registered(adapter).manifest["fingerprint"],
         excluded={question.asked_hash for question in questions},
     )
