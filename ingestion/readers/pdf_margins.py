@@ -1,8 +1,9 @@
 """Running page headers and footers: kept once at the beginning, dropped from the pages, page numbers dropped.
 
 They are kept once because the number, the revision and the date of a document often stand nowhere else. A line counts as
-running only when it stands at the same height of many pages with the same words and the same figures, apart from one that
-counts with the pages. Rows of a table that goes on over pages differ in their figures and stay.
+running only when it stands at the same height of many pages with the same words and the same figures, apart from a page
+number. A figure that counts with the pages is one beside a word for "page", behind a sign or a gap that sets it off, or alone,
+and then only outside the block of text: the tags, serial numbers and rows that go on over pages count up, too, and stay.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from doyen.ingestion.readers.pdf_lines import Line, Page
 from doyen.ingestion.readers.pdf_tables import find_table
@@ -21,15 +23,19 @@ SAME_HEIGHT = 0.01
 """Share of the page's height by which the places of a running line may differ."""
 LEAST_WORDS = 12
 """Letters beside a counting figure from which a line is a header with a page number, not a label that counts."""
+LARGEST_STEP = 1.6
+"""Distance of two lines, in letter heights, from which they are parted blocks."""
+FARTHEST_START = 2
+"""How far the page number of a header may be from the count of the pages where nothing but a gap sets it off."""
 COUNTED = "\x00"
 """Stands in a line before a figure that is counted from its page."""
-_PAGE_WORD = r"(?:page|seite|p|pg|pag|página|pagina|blatt|sida|side|strana|strona)\.?"
+_PAGE_WORD = r"\b(?:page|seite|p|pg|pag|página|pagina|blatt|sida|side|strana|strona)\.?"
 _OF = r"(?:\s*(?:of|von|de|di|/)\s*\d{1,4})"
 PAGE_NUMBER = re.compile(
     rf"^[^\w\s]*\s*{_PAGE_WORD}\s*\d{{1,4}}{_OF}?\s*[^\w\s]*$|^\d{{1,4}}\s*(?:of|von)\s*\d{{1,4}}$", re.IGNORECASE
 )
-TRAILING_NUMBER = re.compile(rf"(?<!\s)\s*\b{_PAGE_WORD}\s*\d{{1,4}}{_OF}?\s*$", re.IGNORECASE)
-_FIGURE = re.compile(r"\d+")
+_NAMED = re.compile(rf"{_PAGE_WORD}\s*(\d{{1,4}})\b{_OF}?", re.IGNORECASE)
+_SET_OFF = re.compile(r"(?:[|·•–—]| -) ?(\d{1,4})$|^(\d{1,4}) ?(?:[|·•–—]|- )")
 _BARE = re.compile(r"^[^\w\s]*\s*(\d{1,4}|[ivxlc]{1,7})\s*[^\w\s]*$", re.IGNORECASE)
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
@@ -38,66 +44,80 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
     """Return the running lines without their page numbers, and the pages without headers, footers and page numbers."""
     heights: dict[str, dict[int, float]] = defaultdict(dict)
     for number, page in enumerate(pages):
-        for line in _margin_lines(page):
-            for form in _forms(line.text, number):
+        for line, apart in _margin_lines(page):
+            for form, _ in _forms(line, number, apart=apart):
                 heights[form].setdefault(number, line.bottom / page.height)
     least = max(2, LEAST_SHARE * len(pages))
-    # A bare number that ends every page and counts with them is sure enough wherever the text ends.
-    running = {
-        form
-        for form, places in heights.items()
-        if _count_alike(list(places.values())) >= least or (form.startswith(COUNTED) and len(places) >= max(3, least))
-    }
+    running = {form for form, places in heights.items() if _count_alike(list(places.values())) >= least}
     once: dict[str, None] = {}
     kept = []
     for number, page in enumerate(pages):
         dropped = set()
-        for line in _margin_lines(page):
-            repeated = any(form in running for form in _forms(line.text, number))
-            if PAGE_NUMBER.match(line.text) or (repeated and _BARE.match(line.text)):
+        for line, apart in _margin_lines(page):
+            rests = [rest for form, rest in _forms(line, number, apart=apart) if form in running]
+            if rests or PAGE_NUMBER.match(line.text):
                 dropped.add(id(line))
-            elif repeated:
-                dropped.add(id(line))
-                once.setdefault(_without_number(line.text, number, running))
+                once.update(dict.fromkeys(rests[:1]))
         kept.append(Page([line for line in page.lines if id(line) not in dropped], page.width, page.height))
     return [text for text in once if text], kept
 
 
-def _margin_lines(page: Page) -> Iterator[Line]:
-    """The lines near the top and the bottom, and the last one, where page numbers stand that a wide margin moved inwards."""
+def _margin_lines(page: Page) -> Iterator[tuple[Line, bool]]:
+    """The lines near the top and the bottom, each with whether it stands apart from the block of text."""
+    inside = _text_block(page)
     for index, line in enumerate(page.lines):
-        near = line.bottom < MARGIN * page.height or line.bottom > (1 - MARGIN) * page.height
-        last = index == len(page.lines) - 1 and _BARE.match(line.text) is not None
         # The headings of a table that goes on stand on each page, too: its rows need them.
-        if (near or last) and find_table(page.lines, index) is None:
-            yield line
+        if _is_near_edge(line, page) and find_table(page.lines, index) is None:
+            yield line, id(line) not in inside
 
 
-def _forms(text: str, page: int) -> Iterator[str]:
-    """Yield a line as it is, and with a figure at its beginning or end counted from its page."""
-    plain = text.strip().lower()
-    bare = _BARE.match(plain)
+def _is_near_edge(line: Line, page: Page) -> bool:
+    return line.bottom < MARGIN * page.height or line.bottom > (1 - MARGIN) * page.height
+
+
+def _text_block(page: Page) -> set[int]:
+    """Return the ids of the lines between which and a line of the middle of the page there is no gap."""
+    inside: set[int] = set()
+    block: list[Line] = []
+    ordered = sorted(page.lines, key=lambda line: -line.bottom)
+    for line, below in zip_longest(ordered, ordered[1:]):
+        block.append(line)
+        if below is None or line.bottom - below.bottom > LARGEST_STEP * max(line.size, below.size):
+            if not all(_is_near_edge(part, page) for part in block):
+                inside.update(map(id, block))
+            block = []
+    return inside
+
+
+def _forms(line: Line, page: int, *, apart: bool) -> Iterator[tuple[str, str]]:
+    """Yield a line as it is, and with its page number counted from its page, each with its text without that number."""
+    text = line.text.strip()
+    bare = _BARE.match(text)
     if bare is not None:
-        yield f"{COUNTED}{_value(bare.group(1)) - page}"
+        if apart:
+            yield f"{COUNTED}{_value(bare.group(1).lower()) - page}", ""
         return
-    yield plain
-    figures = list(_FIGURE.finditer(plain))
-    letters = sum(letter.isalpha() for letter in plain)
-    for figure in figures[:1] + figures[-1:]:
-        at_edge = not plain[: figure.start()].strip(" |-–") or not plain[figure.end() :].strip(" |-–")
-        if (letters >= LEAST_WORDS and at_edge and len(figure.group()) < 5) or PAGE_NUMBER.match(plain):
-            yield f"{plain[: figure.start()]}{COUNTED}{int(figure.group()) - page}{plain[figure.end() :]}"
+    yield text.lower(), text
+    letters = sum(letter.isalpha() for letter in text)
+    for figure in _page_figures(line, page, apart=apart and letters >= LEAST_WORDS):
+        start, end = figure.span(figure.lastindex or 0)
+        rest = "" if PAGE_NUMBER.match(text) else f"{text[: figure.start()]} {text[figure.end() :]}".strip(" |-–")
+        yield f"{text[:start]}{COUNTED}{int(text[start:end]) - page}{text[end:]}".lower(), rest
 
 
-def _without_number(text: str, page: int, running: set[str]) -> str:
-    """Return a running line without the figure that counts the pages."""
-    if text.strip().lower() in running:
-        return text
-    counted = [figure for figure in _FIGURE.finditer(text) if figure.start() == 0 or figure.end() == len(text.rstrip())]
-    trimmed = TRAILING_NUMBER.sub("", text)
-    if trimmed == text and counted:
-        trimmed = text[counted[-1].end() :] if counted[-1].start() == 0 else text[: counted[-1].start()]
-    return trimmed.strip(" |-–")
+def _page_figures(line: Line, page: int, *, apart: bool) -> Iterator[re.Match[str]]:
+    """Yield what may be the page number of a line: beside a word for it or, in a header apart from the text, set off."""
+    text = line.text.strip()
+    yield from _NAMED.finditer(text)
+    if PAGE_NUMBER.match(text):
+        yield from re.finditer(r"^(\d+)", text)
+    if not apart:
+        return
+    yield from _SET_OFF.finditer(text)
+    ends = (r"^(\d{1,4})\b", line.segments[0]), (r"\b(\d{1,4})$", line.segments[-1])
+    for pattern, segment in ends if len(line.segments) > 1 else ():
+        if segment.text.isdecimal() and abs(int(segment.text) - page - 1) <= FARTHEST_START:
+            yield from re.finditer(pattern, text)
 
 
 def _count_alike(heights: list[float]) -> int:

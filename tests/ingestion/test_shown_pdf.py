@@ -106,6 +106,67 @@ def test_running_lines_and_page_numbers_go_and_counting_labels_stay():
     assert "| 6" not in text
 
 
+@pytest.mark.parametrize(
+    ("bottom", "text"),
+    [
+        (35.0, "Extinguisher inspected, tag number {}"),
+        (800.0, "Inspection record of the line {}"),
+        (35.0, "Max pressure line in bar is {}"),
+        (35.0, "The pump of this hall has the number: {}"),
+        (686.0, "{}"),
+        (676.0, "{}"),
+    ],
+)
+@pytest.mark.parametrize("first", [1, 4, 100, 2041])
+def test_figures_that_count_up_stay_where_they_are_no_page_numbers(bottom, text, first):
+    def page(number: int) -> Callable[[Canvas], None]:
+        rows = [(60.0, 700.0, f"Room {'ABCD'[number]}. {PROSE}"), (60.0, bottom, text.format(first + number))]
+        return lambda canvas: written(canvas, rows)
+
+    found = read(drawn(*map(page, range(4)))).text
+    assert [n for n in range(4) if text.format(first + n) not in found.split("place")[n + 1]] == []
+
+
+def test_a_figure_that_ends_a_page_full_of_text_stays():
+    def page(number: int) -> Callable[[Canvas], None]:
+        rows = [(60.0, 770.0 - 14 * n, f"{PROSE} {n * 7 + number * n}.") for n in range(52)]
+        return lambda canvas: written(canvas, [*rows, (60.0, 42.0, f"{100 + number}"), (300.0, 20.0, f"{number + 1}")])
+
+    words = read(drawn(*map(page, range(4)))).text.split()
+    assert [words.count(f"{100 + number}.") + words.count(f"{100 + number}") >= 1 for number in range(4)] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("Manual of the pump, page {}", "Manual of the pump,"),
+        ("Manual of the pump Rev 3 Page {} of 12", "Manual of the pump Rev 3"),
+        ("Seite {} | Handbuch der Pumpe", "Handbuch der Pumpe"),
+        ("{} | Manual of the pump", "Manual of the pump"),
+        ("Page {}", ""),
+        ("{} of 12", ""),
+        ("- {} -", ""),
+        ("{}", ""),
+    ],
+)
+def test_page_numbers_go(line, kept):
+    def page(number: int) -> Callable[[Canvas], None]:
+        rows = [(60.0, 700.0, f"Room {'ABCD'[number]}. {PROSE}."), (60.0, 30.0, line.format(number + 5))]
+        return lambda canvas: written(canvas, rows)
+
+    found = read(drawn(*map(page, range(4)))).text
+    assert found.split("\n\n") == [*filter(None, [kept]), *(f"Room {room}. {PROSE}." for room in "ABCD")]
+
+
+def test_a_page_number_far_right_of_the_header_goes():
+    def page(number: int) -> Callable[[Canvas], None]:
+        rows = [(60.0, 800.0, "Manual of the pump"), (500.0, 800.0, f"{number + 1}"), (60.0, 700.0, f"{PROSE} {number * 9}.")]
+        return lambda canvas: written(canvas, rows)
+
+    found = read(drawn(*map(page, range(4)))).text
+    assert found.split("\n\n") == ["Manual of the pump", *(f"{PROSE} {number * 9}." for number in range(4))]
+
+
 def test_the_same_headings_on_each_page_stay_with_their_rows():
     def page(number: int) -> Callable[[Canvas], None]:
         rows = [("Run", "Pressure", "Flow"), *((f"R-{number}{n}", f"{n}.{number}", f"{n}1.0") for n in range(1, 5))]
