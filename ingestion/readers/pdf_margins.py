@@ -3,7 +3,7 @@
 They are kept once because the number, the revision and the date of a document often stand nowhere else. A line counts as
 running only when it stands at the same height of many pages with the same words and the same figures, apart from a page
 number. A figure that counts with the pages is one beside a word for "page", behind a sign or a gap that sets it off, or alone,
-and then only outside the block of text: the tags, serial numbers and rows that go on over pages count up, too, and stay.
+and then only apart from the text: the tags, serial numbers and rows that go on over pages count up, too, and stay.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ LEAST_WORDS = 12
 LARGEST_STEP = 1.6
 """Distance of two lines, in letter heights, from which they are parted blocks."""
 FARTHEST_START = 2
-"""How far the page number of a header may be from the count of the pages where nothing but a gap sets it off."""
+"""How far a page number may be from the count of the pages where only a gap or its place shows what it is."""
+OFF_CENTRE = 0.02
+"""Share of the page's width by which a page number may miss the middle."""
+INSIDE, APART, CENTRED = "inside", "apart", "centred"
 COUNTED = "\x00"
 """Stands in a line before a figure that is counted from its page."""
 _PAGE_WORD = r"\b(?:page|seite|p|pg|pag|página|pagina|blatt|sida|side|strana|strona)\.?"
@@ -44,17 +47,21 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
     """Return the running lines without their page numbers, and the pages without headers, footers and page numbers."""
     heights: dict[str, dict[int, float]] = defaultdict(dict)
     for number, page in enumerate(pages):
-        for line, apart in _margin_lines(page):
-            for form, _ in _forms(line, number, apart=apart):
+        for line, place in _margin_lines(page):
+            for form, _ in _forms(line, number, place):
                 heights[form].setdefault(number, line.bottom / page.height)
     least = max(2, LEAST_SHARE * len(pages))
-    running = {form for form, places in heights.items() if _count_alike(list(places.values())) >= least}
+    running = {
+        form
+        for form, places in heights.items()
+        if _count_alike(list(places.values())) >= least or (form.startswith(CENTRED) and len(places) >= max(3, least))
+    }
     once: dict[str, None] = {}
     kept = []
     for number, page in enumerate(pages):
         dropped = set()
-        for line, apart in _margin_lines(page):
-            rests = [rest for form, rest in _forms(line, number, apart=apart) if form in running]
+        for line, place in _margin_lines(page):
+            rests = [rest for form, rest in _forms(line, number, place) if form in running]
             if rests or PAGE_NUMBER.match(line.text):
                 dropped.add(id(line))
                 once.update(dict.fromkeys(rests[:1]))
@@ -62,44 +69,46 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
     return [text for text in once if text], kept
 
 
-def _margin_lines(page: Page) -> Iterator[tuple[Line, bool]]:
-    """The lines near the top and the bottom, each with whether it stands apart from the block of text."""
-    inside = _text_block(page)
+def _margin_lines(page: Page) -> Iterator[tuple[Line, str]]:
+    """The lines near the top and the bottom, each with its place: APART from the block of text, or INSIDE it.
+
+    A last line of its own in the middle of the width is CENTRED at any height: there programs put page numbers below a text
+    that ends early.
+    """
+    ordered = sorted(page.lines, key=lambda line: -line.bottom)
+    inside: set[int] = set()
+    block: list[Line] = []
+    for line, below in zip_longest(ordered, ordered[1:]):
+        block.append(line)
+        if below is None or line.bottom - below.bottom > LARGEST_STEP * max(line.size, below.size):
+            if not all(_is_near_edge(part, page) for part in block):
+                inside.update(map(id, block))
+            block = [] if below is not None else block
+    centred = len(block) == 1 and abs(block[0].left + block[0].right - page.width) <= 2 * OFF_CENTRE * page.width
     for index, line in enumerate(page.lines):
         # The headings of a table that goes on stand on each page, too: its rows need them.
-        if _is_near_edge(line, page) and find_table(page.lines, index) is None:
-            yield line, id(line) not in inside
+        if centred and line is block[0] and _BARE.match(line.text):
+            yield line, CENTRED
+        elif _is_near_edge(line, page) and find_table(page.lines, index) is None:
+            yield line, INSIDE if id(line) in inside else APART
 
 
 def _is_near_edge(line: Line, page: Page) -> bool:
     return line.bottom < MARGIN * page.height or line.bottom > (1 - MARGIN) * page.height
 
 
-def _text_block(page: Page) -> set[int]:
-    """Return the ids of the lines between which and a line of the middle of the page there is no gap."""
-    inside: set[int] = set()
-    block: list[Line] = []
-    ordered = sorted(page.lines, key=lambda line: -line.bottom)
-    for line, below in zip_longest(ordered, ordered[1:]):
-        block.append(line)
-        if below is None or line.bottom - below.bottom > LARGEST_STEP * max(line.size, below.size):
-            if not all(_is_near_edge(part, page) for part in block):
-                inside.update(map(id, block))
-            block = []
-    return inside
-
-
-def _forms(line: Line, page: int, *, apart: bool) -> Iterator[tuple[str, str]]:
+def _forms(line: Line, page: int, place: str) -> Iterator[tuple[str, str]]:
     """Yield a line as it is, and with its page number counted from its page, each with its text without that number."""
     text = line.text.strip()
     bare = _BARE.match(text)
     if bare is not None:
-        if apart:
-            yield f"{COUNTED}{_value(bare.group(1).lower()) - page}", ""
+        ahead = _value(bare.group(1).lower()) - page
+        if place == APART or (place == CENTRED and abs(ahead - 1) <= FARTHEST_START):
+            yield f"{place}{COUNTED}{ahead}", ""
         return
     yield text.lower(), text
     letters = sum(letter.isalpha() for letter in text)
-    for figure in _page_figures(line, page, apart=apart and letters >= LEAST_WORDS):
+    for figure in _page_figures(line, page, apart=place == APART and letters >= LEAST_WORDS):
         start, end = figure.span(figure.lastindex or 0)
         rest = "" if PAGE_NUMBER.match(text) else f"{text[: figure.start()]} {text[figure.end() :]}".strip(" |-–")
         yield f"{text[:start]}{COUNTED}{int(text[start:end]) - page}{text[end:]}".lower(), rest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ctypes import c_float
+from ctypes import c_float, c_int, c_uint
 from itertools import islice
 
 import pypdfium2 as pdfium
@@ -17,6 +17,8 @@ OVERHANG = 0.35
 """Letter heights by which the line may begin or end beside the letters: a ruling line runs on."""
 TOUCHING = 0.5
 """Points between lines that are one."""
+LIGHTEST, LEAST_OPACITY = 160, 128
+"""Share of each basic colour (of 255) that a line which is seen has at most, in one of them; how opaque it is at least."""
 MOST_LINES = 2000
 """A page with more lines is a drawing."""
 MOST_LETTERS = 1000
@@ -38,8 +40,23 @@ def _level_lines(page: pdfium.PdfPage) -> Iterator[tuple[float, float, float]]:
         item = raw.FPDFPage_GetObject(page, index)
         if raw.FPDFPageObj_GetType(item) == raw.FPDF_PAGEOBJ_PATH and raw.FPDFPageObj_GetBounds(item, *box):
             left, bottom, right, top = (edge.value for edge in box)
-            if top - bottom <= THICKEST and right - left >= max(LEAST_LENGTH, top - bottom):
+            level = top - bottom <= THICKEST and right - left >= max(LEAST_LENGTH, top - bottom)
+            if level and _is_seen(item):
                 yield round((bottom + top) / 2, 1), left, right
+
+
+def _is_seen(path: raw.FPDF_PAGEOBJECT) -> bool:
+    """Whether a path is painted, and in a colour that stands out: stripes of a background lie behind letters, too."""
+    fill, stroke = c_int(), c_int()
+    raw.FPDFPath_GetDrawMode(path, fill, stroke)
+    paints = [raw.FPDFPageObj_GetFillColor] * bool(fill.value) + [raw.FPDFPageObj_GetStrokeColor] * bool(stroke.value)
+    red, green, blue, opacity = (c_uint() for _ in range(4))
+    return any(
+        paint(path, red, green, blue, opacity)
+        and opacity.value >= LEAST_OPACITY
+        and min(red.value, green.value, blue.value) <= LIGHTEST
+        for paint in paints
+    )
 
 
 def _joined(pieces: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:

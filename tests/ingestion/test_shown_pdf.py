@@ -158,6 +158,19 @@ def test_page_numbers_go(line, kept):
     assert found.split("\n\n") == [*filter(None, [kept]), *(f"Room {room}. {PROSE}." for room in "ABCD")]
 
 
+def test_a_centred_page_number_below_a_short_text_goes():
+    def page(number: int) -> Callable[[Canvas], None]:
+        def draw(canvas: Canvas) -> None:
+            written(canvas, [(60, 700, f"{PROSE} {number * 9}."), (60, 680 - 30 * number, f"Reading {number * 11}.")])
+            canvas.drawCentredString(A4[0] / 2, 640 - 30 * number, f"{number + 1}")
+
+        return draw
+
+    words = read(drawn(*map(page, range(4)))).text.split()
+    assert [word for word in words if word.isdecimal()] == []
+    assert words.count("33.") == 1
+
+
 def test_a_page_number_far_right_of_the_header_goes():
     def page(number: int) -> Callable[[Canvas], None]:
         rows = [(60.0, 800.0, "Manual of the pump"), (500.0, 800.0, f"{number + 1}"), (60.0, 700.0, f"{PROSE} {number * 9}.")]
