@@ -8,7 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from doyen.core.text import CASELESS
+
+_ALNUM = rf"[^\W_{CASELESS}]"
 _SLASH = re.compile(r"\s?/\s?")
+_START = re.compile(rf"(?<![^\W\d_{CASELESS}])[^\W\d_{CASELESS}]|(?<![^\W\d_])[^\W\d_]|[^\w\s]")
 _PER = re.compile(r"\s(?:per|an?|pro)\s", re.IGNORECASE)
 
 
@@ -41,7 +45,7 @@ def unit_before(text: str, position: int, floor: int = 0) -> tuple[str, int] | N
 
 def units_in(text: str) -> set[str]:
     """Return every unit that the text names, beside a number or alone (as table headings do)."""
-    starts = re.finditer(r"(?<![^\W\d_])[^\W\d_]|[^\w\s]", text)
+    starts = _START.finditer(text)
     return {found[0] for match in starts if (found := unit_at(text, match.start()))}
 
 
@@ -67,7 +71,7 @@ def _forms() -> tuple[dict[str, str], dict[str, str]]:
 @cache
 def _before() -> re.Pattern[str]:
     symbols = sorted(table()["before"]["symbols"], key=len, reverse=True)
-    return re.compile(rf"(?P<symbol>(?<![^\W_])(?:{'|'.join(map(re.escape, symbols))})|[$€£¥￥₹])[ \u00a0]?$")
+    return re.compile(rf"(?P<symbol>(?<!{_ALNUM})(?:{'|'.join(map(re.escape, symbols))})|[$€£¥￥₹])[ \u00a0]?$")
 
 
 @cache
@@ -75,4 +79,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return patterns of symbols and of words; neither ends inside a longer word."""
     symbols, words = ("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) for forms in _forms())
     words = words.replace(r"\ ", r"[\s-]+")
-    return re.compile(rf"(?:{symbols})(?:(?<![^\W_])|(?![^\W_]|-\w))"), re.compile(rf"(?:{words})(?![^\W_])", re.IGNORECASE)
+    return (
+        re.compile(rf"(?:{symbols})(?:(?<!{_ALNUM})|(?!{_ALNUM}|-\w))"),
+        re.compile(rf"(?:{words})(?!{_ALNUM})", re.IGNORECASE),
+    )

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Literal
 
 from doyen.core.physical_units import table, unit_at, unit_before
+from doyen.core.text import CASELESS
 
 Kind = Literal["number", "date", "time", "code"]
 
@@ -82,6 +83,8 @@ def find_names(text: str) -> list[str]:
     return names
 
 
+_ALNUM = rf"[^\W_{CASELESS}]"
+_LETTER = rf"[^\W\d_{CASELESS}]"
 _GROUP = "[,'’\u00a0\u2009\u202f]"
 _NUMBER = (
     rf"\d{{1,3}}(?:{_GROUP}\d{{3}})+(?:\.\d+)?(?!\d)"  # 4,000.5
@@ -101,6 +104,8 @@ _DATES = "|".join(
         rf"{_DAY.format('d3')}(?:st|nd|rd|th|\.)?(?:\s+of)?\s+(?P<n3>{_MONTHS})\b\.?(?:,?\s+{_YEAR.format('y3')}\b)?",
         rf"(?P<n4>{_MONTHS})\b\.?\s+{_DAY.format('d4')}(?:st|nd|rd|th)?(?![\d:]|[.,]\d)(?:,?\s+{_YEAR.format('y4')}\b)?",
         rf"(?P<n5>{_MONTHS})\b\.?,?\s+{_YEAR.format('y5')}\b",
+        rf"{_YEAR.format('y6')}\s?[年년]\s?(?P<m6>0?[1-9]|1[0-2])\s?[月월](?:\s?{_DAY.format('d6')}\s?[日號号일])?",
+        rf"(?P<m7>0?[1-9]|1[0-2])\s?[月월]\s?{_DAY.format('d7')}\s?[日號号일]",
     )
 )
 _TIME = (
@@ -108,22 +113,28 @@ _TIME = (
     r"|(?P<hour12>0?[1-9]|1[0-2])\s?(?P<half12>[ap])\.?m\b\.?"
 )
 _WORDS = "|".join(sorted((*table()["number_words"], "one"), key=len, reverse=True))
-_SPELLED = rf"(?P<word>{_WORDS})(?:[- ](?P<ones>one|two|three|four|five|six|seven|eight|nine))?(?![^\W_]|-?[^\W\d_]+-)"
-_COMPOUND = r"[^\W_]+(?:(?:-|(?<=\d)\.(?=\d)|/(?=\d))[^\W_]+)*"
+_SPELLED = rf"(?P<word>{_WORDS})(?:[- ](?P<ones>one|two|three|four|five|six|seven|eight|nine))?(?!{_ALNUM}|-?{_LETTER}+-)"
+_COMPOUND = rf"{_ALNUM}+(?:(?:-|(?<=\d)\.(?=\d)|/(?=\d)){_ALNUM}+)*"
 _CANDIDATE = re.compile(
-    rf"(?P<loose>(?<!\w)[½¼¾⅓⅔⅛]|(?<![\w.])\.\d+)"
-    rf"|(?<![^\W_])(?:(?P<date>{_DATES})|(?P<time>{_TIME})|(?P<spelled>{_SPELLED})|(?P<token>{_COMPOUND}))",
+    rf"(?P<loose>(?<![^\W{CASELESS}])[½¼¾⅓⅔⅛]|(?<![\w.])\.\d+)"
+    rf"|(?<!{_ALNUM})(?:(?P<date>{_DATES})|(?P<time>{_TIME})|(?P<spelled>{_SPELLED})|(?P<token>{_COMPOUND}))",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(rf"(?P<number>{_NUMBER}){_POWER}?(?P<fraction>\s?[½¼¾⅓⅔⅛]|(?:\s\d{{1,2}})?/\d{{1,3}}(?![\d/.]))?")
 _POWER_OF_TEN = re.compile(r"10(?:\^(?P<power>[-+]?\d+)|(?P<raised>[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+))")
 _LIST_ITEM = re.compile(r"\d{1,2}[.)]\s+\S")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
-_RUNS_ON = re.compile(r"(?![x×](?![^\W_])|-[^\W\d_]{2})(?:[^\W_]|-[^\W\d_])")  # 3B11, 4-A, but not 3x, 3-way
-_SERIAL = re.compile(r"-\d+-\d|-0\d+(?![\d.,]*\d)(?![^\W_])|\.\d")  # 41-22-0880, 41-07, 5.0.4
-_SCALE = re.compile(r"\s?(hundred|thousand|million|billion|mn|bn)\b", re.IGNORECASE)
+_RUNS_ON = re.compile(rf"(?![x×](?!{_ALNUM})|-{_LETTER}{{2}})(?:{_ALNUM}|-{_LETTER})")  # 3B11, 4-A, but not 3x, 3-way
+_SERIAL = re.compile(rf"-\d+-\d|-0\d+(?![\d.,]*\d)(?!{_ALNUM})|\.\d")  # 41-22-0880, 41-07, 5.0.4
+_SCALE = re.compile(r"\s?((?:hundred|thousand|million|billion|mn|bn)\b|[万萬만亿億억])", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \u00a0\u2009\u202f]*(?:\n(?!\s))?")
-_JOINT = re.compile(r"\s*(?:-|–|—|±|to|and|or|bis|und|oder|x|×|/|,|\.\.\.?|…)\s*(?:(?:and|or)\s+)?(?:[~≈±]\s*)?", re.IGNORECASE)
+_JOINT = re.compile(
+    r"\s*(?:-|–|—|~|〜|～|±|to|and|or|bis|und|oder|至|到|から|或|和|x|×|/|,|\.\.\.?|…)\s*(?:(?:and|or)\s+)?(?:[~≈±]\s*)?",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(rf"(?:{_ALNUM}|[.)\]%]|\d[{CASELESS}]*)$")
+"""What makes a hyphen behind it none of a negative number: 24张-36张, but 温度为-25℃."""
+_CALENDAR_YEAR = re.compile(r"(?:1[5-9]|20)\d\d\s?[年년]")
 _HYPHENS = str.maketrans("‐‑–−", "----")
 _NAME = re.compile(r"(?<![\w-])[A-ZÀ-ÖØ-Þ][\w’'-]*(?: (?:(?:van|von|de|der|la|of) )?[A-ZÀ-ÖØ-Þ][\w’'-]*)*")
 _SENTENCE_END = re.compile(r"[.!?:;\n][\"'”’)]*\s*[\"'“‘(]?$")
@@ -211,6 +222,8 @@ def _number(text: str, start: int, floor: int) -> Fact | None:
 def _with_unit(text: str, start: int, end: int, value: Decimal, floor: int) -> Fact | None:
     """Return the number with sign and unit, or None where it runs on as a code."""
     unit, finish = _unit_after(text, end)
+    if _CALENDAR_YEAR.match(text, start):
+        unit, finish = "", end
     if not unit:
         finish = end
         if ordinal := _ORDINAL.match(text, end):
@@ -220,8 +233,7 @@ def _with_unit(text: str, start: int, end: int, value: Decimal, floor: int) -> F
     begin = start
     if not unit and (before := unit_before(text, _unsigned(text, start), floor)):
         unit, begin = before
-    negative = start > floor and text[start - 1] == "-" and (start == 1 or not re.match(r"[^\W_]|[.)\]%]", text[start - 2]))
-    if negative:
+    if start > floor and text[start - 1] == "-" and not _JOINED.search(text[max(0, start - 8) : start - 1]):
         value, begin = -value, min(begin, start - 1)
     return Fact("number", _canonical(value), unit, start=begin, end=finish)
 
@@ -304,10 +316,10 @@ def _date(match: re.Match[str]) -> str:
     parts = match.groupdict()
     if parts["y2"] and int(parts["m2"]) > 12:
         parts["d2"], parts["m2"] = parts["m2"], parts["d2"]
-    year = next((parts[f"y{n}"] for n in "12345" if parts[f"y{n}"]), None)
+    year = next((parts[f"y{n}"] for n in "123456" if parts[f"y{n}"]), None)
     name = next((parts[f"n{n}"] for n in "345" if parts[f"n{n}"]), None)
-    month = table()["months"][name.lower()] if name else int(parts["m1"] or parts["m2"])
-    day = next((parts[f"d{n}"] for n in "1234" if parts[f"d{n}"]), None)
+    month = table()["months"][name.lower()] if name else int(next(parts[f"m{n}"] for n in "1267" if parts[f"m{n}"]))
+    day = next((parts[f"d{n}"] for n in "123467" if parts[f"d{n}"]), None)
     return f"{year or '-'}-{month:02d}" + (f"-{int(day):02d}" if day else "")
 
 

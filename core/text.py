@@ -14,6 +14,11 @@ UNSPACED = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana and Chinese characters
 )
 """Letters of scripts that put no blanks between words, as ranges of a regular expression: compared one by one."""
+CASELESS = (
+    "\u0590-\u109f\u1100-\u139f\u1780-\u18af\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufb1d-\ufdff"
+    "\ufe70-\ufefe\uff66-\uffdc\U00020000-\U0003ffff"
+)
+"""Letters of scripts without capitals (Hebrew to Hangul and Chinese), as ranges: next to figures, but part of no code."""
 MARKS = "".join(char for char in map(chr, range(0x300, 0x10000)) if unicodedata.category(char) in {"Mn", "Mc"})
 """Vowel signs and accents, which belong to the letter before them but are no letters to the module ``re``."""
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")

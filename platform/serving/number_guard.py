@@ -19,6 +19,7 @@ from doyen.retrieval.passage import Citation, Passage
 from doyen.retrieval.tokens import tokens
 
 _MARKER = re.compile(r"\[\d{1,3}\]")
+_CODE = re.compile("[A-Z-]")
 _DENIAL = re.compile(r"\W*(?:no|nein|non|нет|いいえ|不是|不|否)\s*(?:[,.;:!–—，。、]|$)", re.IGNORECASE)
 _DENIED = re.compile(r"(?:\bnot|n['’]t)\s+(?:at\s+)?$", re.IGNORECASE)
 _VAGUE = frozenset(
@@ -93,9 +94,16 @@ def _names(claim: Fact, asked: Sequence[Fact], passage: Passage) -> bool:
 
 def _contradicts(claims: Sequence[Fact], stated: Sequence[Fact], asked: Sequence[Fact]) -> bool:
     """Whether a sentence states another value where the answer states its own: a number of the same unit, or a code."""
-    others = [fact for fact in stated if fact not in asked]
-    kinds = {(claim.kind, claim.unit) for claim in claims if claim.unit or claim.kind != "number"}
+    others = [fact for fact in stated if fact not in asked and _is_comparable(fact)]
+    kinds = {(claim.kind, claim.unit) for claim in claims if _is_comparable(claim)}
     return any((fact.kind, fact.unit) in kinds for fact in others)
+
+
+def _is_comparable(fact: Fact) -> bool:
+    """Whether another fact of the same kind and unit excludes it: no number without a unit, no digits like 0336 or 5.0.4."""
+    if fact.kind == "code":
+        return bool(_CODE.search(fact.value))
+    return bool(fact.unit) or fact.kind != "number"
 
 
 def _speaks_of(question: str, quote: str) -> bool:

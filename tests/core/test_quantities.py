@@ -90,6 +90,52 @@ def test_several_numbers(text: str, expected: list[tuple[str, str]]) -> None:
     assert facts(text) == [("number", value, unit) for value, unit in expected]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("最高温度为45℃", [("number", "45", "°C")]),
+        ("最高温度为45摄氏度。", [("number", "45", "°C")]),
+        ("温度为-25℃以下", [("number", "-25", "°C")]),
+        ("保修期为24个月。", [("number", "24", "month")]),
+        ("保固期為24個月", [("number", "24", "month")]),
+        ("传感器每26周检查一次", [("number", "26", "week")]),
+        ("価格は1200円です", [("number", "1200", "JPY")]),
+        ("保証は24か月です", [("number", "24", "month")]),
+        ("온도는 45도입니다", [("number", "45", "°")]),
+        ("보증 기간은 24개월입니다", [("number", "24", "month")]),
+        ("전압은 230V입니다", [("number", "230", "V")]),
+        ("ประกัน24เดือน", [("number", "24", "month")]),
+        ("الوزن45kg", [("number", "45", "kg")]),
+        ("重量は2.1kg以下", [("number", "2.1", "kg")]),
+        ("售价12万元", [("number", "120000", "CNY")]),
+        ("가격은 3만원입니다", [("number", "30000", "KRW")]),
+        ("24个月-36个月", [("number", "24", "month"), ("number", "36", "month")]),
+        ("共12张", [("number", "12", "")]),
+        ("约½小时", [("number", "0.5", "h")]),
+        ("24张-36张", [("number", "24", ""), ("number", "36", "")]),
+        ("20至30℃", [("number", "20", "°C"), ("number", "30", "°C")]),
+        ("型号QC-41-0194的价格", [("code", "QC-41-0194", "")]),
+        ("请订购E-41。", [("code", "E-41", "")]),
+        ("于2024-05-17前", [("date", "2024-05-17", "")]),
+        ("2024年5月17日", [("date", "2024-05-17", "")]),
+        ("2024년 5월 17일까지", [("date", "2024-05-17", "")]),
+        ("5月17日", [("date", "--05-17", "")]),
+        ("2024年", [("number", "2024", "")]),
+        ("5年", [("number", "5", "year")]),
+        ("下午17:15开始", [("time", "17:15", "")]),
+    ],
+)
+def test_letters_of_scripts_without_blanks_are_no_part_of_a_number_or_code(
+    text: str, expected: list[tuple[str, str, str]]
+) -> None:
+    assert facts(text) == expected
+
+
+@given(st.sampled_from("为每は온ก비و"), st.from_regex(r"[A-Z]{1,3}-[0-9]{2,4}", fullmatch=True), st.sampled_from("的です도ก"))
+def test_a_code_is_the_same_between_letters_of_any_script(before: str, code: str, after: str) -> None:
+    assert facts(f"{before}{code}{after}") == facts(code) == [("code", code, "")]
+
+
 @pytest.mark.parametrize("text", ["5 in the box", "8 bolts", "43 seals", "7 bananas", "12 lanterns"])
 def test_an_unknown_word_is_no_unit(text: str) -> None:
     assert [unit for _, _, unit in facts(text)] == [""]

@@ -127,6 +127,31 @@ def test_a_number_that_names_the_subject_may_stand_in_the_heading() -> None:
     assert found.support == "supported"
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "right", "wrong"),
+    [
+        ("保修期多长？", "保修期为24个月。", "24个月", "36个月"),
+        ("保修期多长？", "保修期为24个月。", "保修期为24个月", "保修期为12个月"),
+        ("最高温度是多少？", "最高温度为45℃。", "45℃", "50℃"),
+        ("価格はいくらですか", "価格は1200円です。", "1200円", "1300円"),
+        ("온도는 얼마입니까?", "온도는 45도입니다.", "45도", "46도"),
+        ("ประกันกี่เดือน", "ประกัน24เดือน", "24เดือน", "36เดือน"),
+    ],
+)
+def test_figures_between_letters_without_blanks_are_checked(question: str, text: str, right: str, wrong: str) -> None:
+    assert verdict(question, right, text, text=text) == ("supported", ["supported"])
+    assert verdict(question, wrong, text, text=text) == ("number_not_found", [])
+
+
+def test_a_number_in_another_unit_without_blanks_is_not_found() -> None:
+    assert verdict("保修期多长？", "24年", "保修期为24个月。", text="保修期为24个月。")[0] == "number_not_found"
+
+
+def test_a_serial_number_is_not_contradicted_by_another_code() -> None:
+    text = "Call 0800 for version 5.0.4 of the manual."
+    assert verdict("Which extension has the manual?", "0336", text, text=text) == ("number_not_found", ["number_not_found"])
+
+
 def test_without_citations_a_number_is_not_found() -> None:
     found = judge_numbers("How many?", [], "About 12.", [])
     assert (found.support, found.citations) == ("number_not_found", [])
