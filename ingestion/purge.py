@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from doyen.annotation.purge import purge_tasks
 from doyen.core.errors import Busy
+from doyen.core.manifest import now
 from doyen.core.store import Store
-from doyen.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow
+from doyen.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow, PendingPurgeRow
 from doyen.core.workspace import Workspace
 from doyen.ingestion.removal import Named
 
@@ -42,14 +43,21 @@ class PurgeReport:
 
 
 def purge(workspace: Workspace, store: Store, documents: Sequence[Named]) -> PurgeReport:
-    """Erase the stored texts of documents that have been removed; ``Store.compact`` then clears the database's file."""
+    """Erase the stored texts of documents that have been removed, but not yet from the files: see ``finish_purge``.
+
+    It may be stopped anywhere and run again: what tells which answers and tasks to erase goes last.
+    """
     report = PurgeReport()
     ids = {document.document_id for document in documents}
     with store.session() as session:
+        for document_id in ids:
+            session.merge(PendingPurgeRow(document_id=document_id, asked_at=now()))
+        answers = {row.answer_id for row in _shown(session, documents)}
+    report.tasks, kept = purge_tasks(workspace, store, ids, answers)
+    with store.session() as session:
         gone = session.execute(delete(DocumentVersionRow).where(DocumentVersionRow.document_id.in_(ids)))
         report.versions = gone.rowcount  # type: ignore[attr-defined]
-        answers = _purge_answers(session, documents, report)
-    report.tasks, kept = purge_tasks(workspace, store, ids, answers)
+        _purge_answers(session, documents, report)
     report.kept += kept
     sources = {document.source for document in documents}
     report.kept += [*_datasets(workspace.datasets_folder, sources), *_reports(workspace.reports_folder, ids)]
@@ -57,16 +65,36 @@ def purge(workspace: Workspace, store: Store, documents: Sequence[Named]) -> Pur
     return report
 
 
-def _purge_answers(session: Session, documents: Sequence[Named], report: PurgeReport) -> set[str]:
-    """Erase the answers that were shown the documents, also where later conversations repeat them; return their ids."""
+def finish_purge(store: Store) -> bool:
+    """Clear the database's files of erased texts, once the index is written anew; then no purge is pending any more.
+
+    Returns:
+        False where another process is using the database, so that the purge stays pending.
+    """
+    if not store.compact():
+        return False
+    with store.session() as session:
+        session.execute(delete(PendingPurgeRow))
+    return True
+
+
+def _shown(session: Session, documents: Sequence[Named]) -> list[AnswerRow]:
+    """Return the answers that were shown passages of the documents."""
     ids, sources = {each.document_id for each in documents}, {each.source for each in documents}
+    return [
+        row
+        for row in session.scalars(select(AnswerRow))
+        if any(item.get("document_id") in ids or item.get("source") in sources for item in [*row.passages, *row.citations])
+    ]
+
+
+def _purge_answers(session: Session, documents: Sequence[Named], report: PurgeReport) -> None:
+    """Erase the answers that were shown the documents, also where later conversations repeat them."""
+    ids = {each.document_id for each in documents}
     with_feedback = set(session.scalars(select(FeedbackRow.answer_id)))
-    said, erased, emptied = set(), set(), 0
-    for row in session.scalars(select(AnswerRow)).all():
-        if not any(item.get("document_id") in ids or item.get("source") in sources for item in [*row.passages, *row.citations]):
-            continue
-        erased.add(row.answer_id)
-        said.add(row.answer)
+    shown, emptied = _shown(session, documents), 0
+    said = {row.answer for row in shown}
+    for row in shown:
         if row.answer_id in with_feedback:
             row.answer, row.history, emptied = "", [], emptied + 1
             row.passages = [item for item in row.passages if item.get("document_id") not in ids]
@@ -75,10 +103,9 @@ def _purge_answers(session: Session, documents: Sequence[Named], report: PurgeRe
             session.delete(row)
     for row in session.scalars(select(AnswerRow)).all():
         row.history = list(_without(row.history, said - {""}))
-    report.answers = len(erased)
+    report.answers = len(shown)
     if emptied:
         report.kept.append(f"{emptied} question(s) and the feedback on their answers, which people wrote")
-    return erased
 
 
 def _without(history: Sequence[dict[str, Any]], said: Collection[str]) -> Iterator[dict[str, Any]]:

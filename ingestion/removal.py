@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from doyen.core.errors import NotFoundError
 from doyen.core.files import sha256_bytes, sha256_file
-from doyen.core.manifest import now
+from doyen.core.manifest import now, short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
+from doyen.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow, PendingPurgeRow
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import delete_document
 from doyen.ingestion.sources import FoundFile
@@ -62,7 +62,7 @@ def find_document(session: Session, source_or_id: str) -> DocumentRow:
 def select_documents(store: Store, names: Sequence[str], *, purge: bool) -> tuple[list[Named], list[Named]]:
     """Return the documents that are to be removed, and those that are to be purged.
 
-    To be purged, a document may have been removed before.
+    To be purged, a document may have been removed before; purges that have not finished are gone on with.
 
     Raises:
         NotFoundError: a name stands for nothing that is stored.
@@ -70,17 +70,39 @@ def select_documents(store: Store, names: Sequence[str], *, purge: bool) -> tupl
     current: dict[str, Named] = {}
     erased: dict[str, Named] = {}
     with store.session() as session:
+        pending = _pending(session) if purge else set()
         for name in names:
-            earlier = select(DocumentVersionRow).where(
-                (DocumentVersionRow.source == name) | (DocumentVersionRow.document_id == name)
-            )
-            version = session.scalar(earlier.limit(1)) if purge else None
-            if version is not None and session.get(DocumentRow, version.document_id) is None:
-                erased[version.document_id] = Named(version.document_id, version.source)
+            former = _former(session, name, pending) if purge else None
+            if former is not None:
+                erased[former.document_id] = former
                 continue
             row = find_document(session, name)
             current[row.document_id] = erased[row.document_id] = Named(row.document_id, row.source)
+        for document_id in sorted(pending - erased.keys()):
+            if (former := _former(session, document_id, pending)) is not None:
+                erased[document_id] = former
     return list(current.values()), list(erased.values())
+
+
+def pending_purges(store: Store) -> list[str]:
+    """Return the ids of documents whose purge has not finished."""
+    with store.session() as session:
+        return sorted(_pending(session))
+
+
+def _pending(session: Session) -> set[str]:
+    return set(session.scalars(select(PendingPurgeRow.document_id)))
+
+
+def _former(session: Session, name: str, pending: Collection[str]) -> Named | None:
+    """Return the document of that source or id if it was removed and its text is still to be erased."""
+    earlier = select(DocumentVersionRow).where((DocumentVersionRow.source == name) | (DocumentVersionRow.document_id == name))
+    version = session.scalar(earlier.limit(1))
+    known = Named(version.document_id, version.source) if version is not None else None
+    for document_id in (name, short_id(name)):
+        if known is None and document_id in pending:
+            known = Named(document_id, name)
+    return known if known is not None and session.get(DocumentRow, known.document_id) is None else None
 
 
 def exact_copies(store: Store, documents: Sequence[Named]) -> list[str]:
@@ -93,8 +115,11 @@ def exact_copies(store: Store, documents: Sequence[Named]) -> list[str]:
         return list(session.scalars(query.where(signature.text_sha256.in_(texts), DocumentRow.document_id.not_in(ids))))
 
 
-def remove_document(store: Store, source_or_id: str) -> str:
+def remove_document(store: Store, source_or_id: str, *, purge: bool = False) -> str:
     """Remove a document and its chunks, and note the chunks for removal from the index; return its source.
+
+    Args:
+        purge: note also that its text is to be erased.
 
     Raises:
         NotFoundError: there is no such document.
@@ -102,10 +127,10 @@ def remove_document(store: Store, source_or_id: str) -> str:
     with store.session() as session:
         row = find_document(session, source_or_id)
         if row.path:
-            hashes = (sha256_bytes(row.path.encode()), sha256_bytes(row.source.encode()))
-            session.merge(
-                DocumentRemovalRow(path_sha256=hashes[0], source_sha256=hashes[1], version=row.version, removed_at=now())
-            )
+            path = sha256_bytes(row.path.encode())
+            session.merge(DocumentRemovalRow(path_sha256=path, version=row.version, removed_at=now()))
+        if purge:
+            session.merge(PendingPurgeRow(document_id=row.document_id, asked_at=now()))
         source = row.source
         delete_document(session, row.document_id)
     return source
@@ -116,20 +141,27 @@ def leave_out_removed(
 ) -> dict[str, FoundFile]:
     """Return the files that are to be read: not those whose documents were removed on purpose.
 
+    A file is told by its path, and by its bytes: moved or copied, it stays away too, unless another document has them.
+
     Args:
         files: new files by source.
         report: is told what is left out.
         restore: take them all the same; a file that was named itself is always taken.
     """
     with store.session() as session:
-        removed = {row.path_sha256: row for row in session.scalars(select(DocumentRemovalRow))}
+        removed = list(session.scalars(select(DocumentRemovalRow)))
+        present = set(session.scalars(select(DocumentRow.version))) if removed else set()
         taken = dict(files)
         for source, file in files.items() if removed else ():
-            row = _removal(removed, source, file)
+            path, version = sha256_bytes(str(file.path).encode()), _version(file)
+            alike = [] if version in present else [row for row in removed if row.version == version]
+            row = next((each for each in removed if each.path_sha256 == path), alike[0] if alike else None)
             if row is None:
                 continue
             if restore or file.named:
-                session.execute(delete(DocumentRemovalRow).where(DocumentRemovalRow.path_sha256 == row.path_sha256))
+                for each in alike:
+                    each.version = ""
+                session.execute(delete(DocumentRemovalRow).where(DocumentRemovalRow.path_sha256 == path))
                 continue
             del taken[source]
             reason = f"it was removed on {row.removed_at[:10]}: name the file itself, or use --restore, to bring it back"
@@ -137,13 +169,9 @@ def leave_out_removed(
     return taken
 
 
-def _removal(removed: Mapping[str, DocumentRemovalRow], source: str, file: FoundFile) -> DocumentRemovalRow | None:
-    row = removed.get(sha256_bytes(str(file.path).encode()))
-    if row is not None:
-        return row
-    named = sha256_bytes(source.encode())
-    alike = [each for each in removed.values() if each.source_sha256 == named]
+def _version(file: FoundFile) -> str | None:
+    """Return the hash of a file's bytes, by which it is told at another path; None where it cannot be read."""
     try:
-        return next((each for each in alike if each.version == sha256_file(file.path)), None)
+        return sha256_file(file.path)
     except OSError:
         return None  # reading the document will say why

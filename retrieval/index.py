@@ -23,7 +23,7 @@ from doyen.retrieval.manifest import IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names, vector_folder
 from doyen.retrieval.server_collection import clean_collection, open_collection
 from doyen.retrieval.vectors import open_folder
-from doyen.retrieval.writing import SegmentWriter
+from doyen.retrieval.writing import RESERVE, SegmentWriter, require_space
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,24 @@ def rebuild_index(workspace: Workspace, store: Store, *, reporter: Reporter | No
         StorageError, ModelMissing, ServiceError: as in ``update_index``.
     """
     return _write(workspace, store, reporter or Silent(), thorough=True, fresh=True)
+
+
+def check_rebuild(workspace: Workspace, store: Store, beside: int = 0) -> None:
+    """Check ahead of changes to the store that the index can be rebuilt after them.
+
+    Args:
+        beside: bytes that are needed for something else.
+
+    Raises:
+        StorageError, ModelMissing, ServiceError: as in ``update_index``.
+        StateError: the vectors on the Chroma server are written by a copy of the workspace.
+    """
+    folder = workspace.index_folder
+    resolve_embedder(workspace.settings.retrieval.embedder)
+    files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    require_space(folder, RESERVE + sum(files) + beside)
+    if workspace.settings.retrieval.chroma_url:
+        open_collection(workspace, store, write=True).close()
 
 
 def open_retriever(workspace: Workspace, store: Store) -> HybridRetriever:

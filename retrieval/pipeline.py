@@ -10,12 +10,16 @@ from doyen.core.progress import Reporter
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest, ingest_bytes
+from doyen.ingestion.purge import finish_purge
 from doyen.ingestion.purge import purge as purge_documents
 from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
 from doyen.ingestion.report import IngestReport
-from doyen.retrieval.index import open_retriever, rebuild_index, update_index
+from doyen.retrieval.index import check_rebuild, open_retriever, rebuild_index, update_index
 
 __all__ = ["delete_documents", "ingest_documents", "open_retriever", "upload_document"]
+
+DATABASE_COPIES = 2
+"""Sizes of the database that compacting it takes beside it: a copy, and the log of writing that back."""
 
 
 def ingest_documents(
@@ -69,20 +73,23 @@ def delete_documents(
     Raises:
         Busy: another process is changing the workspace.
         NotFoundError: one of them does not exist; nothing was changed.
+        StorageError, ServiceError: no space is left, or the Chroma server does not answer; nothing was changed. A purge
+            that fails later stays pending, and the next one finishes it.
     """
     with workspace.lock("the deletion"):
         current, erased = select_documents(store, documents, purge=purge)
+        check_rebuild(workspace, store, DATABASE_COPIES * store.file_bytes() if purge else 0)
         report = RemovalReport(removed=[each.source for each in current])
         twins = exact_copies(store, erased) if purge else []
         for each in current:
-            remove_document(store, each.document_id)
+            remove_document(store, each.document_id, purge=purge)
         mark_stale(workspace, store)
         if purge:
             report.purged = purge_documents(workspace, store, erased)
             report.purged.kept += [f"{source}, which has the same text" for source in twins]
         # An update would leave the words of removed documents in segments that stay.
         rebuild_index(workspace, store, reporter=reporter)
-        if report.purged and not store.compact():
+        if report.purged and not finish_purge(store):
             report.purged.kept.append(
                 "old pages of the database, which another process is using: stop `doyen serve` and purge again"
             )

@@ -83,10 +83,7 @@ class SegmentWriter:
         index = self._workspace.index_folder
         copied = sum(size for segment in self._plan.replaced for size, _ in segment.files.values())
         need = RESERVE + copied + CHUNK_BYTES * count_chunks(self._store, self._plan.documents)
-        index.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(index).free
-        if free < need:
-            raise StorageError(f"{disk_full('indexing')} (about {need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free)")
+        require_space(index, need)
 
     def _write_vectors(self, taken_over: list[str], reporter: Reporter) -> int:
         """Bring the segment's vectors together; return their number."""
@@ -175,6 +172,18 @@ class SegmentWriter:
         with new_folder(lexical_folder(self._folder)) as target:
             merged.save(target)
         return merged.n_chunks
+
+
+def require_space(folder: Path, need: int) -> None:
+    """Check that so many bytes are free where a folder is or will be.
+
+    Raises:
+        StorageError: they are not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise StorageError(f"{disk_full('indexing')} (about {need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free)")
 
 
 def _batches(chunks: Iterator[IndexedChunk]) -> Iterator[list[IndexedChunk]]:

@@ -50,31 +50,32 @@ class Store:
             StorageError: the disk is full, read-only or fails.
             StateError: the file is damaged.
         """
-        try:
-            with self._sessions.begin() as session:
-                yield session
-        except DatabaseError as error:
-            if any(sign in str(error.orig) for sign in ("full", "readonly", "disk I/O")):
-                raise StorageError(f"the database cannot be written ({error.orig}): free some space, then try again") from error
-            if any(sign in str(error.orig) for sign in ("malformed", "not a database")):
-                raise StateError(f"the database is damaged ({error.orig}): {RESTORE}") from error
-            raise
+        with _database_errors(), self._sessions.begin() as session:
+            yield session
 
     def compact(self) -> bool:
         """Rewrite the database's files, so that nothing of deleted rows is left in them.
 
         Returns:
             False where another process is using the database, so that old pages stay for now.
+
+        Raises:
+            StorageError: the disk is full, read-only or fails.
         """
         sqlite = self.engine.dialect.name == "sqlite"
         try:
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with _database_errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM" if sqlite else "VACUUM FULL"))
                 return not sqlite or connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0] == 0
         except OperationalError as error:
             if "locked" not in str(error.orig):
                 raise
             return False
+
+    def file_bytes(self) -> int:
+        """Return the size of an SQLite file; 0 where a server holds the database."""
+        path = Path(self.engine.url.database or "")
+        return path.stat().st_size if self.engine.dialect.name == "sqlite" and path.is_file() else 0
 
     def workspace_id(self) -> str:
         """Return the id of the workspace, which stays the same wherever its folder is moved or copied to."""
@@ -95,6 +96,19 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Turn what an SQLite file suffers into our errors; others pass."""
+    try:
+        yield
+    except DatabaseError as error:
+        if any(sign in str(error.orig) for sign in ("full", "readonly", "disk I/O")):
+            raise StorageError(f"the database cannot be written ({error.orig}): free some space, then try again") from error
+        if any(sign in str(error.orig) for sign in ("malformed", "not a database")):
+            raise StateError(f"the database is damaged ({error.orig}): {RESTORE}") from error
+        raise
 
 
 def open_store(workspace: Workspace) -> Store:

@@ -54,10 +54,18 @@ class DocumentRemovalRow(Base):
     __tablename__ = "document_removals"
 
     path_sha256: Mapped[str] = mapped_column(primary_key=True)
-    source_sha256: Mapped[str]
-    """With ``version``, this tells the file in a folder that has been moved."""
     version: Mapped[str]
+    """Tells the file, or a copy, at another path; empty once those bytes were asked for again."""
     removed_at: Mapped[str]
+
+
+class PendingPurgeRow(Base):
+    """A document whose text is to be erased: the row goes when nothing of the text is left in any file."""
+
+    __tablename__ = "pending_purges"
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[str]
 
 
 class DocumentVersionRow(Base):

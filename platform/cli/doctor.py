@@ -44,7 +44,7 @@ def doctor(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check settings, models, database, chunk offsets, index, adapters, disk and the Label Studio server."""
+    """Check settings, models, database, unfinished purges, chunk offsets, index, adapters, disk and the Label Studio server."""
     if models:
         checks = check_packaged_models()
         emit([asdict(check) for check in checks], _format(checks), as_json=as_json)
@@ -75,6 +75,7 @@ def check_workspace(session: CliSession) -> list[Check]:
         Check("workspace", True, str(session.workspace.root)),
         _attempt("embedder", partial(_embedder, settings.retrieval.embedder)),
         _attempt("database", partial(_database, session)),
+        _attempt("purges", partial(_purges, session)),
         _attempt("offsets", partial(_offsets, session)),
         _attempt("index", partial(_index, session)),
         _attempt("adapters", partial(_adapters, session)),
@@ -138,6 +139,16 @@ def _database(session: CliSession) -> str:
     if problem := session.store.check():
         raise DoyenError(f"the database is damaged ({problem}): {RESTORE}")
     return "sound"
+
+
+def _purges(session: CliSession) -> str:
+    from doyen.ingestion.removal import pending_purges
+
+    if pending := pending_purges(session.store):
+        raise DoyenError(
+            f"text of {len(pending)} purged document(s) is still in files here: run `doyen remove --purge {' '.join(pending)}`"
+        )
+    return "none pending"
 
 
 def _adapters(session: CliSession) -> str:

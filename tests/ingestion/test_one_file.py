@@ -189,6 +189,38 @@ def test_a_removed_document_stays_away_until_it_is_asked_for(workspace, store, f
     assert ingest(workspace, store, [moved]).unchanged == ["motor.md", "sub/valve.md"]
 
 
+@pytest.mark.parametrize("placed", ["moved", "renamed", "copied"])
+@pytest.mark.parametrize("asked", ["named", "restored"])
+def test_a_removed_file_stays_away_also_at_another_path(workspace, store, folder, placed, asked):
+    ingest(workspace, store, [folder])
+    remove_document(store, "motor.md")
+    other = folder / {"moved": "sub/motor.md", "renamed": "engine.md", "copied": "copy of motor.md"}[placed]
+    other.write_bytes((folder / "motor.md").read_bytes())
+    if placed != "copied":
+        (folder / "motor.md").unlink()
+    report = ingest(workspace, store, [folder])
+    assert (report.added, sources(store)) == ([], ["sub/valve.md"])
+    assert all("--restore" in reason for _, reason in report.skipped)
+    assert other.relative_to(folder).as_posix() in [source for source, _ in report.skipped]
+
+    ingest(workspace, store, [other] if asked == "named" else [folder], restore=asked == "restored")
+    assert len(sources(store)) == (3 if (asked, placed) == ("restored", "copied") else 2)
+    again = folder / "sub" / "once more.md"
+    other.rename(again)
+    report = ingest(workspace, store, [folder])
+    assert again.name in "".join(sources(store)), "what was asked for again is not lost by a new name"
+
+
+def test_a_copy_of_a_document_that_stays_is_not_taken_for_removed(workspace, store, folder):
+    (folder / "twin.md").write_bytes((folder / "motor.md").read_bytes())
+    ingest(workspace, store, [folder])
+    remove_document(store, "motor.md")
+    (folder / "twin.md").rename(folder / "engine.md")
+    report = ingest(workspace, store, [folder])
+    assert [source for source, _ in report.skipped] == ["motor.md"]
+    assert sources(store) == ["engine.md", "sub/valve.md"]
+
+
 def test_a_removed_upload_can_be_uploaded_again(workspace, store):
     ingest_bytes(workspace, store, "a.md", b"# A\n\nWords.")
     remove_document(store, "a.md")

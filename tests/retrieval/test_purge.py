@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from doyen.annotation import create_project, draft_tasks, push
-from doyen.core.errors import NotFoundError
+from doyen.core.errors import NotFoundError, ServiceError, StorageError
 from doyen.core.manifest import short_id
 from doyen.core.records import Turn
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow, FeedbackRow
 from doyen.ingestion.ingest import ingest_bytes
+from doyen.platform.cli.doctor import check_workspace
 from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.assistant import open_assistant
+from doyen.retrieval import pipeline
 from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever
 
 SECRET = "Quorvexil"
@@ -117,3 +122,69 @@ def test_no_old_copy_answers_after_a_folder_and_a_file_of_it(workspace, store, f
     (folder / "clearance.md").unlink()
     ingest_documents(workspace, store, [folder])
     assert [passage.source for passage in open_retriever(workspace, store).retrieve(question, 5)] == ["motor.md"]
+
+
+def problem_of(workspace, store, name: str) -> str | None:
+    """Return what `doyen doctor` says against one of its checks."""
+    session = SimpleNamespace(workspace=workspace, store=store)
+    return next((check.detail for check in check_workspace(session) if check.name == name and not check.ok), None)
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_on_a_full_disk_nothing_is_begun(workspace, store, folder, monkeypatch, purge):
+    ingest_documents(workspace, store, [folder])
+    before = places(workspace)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10, used=9, free=1000))
+    with pytest.raises(StorageError, match="same command again"):
+        delete_documents(workspace, store, ["clearance.md"], purge=purge)
+    assert places(workspace) == before
+    monkeypatch.undo()
+    assert delete_documents(workspace, store, ["clearance.md"], purge=purge).removed == ["clearance.md"]
+    assert (places(workspace) == []) == purge
+
+
+def test_without_the_chroma_server_nothing_is_begun(workspace, store, folder):
+    ingest_documents(workspace, store, [folder])
+    settings = workspace.root / "doyen.toml"
+    settings.write_text(f'{settings.read_text()}\n[retrieval]\nchroma_url = "http://127.0.0.1:9"\n')
+    before = places(workspace)
+    with pytest.raises(ServiceError):
+        delete_documents(type(workspace)(workspace.root), store, ["clearance.md"], purge=True)
+    assert places(workspace) == before
+
+
+@pytest.mark.parametrize("step", ["mark_stale", "purge_documents", "rebuild_index", "compact"])
+@pytest.mark.parametrize("name", ["clearance.md", short_id("clearance.md"), "motor.md"])
+def test_a_purge_that_failed_is_named_and_finished_by_a_second_run(workspace, store, folder, monkeypatch, step, name):
+    ingest_documents(workspace, store, [folder])
+
+    def fails(*arguments, **keywords):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(store if step == "compact" else pipeline, step, fails)
+    with pytest.raises(StorageError):
+        delete_documents(workspace, store, ["clearance.md"], purge=True)
+    monkeypatch.undo()
+    assert places(workspace)
+    assert short_id("clearance.md") in problem_of(workspace, store, "purges")
+    delete_documents(workspace, store, [name], purge=True)
+    assert places(workspace) == []
+    assert problem_of(workspace, store, "purges") is None
+    with pytest.raises(NotFoundError):
+        delete_documents(workspace, store, ["clearance.md"], purge=True)
+
+
+def test_a_purge_beside_an_open_database_is_finished_later(workspace, store, folder):
+    ingest_documents(workspace, store, [folder])
+    with closing(sqlite3.connect(workspace.state / "doyen.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM chunks").fetchone()
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout=100")
+        [kept] = delete_documents(workspace, store, ["clearance.md"], purge=True).purged.kept
+        assert "purge again" in kept
+    assert places(workspace)
+    assert problem_of(workspace, store, "purges")
+    assert delete_documents(workspace, store, ["clearance.md"], purge=True).purged.kept == []
+    assert places(workspace) == []
+    assert problem_of(workspace, store, "purges") is None
