@@ -17,6 +17,10 @@ YEAR = re.compile(r"^(?:FY|Q[1-4])?\s?(?:19|20)\d\d[A-Za-z*]?$")
 CURRENCY = re.compile(r"^[$€£¥]$")
 CLOSING = re.compile(r"^[)%]+$")
 BULLET = re.compile(r"^[•‣◦▪·●■–\uf0b7]\s*")
+VALUE = re.compile(r"^[<>≤≥±~≈+\-–(]*\s*\d\S*(?:\s\S{1,8}){0,2}$")
+"""A figure with or without a sign and a unit."""
+CLOSE = 1.35
+"""Letter heights from line to line within a cell, at most, where several cells go on."""
 LOOK_AHEAD = 4
 INDENT = 20.0
 """Points between the left edge of a heading and that of the labels beside it; also the deepest indentation of a label."""
@@ -152,7 +156,7 @@ def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
         for cell, place in zip(cells, places, strict=True):
             row[place or 0] = f"{row[place or 0]} {cell.text}".strip()
         grid.crowded += sum(place == 0 and is_number(cell.text) for cell, place in zip(cells[1:], places[1:], strict=True))
-        if _continues(grid, row, step, pitch):
+        if _continues(grid, row, step, pitch, line.size):
             grid.rows[-1] = [f"{old} {new}".strip() for old, new in zip(grid.rows[-1], row, strict=True)]
         else:
             pitch = pitch or step
@@ -184,14 +188,22 @@ def _holds_amounts(grid: Grid) -> bool:
     return bool(cells) and sum(is_number(cell) for cell in cells) >= 0.5 * len(cells)
 
 
-def _continues(grid: Grid, row: list[str], step: float, pitch: float) -> bool:
-    """Whether a line carries on the cells of the row above."""
+def _continues(grid: Grid, row: list[str], step: float, pitch: float, size: float) -> bool:
+    """Whether a line carries on the cells of the row above.
+
+    A row with a value where the row above has a value or nothing is a row of its own, also without a label: joined, the
+    values of two rows would be one's. Words go on where the lines stand close.
+    """
     if not grid.rows:
         return False
-    amounts = any(is_number(cell) for cell in row[1:])
-    if not row[0] and not amounts:
-        return not _holds_amounts(grid) or step < 1.2 * pitch
-    return not amounts and pitch > 0 and step < 0.8 * pitch
+    above = grid.rows[-1]
+    pairs = [(old, new) for old, new in zip(above[1:], row[1:], strict=True) if new]
+    values = any(is_number(new) or (VALUE.match(new) and (not old or VALUE.match(old))) for old, new in pairs)
+    if values or row[0]:
+        return not values and step < 0.8 * pitch
+    if sum(bool(old) for old, _ in pairs) >= 2 and step >= CLOSE * size:
+        return False
+    return not _holds_amounts(grid) or step < 1.2 * pitch
 
 
 def _place(cell: Segment, columns: Sequence[tuple[float, float]]) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Paragraph, SimpleDocTemplate
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
 
 from doyen.ingestion.document import ParsedDocument
 from doyen.ingestion.readers import read_document
@@ -235,3 +235,48 @@ def test_rules_of_a_table_and_lines_of_a_drawing_strike_nothing_out():
             canvas.line(50, height, 300, height)
 
     assert read(drawn(page)).text.split() == ["Inlet", "5", "bar", "Outlet", "6", "bar", "CO2"]
+
+
+GROUPED = [["Model", "Inlet", "Outlet"], ["KX-20", "3 bar", "5 bar"], ["", "4 bar", "6 bar"], ["PY-7", "3 bar", "2 bar"]]
+
+
+def table_text(rows: list[list[str]], grid: bool = False) -> str:
+    target, style = io.BytesIO(), [("GRID", (0, 0), (-1, -1), 1, "black")] if grid else []
+    SimpleDocTemplate(target, pagesize=A4).build([Table(rows, colWidths=100, style=style)])
+    return read(target.getvalue()).text
+
+
+@pytest.mark.parametrize("grid", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (GROUPED[1:], ["KX-20, 3 bar, 5 bar", ", 4 bar, 6 bar", "PY-7, 3 bar, 2 bar"]),
+        (
+            [["KX-20", "", "5 bar"], ["", "4 bar", ""], ["PY-7", "3 bar", "2 bar"]],
+            ["KX-20, , 5 bar", ", 4 bar, ", "PY-7, 3 bar, 2 bar"],
+        ),
+        (
+            [["KX-20", "red", "oil"], ["", "blue", "water"], ["PY-7", "red", "oil"]],
+            ["KX-20, red, oil", ", blue, water", "PY-7, red, oil"],
+        ),
+        (
+            [["KX-20", "3 bar", "5 bar"], ["", "none", "max 6 bar"], ["PY-7", "2-3 bar", "5"]],
+            ["KX-20, 3 bar, 5 bar", ", none, max 6 bar", "PY-7, 2-3 bar, 5"],
+        ),
+    ],
+)
+def test_rows_without_a_label_are_rows_of_their_own(rows, expected, grid):
+    headings = GROUPED[0]
+    cells = [[f"{name}: {cell}" for name, cell in zip(headings, row.split(", "), strict=True) if cell] for row in expected]
+    assert table_text([headings, *rows], grid).split("\n") == [" | ".join(row) for row in cells]
+
+
+@pytest.mark.parametrize("first", [14.0, 26.0])
+def test_rows_far_below_their_headings_are_rows_of_their_own(first):
+    heights = [700.0, *(700 - first - 14 * n for n in range(3))]
+    lines = [(60.0 + 120 * n, height, cell) for height, row in zip(heights, GROUPED, strict=True) for n, cell in enumerate(row)]
+    assert read(drawn(lambda canvas: written(canvas, [line for line in lines if line[2]]))).text.split("\n") == [
+        "Model: KX-20 | Inlet: 3 bar | Outlet: 5 bar",
+        "Inlet: 4 bar | Outlet: 6 bar",
+        "Model: PY-7 | Inlet: 3 bar | Outlet: 2 bar",
+    ]
