@@ -12,4 +12,4 @@ ADAPTER_MODES = frozenset({"finetune", "hybrid"})
 SHORT_MODES = frozenset({"rag-short"})
 """Asked for the shortest answer, as an adapter learns to give it: without that, ``rag`` loses points for its length alone."""
 BEST = "best"
-"""Stands for the best mode of the newest report, and is resolved before anything is answered."""
+"""Stands for the best mode of the newest report that can tell, and is resolved before anything is answered."""

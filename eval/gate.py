@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from doyen.core.errors import NotFoundError, StateError
+from doyen.core.evaluations import ALPHA, ENOUGH
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
-from doyen.eval.statistics import ENOUGH, rate_bounds
+from doyen.eval.statistics import rate_bounds
 from doyen.finetune.registry import Adapter
 
-ALPHA = 0.05
 MOST_QUESTIONS = 5000
 """Beyond so many questions no sample size is named."""
 
@@ -134,7 +134,7 @@ class Beats:
         Raises:
             NotFoundError: the report does not compare the two.
         """
-        for item in report.data["comparisons"]:
+        for item in report.data.get("comparisons", []):
             if item["metric"] == self.metric and {item["a"], item["b"]} == {self.a, self.b}:
                 delta, low, high, n, p = (item.get(name) for name in ("delta", "low", "high", "n", "p"))
                 if item["a"] != self.a:

@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from doyen.core.evaluations import ALPHA
 from doyen.core.records import Question
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import INFO, MetricInfo
@@ -22,8 +23,6 @@ _FOLDER = Path(__file__).parent
 MAIN_METRIC = "token_f1"
 COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5}
 WIDE, NARROW = 760, 480
-ALPHA = 0.05
-"""From this p on a difference is not called one."""
 TAG_ORDER = ("seen-document", "unseen-document")
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doyen.core.errors import NotFoundError, StorageError, storage_errors
+from doyen.core.errors import NotFoundError, storage_errors
+from doyen.core.evaluations import DATA, read_figures
 from doyen.core.files import write_json_atomic, write_text_atomic
 from doyen.core.records import Question
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import INFO
 from doyen.eval.scores import Table
 
-DATA, PAGE = "report.json", "report.html"
+PAGE = "report.html"
 HEADLINE = ("token_f1", "key_facts", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")
 """Metrics of the terminal's table; the page shows all."""
 HEADLINE_TAGS = ("seen-document", "unseen-document")
@@ -73,16 +73,9 @@ def load_report(folder: Path) -> Report:
 
     Raises:
         NotFoundError: there is none.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or is no report.
     """
-    path = folder / DATA
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path} does not exist: run `doyen eval run` first") from error
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read ({error}): run the evaluation again") from error
-    return Report(folder, data)
+    return Report(folder, read_figures(folder))
 
 
 def comparison_table(report: Report) -> str:

@@ -18,14 +18,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doyen.core.evaluations import ENOUGH
+
 Floats = NDArray[np.float64]
 Method = Literal["bca", "percentile"]
 CONFIDENCE = 0.95
 ROUNDING = 1e-12
 FEWEST = 6
 """Fewer values have no interval: with five pairs not even the sign-flip p can fall below 0.05."""
-ENOUGH = 30
-"""So many values make a figure that may decide something; fewer equal values have no interval, rather than one of no width."""
 EXACT_PAIRS = 14
 """Up to so many pairs all sign patterns are counted, whatever ``samples`` says."""
 
@@ -166,6 +166,7 @@ def _bootstrap(
     if len(sums) < FEWEST:
         return None
     if np.ptp(values) == 0:
+        # Fewer equal values have no interval, rather than one of no width.
         return (mean, mean) if len(sums) >= ENOUGH else None
     counts = _resampled_counts(len(sums), samples, seed)
     means = (counts @ sums) / (len(sums) if clusters is None else counts @ sizes)

@@ -144,7 +144,7 @@ def _reports(folder: Path, ids: Collection[str]) -> Iterator[str]:
     for answers in sorted(folder.glob("*/answers.jsonl")):
         shown = sum(any(item.get("document_id") in ids for item in line.get("passages", ())) for line in _lines(answers))
         if shown:
-            yield f"{shown} answer(s) of the evaluation in {answers.parent}: delete that folder"
+            yield f"{shown} answer(s) of the evaluation in {answers.parent.resolve()}: delete that folder"
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption,
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Answer
 
-_MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one of the newest report."
+_MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one that the reports measured."
 _ENDINGS = {
     "length": "  (cut at the token limit: raise serving.max_tokens for longer answers)",
     "repetition": "  (the model began to repeat itself and was stopped)",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.evaluations import register_report
 from doyen.core.manifest import fingerprint
 from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES
 from doyen.core.workspace import Workspace
@@ -77,7 +78,7 @@ def evaluate(
     adapter: str | None,
     sample: int | None = None,
 ) -> Report:
-    """Evaluate questions with the workspace's assistant.
+    """Evaluate questions with the workspace's assistant, and register the report where chat and gateway look for it.
 
     Raises:
         UsageError, NotFoundError, IndexMissing, ServiceError: as the steps do.
@@ -95,7 +96,7 @@ def evaluate(
     retriever = open_retriever(workspace, store) if needs_index or has_index(workspace) else None
     with closing(open_assistant(workspace, store)) as assistant:
         chosen = _adapter_for(assistant, modes, adapter)
-        return run_evaluation(
+        report = run_evaluation(
             assistant,
             retriever,
             frozen,
@@ -110,6 +111,8 @@ def evaluate(
             embed=open_embedder(workspace.settings.retrieval).encode,
             excluded=excluded_questions(workspace, chosen.dataset_id) if chosen else None,
         )
+    register_report(workspace.reports_folder, out)
+    return report
 
 
 def _adapter_for(assistant: Assistant, modes: Sequence[str], wanted: str | None) -> Adapter | None:

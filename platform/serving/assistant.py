@@ -129,7 +129,7 @@ class Assistant:
         yield answer
 
     def best(self) -> Best:
-        """Return the mode that the newest report measured best, of those that can be served now; else rag."""
+        """Return the mode that the newest report which can tell measured best (`find_best`); else rag."""
         reports = self._state / "reports" if self._state else Path()
         return find_best(reports, self.registry, lambda adapter: fits(self.engine, adapter))
 

@@ -1,22 +1,22 @@
-"""What ``best`` means as a mode: the mode that the newest report of this workspace measured best."""
+"""What ``best`` means as a mode: the one that this workspace's reports measured best, on questions enough to tell."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doyen.core.errors import NotFoundError
-from doyen.core.modes import ADAPTER_MODES, MODES, Mode
+from doyen.core.errors import NotFoundError, StorageError
+from doyen.core.evaluations import ALPHA, ENOUGH, read_figures, report_folders
+from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES, Mode
 from doyen.finetune.registry import Adapter, Registry
 
 logger = logging.getLogger("doyen.best")
 
 KEY_METRICS = ("key_facts", "token_f1")
-"""The first one that a report has decides."""
+"""The first one that a report measured on enough questions decides."""
 FALLBACK: Mode = "rag"
 """Needs no adapter, and quotes what it rests on."""
 
@@ -36,10 +36,11 @@ class Best:
 
 
 def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool]) -> Best:
-    """Return the best mode of the newest report that can be served now; without any, ``rag``.
+    """Return the best mode that can be served now, by the newest report that can tell; without any, ``rag``.
 
-    The highest mean of the key metric wins; of equal ones the mode that uses less. Modes whose adapter is gone or does not
-    fit are passed over.
+    A report can tell when it measured a mode with passages that can be served on `ENOUGH` questions. The highest mean of
+    the key metric wins, then that of token F1, then passages, then the mode that uses less. A mode without passages, which
+    quotes nothing, is taken only where it surely beats ``rag``.
 
     Args:
         reports: the workspace's folder of reports.
@@ -47,56 +48,72 @@ def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool]
         fits: whether the engine can serve an adapter.
     """
     for name, report in _newest_first(reports):
-        metric, means = _means(report)
-        adapter = _usable(registry, report.get("adapter"), fits)
-        served: dict[Mode, float] = {mode: means[mode] for mode in MODES if mode in means}
-        if adapter is None:
-            served = {mode: mean for mode, mean in served.items() if mode not in ADAPTER_MODES}
-        if served:
-            mode = max(served, key=lambda mode: served[mode])
-            reason = f"best by report {name!r}: {metric} {served[mode]:.3f}"
-            if missing := sorted(set(means) - set(served)):
-                reason += f"; {', '.join(missing)} cannot be served now"
-            return Best(mode, adapter if mode in ADAPTER_MODES else None, reason)
-        break
-    return Best(FALLBACK, None, f"no report says which mode is best, so {FALLBACK}: run `doyen eval run`")
+        if best := _best_of(name, report, _usable(registry, report, fits)):
+            return best
+    why = f"no report measured a mode with passages on {ENOUGH} questions"
+    return Best(FALLBACK, None, f"{why}, so {FALLBACK}: run `doyen eval run`")
 
 
 def _newest_first(reports: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     found = []
-    for path in reports.glob("*/report.json") if reports.is_dir() else []:
-        if path.parent.name.startswith("."):
-            continue
+    for name, folder in report_folders(reports).items():
         try:
-            report = json.loads(path.read_text(encoding="utf-8"))
-            found.append((str(report["manifest"]["created_at"]), path.parent.name, report))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            logger.warning("the report %s cannot be read and does not count for the best mode: %s", path, error)
+            report = read_figures(folder)
+        except (NotFoundError, StorageError) as error:
+            logger.warning("a report does not count for the best mode: %s", error)
+        else:
+            found.append((report["manifest"]["created_at"], name, report))
     for _, name, report in sorted(found, key=lambda item: item[:2], reverse=True):
         yield name, report
 
 
-def _means(report: dict[str, Any]) -> tuple[str, dict[str, float]]:
-    """Return the key metric of a report and its mean in each mode; empty where the report has neither metric."""
-    modes = report.get("modes")
+def _best_of(name: str, report: dict[str, Any], adapter: str | None) -> Best | None:
+    """Return the best mode of one report, or None where it cannot tell.
+
+    Args:
+        adapter: the report's, where it can be served.
+    """
+    figures: dict[Mode, dict[str, Any]] = {mode: report["modes"][mode]["metrics"] for mode in MODES if mode in report["modes"]}
     for metric in KEY_METRICS:
-        means = {}
-        for mode, part in modes.items() if isinstance(modes, dict) else []:
-            mean = (part.get("metrics", {}).get(metric) or {}).get("mean") if isinstance(part, dict) else None
-            if isinstance(mean, int | float) and mean == mean:
-                means[mode] = float(mean)
-        if means:
-            return metric, means
-    return "", {}
+        measured = [mode for mode in figures if _measured(figures[mode].get(metric))]
+        served = [mode for mode in measured if adapter is not None or mode not in ADAPTER_MODES]
+        chosen = [mode for mode in served if mode in PASSAGE_MODES or _surely_beats(report, mode, FALLBACK, metric)]
+        if PASSAGE_MODES.isdisjoint(chosen):
+            continue
+        mode = max(chosen, key=lambda mode: (*_means(figures[mode], metric), mode in PASSAGE_MODES))
+        reason = f"best by report {name!r}: {metric} {figures[mode][metric]['mean']:.3f}"
+        if missing := sorted(set(measured) - set(served)):
+            reason += f"; {', '.join(missing)} cannot be served now"
+        return Best(mode, adapter if mode in ADAPTER_MODES else None, reason)
+    return None
 
 
-def _usable(registry: Registry, reference: object, fits: Callable[[Adapter], bool]) -> str | None:
-    """Return the reference of a report's adapter if it is still there and fits."""
-    if not isinstance(reference, str):
+def _measured(figure: dict[str, Any] | None) -> bool:
+    return figure is not None and figure["mean"] is not None and figure.get("n", 0) >= ENOUGH
+
+
+def _means(metrics: dict[str, Any], metric: str) -> tuple[float, float]:
+    """Return the mean that decides, and the one that decides between equal ones."""
+    return metrics[metric]["mean"], metrics.get(KEY_METRICS[-1], {}).get("mean") or 0.0
+
+
+def _surely_beats(report: dict[str, Any], mode: Mode, other: Mode, metric: str) -> bool:
+    for item in report.get("comparisons", []):
+        if item["metric"] == metric and {item["a"], item["b"]} == {mode, other} and None not in (item["p"], item["delta"]):
+            gain = item["delta"] if item["a"] == mode else -item["delta"]
+            return bool(gain > 0 and item["p"] < ALPHA and item["n"] >= ENOUGH)
+    return False
+
+
+def _usable(registry: Registry, report: dict[str, Any], fits: Callable[[Adapter], bool]) -> str | None:
+    """Return the reference of a report's adapter if that training is still there and fits."""
+    reference = report.get("adapter")
+    if reference is None:
         return None
     try:
         adapter = registry.get(reference)
     except NotFoundError:
         return None
     whole = (adapter.folder / "adapter_model.safetensors").is_file()
-    return adapter.ref if whole and fits(adapter) else None
+    same = report.get("adapter_fingerprint") == adapter.manifest.get("fingerprint")
+    return adapter.ref if whole and same and fits(adapter) else None

@@ -97,6 +97,7 @@ def test_evaluating_the_base_model_needs_no_index(doyen, space, tmp_path):
     made = doyen("eval", "run", "--questions", questions, "--modes", "base", "--out", tmp_path / "r", "-w", space, "--json")
     assert made.code == 0, made.err
     assert made.json["retrieval"] == {}
+    assert (space / ".doyen" / "reports" / "r").resolve() == (tmp_path / "r").resolve()
     assert set(made.json["modes"]) == {"base"}
     refused = doyen("eval", "run", "--questions", questions, "--modes", "base,rag", "--out", tmp_path / "s", "-w", space)
     assert refused.code == 1

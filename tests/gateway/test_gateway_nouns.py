@@ -164,7 +164,11 @@ def test_evaluations(client: TestClient) -> None:
         "questions": {"n": 3},
         "modes": {"rag": {"metrics": {"token_f1": {"mean": 0.5, "low": 0.4, "high": 0.6}}}},
     }
-    for name, text in (("older", json.dumps(report)), ("broken", "{")):
+    for name, text in (
+        ("older", json.dumps(report)),
+        ("broken", "{"),
+        ("null", json.dumps({**report, "modes": {"rag": {"metrics": None}}})),
+    ):
         (folder / name).mkdir(parents=True)
         (folder / name / "report.json").write_text(text)
     (folder / "older" / "report.html").write_text("<h1>Report</h1>")

@@ -225,7 +225,10 @@ def test_best_is_resolved_and_told(parts, workspace, tmp_path):
     assert "no report" in answer.mode_reason
     assert "no report" in format_answer(answer)
     add_adapter(assistant, tmp_path / "x")
-    modes = {"rag": {"metrics": {"token_f1": {"mean": 0.2}}}, "hybrid": {"metrics": {"token_f1": {"mean": 0.4}}}}
+    modes = {
+        "rag": {"metrics": {"token_f1": {"mean": 0.2, "n": 30}}},
+        "hybrid": {"metrics": {"token_f1": {"mean": 0.4, "n": 30}}},
+    }
     data = {"manifest": {"created_at": "2025"}, "adapter": "legal:1", "modes": modes}
     folder = workspace.reports_folder / "a"
     folder.mkdir(parents=True)

@@ -9,16 +9,26 @@ from typing import Any
 
 import pytest
 
+from doyen.core.errors import StorageError
+from doyen.eval.report import load_report
 from doyen.finetune.registry import Registry
 from doyen.platform.serving.best import find_best
 
 
 def report(
-    folder: Path, name: str, created: str, means: dict[str, Any], *, metric: str = "token_f1", adapter: str | None = None
-):
+    folder: Path, name: str, created: str, means: dict[str, Any], *, metric: str = "token_f1", adapter: str | None = None,
+    n: int = 400, p: float = 0.5, more: dict[str, dict[str, float]] | None = None,
+) -> None:  # fmt: skip
+    """Write a report; each mode's difference to rag has the p, and ``more`` holds the means of other metrics."""
     (folder / name).mkdir(parents=True)
-    modes = {mode: {"metrics": {metric: {"mean": mean}}} for mode, mean in means.items()}
-    data = {"manifest": {"created_at": created}, "adapter": adapter, "modes": modes}
+    figures = {metric: means, **(more or {})}
+    modes = {mode: {"metrics": {name: {"mean": values[mode], "n": n} for name, values in figures.items()}} for mode in means}
+    comparisons = [
+        {"a": mode, "b": "rag", "metric": metric, "delta": means[mode] - means["rag"], "p": p, "n": n}
+        for mode in means
+        if "rag" in means and means[mode] is not None
+    ]
+    data = {"manifest": {"created_at": created}, "adapter": adapter, "modes": modes, "comparisons": comparisons}
     (folder / name / "report.json").write_text(json.dumps(data), encoding="utf-8")
 
 
@@ -46,7 +56,12 @@ def test_the_newest_report_decides_by_its_manifest(workspace, registry):
     folder = workspace.reports_folder
     report(folder, "b", "2025-02-01T00:00:00+00:00", {"base": 0.1, "rag": 0.2, "hybrid": 0.5}, adapter="legal:1")
     report(
-        folder, "a", "2025-03-01T00:00:00+00:00", {"base": 0.1, "rag": 0.2, "finetune": 0.4, "hybrid": 0.3}, adapter="legal:1"
+        folder,
+        "a",
+        "2025-03-01T00:00:00+00:00",
+        {"base": 0.1, "rag": 0.2, "finetune": 0.4, "hybrid": 0.3},
+        adapter="legal:1",
+        p=0.01,
     )
     found = best(workspace, registry)
     assert (found.mode, found.adapter) == ("finetune", "legal:1")
@@ -55,14 +70,57 @@ def test_the_newest_report_decides_by_its_manifest(workspace, registry):
 
 
 def test_key_facts_go_before_token_f1(workspace, registry):
-    report(workspace.reports_folder, "a", "2025", {"base": 0.9})
+    facts = {"rag": 0.1, "hybrid": 0.3}
+    report(workspace.reports_folder, "a", "2025", {"rag": 0.9, "hybrid": 0.2}, adapter="legal:1", more={"key_facts": facts})
+    assert best(workspace, registry).mode == "hybrid"
+
+
+@pytest.mark.parametrize("means", [{"base": 0.9}, {"base": 0.9, "rag": 0.1}], ids=["base only", "rag too"])
+def test_a_smoke_run_does_not_displace_a_full_report(workspace, registry, means):
+    report(workspace.reports_folder, "full", "2025-01", {"base": 0.1, "rag": 0.3, "hybrid": 0.5}, adapter="legal:1")
+    report(workspace.reports_folder, "smoke", "2025-02", means, n=3)
+    found = best(workspace, registry)
+    assert (found.mode, found.adapter) == ("hybrid", "legal:1")
+    assert "'full'" in found.reason
+
+
+def test_a_report_of_no_mode_with_passages_decides_nothing(workspace, registry):
+    report(workspace.reports_folder, "a", "2025", {"base": 0.9, "finetune": 0.95}, adapter="legal:1")
+    assert "no report" in best(workspace, registry).reason
+
+
+def test_a_tie_goes_to_token_f1_and_then_to_passages(workspace, registry):
+    folder = workspace.reports_folder
+    zero = {"base": 0.0, "rag": 0.0, "rag-short": 0.0}
+    report(folder, "a", "2025", zero, metric="key_facts", more={"token_f1": {"base": 0.05, "rag": 0.3, "rag-short": 0.4}})
+    assert best(workspace, registry).mode == "rag-short"
+    report(folder, "b", "2026", zero, p=0.001)
+    assert best(workspace, registry).mode == "rag"
+
+
+@pytest.mark.parametrize(
+    ("p", "n", "base", "expected"),
+    [(0.01, 400, 0.4, "base"), (0.06, 400, 0.4, "rag"), (0.01, 29, 0.4, "rag"), (0.01, 400, 0.2, "rag")],
+)
+def test_without_passages_a_mode_must_surely_beat_rag(workspace, registry, p, n, base, expected):
+    report(workspace.reports_folder, "a", "2025", {"base": base, "rag": 0.3}, p=p, n=n)
+    assert best(workspace, registry).mode == expected
+
+
+def test_key_facts_of_few_questions_leave_it_to_token_f1(workspace, registry):
+    report(workspace.reports_folder, "a", "2025", {"rag": 0.2, "rag-short": 0.4})
     path = workspace.reports_folder / "a" / "report.json"
     data = json.loads(path.read_text())
-    data["modes"] = {
-        "base": {"metrics": {"token_f1": {"mean": 0.9}, "key_facts": {"mean": 0.1}}},
-        "rag": {"metrics": {"token_f1": {"mean": 0.2}, "key_facts": {"mean": 0.3}}},
-    }
+    for mode, mean in (("rag", 1.0), ("rag-short", 0.0)):
+        data["modes"][mode]["metrics"]["key_facts"] = {"mean": mean, "n": 29}
     path.write_text(json.dumps(data))
+    assert best(workspace, registry).mode == "rag-short"
+
+
+def test_an_adapter_that_was_trained_again_was_not_measured(workspace, registry):
+    report(workspace.reports_folder, "a", "2025", {"rag": 0.2, "hybrid": 0.5}, adapter="legal:1")
+    path = workspace.reports_folder / "a" / "report.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "adapter_fingerprint": "another training"}))
     assert best(workspace, registry).mode == "rag"
 
 
@@ -77,13 +135,26 @@ def test_modes_whose_adapter_is_gone_or_foreign_are_passed_over(workspace, regis
     assert "hybrid cannot be served now" in found.reason
 
 
+GOOD = '{"manifest": {"created_at": "2026"}, "modes": {"rag": {"metrics": %s}}}'
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"manifest": {"created_at": "2026"}, "modes": {"rag": 3}}', '{"manifest": 1}']
-)
-def test_damaged_reports_do_not_stop_an_answer(workspace, registry, text):
+    "text",
+    [
+        "", "[]", "{}", "null", '{"manifest": 1}', GOOD % "null", GOOD % "[]", GOOD % '{"token_f1": 3}',
+        GOOD % '{"token_f1": {"mean": "much", "n": 40}}', GOOD % '{"token_f1": {"mean": NaN, "n": 40}}',
+        '{"manifest": {"created_at": "2026"}, "modes": {"rag": 3}}', '{"manifest": {"created_at": "2026"}, "modes": null}',
+        '{"manifest": {"created_at": "2026"}, "modes": {}, "comparisons": {"a": 1}}', '{"adapter": 1}',
+    ],
+)  # fmt: skip
+def test_damaged_reports_are_passed_over_with_the_reason(workspace, registry, caplog, text):
+    report(workspace.reports_folder, "a", "2025", {"rag": 0.2, "rag-short": 0.4})
     (workspace.reports_folder / "x").mkdir(parents=True)
     (workspace.reports_folder / "x" / "report.json").write_text(text)
-    assert best(workspace, registry).mode == "rag"
+    assert best(workspace, registry).mode == "rag-short"
+    assert any("x/report.json" in record.getMessage() for record in caplog.records)
+    with pytest.raises(StorageError, match="run the evaluation again"):
+        load_report(workspace.reports_folder / "x")
 
 
 def test_a_report_only_of_modes_without_value_is_no_report(workspace, registry):

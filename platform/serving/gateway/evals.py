@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError, StorageError
+from doyen.core.evaluations import read_figures, report_folders
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -51,10 +51,10 @@ class EvaluationList(BaseModel):
 def list_evals(services: ServicesOf) -> EvaluationList:
     """List evaluations, newest first."""
     found = []
-    for name, folder in _folders(services).items():
+    for name, folder in report_folders(services.workspace.reports_folder).items():
         try:
-            found.append(_summary(name, _read(folder)))
-        except StorageError as error:
+            found.append(_summary(name, read_figures(folder)))
+        except (NotFoundError, StorageError) as error:
             logger.warning("left out of the list of evaluations: %s", error)
     return EvaluationList(data=sorted(found, key=lambda item: (item.created_at or "", item.id), reverse=True))
 
@@ -62,7 +62,7 @@ def list_evals(services: ServicesOf) -> EvaluationList:
 @router.get("/evals/{eval_id}", response_model=None, responses=documented(404, 507))
 def read_eval(eval_id: str, services: ServicesOf) -> dict[str, Any]:
     """Return an evaluation's report.json."""
-    return _read(report_folder(services, eval_id))
+    return read_figures(report_folder(services, eval_id))
 
 
 @router.get("/evals/{eval_id}/report.html", responses=documented(404))
@@ -74,42 +74,22 @@ def read_report(eval_id: str, services: ServicesOf) -> FileResponse:
     return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _folders(services: Services) -> dict[str, Path]:
-    """Return the reports by id: the name of their folder."""
-    folder = services.workspace.reports_folder
-    if not folder.is_dir():
-        return {}
-    return {path.parent.name: path.parent for path in folder.glob("*/report.json") if not path.parent.name.startswith(".")}
-
-
 def report_folder(services: Services, eval_id: str) -> Path:
     """Return a report's folder. Only listed names are known, so that no name can lead elsewhere."""
-    folders = _folders(services)
+    folders = report_folders(services.workspace.reports_folder)
     if eval_id not in folders:
         raise NotFoundError(f"there is no evaluation {eval_id!r}: GET /v1/evals lists them")
     return folders[eval_id]
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / "report.json"
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read ({error}): run the evaluation again") from error
-    if not isinstance(report, dict):
-        raise StorageError(f"{path} is not a report: run the evaluation again")
-    return report
-
-
 def _summary(name: str, report: dict[str, Any]) -> Evaluation:
-    modes = report.get("modes", {})
+    modes = report["modes"]
     return Evaluation(
         id=name,
-        created_at=report.get("manifest", {}).get("created_at"),
+        created_at=report["manifest"]["created_at"],
         questions=report.get("questions", {}).get("n"),
         modes=list(modes),
         means={
-            mode: {metric: values.get("mean") for metric, values in result.get("metrics", {}).items()}
-            for mode, result in modes.items()
+            mode: {metric: values["mean"] for metric, values in result["metrics"].items()} for mode, result in modes.items()
         },
     )
