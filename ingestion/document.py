@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from doyen.core.errors import UnreadableDocument
 
+LONGEST_TITLE = 300
+"""Characters; each chunk is indexed with the title."""
 BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
 
 
@@ -62,6 +64,14 @@ class ParsedDocument:
 def empty_pages(pages: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """Return the numbers from 1 of the pages that hold no text, by their (start, end)."""
     return tuple(number for number, (start, end) in enumerate(pages, start=1) if start == end)
+
+
+def too_long(most: int) -> str:
+    """Return the sentence about a text of more characters."""
+    return (
+        f"its text has more than {most:,} characters, too many for a file of its size: split it, or parts of it that repeat "
+        "(merged cells and column headings stand in each row)"
+    )
 
 
 class DocumentBuilder:
@@ -134,13 +144,13 @@ class DocumentBuilder:
         """Return the document."""
         starts = [self._length if start is None else start for start in self._pages]
         pages = tuple(zip(starts, [*starts[1:], self._length], strict=True)) if starts else ()
-        return ParsedDocument("".join(self._parts), title.strip(), media_type, pages, tuple(self._blocks))
+        return ParsedDocument("".join(self._parts), title.strip()[:LONGEST_TITLE], media_type, pages, tuple(self._blocks))
 
     def _append(self, text: str) -> None:
         self._parts.append(text)
         self._length += len(text)
         if self._most is not None and self._length > self._most:
-            raise UnreadableDocument(f"its text has more than {self._most:,} characters: split it")
+            raise UnreadableDocument(too_long(self._most))
 
     def _mark_pages(self) -> None:
         for number in range(len(self._pages) - 1, -1, -1):

@@ -49,7 +49,7 @@ def read_document(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         raise UnreadableDocument("it is empty: fill it or remove it")
     if len(data) > limits.max_bytes:
         raise UnreadableDocument(too_large(len(data), limits))
-    document = _reader(_format(data, name))(data, name, limits)
+    document = _reader(_format(data, name))(data, name, limits.for_size(len(data)))
     if not document.text:
         raise UnreadableDocument("no text was found in it: check that it has content besides scripts and pictures")
     return document

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doyen.core.errors import UnreadableDocument
+from doyen.ingestion.document import too_long
 
 SECONDS_PER_MB = 10.0
 MEMORY_PER_BYTE = 20
+FEW_CHARACTERS = 1_000_000
+CHARACTERS_PER_BYTE = 50
+"""Text that a file of any size may give, and beside it for each of its bytes. Compressed prose gives 4 a byte; column
+headings and merged cells, which count in each row, a few dozen. More is small to send and takes hours to index."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Limits:
         max_unpacked_bytes: largest content of an archive (DOCX) once unpacked.
         max_pages: longest PDF.
         max_cells: most cells of all tables of a file, merged ones counted in each of their rows.
-        max_characters: longest text.
+        max_characters: longest text, repeats of merged cells and column headings included.
         max_seconds, max_memory_bytes: what reading may take, beside a share that grows with the size of the file.
     """
 
@@ -34,6 +39,10 @@ class Limits:
     def seconds(self, size: int) -> float:
         """Return the seconds that reading a file of this size may take."""
         return self.max_seconds + SECONDS_PER_MB * size / 1_000_000
+
+    def for_size(self, size: int) -> Limits:
+        """Return the limits for a file of this many bytes: its text may be no longer than such a file explains."""
+        return replace(self, max_characters=min(self.max_characters, FEW_CHARACTERS + CHARACTERS_PER_BYTE * size))
 
     def memory_bytes(self, size: int) -> int:
         """Return the address space that reading a file of this size may take."""
@@ -65,4 +74,4 @@ class CellCount:
         """
         self._characters += characters
         if self._characters > self._limits.max_characters:
-            raise UnreadableDocument(f"its text has more than {self._limits.max_characters:,} characters: split it")
+            raise UnreadableDocument(too_long(self._limits.max_characters))

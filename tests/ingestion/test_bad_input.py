@@ -14,6 +14,8 @@ from pathlib import Path
 import docx
 import pypdfium2
 import pytest
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 from sqlalchemy import func, select
@@ -297,3 +299,39 @@ def test_a_bad_upload_changes_nothing(workspace, store):
         ingest_bytes(workspace, store, "a.txt", b"")
     with store.session() as session:
         assert GOOD in session.scalars(select(ChunkRow.text)).all()
+
+
+def merged_word(text: str, rows: int) -> bytes:
+    """Return a Word document whose first column is one cell over all rows."""
+    cell = '<w:tc><w:tcPr><w:vMerge w:val="{}"/></w:tcPr><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>'
+    value = "<w:tc><w:p><w:r><w:t>v</w:t></w:r></w:p></w:tc>"
+    lines = [cell.format("restart", text) + value, *[cell.format("continue", "") + value] * rows]
+    table = f"<w:tbl {nsdecls('w')}>{''.join(f'<w:tr>{line}</w:tr>' for line in lines)}</w:tbl>"
+    document, target = docx.Document(), io.BytesIO()
+    document.element.body.insert(0, parse_xml(table))
+    document.save(target)
+    return target.getvalue()
+
+
+LONG = "one two three four " * 1_000
+REPEATING = {
+    "merged.docx": lambda: merged_word(LONG, 4_500),
+    "packed.docx": lambda: word(" ".join([LONG] * 500)),
+    "rows.html": lambda: f"<table><tr><td rowspan=4500>{LONG}<td>v{'<tr><td>v' * 4500}</table>".encode(),
+    "columns.html": lambda: (
+        f"<table><tr><th colspan=900>{LONG}{'<tr>' + ''.join(f'<td>{n}' for n in range(900))}</table>"
+    ).encode(),
+    "headings.csv": lambda: (f"{LONG},amount\n" + "a,1\n" * 9_000).encode(),
+    "headings.md": lambda: (f"| {LONG} | amount |\n|---|---|\n" + "| a | 1 |\n" * 9_000).encode(),
+}
+
+
+@pytest.mark.parametrize("name", REPEATING)
+def test_a_small_file_gives_no_large_text(name):
+    with pytest.raises(UnreadableDocument, match=r"characters.*size"):
+        read_document(REPEATING[name](), name, Limits(100_000_000, 400_000_000, 100))
+
+
+def test_a_title_is_no_second_text():
+    page = f"<html><head><title>{LONG}</title></head><body><p>{GOOD}</p></body></html>"
+    assert len(read_document(page.encode(), "a.html", LIMITS).title) <= 300
