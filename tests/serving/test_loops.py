@@ -41,6 +41,53 @@ def test_a_loop_is_stopped_and_its_first_round_is_left(start: str, unit: str, si
     assert len(shown) <= len(start) + max(2 * len(unit), 60)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}. The document is the one. ",
+        "Step {}: Repeat the step above. ",
+        "Step {}: Repeat the step above.\n",
+        "{}. Step {}: Repeat the step above.\n",
+        "第{}步：重复上面的所有步骤一次。",
+    ],
+)
+@pytest.mark.parametrize("start", ["", "These are the steps: ", "Steps of 5 Nm.\n\n"])
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_rounds_that_only_count_are_a_loop(form: str, start: str, size: int) -> None:
+    first = start + form.format(1, 1)
+    shown, watch = watched(start + "".join(form.format(number, number) for number in range(1, 40)), size)
+    assert watch.looping
+    assert shown.strip() in {first.strip(), (first + form.format(2, 2)).strip()}  # the first 40 characters are shown at once
+
+
+@pytest.mark.parametrize("unit", [".", "* ", "😀", "⭐ ", "…", "-=-"])
+def test_signs_without_end_are_a_loop(unit: str) -> None:
+    shown, watch = watched("It is 2.1 Nm. " + unit * 300)
+    assert watch.looping
+    assert len(shown) < 60
+
+
+@pytest.mark.parametrize("head", ["", "| Part | Torque |\n|---|---|\n", "The bolts:\n\n"])
+@pytest.mark.parametrize("row", ["| bolt | 5 Nm |\n", "| 5 Nm | 5 Nm | 5 Nm | 5 Nm | 5 Nm | 5 Nm | 5 Nm | 5 Nm | 5 Nm |\n"])
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_a_table_is_cut_at_the_end_of_a_row(head: str, row: str, size: int) -> None:
+    shown, watch = watched(head + row * 100, size)
+    assert watch.looping
+    assert shown.strip() in {(head + row * rounds).strip() for rounds in (1, 2, 3)}
+
+
+def test_a_row_without_end_is_cut_at_the_end_of_a_cell() -> None:
+    shown, watch = watched("| bolt" + " | 5 Nm" * 300)
+    assert watch.looping
+    assert shown.rstrip().endswith(" |")
+    assert len(shown) < 60
+
+
+def test_a_list_is_cut_at_the_end_of_a_line() -> None:
+    shown, _ = watched("- the nut for the cover gets 5 Nm\n" + "- the bolt for the cover gets 5 Nm\n" * 30)
+    assert shown == "- the nut for the cover gets 5 Nm\n- the bolt for the cover gets 5 Nm"
+
+
 def test_numbered_lines_that_repeat_are_a_loop() -> None:
     shown, watch = watched("".join(f"{number}. Check the valve.\n" for number in range(1, 30)))
     assert watch.looping
@@ -56,6 +103,18 @@ def test_numbered_lines_that_repeat_are_a_loop() -> None:
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         "No, no, no, no, no: never drill it out.",
         "Step 1: 5 bar. Step 2: 6 bar. Step 3: 7 bar. Step 4: 8 bar. Step 5: 9 bar. Step 6: 10 bar.",
+        "0, " * 40 + "end",
+        "0 " * 45 + "end",
+        "5 Nm, " * 20 + "end",
+        "| Part | Torque |\n|---|---|\n" + "| bolt | 5 Nm |\n" * 6,
+        "| Part | Torque |\n|---|---|\n" + "| the long bolt of the cover of the inlet valve | 5 Nm, crosswise |\n" * 6,
+        "| bolt | " + "yes | " * 20,
+        "".join(f"| {number} | tighten to 5 Nm |\n" for number in range(1, 13)),
+        "".join(f"Model {410 + 5 * number}: {number + 2}.1 Nm of torque\n" for number in range(12)),
+        "".join(f"Week {number}: check the filter. " for number in range(1, 5)),
+        "1. Check the valve.\n2. Check the valve.\n3. Check the valve.\nThen stop.",
+        "".join(f"Bolt {number}: tighten to {number + 4} Nm. " for number in range(1, 20)),
+        "Contents " + "." * 120 + " 5",
         "Press the key for 3 seconds. Press the key for 3 seconds. Then let it go.",
     ],
 )

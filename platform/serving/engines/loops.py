@@ -8,19 +8,36 @@ Use the key. Use the key. Use the key. …
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 _WINDOW = 1800
 """Characters at the end of the text that are looked at; longer loops end at the token limit."""
 _TAIL = 16
-"""Characters that must recur before a repetition is suspected; so many are held back while an answer is long enough."""
+"""Characters that must recur before a repetition is suspected."""
+_HELD = _TAIL + 4
+"""Characters held back while an answer is long enough: those of ``_TAIL`` and the digits of a counter."""
 _CALM = 40
 """The first characters are shown at once: no loop is that short."""
 _LONG_PERIOD = 60
 """A part of this length said twice in a row is a loop; shorter ones must come three times."""
 _LEAST = 48
-"""Characters of a loop of short parts; ``_LEAST_TINY`` for parts under ``_TAIL``, as cells of a table may rightly repeat."""
+"""Characters of a loop of short parts; ``_LEAST_TINY`` for parts under ``_TAIL``."""
 _LEAST_TINY = 80
-_NUMBERING = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.)])\s+")
+_LEAST_SIGNS = 200
+"""Characters of a loop without a letter or digit: rules of tables and dotted lines are shorter."""
+_CELLS = (50, 600)
+"""Rounds or characters, whichever is less, of a loop of cells and numbers in a list, which may rightly repeat."""
+_ROWS = (12, 1500)
+"""The same of table rows."""
+_COUNTED = (6, 600)
+"""The same of parts that differ in a counter alone; those with other numbers or cells come as often as ``_COUNTED_DATA``."""
+_COUNTED_DATA = (20, 1500)
+_LEAST_LETTERS = 8
+"""Letters of a part beside its counter; "1, 2, 3" is a list."""
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_BLANK = "\uffff"
+"""Stands for a number where texts are compared without them."""
 
 
 class LoopWatch:
@@ -44,15 +61,15 @@ class LoopWatch:
         if self.looping or not piece:
             return ""
         self._whole += piece
-        repeated, period = _repetition(self._whole)
-        if _is_loop(self._whole, repeated, period):
-            self.looping = True
-            return self._release(_word_end(self._whole, len(self._whole) - repeated))
-        if _same_lines(self._whole):
-            self.looping = True
-            return ""
-        held = max(repeated, _TAIL if len(self._whole) > _CALM else 0)
-        return self._release(len(self._whole) - held)
+        whole, shown = self._whole, len(self.text)
+        repeats = [_repeating(whole), _counting(whole)]
+        for rounds, is_loop in repeats:
+            if is_loop:
+                self.looping = True
+                later = [place for place in rounds if place >= shown] or [shown]
+                return self._release(_round_end(whole, later[0], later[1] if len(later) > 1 else len(whole)))
+        held = _HELD if len(whole) > _CALM else 0
+        return self._release(min(len(whole) - held, *(rounds[0] for rounds, _ in repeats)))
 
     def finish(self, piece: str = "") -> str:
         """Add the last text and return all that was still held back."""
@@ -65,8 +82,19 @@ class LoopWatch:
         return piece
 
 
-def _word_end(text: str, place: int) -> int:
-    """Return where the word that ``place`` stands in ends; a round may begin within one."""
+def _round_end(text: str, place: int, following: int) -> int:
+    """Return where the line, table cell or word that ``place`` stands in ends; a round may begin within one.
+
+    Args:
+        following: where the next round begins; a line that ends later is none of the repeated lines.
+    """
+    line = text.rfind("\n", 0, place) + 1
+    if place == line:
+        return place
+    if (end := text.find("\n", place, following)) >= 0:
+        return end
+    if text.startswith("|", line) and (cell := text.find("|", place - 1, following)) >= 0:
+        return cell + 1
     within = re.compile(r"(?<=\w)\w{0,20}").match(text, place)
     return within.end() if within else place
 
@@ -74,30 +102,80 @@ def _word_end(text: str, place: int) -> int:
 def _repetition(text: str) -> tuple[int, int]:
     """Return (m, p) of the longest repetition at the end, or (0, 0)."""
     recent = text[-_WINDOW:]
-    tail, best = recent[-_TAIL:], (0, 0)
-    if len(recent) <= _TAIL:
-        return best
-    place = recent.rfind(tail, 0, len(recent) - 1)
-    while place >= 0:
-        period = len(recent) - _TAIL - place
-        length = _TAIL
+    length, period = min(_TAIL, len(recent)) - 1, 0
+    while (place := recent.rfind(recent[-length - 1 :], 0, len(recent) - max(period, 1))) >= 0:
+        length += 1
+        period = len(recent) - length - place
         while length + period < len(recent) and recent[-length - 1] == recent[-length - 1 - period]:
             length += 1
-        best = max(best, (length, period), key=lambda found: (found[0], -found[1]))
-        place = recent.rfind(tail, 0, place + _TAIL - 1)
-    return best
+        if length + period == len(recent):
+            break
+    return (length, period) if period else (0, 0)
+
+
+def _repeating(text: str) -> tuple[Sequence[int], bool]:
+    """Return where each round of the repetition at the end begins (without one: the end), and whether it is a loop."""
+    repeated, period = _repetition(text)
+    if not period:
+        return [len(text)], False
+    return range(len(text) - repeated, len(text) + 1, period), _is_loop(text, repeated, period)
 
 
 def _is_loop(text: str, repeated: int, period: int) -> bool:
-    if not period or not any(char.isalnum() for char in text[-period:]):
-        return False
-    least = _LEAST if period >= _TAIL else _LEAST_TINY
-    return (repeated >= 2 * period and repeated + period >= least) or (period >= _LONG_PERIOD and repeated >= period)
+    part, length = text[-period:], repeated + period
+    if not any(char.isalnum() for char in part):
+        return length >= _LEAST_SIGNS
+    if period < _TAIL:
+        return length >= (_enough(_CELLS, period) if _is_cell(part) else _LEAST_TINY) and repeated >= 2 * period
+    if "|" in part:
+        return length >= _enough(_ROWS, period)
+    return (repeated >= 2 * period and length >= _LEAST) or (period >= _LONG_PERIOD and repeated >= period)
 
 
-def _same_lines(text: str) -> bool:
-    """Whether the last three whole lines are the same apart from their numbers in a list."""
-    if not text.endswith("\n"):
-        return False
-    lines = [_NUMBERING.sub("", line).strip() for line in text[-_WINDOW:].splitlines() if line.strip()][-3:]
-    return len(lines) == 3 and len(set(lines)) == 1 and sum(char.isalnum() for char in lines[0]) >= 8
+def _is_cell(part: str) -> bool:
+    """Whether a short part is a cell of a table ("| yes ") or a number in a list ("5 Nm, ", "0 ")."""
+    if "|" in part:
+        return True
+    parting = ",;\n" if any(char.isalpha() for char in part) else ",;\n "
+    return any(char.isdigit() for char in part) and any(char in parting for char in part)
+
+
+def _counting(text: str) -> tuple[Sequence[int], bool]:
+    """As ``_repeating``, of rounds that differ in a counter ("1. Check it. 2. Check it. 3. Check it.") alone.
+
+    Where other numbers change, nothing is repeated.
+    """
+    recent = text[-_WINDOW:]
+    numbers = list(_NUMBER.finditer(recent))
+    blind = _NUMBER.sub(_BLANK, recent)
+    repeated, period = _repetition(blind) if len(numbers) > 1 else (0, 0)
+    part = blind[len(blind) - period :]
+    slots = part.count(_BLANK)
+    if not slots or sum(char.isalpha() for char in part) < _LEAST_LETTERS:
+        return [len(text)], False
+    first = blind.count(_BLANK, 0, len(blind) - repeated - period)
+    values = [match.group() for match in numbers[first:] if match.end() < len(recent)]
+    rows = [values[slot::slots] for slot in range(slots)]
+    counters = [row for row in rows if len(set(row)) > 1]
+    if not counters or not all(_counts(row) and row[0] == counters[0][0] for row in counters):
+        return [len(text)], False
+    least = _COUNTED_DATA if len(counters) < slots or "|" in part else _COUNTED
+    earlier = len(text) - len(recent)
+    places = range(len(blind) - repeated, len(blind) + 1, period)
+    return [earlier + _original(blind, numbers, place) for place in places], repeated + period >= _enough(least, period)
+
+
+def _counts(row: list[str]) -> bool:
+    """Whether numbers go up by one."""
+    return all(one.isdigit() and other.isdigit() and int(other) == int(one) + 1 for one, other in pairwise(row))
+
+
+def _original(blind: str, numbers: list[re.Match[str]], place: int) -> int:
+    """Return the place in the text of a place in the text without numbers."""
+    return place + sum(len(match.group()) - 1 for match in numbers[: blind.count(_BLANK, 0, place)])
+
+
+def _enough(least: tuple[int, int], period: int) -> int:
+    """Return the characters of so many rounds, or so many at most."""
+    rounds, most = least
+    return min(rounds * period, most)
