@@ -64,7 +64,8 @@ def too_large(size: int, limits: Limits) -> str:
 def _format(data: bytes, name: str) -> str:
     """Return the format; a file's first bytes count more than its extension."""
     extension = PurePosixPath(name).suffix.lower()
-    if b"%PDF-" in data[:1024]:
+    # Programs write lines before it; without the extension such a file is a text about PDF files.
+    if b"%PDF-" in data[:1024] and (extension == ".pdf" or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"%PDF-")):
         return "pdf"
     if data.startswith(b"PK\x03\x04"):
         if extension != ".docx" and b"word/document.xml" not in data:

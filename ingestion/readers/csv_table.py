@@ -21,6 +21,8 @@ DELIMITERS = ";\t|,"
 """Ties go to the first: a comma may also be a decimal sign."""
 LARGEST_CELL = 10_000_000
 SAMPLE_ROWS = 50
+LEAST_WORD = 3
+"""Letters of a word; what is shorter is a code."""
 NAMED_DELIMITER = re.compile(r"sep=([;,\t|])\r?\n", re.IGNORECASE)
 """What Excel writes, and reads, as the first line."""
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -99,12 +101,13 @@ def _first_row(rows: Sequence[Sequence[str]]) -> int:
 def names_columns(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first of the rows holds headings and not the first data.
 
-    Years and a count such as 1, 2, 3 name columns where other values stand below them.
+    Years and a count such as 1, 2, 3 or 10, 20, 30 name columns where other values stand below them.
     """
     if len(rows) < 2:
         return False
     first, body = rows[0], rows[1:SAMPLE_ROWS]
-    counted = _counts_up([cell for cell in first if is_number(cell)]) and not is_number(first[0])
+    step = _step([cell for cell in first if is_number(cell)])
+    counted = not is_number(first[0]) and (step == 1 or (step > 1 and _names_labels(first[0], [row[0] for row in body])))
     for column, cell in enumerate(first):
         below = [row[column] for row in body if column < len(row) and row[column]]
         if is_number(cell) and not is_year(cell) and not counted:
@@ -117,11 +120,19 @@ def names_columns(rows: Sequence[Sequence[str]]) -> bool:
     return True
 
 
-def _counts_up(cells: Sequence[str]) -> bool:
-    """Whether cells are whole numbers one after another, as months or shifts in a heading."""
+def _step(cells: Sequence[str]) -> int:
+    """Return by how much whole numbers go up from cell to cell, as months or temperatures in a heading; 0 if unequally."""
     if len(cells) < 3 or not all(cell.isascii() and cell.isdigit() and len(cell) < 9 for cell in cells):
-        return False
-    return all(int(after) == int(before) + 1 for before, after in pairwise(cells))
+        return 0
+    steps = {int(after) - int(before) for before, after in pairwise(cells)}
+    return max(0, *steps) if len(steps) == 1 else 0
+
+
+def _names_labels(cell: str, labels: Sequence[str]) -> bool:
+    """Whether a cell is no label like those below it but a word for them, or empty: ``Temp`` above ``A`` and ``KX-20``."""
+    codes = sum(len(label) < LEAST_WORD or any(letter.isdigit() for letter in label) for label in labels)
+    word = len(cell) >= LEAST_WORD and not any(letter.isdigit() for letter in cell)
+    return not cell or (word and 2 * codes > len(labels))
 
 
 def _count_alike(cell: str, others: Sequence[str]) -> int:

@@ -27,6 +27,14 @@ def is_on(element: Any, path: str) -> bool | None:
     return None if value is None else value.lower() not in ("0", "false", "off")
 
 
+def alignment(element: Any) -> str | None:
+    """Return "superscript" or "subscript" for text that stands raised or lowered, "" for text on the line; None if not set."""
+    align, shift = value_of(element, "rPr/vertAlign"), value_of(element, "rPr/position")
+    if align is not None or shift is None:
+        return align
+    return {"-": "subscript", "0": ""}.get(shift[:1], "superscript")
+
+
 def is_struck(element: Any) -> bool | None:
     """Return whether text is struck out, by one line or two; None if neither is set."""
     lines = [line for line in (is_on(element, "rPr/strike"), is_on(element, "rPr/dstrike")) if line is not None]
@@ -91,7 +99,7 @@ def _refined(base: Style, element: Any) -> Style:
     outline, depth = value_of(element, "pPr/outlineLvl"), value_of(element, "pPr/numPr/ilvl")
     number = value_of(element, "pPr/numPr/numId")
     hidden, struck = is_on(element, "rPr/vanish"), is_struck(element)
-    align = value_of(element, "rPr/vertAlign")
+    align = alignment(element)
     return Style(
         name=value_of(element, "name") or "",
         hidden=base.hidden if hidden is None else hidden,

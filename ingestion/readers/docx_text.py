@@ -7,7 +7,7 @@ from typing import Any
 
 from doyen.ingestion.raised import GAP, lowered, raised
 from doyen.ingestion.readers.docx_math import M, math_text
-from doyen.ingestion.readers.docx_styles import Style, Styles, W, is_on, is_struck, roman, value_of
+from doyen.ingestion.readers.docx_styles import Style, Styles, W, alignment, is_on, is_struck, roman, value_of
 from doyen.ingestion.readers.docx_symbols import symbol_text
 
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -96,7 +96,7 @@ class TextReader:
         """Return what of a run's looks matters, from its own settings, its style, its paragraph's style, in this order."""
         named = value_of(run, "rPr/rStyle")
         style = self.styles.get(named) if named else Style()
-        hidden, struck, align = is_on(run, "rPr/vanish"), is_struck(run), value_of(run, "rPr/vertAlign")
+        hidden, struck, align = is_on(run, "rPr/vanish"), is_struck(run), alignment(run)
         return Style(
             hidden=(style.hidden or inherited.hidden) if hidden is None else hidden,
             struck=(style.struck or inherited.struck) if struck is None else struck,

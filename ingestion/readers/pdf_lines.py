@@ -19,8 +19,8 @@ from doyen.ingestion.readers.pdf_strokes import struck_letters
 
 COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""
-
-
+OVERLAP, TOUCHING, WORD_GAP = 0.2, 0.1, 0.4
+"""Letter heights by which parts of a line may overlap, and up to which they are parts of one word, or of one cell."""
 SMALLER = 0.85
 """Height of raised and lowered letters, in letters of the line, at most."""
 HIGHER, RAISED_BY, LOWERED_BY = 0.9, 0.2, 0.05
@@ -99,24 +99,44 @@ def read_page(page: pdfium.PdfPage) -> Page:
 
 
 def rejoin_rows(lines: list[Line]) -> list[Line]:
-    """Put the parts of one printed line together where the program wrote cell after cell.
+    """Put the parts of one printed line together where the program wrote cell after cell, or a raised letter between.
 
-    A part that stands to the right of one of the last lines at the same height belongs to it, also after lower
-    lines were written.
+    A part that stands to the right of the beginning of one of the last lines, at the same height and in a free place,
+    belongs to it, also after lower lines were written.
     """
     joined: list[Line] = []
     for line in lines:
         not_below = bool(joined) and line.bottom > joined[-1].bottom - 0.3 * line.size
         for back in range(1, min(LOOK_BACK, len(joined)) + 1) if not_below else ():
-            above = joined[-back]
-            if abs(above.bottom - line.bottom) < 0.3 * line.size and line.left > above.right:
-                segments = above.segments + line.segments
-                text = " ".join(segment.text for segment in segments)
-                joined[-back] = Line(text, segments, above.bottom, above.top, above.size, above.bold)
+            whole = _with_part(joined[-back], line)
+            if whole is not None:
+                joined[-back] = whole
                 break
         else:
             joined.append(line)
     return joined
+
+
+def _with_part(line: Line, part: Line) -> Line | None:
+    """Return a line with a further part of it, from left to right; None if the part is not one of that line."""
+    if abs(line.bottom - part.bottom) >= 0.3 * part.size or part.left <= line.left:
+        return None
+    segments: list[Segment] = []
+    new = set(map(id, part.segments))
+    last_is_new = False
+    for segment in sorted((*line.segments, *part.segments), key=lambda segment: segment.left):
+        last, is_new = segments[-1] if segments else segment, id(segment) in new
+        gap = (segment.left - last.right) / part.size
+        if segments and gap < -OVERLAP:
+            return None
+        if segments and gap < WORD_GAP and is_new != last_is_new:
+            blank = "" if gap < TOUCHING and not (last.text[-1].isdigit() and segment.text[0].isdigit()) else " "
+            segments[-1] = Segment(f"{last.text}{blank}{segment.text}", last.left, segment.right)
+        else:
+            segments.append(segment)
+        last_is_new = is_new
+    text = " ".join(segment.text for segment in segments)
+    return Line(text, tuple(segments), line.bottom, line.top, line.size, line.bold)
 
 
 def _text(textpage: pdfium.PdfTextPage) -> str:

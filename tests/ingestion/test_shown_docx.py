@@ -297,3 +297,10 @@ def test_a_struck_out_list_item_is_counted():
         p(run("one"), properties=item) + p(run("two", "<w:strike/>"), properties=item) + p(run("three"), properties=item)
     )
     assert text == "1. one\n3. three"
+
+
+def test_text_moved_up_or_down_is_raised_or_lowered():
+    up, down, level = (run("6", f'<w:position w:val="{shift}"/>') for shift in ("6", "-4", "0"))
+    assert body(p(run("10"), up, run(" cells"))) == "10^6 cells"
+    assert body(p(run("x"), down, run("2"))) == "x_6 2"
+    assert body(p(run("10"), level, run(" cells"))) == "106 cells"

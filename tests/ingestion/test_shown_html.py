@@ -167,3 +167,8 @@ def test_struck_out_text_is_not_read(body, expected):
 )
 def test_struck_out_and_hidden_text_of_markdown_is_not_read(text, expected):
     assert markdown(text) == expected
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html", "a.csv"])
+def test_a_text_about_pdf_files_is_a_text(name):
+    assert "is the magic of a PDF" in read_document(b"# x %PDF-1.4 is the magic of a PDF", name, LIMITS).text

@@ -200,6 +200,12 @@ def test_the_same_headings_on_each_page_stay_with_their_rows():
         ("Dose 25<super>1</super> mg, 10<super>-12</super> m", "Dose 25^1 mg, 10^-12 m"),
         ("Area 4 m<super>2</super> of CO<sub>2</sub>", "Area 4 m² of CO2"),
         ("Plain 106 and 251", "Plain 106 and 251"),
+        ("Flow m<super>3</super> of H<sub>2</sub>O is 5", "Flow m³ of H2O is 5"),
+        ("The H<sub>2</sub>O level and CO<sub>2</sub> level", "The H2O level and CO2 level"),
+        (
+            "10<super>6</super> cells per m<super>2</super>; H<sub>2</sub>O; note<super>3</super> and 25<super>1</super> more",
+            "10^6 cells per m²; H2O; note^3 and 25^1 more",
+        ),
     ],
 )
 def test_raised_figures(markup, expected):
@@ -280,3 +286,8 @@ def test_rows_far_below_their_headings_are_rows_of_their_own(first):
         "Inlet: 4 bar | Outlet: 6 bar",
         "Model: PY-7 | Inlet: 3 bar | Outlet: 2 bar",
     ]
+
+
+def test_parts_of_a_line_stand_from_left_to_right():
+    parts = [(60, 700, "Inlet"), (260, 700, "5 bar"), (160, 700, "cold water"), (60, 686, "Outlet"), (260, 686, "6 bar")]
+    assert read(drawn(lambda canvas: written(canvas, parts))).text.split("\n") == ["Inlet cold water 5 bar", "Outlet 6 bar"]
