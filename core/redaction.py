@@ -7,6 +7,8 @@ from typing import Any
 
 HIDDEN = "***"
 _NAMED = r"[\w-]*(?:key|token|secret|passw(?:or)?d|pwd|sig|signature|auth)"
+_SET = r"(?:(?:[\w-]*[_-])?(?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|passw(?:or)?d|pwd)|[\w-]+[_-]token)"
+"""Names whose value is a secret wherever it is set; "key" and "token" alone are words of texts."""
 _RULES = (
     # user:password@ of a URL, up to the last @ of the word, because passwords may hold one themselves; not host:port/…@
     (re.compile(r"(://[^\s/?#@:]*):(?!\d{1,5}(?:[/\s\"',)]|$))\S*@"), rf"\1:{HIDDEN}@"),
@@ -14,15 +16,18 @@ _RULES = (
     (re.compile(r"://[^\s/?#@:\"']+@"), f"://{HIDDEN}@"),
     # ?api_key=… of a URL
     (re.compile(rf"(?i)([?&;]{_NAMED}=)[^&;\s#\"']+"), rf"\1{HIDDEN}"),
-    # password=… of a connection string
-    (re.compile(r"(?i)\b(passw(?:or)?d|pwd)=(?!\*)[^\s&;]+"), rf"\1={HIDDEN}"),
+    # Authorization: Token … and every other scheme, as a header, in JSON or in Python's form of a dictionary
+    (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:[a-z]+\s+)?)[\w.~+/=-]{8,}"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(token)\s+[0-9a-f]{32,}\b"), rf"\1 {HIDDEN}"),
+    # DOYEN_…_API_KEY=…, api_key: "…", X-Api-Key: …
+    (re.compile(rf"(?i)\b({_SET}[\"']?\s*[:=]\s*[\"']?)(?!\*)[^\s&;,\"']+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(sk|pk|hf|ghp|gho|glpat)([-_])[\w-]{16,}"), rf"\1\2{HIDDEN}"),
 )
 
 
 def redact(text: str) -> str:
-    """Return the text with passwords of URLs and connection strings, key parameters and bearer tokens hidden."""
+    """Return the text with passwords of URLs and connection strings, keys that are set and tokens of headers hidden."""
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text

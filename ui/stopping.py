@@ -27,9 +27,10 @@ class Running:
     @asynccontextmanager
     async def answering(self, page: str) -> AsyncIterator[asyncio.Event]:
         """Give the event that is set when the page's answer, which this block makes, is to be stopped."""
-        stop, ended = asyncio.Event(), asyncio.Event()
-        await self.stop(page)
-        self._answers[page] = stop, ended
+        # Of several that wait for one end, one comes next and the others stop it in turn.
+        while page in self._answers:
+            await self.stop(page)
+        stop, ended = self._answers[page] = asyncio.Event(), asyncio.Event()
         try:
             yield stop
         finally:

@@ -147,8 +147,11 @@ def _engine(url: str) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         return create_engine(parsed)
     except ModuleNotFoundError as error:
-        remedy = "pip install 'doyen[postgres]'" if "psycopg" in str(error) else f"pip install {error.name}"
-        raise MissingPart(f"{error.name}, the driver for platform.database_url, is not installed: run `{remedy}`") from error
+        # The module of another driver does not have its package's name ("MySQLdb" is in mysqlclient).
+        ours = "psycopg" in str(error)
+        remedy = "" if ours else "install the package that brings it, or name a PostgreSQL server and "
+        remedy += "run `pip install 'doyen[postgres]'`"
+        raise MissingPart(f"{error.name}, the driver for platform.database_url, is not installed: {remedy}") from error
     except (ArgumentError, ValueError) as error:
         problem = (
             "platform.database_url: it is no database address such as postgresql://user@host/name; leave it out for SQLite"

@@ -31,6 +31,15 @@ URLS = [
     "https://host/v1?sig=hunter2",
     "host=db user=me password=hunter2 dbname=x",
     "Authorization: Bearer hunter2hunter2",
+    "Authorization: Token hunter2hunter2",
+    "{'Authorization': 'Token hunter2hunter2'}",
+    "authorization=Basic aHVudGVyMg==hunter2",
+    "DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY=hunter2",
+    'DOYEN_SERVING__API_KEY="hunter2"',
+    "label_studio_api_key: hunter2",
+    '{"api_key": "hunter2"}',
+    "X-Api-Key: hunter2",
+    "HF_TOKEN=hunter2 AWS_SECRET_ACCESS_KEY=hunter2",
     "('https://me:hunter2@host', 'https://other@host2')",
 ]
 
@@ -53,10 +62,15 @@ def test_passwords_and_keys_are_hidden(text: str) -> None:
         "http://127.0.0.1:8080, then http://127.0.0.1:9090",
         "the API key is missing or wrong: send it as 'Authorization: Bearer …'",
         "https://host/v1?q=a&limit=3",
+        "max_tokens=9, the key: none, token classification of paragraphs",
     ],
 )
 def test_what_holds_no_secret_stays(text: str) -> None:
     assert redact(text) == text
+
+
+def test_a_bare_token_of_label_studio_is_hidden() -> None:
+    assert redact(f"Token {'0123456789abcdef' * 2}01234567 is wrong") == "Token *** is wrong"
 
 
 @pytest.mark.parametrize("text", URLS)

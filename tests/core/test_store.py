@@ -49,6 +49,14 @@ def test_a_postgresql_url_ends_in_a_sentence_without_its_password(workspace, mon
         open_store(workspace)
 
 
+def test_the_module_of_a_missing_driver_is_not_sold_as_a_package(workspace, monkeypatch):
+    monkeypatch.setenv("DOYEN_PLATFORM__DATABASE_URL", "mysql://h/x")
+    with pytest.raises(MissingPart) as caught:
+        open_store(workspace)
+    assert "pip install MySQLdb" not in str(caught.value)
+    assert "pip install 'doyen[postgres]'" in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["nonsense", "oracel://x/y", "mysql://ann:hunter2@h/x", "postgresql://h:port/x"])
 def test_other_database_urls_end_in_a_sentence(workspace, url):
     (workspace.root / "doyen.toml").write_text(f'[platform]\ndatabase_url = "{url}"\n')

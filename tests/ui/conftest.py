@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.fake_assistant import FakeAssistant
 from support.serving import served
 
-from doyen.platform.core.store import Store
-from doyen.platform.core.workspace import Workspace, create_workspace
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.platform.serving.gateway.app import create_app
 from doyen.ui.app import create_ui_app
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from support.fake_assistant import QUOTE
 
-from doyen.platform.core.store.schema import AdapterRow, AnswerRow, FeedbackRow
+from doyen.core.store.schema import AdapterRow, AnswerRow, FeedbackRow
 
 pytestmark = pytest.mark.browser
 

@@ -22,7 +22,7 @@ from doyen.ui.chat import model_name
 from doyen.ui.client import ChatAnswer, GatewayClient, GatewayError
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.render import conversation_html, highlight, passages_panel
-from doyen.ui.stopping import Stopped, until
+from doyen.ui.stopping import Running, Stopped, until
 from doyen.ui.tables import comparison_table, gate_table, report_frame
 
 NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
@@ -213,3 +213,26 @@ def test_pages_take_no_files_and_no_endless_bodies() -> None:
         pieces = (b" " * 100_000 for _ in range(50))
         assert client.post("/gradio_api/queue/join", content=pieces).status_code == 413
         assert client.get("/", headers={"Host": "[::1"}).status_code == 403
+
+
+def test_questions_that_wait_for_one_answer_come_one_after_the_other() -> None:
+    coming: list[str] = []
+    log: list[tuple[str, bool, int]] = []
+
+    async def ask(running: Running, name: str, page: str = "p") -> None:
+        async with running.answering(page) as stop:
+            coming.append(name)
+            await asyncio.wait_for(stop.wait(), 0.2) if name != "last" else await asyncio.sleep(0)
+            log.append((name, stop.is_set(), len(coming)))
+            coming.remove(name)
+
+    async def scene() -> None:
+        running = Running()
+        first = asyncio.create_task(ask(running, "first"))
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(ask(running, name)) for name in ("second", "third", "last")]
+        await asyncio.gather(first, *waiting)
+        await running.stop("p")
+
+    asyncio.run(scene())
+    assert log == [("first", True, 1), ("second", True, 1), ("third", True, 1), ("last", False, 1)]
