@@ -29,7 +29,7 @@ def open_collection(workspace: Workspace, store: Store, *, write: bool = False) 
         SettingsError: the URL is none.
         StateError: the collection is missing, or may not be written because a copy of the workspace writes it.
     """
-    vectors = open_server(workspace.settings.retrieval.chroma_url, _name(workspace, store), create=write)
+    vectors = open_server(workspace.settings.retrieval.chroma_url or "", _name(workspace, store), create=write)
     try:
         if write:
             _claim(vectors, workspace, store)
