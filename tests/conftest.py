@@ -14,6 +14,13 @@ from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name every test that was left out, and why."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"LEFT OUT {report.nodeid}: {str(reason).removeprefix('Skipped: ')}")
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """A fresh workspace with default settings."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.label_studio import ENVIRONMENT, LabelStudioServer, is_installed, running_server
+from support.required import require
 
 from doyen.annotation.label_studio import LabelStudioBackend
 from doyen.core.manifest import now
@@ -31,11 +31,8 @@ SECOND = "Heated line\n\nThe heated line runs at 180 °C and is inspected twice 
 @pytest.fixture(scope="session")
 def label_studio() -> Iterator[LabelStudioServer]:
     """A running server with three people, on a copy of the template."""
-    if not is_installed():
-        message = f"no Label Studio in {ENVIRONMENT}: run `make .venv-labelstudio` or set DOYEN_LABEL_STUDIO_ENV"
-        if os.environ.get("DOYEN_REQUIRE_LABEL_STUDIO"):
-            pytest.fail(message)
-        pytest.skip(message)
+    remedy = f"no Label Studio in {ENVIRONMENT}: run `make .venv-labelstudio` or set DOYEN_LABEL_STUDIO_ENV"
+    require(is_installed(), "LABEL_STUDIO", remedy)
     with running_server() as server:
         yield server
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
+from support.required import require_chromium
 
 from doyen.annotation import create_project, labelled_pairs, prompt_tasks, pull, push
 from doyen.core.store import Store
@@ -35,12 +33,7 @@ SELECT = """([first, last]) => {
 
 
 def test_what_an_expert_marks_and_types(remote: Workspace, remote_store: Store, label_studio: object) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        message = "no Chromium on the PATH: install Debian's package chromium"
-        if os.environ.get("DOYEN_REQUIRE_BROWSER"):
-            pytest.fail(message)
-        pytest.skip(message)
+    chromium = require_chromium()
     from playwright.sync_api import sync_playwright
 
     create_project(remote, remote_store, NAME)

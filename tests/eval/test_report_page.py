@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 from support.evaluation_world import ScriptedAssistant, make_questions
+from support.required import require_chromium
 
 from doyen.core.records import Question
 from doyen.eval.page import verdict
@@ -149,13 +150,10 @@ def test_nothing_to_draw_is_no_plot() -> None:
 
 @pytest.mark.browser
 def test_in_a_browser_it_reaches_nothing_and_filters(finished: Report) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: install it to test the report in a browser")
-    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = require_chromium()
     requests: list[str] = []
     problems: list[str] = []
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 800})
         page.on("request", lambda request: requests.append(request.url))

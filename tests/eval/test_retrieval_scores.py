@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ def question(evidence: list[str], source: str | None = "a.md") -> Question:
 @given(ranking=st.lists(st.integers(-1, 2), max_size=10), asked=st.integers(1, 3))
 def test_equal_to_trec_eval(ranking: list[int], asked: int) -> None:
     """Each rank holds one of the quotes or (-1) none; repeated quotes are not relevant again."""
-    pytrec_eval = pytest.importorskip("pytrec_eval", reason="the oracle: pip install pytrec-eval-terrier")
     evidence = QUOTES[:asked]
     passages = [
         passage(f"Lorem ipsum. {QUOTES[n]}." if n >= 0 else "Lorem ipsum.", start=i * 100) for i, n in enumerate(ranking)

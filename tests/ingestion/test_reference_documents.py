@@ -1,19 +1,18 @@
 """Real documents: all go in, nothing of them is lost, answers and quotes lie whole in chunks."""
 
 import json
-import os
 from pathlib import Path
 
 import pypdfium2
 import pytest
 from sqlalchemy import select
+from support.required import require_data
 
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("DOYEN_DATA", ROOT.parent / "shared" / "data"))
 EXAMPLE = ROOT / "examples" / "quillane"
 
 
@@ -52,13 +51,13 @@ def test_every_quote_of_the_example_lies_whole_in_one_chunk(workspace, store):
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not (DATA / "covidqa").is_dir(), reason=f"no reference data in {DATA}: set DOYEN_DATA")
 def test_every_answer_of_covidqa_is_in_the_text_and_most_lie_whole_in_one_chunk(workspace, store):
-    report = ingest(workspace, store, [DATA / "covidqa" / "documents"])
+    data = require_data("covidqa")
+    report = ingest(workspace, store, [data / "documents"])
     assert (len(report.added), report.failed, report.n_documents) == (98, [], 98)
     assert check_offsets(store) == []
     texts, chunks = texts_and_chunks(store)
-    questions = [json.loads(line) for line in (DATA / "covidqa" / "qa.jsonl").open(encoding="utf-8")]
+    questions = [json.loads(line) for line in (data / "qa.jsonl").open(encoding="utf-8")]
     answers = [(f"{question['document_id']}.txt", single(question["answer"])) for question in questions]
     assert all(answer in texts[source] for source, answer in answers)
     whole = sum(any(answer in chunk for chunk in chunks[source]) for source, answer in answers)
@@ -66,13 +65,13 @@ def test_every_answer_of_covidqa_is_in_the_text_and_most_lie_whole_in_one_chunk(
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not (DATA / "filings").is_dir(), reason=f"no reference data in {DATA}: set DOYEN_DATA")
 def test_the_filings_go_in_with_their_words_and_pages(workspace, store):
-    report = ingest(workspace, store, [DATA / "filings"])
+    data = require_data("filings")
+    report = ingest(workspace, store, [data])
     assert (len(report.added), report.failed) == (4, [])
     assert check_offsets(store) == []
     texts, _ = texts_and_chunks(store)
-    for path in (DATA / "filings").glob("*.pdf"):
+    for path in data.glob("*.pdf"):
         with pypdfium2.PdfDocument(path) as document:
             raw = " ".join(page.get_textpage().get_text_range() for page in document).split()
         kept = set(texts[path.name].split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from support.company import DOCUMENTS, write_documents
 from support.index_files import published_vectors, published_words
+from support.required import require_disk
 
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
@@ -78,15 +78,9 @@ def test_killed_between_batches_and_run_again_equals_a_clean_run(tmp_path: Path,
         assert np.array_equal(array, expected_arrays[name]), name
 
 
-def _can_mount() -> bool:
-    if shutil.which("unshare") is None:
-        return False
-    return subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not _can_mount(), reason="needs user namespaces (unshare -rm) to mount a small disk")
 @pytest.mark.timeout(900)
 def test_full_disk_leaves_the_old_index_answering(tmp_path: Path) -> None:
+    require_disk()
     disk = tmp_path / "disk"
     disk.mkdir()
     few = write_documents(tmp_path / "few", {"pump.md": DOCUMENTS["pump.md"]})

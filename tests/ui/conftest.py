@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.fake_assistant import FakeAssistant
+from support.required import require_chromium
 from support.serving import served
 
 from doyen.core.store import Store
@@ -72,11 +72,7 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("DOYEN_REQUIRE_BROWSER"):
-            pytest.fail("Chromium is not installed: run scripts/install_system_packages.sh")
-        pytest.skip("Chromium is not installed: run scripts/install_system_packages.sh")
+    path = require_chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
