@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.update({"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False", "TOKENIZERS_PARALLELISM": "false"})
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
