@@ -23,6 +23,7 @@ from doyen.annotation.formats.json_items import json_items
 from doyen.annotation.formats.label_studio_results import (
     KEPT_KEYS,
     OUR_FIELDS,
+    question_key,
     read_regions,
     text_key,
     write_regions,
@@ -161,14 +162,16 @@ def _label(data: Row, result: Result, own: Row, kind: str, losses: Losses) -> It
     """Yield the label that a result means, unless nothing of it is one of that type."""
     ours = data.get("uid") is not None
     key = text_key(data, result, kind)
-    label = read_regions(result, str(data[key]), kind, losses)
+    asked = question_key(data) if kind == "prompt-response" and not ours else None
+    label = read_regions(result, str(data[key]), kind, losses, str(data[asked]) if asked else "")
     if label is None or (isinstance(label, Classes) and not label.labels and not (ours and kind == "classification")):
         losses.skip(f"it has nothing of type {kind}")
         return
     text = str(data[key])
     if isinstance(label, PromptResponse) and not ours and label.prompt == text:
         text = ""
-    used = {key, "uid", *(KEPT_KEYS if ours else ())}
+    told = {asked} if isinstance(label, PromptResponse) and asked and label.prompt == data[asked] else set()
+    used = {key, *told, "uid", *(KEPT_KEYS if ours else ())}
     rest = {name: value for name, value in data.items() if name not in used and not (ours and value in (None, ""))}
     yield labelled({**rest, **own}, text, label, ())
 

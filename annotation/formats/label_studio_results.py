@@ -9,7 +9,7 @@ from doyen.annotation.contracts import LabelError, Result
 from doyen.annotation.formats.contracts import CLASS_KINDS, Losses
 from doyen.annotation.formats.fields import names, region, span_label
 from doyen.annotation.formats.lines import Row
-from doyen.annotation.formats.table import PROMPTS, RESPONSES
+from doyen.annotation.formats.table import PASSAGES, PROMPTS, RESPONSES
 from doyen.annotation.offsets import locate_span
 from doyen.annotation.prompt_response import TEXT_FIELDS, read_result, write_result
 from doyen.annotation.records import (
@@ -26,6 +26,7 @@ from doyen.annotation.records import (
 from doyen.annotation.types.classification import FIELD, ClassesKind
 from doyen.annotation.types.regions import MARKS, short, write_marks
 from doyen.core.records import REFUSAL
+from doyen.core.text import is_blank
 
 MARKED = ("labels", "hypertextlabels")
 KEPT_KEYS = ("title", "conversation", "prompt", "history")
@@ -53,14 +54,21 @@ def write_regions(item: LabelledText) -> Result:
             return write_marks(item.text, item.label.tokens)
 
 
-def read_regions(result: Result, text: str, kind: str, losses: Losses) -> Label | None:
+def read_regions(result: Result, text: str, kind: str, losses: Losses, question: str = "") -> Label | None:
     """Return the label of that type which a result means; None where it says nothing of the kind.
+
+    Args:
+        result: the regions.
+        text: what was labelled; for prompt/response the passage, or the question where there is no passage.
+        kind: name of the type.
+        losses: counts what is not read.
+        question: what the task asks, for a result that holds an answer alone.
 
     Raises:
         LabelError: regions contradict the text.
     """
     if kind == "prompt-response":
-        return _read_prompt(result, text, losses)
+        return _read_prompt(result, text, losses, question or text)
     if kind in CLASS_KINDS:
         return _read_classes(result, losses)
     return _read_marks(result, text, kind, losses)
@@ -69,11 +77,14 @@ def read_regions(result: Result, text: str, kind: str, losses: Losses) -> Label 
 def text_key(data: Row, result: Result, kind: str) -> str:
     """Return which of a task's data was labelled: ``text``, else what alone is text, or alone fits the marks.
 
+    For prompt/response it is the passage; without one, the question.
+
     Raises:
         LabelError: there is none, or several could be.
     """
     texts = [name for name, value in data.items() if isinstance(value, str) and name != "uid"]
-    preferred = [name for name in (("text", *PROMPTS) if kind == "prompt-response" else ("text",)) if name in texts]
+    usual = ("text", *PASSAGES, *PROMPTS) if kind == "prompt-response" else ("text",)
+    preferred = [name for name in usual if name in texts]
     if preferred:
         return preferred[0]
     fitting = [name for name in texts if all(_fits(entry, data[name]) for entry in result)] if len(texts) > 1 else texts
@@ -83,6 +94,11 @@ def text_key(data: Row, result: Result, kind: str) -> str:
         known = ", ".join(map(repr, texts)) or "no text at all"
         raise LabelError([f"which of its data was labelled? It has {known}: name that one 'text'"])
     return chosen[0]
+
+
+def question_key(data: Row) -> str | None:
+    """Return which of a task's data is its question, if any is."""
+    return next((name for name in PROMPTS if isinstance(data.get(name), str) and not is_blank(data[name])), None)
 
 
 def _fits(entry: Row, text: str) -> bool:
@@ -153,8 +169,8 @@ def _relations(link: Row, known: set[str], kind: str, losses: Losses) -> Iterato
             yield Relation(*ends[::-1], name)
 
 
-def _read_prompt(result: Result, text: str, losses: Losses) -> PromptResponse | None:
-    """Return question and answer: of our own screen, of two text fields with usual names, or of one that answers the text."""
+def _read_prompt(result: Result, text: str, losses: Losses, question: str) -> PromptResponse | None:
+    """Return question and answer: of our own screen, of two text fields with usual names, or one that answers the question."""
     own = [entry for entry in result if entry.get("from_name") in OUR_FIELDS["prompt-response"]]
     if {"prompt", "response"} <= {entry.get("from_name") for entry in own} or _is_refused(own):
         _drop(result, own, losses)
@@ -173,7 +189,7 @@ def _read_prompt(result: Result, text: str, losses: Losses) -> PromptResponse | 
         return None
     for name in written:
         losses.drop(f"field {name!r}")
-    return PromptResponse(prompt or text, response, response.strip() != REFUSAL)
+    return PromptResponse(prompt or question, response, response.strip() != REFUSAL)
 
 
 def _is_refused(own: Result) -> bool:

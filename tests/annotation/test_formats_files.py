@@ -606,6 +606,17 @@ def test_label_studio_answers_of_any_project(tmp_path: Path) -> None:
     assert (item.text, item.label) == (TEXT, PromptResponse("Who?", "Bob.", answerable=True))
 
 
+@pytest.mark.parametrize("passage", ["text", "context"])
+def test_label_studio_answers_to_a_question_about_a_passage(tmp_path: Path, passage: str) -> None:
+    data = {"question": "How?", passage: TEXT, "source": "a.txt"}
+    answer = studio_region("answer", "textarea", text=["So."])
+    [item], _ = read(tmp_path, "label-studio", "prompt-response", studio_task(data, [answer]))
+    assert (item.text, item.label, item.meta) == (TEXT, PromptResponse("How?", "So.", answerable=True), {"source": "a.txt"})
+    rewritten = [studio_region("question", "textarea", text=["Who?"]), answer]
+    [item], _ = read(tmp_path, "label-studio", "prompt-response", studio_task(data, rewritten))
+    assert (item.text, item.label.prompt, item.meta["question"]) == (TEXT, "Who?", "How?")
+
+
 def test_label_studio_files_that_do_not_say_what_was_labelled(tmp_path: Path) -> None:
     choice = [studio_region("mood", "choices", choices=["good"])]
     both = studio_task({"title": "A", "body": "B"}, choice)
