@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.files import new_folder, write_json_atomic, write_text_atomic
 from doyen.core.manifest import build_manifest, canonical_json, fingerprint, now
@@ -103,6 +105,26 @@ def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
     train = read_records(folder / "train.jsonl", Pair)
     validation = read_records(folder / "validation.jsonl", Pair) if manifest["counts"]["validation"] else []
     return Dataset(dataset_id, manifest["inputs"]["name"], folder, train, validation, manifest)
+
+
+def dataset_rows(store: Store) -> list[DatasetRow]:
+    """Return all datasets' rows, newest first."""
+    with store.session() as session:
+        return list(session.scalars(select(DatasetRow).order_by(DatasetRow.created_at.desc())))
+
+
+def find_dataset(workspace: Workspace, store: Store, wanted: str) -> Dataset:
+    """Read a dataset named by its id, or the newest one of that name.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    rows = dataset_rows(store)
+    for row in rows:
+        if wanted in {row.dataset_id, row.name}:
+            return load_dataset(workspace, row.dataset_id)
+    known = ", ".join(row.dataset_id for row in rows) or "none, build one with `doyen dataset build`"
+    raise NotFoundError(f"there is no dataset {wanted!r}; known: {known}")
 
 
 def excluded_questions(workspace: Workspace, dataset_id: str) -> frozenset[str] | None:

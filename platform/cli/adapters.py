@@ -18,10 +18,8 @@ ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen 
 @app.command("list")
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """List all adapters."""
-    from doyen.finetune.registry import Registry
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        adapters = Registry(session.workspace, session.store).list()
+        adapters = session.doyen.adapters.list()
         shown = [
             {"adapter": a.ref, "status": a.status, "base_model": a.base_model, "dataset": a.dataset_id, "folder": str(a.folder)}
             for a in adapters
@@ -42,12 +40,8 @@ def promote(
     debug: DebugOption = False,
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
-    from doyen.platform.serving.promotion import promote_adapter
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        promoted = promote_adapter(
-            session.workspace, session.store, adapter, report=report, by=getpass.getuser(), override=force
-        )
+        promoted = session.doyen.promote(adapter, report=report, by=getpass.getuser(), override=force)
         session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
 
 
@@ -59,10 +53,8 @@ def rollback(
     debug: DebugOption = False,
 ) -> None:
     """Go back to the version that was promoted before."""
-    from doyen.finetune.registry import Registry
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        promoted = Registry(session.workspace, session.store).rollback(name)
+        promoted = session.doyen.adapters.rollback(name)
         session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {promoted.ref}.")
 
 
@@ -71,8 +63,6 @@ def delete(
     adapter: ReferenceArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
     """Delete a version that is not promoted."""
-    from doyen.finetune.registry import Registry
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        Registry(session.workspace, session.store).delete(adapter)
+        session.doyen.adapters.delete(adapter)
         session.emit({"deleted": adapter}, f"{adapter} is deleted.")

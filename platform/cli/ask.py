@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,7 @@ from doyen.core.modes import BEST, MODES
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
-    from doyen.platform.serving.assistant import Answer
+    from doyen.platform.serving.answer import Answer
 
 _MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one that the reports measured."
 _ENDINGS = {
@@ -29,11 +28,8 @@ def ask(
     debug: DebugOption = False,
 ) -> None:
     """Answer a question and quote the passages that the answer rests on."""
-    from doyen.platform.serving.assistant import open_assistant
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        with closing(open_assistant(session.workspace, session.store)) as assistant:
-            answer = assistant.ask(question, mode, adapter=adapter)
+        answer = session.doyen.ask(question, mode, adapter=adapter)
         session.emit(answer.to_json(), format_answer(answer))
 
 

@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import select
 
-from doyen.core.errors import InputError, NotFoundError
 from doyen.core.records import Pair, Question, read_records
-from doyen.core.store import Store
-from doyen.core.store.schema import DatasetRow
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
@@ -33,48 +29,24 @@ def build(
     debug: DebugOption = False,
 ) -> None:
     """Build a dataset; the same labels give the same dataset."""
-    from doyen.annotation import Labels, read_labels
-    from doyen.finetune.dataset import build_dataset
-
-    if (pairs is None) == (project is None):
-        raise InputError("name either a pairs.jsonl or an annotation project with --project")
     questions = read_records(frozen, Question) if frozen else []
     given = read_records(pairs, Pair) if pairs else None
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        labels = read_labels(session.store, str(project)) if given is None else Labels(given)
-        made = build_dataset(session.workspace, session.store, labels.pairs, name=name, frozen=questions)
-        text = "\n".join([describe(made), *labels.problems, f"Next: doyen train {made.dataset_id}"])
-        session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "problems": labels.problems}, text)
+        made, problems = session.doyen.build_dataset(name, pairs=given, project=project, frozen=questions)
+        text = "\n".join([describe(made), *problems, f"Next: doyen train {made.dataset_id}"])
+        session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "problems": problems}, text)
 
 
 @app.command("list")
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the datasets, newest first."""
+    from doyen.finetune.dataset import dataset_rows
+
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         rows = dataset_rows(session.store)
         lines = [f"{row.dataset_id}  {row.created_at}  {row.manifest['counts']['train']} training pairs" for row in rows]
         shown = [{"dataset": row.dataset_id, "created_at": row.created_at, **row.manifest["counts"]} for row in rows]
         session.emit(shown, "\n".join(lines) or "No datasets yet.")
-
-
-def dataset_rows(store: Store) -> list[DatasetRow]:
-    """Return all datasets' rows, newest first."""
-    with store.session() as session:
-        return list(session.scalars(select(DatasetRow).order_by(DatasetRow.created_at.desc())))
-
-
-def find_dataset_id(store: Store, wanted: str) -> str:
-    """Return the id of a dataset named by its id, or the newest one of that name.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    rows = dataset_rows(store)
-    for row in rows:
-        if wanted in {row.dataset_id, row.name}:
-            return row.dataset_id
-    known = ", ".join(row.dataset_id for row in rows) or "none, build one with `doyen dataset build`"
-    raise NotFoundError(f"there is no dataset {wanted!r}; known: {known}")
 
 
 def describe(dataset: Dataset) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,6 @@ from doyen.core.modes import MODES
 from doyen.core.records import Pair, Question, read_records
 from doyen.core.settings import FILE_NAME
 from doyen.platform.cli.ask import format_answer
-from doyen.platform.cli.eval import evaluate
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
@@ -109,10 +108,9 @@ def make_workspace(example: Example, folder: Path) -> Path:
 def ingest_step(session: CliSession, example: Example) -> None:
     """Documents in: parsed, cut into chunks, indexed."""
     from doyen.platform.cli.ingest import describe
-    from doyen.retrieval.pipeline import ingest_documents
 
     with step(session, "1/5 Ingesting the documents"):
-        report = ingest_documents(session.workspace, session.store, [example.documents], reporter=session.reporter)
+        report = session.doyen.ingest([example.documents])
         session.reporter.say(describe(report))
 
 
@@ -136,25 +134,18 @@ def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
 
 def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
     """Labels become a dataset whose parts share no document and which holds no frozen question."""
-    from doyen.annotation import labelled_pairs
-    from doyen.finetune.dataset import build_dataset
     from doyen.platform.cli.dataset import describe
 
     with step(session, "3/5 Dataset"):
-        pairs = labelled_pairs(session.store, PROJECT)
-        dataset = build_dataset(session.workspace, session.store, pairs, name=PROJECT, frozen=questions)
+        dataset, _ = session.doyen.build_dataset(PROJECT, project=PROJECT, frozen=questions)
         session.reporter.say(describe(dataset))
         return dataset
 
 
 def train_step(session: CliSession, dataset: Dataset) -> Adapter:
     """The dataset becomes an adapter."""
-    from doyen.finetune.train import train_adapter
-    from doyen.retrieval.index import open_retriever
-
     with step(session, "4/5 Adapter"):
-        retriever = open_retriever(session.workspace, session.store)
-        return train_adapter(session.workspace, session.store, dataset, retriever, name=PROJECT, reporter=session.reporter)
+        return session.doyen.train(dataset.dataset_id)
 
 
 def evaluation_step(
@@ -162,18 +153,16 @@ def evaluation_step(
 ) -> tuple[Report, list[ShownAnswer]]:
     """The same held-out questions in all modes, and three answers to show."""
     from doyen.eval.questions import sample, without_tag
-    from doyen.platform.serving.assistant import open_assistant
 
     seed = session.workspace.settings.eval.seed
     asked = questions if full else sample(without_tag(questions, DEVELOPMENT), SAMPLE, seed, unanswerable=UNANSWERABLE)
     with step(session, "5/5 Evaluation of " + ", ".join(MODES)):
         out = session.workspace.reports_folder / ("demo-full" if full else "demo")
-        report = evaluate(session, asked, modes=MODES, out=out, adapter=adapter.ref)
-        with closing(open_assistant(session.workspace, session.store)) as assistant:
-            answers = [
-                ShownAnswer(assistant.ask(question.question, "hybrid", adapter=adapter.ref, record=False), question, right)
-                for question, right in choose_shown(asked, report)
-            ]
+        report = session.doyen.evaluate(asked, out, adapter=adapter.ref)
+        answers = [
+            ShownAnswer(session.doyen.ask(question.question, "hybrid", adapter=adapter.ref, record=False), question, right)
+            for question, right in choose_shown(asked, report)
+        ]
         return report, answers
 
 

@@ -26,17 +26,8 @@ def ingest(
     debug: DebugOption = False,
 ) -> None:
     """Read documents, cut them into chunks and update the index. Only what changed is done again."""
-    from doyen.retrieval.pipeline import ingest_documents
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = ingest_documents(
-            session.workspace,
-            session.store,
-            paths,
-            allow_removals=allow_removals,
-            restore=restore,
-            reporter=session.reporter,
-        )
+        report = session.doyen.ingest(paths, allow_removals=allow_removals, restore=restore)
         session.emit(report.to_json(), describe(report))
         if report.failed and not (report.added or report.updated or report.unchanged):
             raise InputError(f"none of {len(report.failed)} document(s) could be read: see the reasons above")

@@ -25,7 +25,6 @@ def remove(
 ) -> None:
     """Remove documents from the store and the index. Their files stay, and `doyen ingest` leaves them out from now on."""
     from doyen.ingestion.removal import select_documents
-    from doyen.retrieval.pipeline import delete_documents
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         if dry_run:
@@ -34,7 +33,7 @@ def remove(
             lines = [f"would {'purge' if purge else 'remove'}: {each.source} ({each.document_id})" for each in found]
             session.emit({"dry_run": True, "documents": shown}, "\n".join(lines))
             return
-        report = delete_documents(session.workspace, session.store, documents, purge=purge, reporter=session.reporter)
+        report = session.doyen.remove(documents, purge=purge)
         lines = [f"removed: {source}" for source in report.removed]
         session.emit(asdict(report), "\n".join([*lines, *(describe(report.purged) if report.purged else ())]))
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.core.errors import InputError
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 
@@ -18,24 +17,14 @@ def search(
     debug: DebugOption = False,
 ) -> None:
     """Show the passages that the retriever finds for a query."""
-    from doyen.retrieval.index import open_retriever
-
-    if not query.strip():
-        raise InputError("the query is empty: say what to look for")
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        settings = session.workspace.settings
-        if len(query) > settings.serving.max_question_chars:
-            raise InputError(
-                f"the query has {len(query)} characters, at most {settings.serving.max_question_chars} are allowed"
-            )
-        retriever = open_retriever(session.workspace, session.store)
-        passages = retriever.retrieve(query, k or settings.retrieval.top_k)
+        result = session.doyen.search(query, k)
         lines = [
             f"{rank}. {p.source}{f', page {p.page}' if p.page else ''} [{p.start}:{p.end}] score {p.score:.3f}\n{p.text}\n"
-            for rank, p in enumerate(passages, start=1)
+            for rank, p in enumerate(result.passages, start=1)
         ]
-        found = {"query": query, "passages": [p.to_json() for p in passages]}
-        if retriever.problem:
-            found["warning"] = retriever.problem
-            lines.insert(0, f"Warning: {retriever.problem}")
+        found: dict[str, object] = {"query": result.query, "passages": [p.to_json() for p in result.passages]}
+        if result.warning:
+            found["warning"] = result.warning
+            lines.insert(0, f"Warning: {result.warning}")
         session.emit(found, "\n".join(lines) or "Nothing found.")

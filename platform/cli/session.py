@@ -14,9 +14,10 @@ import typer
 
 from doyen.core.logs import configure_logging
 from doyen.core.progress import Reporter, Terminal
-from doyen.core.store import Store, open_store
+from doyen.core.store import Store
 from doyen.core.text import printable
-from doyen.core.workspace import Workspace, find_workspace
+from doyen.core.workspace import Workspace
+from doyen.platform.app import Doyen
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder; default: the nearest folder with a doyen.toml.")
@@ -33,10 +34,23 @@ class CliSession:
         as_json: whether stdout gets one JSON document and nothing else.
     """
 
-    workspace: Workspace
-    store: Store
-    reporter: Reporter
+    doyen: Doyen
     as_json: bool
+
+    @property
+    def workspace(self) -> Workspace:
+        """The opened workspace."""
+        return self.doyen.workspace
+
+    @property
+    def store(self) -> Store:
+        """Its database."""
+        return self.doyen.store
+
+    @property
+    def reporter(self) -> Reporter:
+        """Progress on stderr."""
+        return self.doyen.reporter
 
     def emit(self, value: Any, text: str) -> None:
         """Print the result: ``value`` as JSON for machines, or ``text`` for people."""
@@ -57,13 +71,8 @@ def open_session(folder: Path | None, *, as_json: bool, debug: bool) -> Iterator
     """
     configure_logging(as_json=as_json, debug=debug)
     quiet_libraries(debug)
-    workspace = find_workspace(folder)
-    _ = workspace.settings
-    store = open_store(workspace)
-    try:
-        yield CliSession(workspace, store, Terminal(), as_json)
-    finally:
-        store.close()
+    with Doyen(folder, reporter=Terminal()) as doyen:
+        yield CliSession(doyen, as_json)
 
 
 def quiet_libraries(debug: bool) -> None:

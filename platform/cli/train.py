@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.platform.cli.dataset import find_dataset_id
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 
@@ -18,14 +17,7 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a LoRA adapter. Stopped and started again, it goes on."""
-    from doyen.finetune.dataset import load_dataset
-    from doyen.finetune.train import train_adapter
-    from doyen.retrieval.index import open_retriever
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        loaded = load_dataset(session.workspace, find_dataset_id(session.store, dataset))
-        retriever = open_retriever(session.workspace, session.store)
-        name = adapter or loaded.name
-        made = train_adapter(session.workspace, session.store, loaded, retriever, name=name, reporter=session.reporter)
+        made = session.doyen.train(dataset, adapter)
         text = f"Adapter {made.ref} is ready ({made.status}).\nNext: doyen ask QUESTION --mode hybrid --adapter {made.ref}"
         session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)

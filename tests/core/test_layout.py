@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,10 +14,10 @@ def test_platform_does_not_shadow_the_standard_library():
     assert shown.stdout.strip() == ".".join(map(str, sys.version_info[:3]))
 
 
-def test_every_folder_of_the_house_is_a_package():
-    folders = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-dir"]
-    assert set(folders.values()) == {"core", "platform", "ingestion", "annotation", "retrieval", "finetune", "eval", "ui"}
-    assert all(name == f"doyen.{folder}" for name, folder in folders.items())
+def test_the_package_links_to_every_room():
+    links = {path.name: path.resolve() for path in (ROOT / "src" / "doyen").iterdir() if path.is_symlink()}
+    rooms = ("core", "ingestion", "annotation", "retrieval", "finetune", "eval", "platform", "ui")
+    assert links == {room: ROOT / room for room in rooms}
 
 
 def test_rooms_at_the_root_exist():

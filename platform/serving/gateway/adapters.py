@@ -8,12 +8,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from doyen.core.store.schema import AdapterRow
-from doyen.finetune.registry import Adapter, Registry
+from doyen.finetune.registry import Adapter
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.evals import report_folder
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
-from doyen.platform.serving.promotion import promote_adapter
 
 router = APIRouter(prefix="/v1", tags=["adapters"], route_class=StrictRoute)
 
@@ -48,7 +47,7 @@ class AdapterList(BaseModel):
 @router.get("/adapters")
 def list_adapters(services: ServicesOf) -> AdapterList:
     """List adapters."""
-    found = sorted(registry_of(services).list(), key=lambda adapter: (adapter.name, -adapter.version))
+    found = sorted(services.doyen.adapters.list(), key=lambda adapter: (adapter.name, -adapter.version))
     return AdapterList(data=[_version(services, adapter) for adapter in found])
 
 
@@ -75,21 +74,14 @@ def promote(name: str, version: int, body: PromotionRequest, services: ServicesO
     """Make a version the one that answers when only the adapter's name, or none, is given."""
     report = report_folder(services, body.report) if body.report is not None else None
     override = (body.reason or "") if body.force else None
-    promoted = promote_adapter(
-        services.workspace, services.store, f"{name}:{version}", report=report, by=body.by or "gateway", override=override
-    )
+    promoted = services.doyen.promote(f"{name}:{version}", report=report, by=body.by or "gateway", override=override)
     return _version(services, promoted)
 
 
 @router.post("/adapters/{name}/rollback", responses=documented(404, 409, 503, 507))
 def rollback(name: str, services: ServicesOf) -> AdapterVersion:
     """Promote the version that was promoted before the current one."""
-    return _version(services, registry_of(services).rollback(name))
-
-
-def registry_of(services: Services) -> Registry:
-    """Return the workspace's registry of adapters."""
-    return Registry(services.workspace, services.store)
+    return _version(services, services.doyen.adapters.rollback(name))
 
 
 def _version(services: Services, adapter: Adapter) -> AdapterVersion:

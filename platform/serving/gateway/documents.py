@@ -18,7 +18,6 @@ from doyen.ingestion.document import empty_pages
 from doyen.platform.serving.gateway.errors import TooLarge, documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
-from doyen.retrieval.pipeline import delete_documents, upload_document
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 MAX_SOURCE_CHARS = 255
@@ -121,7 +120,7 @@ def upload(
     data = file.file.read()
     if not data:
         raise InputError(f"{name} is empty: send a file with content")
-    upload_document(services.workspace, services.store, name, data)
+    services.doyen.upload(name, data)
     with services.store.session() as session:
         row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
         return _documents(session, [row])[0]
@@ -198,7 +197,7 @@ def delete(
     with services.store.session() as session:
         if not purge and session.get(DocumentRow, document_id) is None:
             raise _no_document(document_id)
-    report = delete_documents(services.workspace, services.store, [document_id], purge=purge)
+    report = services.doyen.remove([document_id], purge=purge)
     return DocumentDeleted(id=document_id, purged=Purged(**asdict(report.purged)) if report.purged else None)
 
 

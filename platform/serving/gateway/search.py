@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.core.errors import InputError
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -59,15 +58,9 @@ class SearchResult(BaseModel):
 @router.post("/search", responses=documented(409, 502, 503, 507))
 def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
-    limit = services.settings.serving.max_question_chars
-    if not body.query.strip():
-        raise InputError("the query is empty: write what to look for")
-    if len(body.query) > limit:
-        raise InputError(f"the query has {len(body.query):,} characters, the limit is {limit:,}: shorten it")
-    retriever = services.retriever()
-    found = retriever.retrieve(body.query, body.k or services.settings.retrieval.top_k)
-    passages = [FoundPassage(**passage_json(passage)) for passage in found]
-    return SearchResult(query=body.query, passages=passages, warning=retriever.problem)
+    found = services.doyen.search(body.query, body.k)
+    passages = [FoundPassage(**passage_json(passage)) for passage in found.passages]
+    return SearchResult(query=found.query, passages=passages, warning=found.warning)
 
 
 def passage_json(passage: Passage) -> dict[str, Any]:

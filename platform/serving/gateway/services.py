@@ -15,11 +15,12 @@ from doyen.core.errors import DoyenError, IncompatibleError, StateError
 from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
+from doyen.platform.app import Doyen
 from doyen.platform.serving.gateway.limits import Limiter
 from doyen.platform.serving.gateway.metrics import Metrics
 from doyen.platform.serving.gateway.pulls import PullScheduler
 from doyen.retrieval.hybrid import HybridRetriever
-from doyen.retrieval.pipeline import open_retriever
+from doyen.retrieval.index import open_retriever
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
@@ -38,6 +39,7 @@ class Services:
     """One workspace, served.
 
     Attributes:
+        doyen: the use cases, on the shared retriever.
         settings: the workspace's settings.
         limiter: the queue before the model.
         pulls: pulls of labels in the background.
@@ -48,6 +50,7 @@ class Services:
         self.store = store
         self.metrics = metrics
         self.settings: Settings = workspace.settings
+        self.doyen = Doyen(workspace, store=store, open_index=self.retriever)
         self.limiter = Limiter(self.settings.serving.max_concurrent, self.settings.serving.max_waiting)
         self.pulls = PullScheduler(lambda project: pull(workspace, store, project))
         metrics.running.set_function(lambda: self.limiter.running)

@@ -1,0 +1,302 @@
+"""The use cases of a workspace, each one function of named steps: what the command line, the gateway and Python call.
+
+from doyen import Doyen
+
+with Doyen("my-domain") as doyen:
+doyen.ingest(["manuals/"])
+answer = doyen.ask("How often is the filter replaced?")
+print(answer.answer, [citation.quote for citation in answer.citations])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from doyen.core.errors import InputError
+from doyen.core.evaluations import register_report
+from doyen.core.manifest import fingerprint
+from doyen.core.modes import ADAPTER_MODES, BEST, MODES, PASSAGE_MODES
+from doyen.core.progress import Reporter, Silent
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import Workspace, find_workspace
+
+if TYPE_CHECKING:
+    from doyen.core.records import Pair, Question, Turn
+    from doyen.eval.gate import Verdict
+    from doyen.eval.report import Report
+    from doyen.finetune.dataset import Dataset
+    from doyen.finetune.registry import Adapter, Registry
+    from doyen.ingestion.removal import RemovalReport
+    from doyen.ingestion.report import IngestReport
+    from doyen.platform.serving.answer import Answer
+    from doyen.platform.serving.assistant import Assistant
+    from doyen.retrieval.hybrid import HybridRetriever
+    from doyen.retrieval.passage import Passage
+
+# What a use case needs beyond this is imported inside it: `doyen --help` must not wait for PyTorch.
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Passages for a query, best first.
+
+    Attributes:
+        warning: why they were found by their words alone, or None.
+    """
+
+    query: str
+    passages: list[Passage]
+    warning: str | None
+
+
+class Doyen:
+    """One workspace and what can be done with it. Parts are opened when they are first needed; ``close`` frees them."""
+
+    def __init__(
+        self,
+        workspace: Workspace | Path | str | None = None,
+        *,
+        store: Store | None = None,
+        reporter: Reporter | None = None,
+        open_index: Callable[[], HybridRetriever] | None = None,
+    ) -> None:
+        """Open a workspace.
+
+        Args:
+            workspace: its folder; None takes the nearest folder with a doyen.toml.
+            store: an opened database, which its owner closes; None opens the workspace's own.
+            reporter: shows progress.
+            open_index: gives a retriever that others use too; None opens one.
+
+        Raises:
+            WorkspaceMissing, SettingsError, StateError: there is none, or it cannot be opened.
+        """
+        if not isinstance(workspace, Workspace):
+            workspace = find_workspace(Path(workspace) if workspace else None)
+        self.workspace = workspace
+        self.settings = self.workspace.settings
+        self.reporter = reporter or Silent()
+        self._own_store = store is None
+        self.store = store or open_store(self.workspace)
+        self._open_index = open_index
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the model's process and close the database."""
+        if "assistant" in self.__dict__:
+            self.assistant.close()
+            del self.assistant
+        if self._own_store:
+            self.store.close()
+
+    @cached_property
+    def assistant(self) -> Assistant:
+        """What answers; index and weights are loaded by the first question that needs them."""
+        from doyen.platform.serving.assistant import open_assistant
+
+        return open_assistant(self.workspace, self.store, open_index=lambda: self.retriever)
+
+    @cached_property
+    def retriever(self) -> HybridRetriever:
+        """The index, which follows updates by other processes. Raises IndexMissing when nothing is indexed."""
+        from doyen.retrieval.index import open_retriever
+
+        return self._open_index() if self._open_index else open_retriever(self.workspace, self.store)
+
+    @cached_property
+    def adapters(self) -> Registry:
+        """The registry of trained adapters: list, get, roll back, delete."""
+        from doyen.finetune.registry import Registry
+
+        return Registry(self.workspace, self.store)
+
+    # Documents
+
+    def ingest(self, paths: Sequence[Path | str], *, allow_removals: bool = False, restore: bool = False) -> IngestReport:
+        """Read files and folders and bring the index up to date; see `ingest_documents`."""
+        from doyen.retrieval.pipeline import ingest_documents
+
+        found = [Path(path) for path in paths]
+        return ingest_documents(
+            self.workspace, self.store, found, allow_removals=allow_removals, restore=restore, reporter=self.reporter
+        )
+
+    def upload(self, source: str, data: bytes) -> IngestReport:
+        """Add or replace one document given as bytes; see `upload_document`."""
+        from doyen.retrieval.pipeline import upload_document
+
+        return upload_document(self.workspace, self.store, source, data)
+
+    def remove(self, documents: Sequence[str], *, purge: bool = False) -> RemovalReport:
+        """Remove documents by source or id; with ``purge`` erase all stored copies of their text; see `delete_documents`."""
+        from doyen.retrieval.pipeline import delete_documents
+
+        return delete_documents(self.workspace, self.store, documents, purge=purge, reporter=self.reporter)
+
+    # Questions
+
+    def search(self, query: str, k: int | None = None) -> SearchResult:
+        """Return the passages that a question would be answered from.
+
+        Args:
+            k: passages at most; None takes retrieval.top_k.
+
+        Raises:
+            InputError: the query is empty or too long.
+            IndexMissing: nothing is indexed.
+        """
+        from doyen.platform.serving.plan import check_question
+
+        checked = check_question(query, self.settings.serving.max_question_chars)
+        passages = self.retriever.retrieve(checked, k or self.settings.retrieval.top_k)
+        return SearchResult(query, passages, self.retriever.problem)
+
+    def ask(
+        self,
+        question: str,
+        mode: str = BEST,
+        *,
+        history: Sequence[Turn] = (),
+        adapter: str | None = None,
+        max_tokens: int | None = None,
+        record: bool = True,
+    ) -> Answer:
+        """Answer a question with its citations; see `Assistant.ask`."""
+        return self.assistant.ask(question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record)
+
+    # Labels to adapters
+
+    def build_dataset(
+        self, name: str, *, pairs: Sequence[Pair] | None = None, project: str | None = None, frozen: Sequence[Question] = ()
+    ) -> tuple[Dataset, list[str]]:
+        """Return a leak-free dataset, and one sentence for each label that could not be used as it is.
+
+        Args:
+            pairs: labelled pairs; or
+            project: the annotation project whose labels are taken.
+            frozen: evaluation questions that training must not see.
+
+        Raises:
+            InputError: neither or both of pairs and project are given, or no pair is usable.
+        """
+        from doyen.annotation import Labels, read_labels
+        from doyen.finetune.dataset import build_dataset
+
+        if (pairs is None) == (project is None):
+            raise InputError("name either a pairs.jsonl or an annotation project with --project")
+        labels = read_labels(self.store, str(project)) if pairs is None else Labels(list(pairs))
+        return build_dataset(self.workspace, self.store, labels.pairs, name=name, frozen=frozen), labels.problems
+
+    def train(self, dataset: str, adapter: str | None = None) -> Adapter:
+        """Train an adapter on a dataset, or go on with a training that was stopped; see `train_adapter`.
+
+        Args:
+            dataset: its id, or a name for its newest version.
+            adapter: name of the adapter; None takes the dataset's.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.train import train_adapter
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        name = adapter or found.name
+        return train_adapter(self.workspace, self.store, found, self.retriever, name=name, reporter=self.reporter)
+
+    # Evaluation and promotion
+
+    def evaluate(
+        self,
+        questions: Sequence[Question],
+        out: Path | str,
+        *,
+        modes: Sequence[str] = MODES,
+        adapter: str | None = None,
+        sample: int | None = None,
+    ) -> Report:
+        """Ask the same questions in every mode and compare; see `run_evaluation`. Stopped and started again, it goes on.
+
+        The report is registered in the workspace, where the chat, the gateway and "best" look for it.
+
+        Args:
+            out: folder of the report.
+            adapter: "name" or "name:version"; None takes the promoted, else the newest.
+            sample: how many questions to ask, a fixed choice; None asks all.
+        """
+        from doyen.eval.questions import resolve_duplicates
+        from doyen.eval.run import run_evaluation
+        from doyen.finetune.dataset import excluded_questions
+        from doyen.platform.serving.assistant import open_assistant
+        from doyen.retrieval.embedder import open_embedder
+
+        frozen = resolve_duplicates(questions, self.store)
+        has_index = self._has_index()
+        retriever = self.retriever if has_index or any(mode in PASSAGE_MODES for mode in modes) else None
+        with closing(open_assistant(self.workspace, self.store)) as assistant:
+            chosen = _adapter_of_all(assistant, modes, adapter)
+            report = run_evaluation(
+                assistant,
+                retriever,
+                frozen,
+                modes=modes,
+                out=Path(out),
+                settings=self.settings,
+                manifest_inputs=self._inputs(assistant, chosen, has_index=has_index),
+                reporter=self.reporter,
+                adapter=chosen.ref if chosen else None,
+                adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
+                sample=sample,
+                embed=open_embedder(self.settings.retrieval).encode,
+                excluded=excluded_questions(self.workspace, chosen.dataset_id) if chosen else None,
+            )
+        register_report(self.workspace.reports_folder, Path(out))
+        return report
+
+    def gate(self, report: Path | str) -> list[Verdict]:
+        """Return what each rule for promotion says of a report about its own adapter."""
+        from doyen.eval.report import load_report
+        from doyen.platform.serving.promotion import judge_own
+
+        return judge_own(self.workspace, self.store, load_report(Path(report)))
+
+    def promote(self, adapter: str, *, report: Path | None, by: str, override: str | None = None) -> Adapter:
+        """Promote an adapter by a report whose gate is open, or against it with a reason; see `promote_adapter`."""
+        from doyen.platform.serving.promotion import promote_adapter
+
+        return promote_adapter(self.workspace, self.store, adapter, report=report, by=by, override=override)
+
+    def _has_index(self) -> bool:
+        """Whether the workspace has an index, whole or damaged; modes without passages need none."""
+        from doyen.retrieval.manifest import manifest_path
+
+        return manifest_path(self.workspace.index_folder).exists()
+
+    def _inputs(self, assistant: Assistant, adapter: Adapter | None, *, has_index: bool) -> dict[str, str]:
+        """Return the hashes of what answers rest on."""
+        from doyen.retrieval.manifest import read_manifest
+
+        inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
+        if has_index:
+            index = read_manifest(self.workspace.index_folder)
+            inputs["index"] = fingerprint([index.content, index.embedder_sha256])
+        if adapter:
+            inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"]])
+        return inputs
+
+
+def _adapter_of_all(assistant: Assistant, modes: Sequence[str], wanted: str | None) -> Adapter | None:
+    """Return the adapter that all modes with one will use, so that a promotion in between cannot mix two."""
+    from doyen.platform.serving.plan import check_mode, choose_adapter
+
+    checked = [check_mode(mode) for mode in modes]
+    first = next((mode for mode in checked if mode in ADAPTER_MODES), None)
+    return choose_adapter(assistant.registry, assistant.engine, first, wanted) if first else None
