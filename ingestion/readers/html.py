@@ -22,6 +22,7 @@ address article aside blockquote body caption center dd details dialog div dl dt
 hgroup hr html legend li main ol p pre search section summary table tbody td tfoot th thead tr ul
 """
 BLOCKS = frozenset(_BLOCK_TAGS.split()) | frozenset(HEADINGS)
+BOXED = re.compile(r"(?:^|;)\s*display\s*:\s*(?:block|flow-root|list-item|(?:inline-)?(?:flex|grid)|table(?!\s*-column))", re.I)
 DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_\-]+)", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)([^<>]*+)>")
 VOID = frozenset(
@@ -135,9 +136,10 @@ class Walker:
         elif tag == "dl":
             self._flush()
             self._definitions(node)
-        elif tag in BLOCKS:
+        elif _is_block(node):
             self._flush()
             self.walk(node)
+            self._flush()
         elif tag is not None and not node.is_comment_node:
             self.walk(node)
 
@@ -198,6 +200,11 @@ class Walker:
             add_table(self.builder, rows, has_header=True if heading_rows else None, heading_rows=max(1, heading_rows))
 
 
+def _is_block(node: LexborNode) -> bool:
+    """Whether an element stands on lines of its own, or in a box of its own, by its name or its own style."""
+    return node.tag in BLOCKS or bool(BOXED.search(node.attributes.get("style") or ""))
+
+
 def _shown(text: str) -> str:
     """Return text with its marks written out, without the invisible characters that entities stand for."""
     return INVISIBLE.sub("", resolve_marks(text))
@@ -223,7 +230,7 @@ def _collect(node: LexborNode, parts: list[str]) -> None:
         elif child.tag == "table":
             parts.append(" " + "; ".join(filter(None, (_text(row) for row in rows_of(child)))) + " ")
         elif not child.is_comment_node:
-            space = " " if child.tag == "br" or child.tag in BLOCKS else ""
+            space = " " if child.tag == "br" or _is_block(child) else ""
             parts.append(space)
             _collect(child, parts)
             parts.append(space)

@@ -18,6 +18,7 @@ TYPED = frozenset(("text", "number", "email", "tel", "url", "search", "date", "t
 HIDING = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\s*(?:!important\s*)?(?=;|$)", re.I)
 VERTICAL = re.compile(r"(?:^|;)\s*vertical-align\s*:\s*(super|sub)\s*(?:!important\s*)?(?=;|$)", re.I)
 STRUCK = re.compile(r"(?:^|[;{\s])text-decoration(?:-line)?\s*:[^;]*\bline-through\b", re.I)
+ATOM = re.compile(r"[\w.,]*|\([^()]*\)")
 MOST_SELECTORS = 100
 LEAST_BUTTON_WORDS = 3
 
@@ -133,8 +134,21 @@ def _mark_raised(page: LexborHTMLParser) -> None:
         node.replace_with(raised(node.text()))
     for node in page.css("msub > :nth-child(2), msubsup > :nth-child(2)"):
         node.replace_with(lowered(node.text()))
-    for node in page.css("mfrac > :nth-child(2)"):
-        node.insert_before("/")
+    _write_fractions_and_roots(page)
+
+
+def _write_fractions_and_roots(page: LexborHTMLParser) -> None:
+    """Write equations on one line, each part in parentheses unless it is one figure or letter: (1/2)√(9), (a+b)/2."""
+    for node in reversed(page.css("mfrac, msqrt, mroot")):
+        parts = list(filter(None, (part.text().strip() for part in node.iter(include_text=True))))
+        if node.tag == "msqrt":
+            node.replace_with(f"√({''.join(parts)})")
+        elif len(parts) == 2 and node.tag == "mroot":
+            node.replace_with(f"({parts[1]})√({parts[0]})")
+        elif len(parts) == 2:
+            over, under = (part if ATOM.fullmatch(part) else f"({part})" for part in parts)
+            alone = node.next is None and node.prev is None
+            node.replace_with(f"{over}/{under}" if alone else f"({over}/{under})")
 
 
 def _has_parent(node: LexborNode, tags: tuple[str, ...]) -> bool:

@@ -172,3 +172,34 @@ def test_struck_out_and_hidden_text_of_markdown_is_not_read(text, expected):
 @pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html", "a.csv"])
 def test_a_text_about_pdf_files_is_a_text(name):
     assert "is the magic of a PDF" in read_document(b"# x %PDF-1.4 is the magic of a PDF", name, LIMITS).text
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "<table><tr><th>A<th>B<tr><td>x<td><b style='display:block'>1</b><b style='color:red;display: flex'>2</b></table>",
+            "A: x | B: 1 2",
+        ),
+        ("<div><span style='display:block'>KX</span><span style='display:block'>30 bar</span></div>", "KX\n\n30 bar"),
+        ("<div>KX<span style='display:inline-block'>x</span><span style='display:inline'>30</span> bar</div>", "KXx30 bar"),
+        ("<dl><dt>Max<dd><i style='display:table-cell'>1</i><i style='display:table-cell'>2</i></dl>", "Max: 1 2"),
+    ],
+)
+def test_boxes_of_their_own_part_words(body, expected):
+    assert html(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("equation", "expected"),
+    [
+        ("<mfrac><mn>1</mn><mn>2</mn></mfrac><msqrt><mn>9</mn></msqrt>", "(1/2)√(9)"),
+        ("<mn>3</mn><mfrac><mn>1</mn><mn>2</mn></mfrac>", "3(1/2)"),
+        ("<mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac>", "(a+b)/2"),
+        ("<mfrac><mfrac><mn>1</mn><mn>2</mn></mfrac><mn>3</mn></mfrac>", "(1/2)/3"),
+        ("<mroot><mi>x</mi><mn>3</mn></mroot>", "(3)√(x)"),
+        ("<msqrt><mfrac><mi>a</mi><msup><mi>b</mi><mn>2</mn></msup></mfrac></msqrt>", "√(a/(b²))"),
+    ],
+)
+def test_equations(equation, expected):
+    assert html(f"<p><math>{equation}</math></p>") == expected
