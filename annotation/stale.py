@@ -11,56 +11,18 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from doyen.core.lineage import DatasetUse, StaleReport
 from doyen.core.store import Store
 from doyen.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow, DocumentRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
 
 CHANGED, DELETED = "changed", "deleted"
-
-
-@dataclass(frozen=True)
-class DatasetUse:
-    """A dataset that holds labels of certain tasks.
-
-    Attributes:
-        labels: how many of its pairs rest on them.
-        adapters: ``name:version`` of each adapter that was trained on it.
-    """
-
-    dataset_id: str
-    labels: int
-    adapters: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        trained = f", which trained {', '.join(self.adapters)}" if self.adapters else ""
-        return f"{self.labels} in dataset {self.dataset_id}{trained}"
-
-
-@dataclass
-class StaleReport:
-    """What became stale.
-
-    Attributes:
-        counts: tasks by what happened to their text.
-        used_by: the datasets that hold their labels.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-    used_by: list[DatasetUse] = field(default_factory=list)
-
-    def describe(self) -> list[str]:
-        """Return one line on the tasks and one for each dataset; none when nothing is stale."""
-        if not self.counts:
-            return []
-        counts = ", ".join(f"{count} whose text was {why}" for why, count in self.counts.items())
-        return [f"stale annotation tasks: {counts}; their labels are kept", *(f"  labels used: {use}" for use in self.used_by)]
 
 
 def mark_stale(workspace: Workspace, store: Store) -> StaleReport:

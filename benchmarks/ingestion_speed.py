@@ -27,8 +27,8 @@ from typing import Any
 from doyen.core.models import resolve_embedder, wants_bfloat16
 from doyen.core.store import open_store
 from doyen.core.workspace import create_workspace
+from doyen.platform.documents import ingest_documents
 from doyen.retrieval.embedder import open_embedder
-from doyen.retrieval.pipeline import ingest_documents
 
 EMBEDDER = "all-minilm-l6-v2"
 FITTING = (256, 51)

@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 
 from sqlalchemy import func, select, update
 
-from doyen.annotation.stale import mark_stale
 from doyen.core.errors import DoyenError, InputError, UnreadableDocument
 from doyen.core.files import sha256_bytes
 from doyen.core.manifest import fingerprint, short_id
@@ -274,9 +273,8 @@ def _remove_missing(store: Store, findings: Findings, present: set[str], most: f
 
 
 def _finish(workspace: Workspace, store: Store, report: IngestReport) -> IngestReport:
-    """Settle what depends on several documents or on their labels."""
+    """Settle what depends on several documents."""
     settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
-    report.stale = mark_stale(workspace, store)
     return _count(store, report)
 
 

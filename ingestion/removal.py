@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -18,9 +17,6 @@ from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import delete_document
 from doyen.ingestion.sources import FoundFile
 
-if TYPE_CHECKING:
-    from doyen.ingestion.purge import PurgeReport
-
 
 @dataclass(frozen=True)
 class Named:
@@ -28,6 +24,23 @@ class Named:
 
     document_id: str
     source: str
+
+
+@dataclass
+class PurgeReport:
+    """What was erased, and what was not.
+
+    Attributes:
+        versions: texts of document versions.
+        answers: stored answers that were shown passages of the documents; those with feedback are emptied, others deleted.
+        tasks: annotation tasks without labels.
+        kept: one sentence for each place that may still hold text of the documents, with what to do about it.
+    """
+
+    versions: int = 0
+    answers: int = 0
+    tasks: int = 0
+    kept: list[str] = field(default_factory=list)
 
 
 @dataclass

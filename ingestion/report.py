@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from doyen.annotation.stale import StaleReport
+from doyen.core.lineage import StaleReport
 
 
 @dataclass

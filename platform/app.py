@@ -125,7 +125,7 @@ class Doyen:
 
     def ingest(self, paths: Sequence[Path | str], *, allow_removals: bool = False, restore: bool = False) -> IngestReport:
         """Read files and folders and bring the index up to date; see `ingest_documents`."""
-        from doyen.retrieval.pipeline import ingest_documents
+        from doyen.platform.documents import ingest_documents
 
         found = [Path(path) for path in paths]
         return ingest_documents(
@@ -134,13 +134,13 @@ class Doyen:
 
     def upload(self, source: str, data: bytes) -> IngestReport:
         """Add or replace one document given as bytes; see `upload_document`."""
-        from doyen.retrieval.pipeline import upload_document
+        from doyen.platform.documents import upload_document
 
         return upload_document(self.workspace, self.store, source, data)
 
     def remove(self, documents: Sequence[str], *, purge: bool = False) -> RemovalReport:
         """Remove documents by source or id; with ``purge`` erase all stored copies of their text; see `delete_documents`."""
-        from doyen.retrieval.pipeline import delete_documents
+        from doyen.platform.documents import delete_documents
 
         return delete_documents(self.workspace, self.store, documents, purge=purge, reporter=self.reporter)
 

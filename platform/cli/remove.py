@@ -10,7 +10,7 @@ import typer
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
-    from doyen.ingestion.purge import PurgeReport
+    from doyen.ingestion.removal import PurgeReport
 
 
 def remove(

@@ -15,10 +15,10 @@ from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import citation_recall, key_facts
 from doyen.eval.questions import resolve_duplicates
 from doyen.eval.run import run_evaluation
+from doyen.platform.documents import ingest_documents
 from doyen.platform.serving.assistant import open_assistant
 from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.index import open_retriever
-from doyen.retrieval.pipeline import ingest_documents
 
 
 @pytest.mark.model

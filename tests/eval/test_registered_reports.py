@@ -10,8 +10,8 @@ from support.evaluation_world import evaluate_small_world, make_questions
 from doyen.core.evaluations import read_figures, register_report, report_folders
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.ingestion.purge import purge
 from doyen.ingestion.removal import Named
+from doyen.platform.purge import purge
 
 
 def evaluated(folder: Path) -> Path:

@@ -19,8 +19,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
+from doyen.platform.documents import open_retriever
 from doyen.platform.serving.gateway.app import create_app
-from doyen.retrieval.pipeline import open_retriever
 
 pytestmark = pytest.mark.model
 

@@ -14,8 +14,8 @@ from support.company import DOCUMENTS, write_documents
 
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
+from doyen.platform.documents import ingest_documents, open_retriever
 from doyen.retrieval.hybrid import HybridRetriever
-from doyen.retrieval.pipeline import ingest_documents, open_retriever
 
 
 @pytest.fixture(scope="session")

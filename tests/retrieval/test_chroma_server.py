@@ -15,11 +15,11 @@ from doyen.annotation.relink import separate
 from doyen.core.errors import ServiceError, StateError
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
+from doyen.platform.documents import delete_documents, open_retriever, upload_document
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway.metrics import Metrics
 from doyen.platform.serving.gateway.services import Services
 from doyen.retrieval.index import check_index, update_index
-from doyen.retrieval.pipeline import delete_documents, open_retriever, upload_document
 
 pytestmark = pytest.mark.model
 

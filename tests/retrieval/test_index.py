@@ -17,9 +17,9 @@ from doyen.core.errors import Busy, IndexMissing, NotFoundError
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, IndexRemovalRow
 from doyen.core.workspace import Workspace
+from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval.index import update_index
 from doyen.retrieval.manifest import manifest_path, read_manifest
-from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval.units import split_pieces
 
 pytestmark = pytest.mark.model
@@ -185,7 +185,7 @@ def test_update_by_another_process_is_followed(indexed: tuple[Workspace, Store])
 from pathlib import Path
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
-from doyen.retrieval.pipeline import delete_documents, upload_document
+from doyen.platform.documents import delete_documents, upload_document
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
 upload_document(workspace, store, "alarms.csv", {DOCUMENTS["alarms.csv"]!r}.encode())

@@ -17,7 +17,7 @@ from support.required import require_disk
 
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
-from doyen.retrieval.pipeline import ingest_documents, open_retriever
+from doyen.platform.documents import ingest_documents, open_retriever
 
 pytestmark = pytest.mark.model
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace, create_workspace
 from doyen.retrieval import index, writing
-from doyen.retrieval.pipeline import ingest_documents, open_retriever
+from doyen.platform.documents import ingest_documents, open_retriever
 """
 
 
@@ -157,7 +157,7 @@ def test_indexing_and_searching_open_no_connection(tmp_path: Path) -> None:
 def test_store_fixture_is_untouched_by_a_failed_upload(workspace: Workspace, store: Store) -> None:
     """An upload that cannot be read leaves no index and no rows behind."""
     from doyen.core.errors import UnreadableDocument
-    from doyen.retrieval.pipeline import upload_document
+    from doyen.platform.documents import upload_document
 
     with pytest.raises(UnreadableDocument):
         upload_document(workspace, store, "broken.pdf", b"%PDF-1.7 nothing")

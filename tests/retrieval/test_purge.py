@@ -17,10 +17,10 @@ from doyen.core.records import Turn
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow, FeedbackRow
 from doyen.ingestion.ingest import ingest_bytes
 from doyen.platform.cli.doctor import check_workspace
+from doyen.platform.documents import delete_documents, ingest_documents, open_retriever
 from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.assistant import open_assistant
 from doyen.retrieval import pipeline
-from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever
 
 SECRET = "Quorvexil"
 OTHER = "# Motor\n\nThe motor of the mill turns at 1400 rpm."

@@ -18,10 +18,10 @@ from support.index_files import published_vectors, published_words
 from doyen.core.store import Store, open_store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace, create_workspace
+from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval import content, opening, vectors
 from doyen.retrieval.index import check_index, rebuild_index, update_index
 from doyen.retrieval.manifest import read_manifest
-from doyen.retrieval.pipeline import delete_documents, ingest_documents, open_retriever, upload_document
 
 pytestmark = pytest.mark.model
 
@@ -55,7 +55,7 @@ def in_another_process(workspace: Workspace, action: str) -> str:
 from pathlib import Path
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
-from doyen.retrieval.pipeline import delete_documents, open_retriever, upload_document
+from doyen.platform.documents import delete_documents, open_retriever, upload_document
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
 {action}

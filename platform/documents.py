@@ -10,10 +10,10 @@ from doyen.core.progress import Reporter
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest, ingest_bytes
-from doyen.ingestion.purge import finish_purge
-from doyen.ingestion.purge import purge as purge_documents
 from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
 from doyen.ingestion.report import IngestReport
+from doyen.platform.purge import finish_purge
+from doyen.platform.purge import purge as purge_documents
 from doyen.retrieval.index import check_rebuild, open_retriever, rebuild_index, update_index
 
 __all__ = ["delete_documents", "ingest_documents", "open_retriever", "upload_document"]
@@ -44,6 +44,7 @@ def ingest_documents(
     """
     with workspace.lock("ingestion"):
         report = ingest(workspace, store, paths, allow_removals=allow_removals, restore=restore, reporter=reporter)
+        report.stale = mark_stale(workspace, store)
         update_index(workspace, store, reporter=reporter, thorough=True)
     return report
 
@@ -58,6 +59,7 @@ def upload_document(workspace: Workspace, store: Store, source: str, data: bytes
     """
     with workspace.lock("the upload"):
         report = ingest_bytes(workspace, store, source, data)
+        report.stale = mark_stale(workspace, store)
         update_index(workspace, store)
     return report
 

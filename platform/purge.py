@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,7 @@ from doyen.core.manifest import now
 from doyen.core.store import Store
 from doyen.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow, PendingPurgeRow
 from doyen.core.workspace import Workspace
-from doyen.ingestion.removal import Named
-
-
-@dataclass
-class PurgeReport:
-    """What was erased, and what was not.
-
-    Attributes:
-        versions: texts of document versions.
-        answers: stored answers that were shown passages of the documents; those with feedback are emptied, others deleted.
-        tasks: annotation tasks without labels.
-        kept: one sentence for each place that may still hold text of the documents, with what to do about it.
-    """
-
-    versions: int = 0
-    answers: int = 0
-    tasks: int = 0
-    kept: list[str] = field(default_factory=list)
+from doyen.ingestion.removal import Named, PurgeReport
 
 
 def purge(workspace: Workspace, store: Store, documents: Sequence[Named]) -> PurgeReport:
