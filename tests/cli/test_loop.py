@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -89,6 +90,19 @@ def test_search_and_ask_follow_their_contracts(mini_demo, doyen):
             assert len(citation["quote"]) == citation["end"] - citation["start"]
         if mode == "finetune":
             assert answer["citations"] == []
+
+
+def test_the_readmes_python_runs_as_written(tmp_path):
+    readme = (MINI.parents[2] / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```python\n", 1)[1].split("```", 1)[0]
+    shutil.copytree(MINI / "documents", tmp_path / "documents")
+    (tmp_path / "my-domain").mkdir()
+    shutil.copy(MINI / "doyen.toml", tmp_path / "my-domain" / "doyen.toml")
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "not_checked" in done.stdout or "supported" in done.stdout or "number_not_found" in done.stdout
 
 
 def test_the_doctor_finds_nothing_wrong(mini_demo, doyen):
