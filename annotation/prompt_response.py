@@ -73,7 +73,7 @@ class PromptResponseType:
             "id": pair_id,
             "prompt": own.prompt,
             "response": own.response,
-            "evidence": [span.text for span in own.evidence] + list(own.quotes),
+            "evidence": [quote for quote in (*(span.text for span in own.evidence), *own.quotes) if not is_blank(quote)],
             "annotator": annotator or None,
             "created_at": created_at or None,
             **_implied(data, own.answerable, own.evidence),

@@ -17,6 +17,7 @@ from doyen.annotation.types.entities import EntitiesKind
 from doyen.annotation.types.pos import TagsKind
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.records import TEXT_MARK, Pair
+from doyen.core.text import is_blank
 
 
 class LabellingType(Generic[L]):
@@ -75,7 +76,7 @@ class LabellingType(Generic[L]):
             prompt=self.instruction(text),
             response=self._kind.answer(self._own(label), text, self._description),
             source=source,
-            evidence=[text] if source and data.get("document_id") and text else [],
+            evidence=[text] if source and data.get("document_id") and not is_blank(text) else [],
             annotator=annotator or None,
             created_at=created_at or None,
             group=data.get("group") or data["uid"],

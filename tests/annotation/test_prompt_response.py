@@ -52,7 +52,7 @@ def spans(draw: st.DrawFn, passage: str) -> tuple[int, int]:
 def pairs_on_passages(draw: st.DrawFn) -> tuple[Pair, dict[str, object]]:
     passage = draw(passages)
     cuts = draw(st.lists(spans(passage), max_size=4))
-    quotes = list(dict.fromkeys(passage[start:end] for start, end in cuts))
+    quotes = [quote for quote in dict.fromkeys(passage[start:end] for start, end in cuts) if not is_blank(quote)]
     elsewhere = draw(st.lists(solid.filter(lambda quote: quote not in passage), max_size=2, unique=True))
     answerable = draw(st.booleans())
     history = draw(st.lists(st.builds(Turn, role=st.sampled_from(["user", "assistant"]), content=words), max_size=2))

@@ -15,7 +15,7 @@ from doyen.core.records import Pair
 from doyen.core.store import Store
 from doyen.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow
 from doyen.core.workspace import Workspace
-from doyen.ingestion.ingest import ingest
+from doyen.platform.documents import ingest_documents
 
 NAME = "pumps"
 FIRST = "The seal of the pump must be replaced every 4,000 hours.\n"
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, workspace: Workspace, store: Store) -> Path:
     folder.mkdir()
     (folder / "pump.txt").write_text(FIRST)
     (folder / "lamp.txt").write_text(SECOND)
-    ingest(workspace, store, [folder])
+    ingest_documents(workspace, store, [folder])
     create_project(workspace, store, NAME)
     assert draft_tasks(store, NAME) == 2
     return folder
@@ -44,14 +44,14 @@ def test_an_excerpt_that_moved_is_not_stale_and_one_that_reads_differently_is(
     workspace: Workspace, store: Store, folder: Path
 ) -> None:
     (folder / "pump.txt").write_text("A new foreword of the makers.\n\n" + FIRST)
-    assert ingest(workspace, store, [folder]).stale.counts == {}
+    assert ingest_documents(workspace, store, [folder]).stale.counts == {}
     (folder / "pump.txt").write_text(FIRST.replace("4,000", "5,000"))
-    assert ingest(workspace, store, [folder]).stale.counts == {"changed": 1}
+    assert ingest_documents(workspace, store, [folder]).stale.counts == {"changed": 1}
     assert marks(store) == {"pump.txt": "changed", "lamp.txt": None}
-    assert ingest(workspace, store, [folder]).stale.counts == {}, "it is said once"
+    assert ingest_documents(workspace, store, [folder]).stale.counts == {}, "it is said once"
     assert project_status(store, NAME).stale == {"changed": 1}
     (folder / "pump.txt").write_text(FIRST)
-    ingest(workspace, store, [folder])
+    ingest_documents(workspace, store, [folder])
     assert marks(store) == {"pump.txt": None, "lamp.txt": None}, "the text is back"
 
 
@@ -69,7 +69,7 @@ def test_a_document_that_goes_keeps_its_labels_and_names_who_used_them(
         adapter = {"base_model": "b", "base_sha256": "", "status": "candidate", "manifest": {}, "created_at": now()}
         session.add(AdapterRow(name="tuned", version=3, dataset_id="first-abc", **adapter))
     (folder / "lamp.txt").unlink()
-    report = ingest(workspace, store, [folder]).stale
+    report = ingest_documents(workspace, store, [folder]).stale
     assert report.counts == {"deleted": 2}
     assert [str(use) for use in report.used_by] == ["1 in dataset first-abc, which trained tuned:3"]
     assert labelled_pairs(store, NAME) == [pair]

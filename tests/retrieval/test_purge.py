@@ -16,11 +16,11 @@ from doyen.core.manifest import short_id
 from doyen.core.records import Turn
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow, FeedbackRow
 from doyen.ingestion.ingest import ingest_bytes
+from doyen.platform import documents
 from doyen.platform.cli.doctor import check_workspace
 from doyen.platform.documents import delete_documents, ingest_documents, open_retriever
 from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.assistant import open_assistant
-from doyen.retrieval import pipeline
 
 SECRET = "Quorvexil"
 OTHER = "# Motor\n\nThe motor of the mill turns at 1400 rpm."
@@ -161,7 +161,7 @@ def test_a_purge_that_failed_is_named_and_finished_by_a_second_run(workspace, st
     def fails(*arguments, **keywords):
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(store if step == "compact" else pipeline, step, fails)
+    monkeypatch.setattr(store if step == "compact" else documents, step, fails)
     with pytest.raises(StorageError):
         delete_documents(workspace, store, ["clearance.md"], purge=True)
     monkeypatch.undo()

@@ -188,7 +188,7 @@ def test_a_reload_keeps_the_conversation(visit: Callable[[], Any], site: Any) ->
     site.assistant.gate.set()
     page.wait_for_function("document.querySelectorAll('#chat .doyen-question').length === 3")
     assert "reloaded before this answer was complete" in page.inner_text("#chat .doyen-failed")
-    assert "Another question?" in page.inner_text("#passages")
+    page.wait_for_function("document.querySelector('#passages').innerText.includes('Another question?')")
     ask(page, "And after the reload?")
     finished(page, 4)
     assert len(site.assistant.asked[-1]["history"]) == 4
@@ -231,8 +231,12 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
             session.add(AdapterRow(name="known", version=version, created_at="2026-01-01T00:00:00+00:00", **fields))
     folder = site.workspace.reports_folder / "first"
     folder.mkdir(parents=True)
-    metric = {"token_f1": {"mean": 0.5, "low": 0.4, "high": 0.6}}
-    report = {"manifest": {}, "questions": {"n": 3}, "modes": {"rag": {"metrics": metric}, "hybrid": {"metrics": metric}}}
+    metric = {"token_f1": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 3}}
+    report = {
+        "manifest": {"created_at": "2026-01-01T00:00:00+00:00"},
+        "questions": {"n": 3},
+        "modes": {"rag": {"metrics": metric}, "hybrid": {"metrics": metric}},
+    }
     report |= {"comparisons": [], "tags": {}}
     (folder / "report.json").write_text(json.dumps(report))
     (folder / "report.html").write_text("<h1>Whole report</h1><img src='https://evil.example/x.png'>")
