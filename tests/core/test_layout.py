@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("core", "ingestion", "annotation", "retrieval", "finetune", "eval", "platform", "ui")
 
 
 def test_platform_does_not_shadow_the_standard_library():
@@ -16,8 +18,20 @@ def test_platform_does_not_shadow_the_standard_library():
 
 def test_the_package_links_to_every_room():
     links = {path.name: path.resolve() for path in (ROOT / "src" / "doyen").iterdir() if path.is_symlink()}
-    rooms = ("core", "ingestion", "annotation", "retrieval", "finetune", "eval", "platform", "ui")
-    assert links == {room: ROOT / room for room in rooms}
+    assert links == {room: ROOT / room for room in ROOMS}
+
+
+def test_a_wheel_of_what_the_image_copies_holds_every_file(tmp_path):
+    tracked = subprocess.run(["git", "ls-files", *ROOMS, "src"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    copied = [line.split()[1:-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("COPY ")]
+    build = tmp_path / "build"
+    build.mkdir()
+    subprocess.run(["cp", "-a", *(name for names in copied for name in names), build], cwd=ROOT, check=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, build]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = {name.removeprefix("doyen/") for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in tracked.splitlines() if name.split("/")[0] in ROOMS} <= held
 
 
 def test_rooms_at_the_root_exist():
