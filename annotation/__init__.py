@@ -4,9 +4,9 @@ from doyen.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelEr
 from doyen.annotation.create import create_project
 from doyen.annotation.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
 from doyen.annotation.drafting import ModelDrafter, RuleDrafter
+from doyen.annotation.exchange.pair_import import ImportReport, import_pairs
 from doyen.annotation.labels import Labels, export_pairs, export_rows, labelled_pairs, labelled_texts, read_labels
 from doyen.annotation.orphans import Orphan, OrphanedLabels
-from doyen.annotation.pair_import import ImportReport, import_pairs
 from doyen.annotation.projects import get_project, list_projects
 from doyen.annotation.puller import PullReport
 from doyen.annotation.status import ProjectStatus, project_status

@@ -10,8 +10,8 @@ from lxml import etree
 
 from doyen.annotation.contracts import ADOPTED_UID, Backend, RemoteTask, Result
 from doyen.annotation.descriptions import LabelDescription, TaskDescription
-from doyen.annotation.formats.contracts import CLASS_KINDS
-from doyen.annotation.formats.table import PROMPTS, RESPONSES
+from doyen.annotation.exchange.label_format import CLASS_KINDS
+from doyen.annotation.exchange.spreadsheet import PROMPTS, RESPONSES
 from doyen.annotation.types.classification import FIELD
 from doyen.annotation.types.regions import MARKS
 from doyen.core.errors import InputError

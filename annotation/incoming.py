@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.contracts import Excerpt, TaskType
-from doyen.annotation.pair_import import ImportReport
+from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
 from doyen.annotation.records import Coreference, Entities, LabelledText, PromptResponse, regions_of
 from doyen.annotation.tasks import new_task_row, task_data

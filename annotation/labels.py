@@ -11,8 +11,8 @@ from pathlib import Path
 from sqlalchemy import or_, select
 
 from doyen.annotation.contracts import Result, TaskType, describe_problems
-from doyen.annotation.decisions import CONSENSUS
 from doyen.annotation.projects import IMPORTED, get_project, task_type_of
+from doyen.annotation.quality.decisions import CONSENSUS
 from doyen.annotation.records import Label, LabelledText, PromptResponse
 from doyen.core.files import open_atomic, write_text_atomic
 from doyen.core.manifest import short_id

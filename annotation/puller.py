@@ -16,10 +16,10 @@ from doyen.annotation.contracts import (
     TaskType,
     describe_problems,
 )
-from doyen.annotation.decisions import record_star, starred_tasks
-from doyen.annotation.expert_answers import label_part, why_undecided
 from doyen.annotation.people import UNNAMED
 from doyen.annotation.projects import IMPORTED, KEPT, REVIEW
+from doyen.annotation.quality.decisions import record_star, starred_tasks
+from doyen.annotation.quality.expert_answers import label_part, why_undecided
 from doyen.annotation.versions import store_version
 from doyen.core.manifest import now
 from doyen.core.redaction import redact

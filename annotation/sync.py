@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from sqlalchemy import select, update
 
 from doyen.annotation.contracts import Backend
-from doyen.annotation.decisions import record_decisions
 from doyen.annotation.identity import require_remote
 from doyen.annotation.overlap import apply_overlap, change_overlap, plan_overlap
 from doyen.annotation.people import keep_people
@@ -23,6 +22,7 @@ from doyen.annotation.projects import (
     task_type_of,
 )
 from doyen.annotation.puller import Puller, PullReport
+from doyen.annotation.quality.decisions import record_decisions
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from doyen.annotation.formats import FORMATS, Losses, read_labels
+from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
 from doyen.annotation.records import Classes, Entities, Label, LabelledText, Region, Relation, Tags
 from doyen.core.memory import peak_memory_mb
 

@@ -29,8 +29,11 @@ from typing import Any
 
 import agreement_oracles as oracles
 
-from doyen.annotation.agreement import AgreementReport, agreement_report, consensus, disputed, reliability
-from doyen.annotation.agreement.differences import difference
+from doyen.annotation.quality.agreement import AgreementReport, agreement_report
+from doyen.annotation.quality.consensus import consensus
+from doyen.annotation.quality.differences import difference
+from doyen.annotation.quality.disputes import disputed
+from doyen.annotation.quality.reliability import reliability
 from doyen.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
 
 ITEMS, NOISE, ADJUDICATED, SEED = 300, 0.12, 0.15, 12

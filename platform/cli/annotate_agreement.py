@@ -29,11 +29,11 @@ def agreement(
 ) -> None:
     """Measure agreement: overall, by label, by pair, over time, and against gold items, with 95% intervals."""
     from doyen.annotation import get_project
-    from doyen.annotation.agreement import agreement_report
-    from doyen.annotation.agreement.table import as_text
-    from doyen.annotation.gold import gold_labels
     from doyen.annotation.labels import labelled_texts
     from doyen.annotation.projects import task_type_of
+    from doyen.annotation.quality.agreement import agreement_report
+    from doyen.annotation.quality.agreement_text import as_text
+    from doyen.annotation.quality.gold import gold_labels
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         problems: list[str] = []

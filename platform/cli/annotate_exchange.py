@@ -33,7 +33,7 @@ def import_(
     if format_name == PAIRS:
         _import_pairs(labels, project, workspace, as_json=as_json, debug=debug)
         return
-    from doyen.annotation.exchange import import_labels
+    from doyen.annotation.exchange.transfer import import_labels
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         done = import_labels(
@@ -86,8 +86,8 @@ def doccano(
     debug: DebugOption = False,
 ) -> None:
     """Fetch the confirmed labels of a project on a Doccano server; every version is kept."""
-    from doyen.annotation.doccano import pull_doccano, report_as_json
-    from doyen.annotation.formats.doccano_server import DoccanoServer
+    from doyen.annotation.exchange.doccano_pull import pull_doccano, report_as_json
+    from doyen.annotation.exchange.doccano_server import DoccanoServer
 
     if not token and not (user and password):
         raise InputError("Doccano needs an account: set DOYEN_DOCCANO_USER and DOYEN_DOCCANO_PASSWORD, or DOYEN_DOCCANO_TOKEN")
@@ -146,7 +146,7 @@ def _export_rows(session: CliSession, project: str, out: Path) -> None:
 
 
 def _export_labels(session: CliSession, project: str, out: Path, format_name: str) -> None:
-    from doyen.annotation.exchange import export_labels
+    from doyen.annotation.exchange.transfer import export_labels
 
     done = export_labels(session.store, project, out, format_name)
     text = "\n".join([f"{done.labels} labels written to {out}.", *done.losses.sentences(), *done.problems])

@@ -27,7 +27,7 @@ def adjudicate(
     debug: DebugOption = False,
 ) -> None:
     """Send disputed tasks to an expert-review project; pull that project to take the decisions over."""
-    from doyen.annotation.review import find_disputes, send_to_review, settle_by_consensus
+    from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         disputes = find_disputes(session.store, project, threshold=threshold, share=share)
@@ -50,8 +50,8 @@ def gold(
 ) -> None:
     """Hide items with known answers among the tasks; they measure each annotator and stay out of datasets."""
     from doyen.annotation import get_project
-    from doyen.annotation.formats import Losses, read_labels
-    from doyen.annotation.gold import seed_gold
+    from doyen.annotation.exchange.formats import Losses, read_labels
+    from doyen.annotation.quality.gold import seed_gold
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         losses = Losses()

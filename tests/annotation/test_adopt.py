@@ -9,8 +9,8 @@ import pytest
 from doyen.annotation import create_project, project_status, pull, push
 from doyen.annotation.adopt import adopt_project
 from doyen.annotation.foreign_screen import read_screen
-from doyen.annotation.gold import seed_gold
 from doyen.annotation.labels import labelled_texts
+from doyen.annotation.quality.gold import seed_gold
 from doyen.annotation.records import Classes, Entities, LabelledText, PromptResponse, Region, Relation
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.store import Store

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from doyen.annotation import create_project, draft_tasks, pull, push
 from doyen.annotation.descriptions import parse_description
-from doyen.annotation.gold import seed_gold
 from doyen.annotation.labels import labelled_texts
+from doyen.annotation.quality.gold import seed_gold
 from doyen.annotation.records import Classes, LabelledText
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace

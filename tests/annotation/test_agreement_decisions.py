@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.annotation.agreement import agreement_report, consensus, disputed, reliability
-from doyen.annotation.agreement.crowd import fit
-from doyen.annotation.agreement.differences import difference
-from doyen.annotation.agreement.items import LABEL_TYPES
-from doyen.annotation.agreement.reliability import weigh
+from doyen.annotation.quality.agreement import agreement_report
+from doyen.annotation.quality.annotator_models import fit
+from doyen.annotation.quality.consensus import consensus
+from doyen.annotation.quality.differences import difference
+from doyen.annotation.quality.disputes import disputed
+from doyen.annotation.quality.labelled_items import LABEL_TYPES
+from doyen.annotation.quality.reliability import reliability, weigh
 from doyen.annotation.records import (
     Classes,
     Coreference,

@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import cohen_kappa_score
 
-from doyen.annotation.agreement.figures import figure, interval
-from doyen.annotation.agreement.matching import (
+from doyen.annotation.quality.coefficients import (
+    cohen_kappa,
+    distance_alpha,
+    f1,
+    fleiss_kappa,
+    label_alphas,
+    mean,
+    nominal_alpha,
+    ordinal_alpha,
+)
+from doyen.annotation.quality.comparison import (
     Mark,
     ceaf_e,
     exact,
@@ -27,16 +36,7 @@ from doyen.annotation.agreement.matching import (
     token_f1,
     words,
 )
-from doyen.annotation.agreement.measures import (
-    cohen_kappa,
-    distance_alpha,
-    f1,
-    fleiss_kappa,
-    label_alphas,
-    mean,
-    nominal_alpha,
-    ordinal_alpha,
-)
+from doyen.annotation.quality.intervals import figure, interval
 
 NAN = np.nan
 
@@ -244,7 +244,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
 def test_the_interval_does_not_depend_on_how_resamples_are_cut_into_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     measure = nominal_alpha(counts(FOUR_OBSERVERS))
     whole = figure(measure)
-    monkeypatch.setattr("doyen.annotation.agreement.figures._BLOCK", 100)
+    monkeypatch.setattr("doyen.annotation.quality.intervals._BLOCK", 100)
     assert figure(measure) == whole
 
 

@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from doyen.annotation.agreement import agreement_report, consensus
 from doyen.annotation.offsets import Span
+from doyen.annotation.quality.agreement import agreement_report
+from doyen.annotation.quality.consensus import consensus
 from doyen.annotation.records import (
     Classes,
     Coreference,

@@ -20,7 +20,6 @@ from doyen.annotation import (
     push,
     read_labels,
 )
-from doyen.annotation.decisions import decide
 from doyen.annotation.descriptions import (
     TYPE_NAMES,
     DescriptionError,
@@ -29,7 +28,8 @@ from doyen.annotation.descriptions import (
     parse_description,
     read_description,
 )
-from doyen.annotation.pair_import import import_pairs
+from doyen.annotation.exchange.pair_import import import_pairs
+from doyen.annotation.quality.decisions import decide
 from doyen.annotation.records import Classes
 from doyen.annotation.task_types import TASK_TYPES, get_task_type
 from doyen.annotation.texts import PlainText, read_texts, text_tasks

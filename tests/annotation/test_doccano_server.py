@@ -10,8 +10,8 @@ from support.doccano import PASSWORD, USER, Annotators, stand_in
 from support.serving import served
 
 from doyen.annotation import create_project, get_project, project_status
-from doyen.annotation.doccano import pull_doccano
-from doyen.annotation.formats.doccano_server import DoccanoServer
+from doyen.annotation.exchange.doccano_pull import pull_doccano
+from doyen.annotation.exchange.doccano_server import DoccanoServer
 from doyen.annotation.labels import labelled_texts
 from doyen.annotation.records import Classes, Entities, PromptResponse
 from doyen.core.errors import InputError, NotFoundError, ServiceError, Unauthorized
@@ -166,7 +166,7 @@ def test_failures_in_between_change_nothing(workspace: Workspace, store: Store) 
 def test_an_example_that_slips_through_the_pages_keeps_its_label(
     workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("doyen.annotation.formats.doccano_server.PAGE", 2)
+    monkeypatch.setattr("doyen.annotation.exchange.doccano_server.PAGE", 2)
     app = stand_in()
     with served(app) as url:
         people = Annotators(url)

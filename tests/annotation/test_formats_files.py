@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from doyen.annotation.contracts import LabelError
-from doyen.annotation.formats import FORMATS, Losses, get_format, read_labels
+from doyen.annotation.exchange.formats import FORMATS, Losses, get_format, read_labels
 from doyen.annotation.records import (
     Classes,
     Coreference,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.format_labels import comparable, labelled_texts
 
-from doyen.annotation.formats import FORMATS, Losses, read_labels
+from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
 from doyen.annotation.records import Entities, LabelledText, Tags
 
 LOSSLESS_FORMATS = ("label-studio", "label-studio-min", "doccano", "labelbox", "spacy", "huggingface", "csv")
@@ -79,7 +79,7 @@ def test_conll_keeps_tokens_and_entities_and_counts_the_rest(labels: list[Labell
 @QUICK
 @given(st.text())
 def test_no_cell_of_a_table_starts_a_formula_and_each_comes_back(cell: str) -> None:
-    from doyen.annotation.formats.table import neutralise, restore
+    from doyen.annotation.exchange.spreadsheet import neutralise, restore
 
     written = neutralise(cell)
     assert written[:1] not in {"=", "+", "-", "@", "\t", "\r"} or written == cell == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from doyen.annotation.formats import FORMATS, Losses
+from doyen.annotation.exchange.formats import FORMATS, Losses
 from doyen.annotation.records import Classes, Entities, Label, LabelledText, Region, Tags
 
 ROWS = 5_000

@@ -12,7 +12,7 @@ import pytest
 from support.task_labels import TASK_TYPES, random_label, random_text
 
 from doyen.annotation.contracts import Excerpt
-from doyen.annotation.formats import FORMATS, Losses, read_labels
+from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
 from doyen.annotation.records import Classes, Coreference, Entities, LabelledText
 from doyen.annotation.tasks import task_data
 

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from doyen.annotation import create_project
-from doyen.annotation.decisions import CONSENSUS, EXPERT, decide
 from doyen.annotation.descriptions import parse_description
 from doyen.annotation.incoming import store_labels
 from doyen.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
 from doyen.annotation.orphans import OrphanedLabels
 from doyen.annotation.projects import task_type_of
+from doyen.annotation.quality.decisions import CONSENSUS, EXPERT, decide
 from doyen.annotation.records import Classes, LabelledText, PromptResponse
 from doyen.annotation.versions import store_version
 from doyen.core.store import Store

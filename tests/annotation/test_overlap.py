@@ -22,9 +22,9 @@ from doyen.annotation import (
     push,
     text_tasks,
 )
-from doyen.annotation.agreement import agreement_report
-from doyen.annotation.gold import gold_labels, seed_gold
 from doyen.annotation.projects import task_type_of
+from doyen.annotation.quality.agreement import agreement_report
+from doyen.annotation.quality.gold import gold_labels, seed_gold
 from doyen.annotation.records import Classes, LabelledText
 from doyen.annotation.texts import PlainText
 from doyen.core.errors import InputError

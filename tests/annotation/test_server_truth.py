@@ -25,9 +25,9 @@ from doyen.annotation import (
     text_tasks,
 )
 from doyen.annotation.projects import task_type_of
+from doyen.annotation.quality.review import find_disputes, send_to_review
 from doyen.annotation.records import Classes
 from doyen.annotation.relink import relink
-from doyen.annotation.review import find_disputes, send_to_review
 from doyen.annotation.texts import PlainText
 from doyen.core.errors import StateError
 from doyen.core.manifest import short_id

@@ -1,0 +1,1 @@
+"""Labels in and out: other tools' file formats, pairs files, and a running Doccano server."""

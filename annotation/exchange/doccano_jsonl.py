@@ -1,0 +1,191 @@
+"""Doccano's JSONL (1.8): classification, sequence labelling with relations, seq2seq and intent projects.
+
+Offsets count code points and ``end`` is exclusive. Whatever else stands on a line is the example's metadata, which Doccano
+keeps and exports again on the same level: our own fields travel there. Older versions call the text ``data`` (1.3 to 1.5) and
+its labels ``labels``, ``annotations`` or, in files, whatever a project's settings said; ``entities`` and ``cats`` belong to
+projects with relations or intents. An empty list of classes means that nobody labelled the text, unless the line is ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from doyen.annotation.contracts import LabelError
+from doyen.annotation.exchange.columns import (
+    DETAILS,
+    details,
+    given,
+    labelled,
+    names,
+    objects,
+    own_fields,
+    prompt_response,
+    region,
+    span_label,
+    stretches,
+    string,
+)
+from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
+from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
+from doyen.annotation.exchange.record_files import Row, json_line, read_objects
+from doyen.annotation.records import Classes, LabelledText, PromptResponse, Region, Relation
+from doyen.core.files import open_atomic
+
+UNLABELLED = "it has no label"
+COLUMNS = ("label", "labels", "entities", "cats", "annotations", "relations")
+TEXT = ("text", "data")
+TEXTUAL = ("cats", "label", "labels", "annotations")
+MARKED = ("entities", "label", "labels", "annotations")
+
+
+class DoccanoFormat:
+    """Implements ``Format``."""
+
+    name = "doccano"
+    kinds = KINDS
+    writes = True
+
+    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+        """Yield the labels of an export; examples without a label are left out."""
+        return read_objects(
+            path, lambda row: read_row(row, kind, losses), 'one JSON object a line, as {"text": "…", "label": […]}'
+        )
+
+    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
+        """Write the labels as Doccano imports them; without any relation, in the plain form ``[start, end, label]``."""
+        plain = True
+        spool = path.with_name(f".{path.name}.relations")
+        try:
+            with open_atomic(spool) as stream:
+                for item in checked(labels, *ANY_LABEL):
+                    row = _row(item, losses)
+                    plain = plain and not row.get("relations")
+                    stream.write(json_line(row))
+            if not plain:
+                spool.replace(path)
+                return
+            with spool.open("rb") as lines, open_atomic(path) as stream:
+                for line in lines:
+                    stream.write(json_line(_without_relations(json.loads(line))))
+        finally:
+            spool.unlink(missing_ok=True)
+
+
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of one example, as its line in an export describes it. Raises LabelError."""
+    if row.get("Comments"):
+        losses.drop("comment", len(row["Comments"]))
+    if kind == "prompt-response":
+        return _read_answers(row, losses)
+    return _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, kind, losses)
+
+
+def _row(item: LabelledText, losses: Losses) -> Row:
+    match item.label:
+        case PromptResponse():
+            said = {"text": item.label.prompt, "label": [item.label.response]}
+            return {**said, "passage": item.text, DETAILS: details(item.label), **own_fields(item)}
+        case Classes():
+            return {"text": item.text, "label": list(item.label.labels), **own_fields(item)}
+    regions, relations = stretches(item.label, losses)
+    entities = [{"id": int(r.id), "label": r.label, "start_offset": r.start, "end_offset": r.end} for r in regions]
+    links = [
+        {"id": number, "from_id": int(link.head), "to_id": int(link.tail), "type": link.label}
+        for number, link in enumerate(relations)
+    ]
+    return {"text": item.text, "entities": entities, "relations": links, **own_fields(item)}
+
+
+def _without_relations(row: Row) -> Row:
+    if "entities" not in row:
+        return row
+    spans = [[entity["start_offset"], entity["end_offset"], entity["label"]] for entity in row["entities"]]
+    rest = {key: value for key, value in row.items() if key not in {"text", "entities", "relations"}}
+    return {"text": row["text"], "label": spans, **rest}
+
+
+def _read_classes(row: Row, losses: Losses) -> Iterator[LabelledText]:
+    key = _column(row, TEXTUAL)
+    _drop_others(row, key, losses)
+    classes = _texts(row, key)
+    if not classes and "item_id" not in row:
+        losses.skip(UNLABELLED)
+        return
+    text = _column(row, TEXT)
+    yield labelled(row, string(row, text), Classes(tuple(classes)), (text, "Comments", *COLUMNS))
+
+
+def _read_answers(row: Row, losses: Losses) -> Iterator[LabelledText]:
+    """Yield a label for each answer: several answers are several labels of one item."""
+    key = _column(row, TEXTUAL)
+    answers = _texts(row, key)
+    if not answers:
+        losses.skip(UNLABELLED)
+    passage = string(row, "passage") if given(row, ["passage"]) else ""
+    text = _column(row, TEXT)
+    ours = isinstance(row.get(DETAILS), dict)
+    more: Row = row[DETAILS] if ours else {}
+    for answer in answers:
+        label = prompt_response(string(row, text), answer, passage, more)
+        yield labelled(row, passage, label, (text, "passage", "Comments", *COLUMNS, *([DETAILS] if ours else [])))
+
+
+def _read_spans(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    key = _column(row, MARKED)
+    _drop_others(row, key, losses)
+    spans = row[key] or []
+    if not isinstance(spans, list):
+        raise LabelError([f"{key!r} must be a list"])
+    regions = [_region(number, span) for number, span in enumerate(spans)]
+    relations = [
+        Relation(str(link.get("from_id")), str(link.get("to_id")), str(link.get("type") or ""))
+        for link in objects(row.get("relations"), "relations")
+    ]
+    label = span_label(kind, regions, relations, losses)
+    text = _column(row, TEXT)
+    yield labelled(row, string(row, text), label, (text, "Comments", *COLUMNS))
+
+
+def _column(row: Row, known: tuple[str, ...]) -> str:
+    """Return the first of the known columns that holds something, else one that is there at all. Raises LabelError."""
+    key = given(row, known) or next((key for key in known if key in row), None)
+    if key is None:
+        raise LabelError([f"it has none of the columns {', '.join(known)}"])
+    return key
+
+
+def _texts(row: Row, key: str) -> list[str]:
+    value = row[key] or []
+    if isinstance(value, list) and value and (isinstance(value[0], list) or given(value[0], ["start_offset"])):
+        raise LabelError([f"{key!r} holds marked stretches, not names: import the file with --type entities"])
+    if isinstance(value, list):
+        # Doccano 1.0 wrote an object for each label.
+        value = [entry.get("text", entry.get("label")) if isinstance(entry, dict) else entry for entry in value]
+    return names(value, key)
+
+
+def _region(number: int, span: Any) -> Region:
+    if isinstance(span, dict):
+        return region(
+            number if span.get("id") is None else span["id"],
+            span.get("start_offset"),
+            span.get("end_offset"),
+            span.get("label"),
+        )
+    if isinstance(span, list) and len(span) == 3:
+        return region(number, *span)
+    if isinstance(span, str):
+        raise LabelError([f"{span!r} is a name and not a marked stretch: import the file with --type classification"])
+    raise LabelError([f"a stretch must be [start, end, label] or an object, found {span!r}"])
+
+
+def _drop_others(row: Row, key: str, losses: Losses) -> None:
+    """Count the other labels of an intent project: it holds two kinds, and one is read at a time."""
+    for other in ("cats", "entities"):
+        if other != key and isinstance(row.get(other), list):
+            losses.drop(f"{other} (import the file once more with the other --type)", len(row[other]))
+    if key == "cats":
+        losses.drop("relation", len(row.get("relations") or []))

@@ -1,0 +1,325 @@
+"""Hugging Face datasets: a folder that ``datasets.load_dataset`` opens offline, and what it or ``save_to_disk`` wrote.
+
+Written as Parquet with the features in its schema, labels as ``ClassLabel``. Read from Parquet, Arrow or JSONL files, one
+or a folder of them; columns of usual names are known, others go into ``meta``. Rows are read in batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from doyen.annotation.contracts import LabelError
+from doyen.annotation.exchange.columns import (
+    OWN,
+    details,
+    given,
+    json_cell,
+    labelled,
+    names,
+    objects,
+    own_fields,
+    prompt_response,
+    region,
+    span_label,
+    stretches,
+    string,
+)
+from doyen.annotation.exchange.conll import entities_of_tags
+from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
+from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
+from doyen.annotation.exchange.record_files import Intake, Row, json_line, parse_object, text_lines
+from doyen.annotation.exchange.spreadsheet import CLASSES, PASSAGES, PROMPTS, RESPONSES, TEXTS
+from doyen.annotation.records import Classes, Entities, LabelledText, PromptResponse, Region, Relation, Tags
+from doyen.core.errors import InputError
+from doyen.core.files import new_folder, write_text_atomic
+
+BATCH = 500
+DATA = Path("data") / "train-00000-of-00001.parquet"
+MARK = "Labels written by `doyen annotate export`."
+TAGS = {"entities": ("ner_tags", "tags", "labels"), "pos": ("pos_tags", "upos", "pos", "tags")}
+SUFFIXES = (".parquet", ".arrow", ".jsonl")
+
+
+class HuggingFaceFormat:
+    """Implements ``Format``; the path is a folder, for reading also a single file."""
+
+    name = "huggingface"
+    kinds = KINDS
+    writes = True
+
+    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+        """Yield the labels of all splits; with several, ``meta["split"]`` names each row's."""
+        files = _files(path)
+        splits = {_split(path, file) for file in files}
+        for file in files:
+            intake = Intake(file, unit="row")
+            extra = {"split": _split(path, file)} if len(splits) > 1 else {}
+            for number, row in _rows(file, intake):
+                yield from intake.take(number, _read_row, row | extra, kind, losses)
+            intake.finish("rows with the columns text and label, text and entities, tokens and tags, or prompt and response")
+
+    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
+        """Write a folder; an earlier export in its place is replaced, any other folder is left alone.
+
+        Raises:
+            InputError: the path is something else already.
+        """
+        _require_free(path)
+        with new_folder(path) as folder:
+            spool = folder / "rows.jsonl"
+            known: dict[str, int] = {}
+            single, count = True, 0
+            with spool.open("wb") as stream:
+                for item in checked(labels, *ANY_LABEL):
+                    row = _row(item, known, losses)
+                    single = single and len(row.get("labels", ())) == 1
+                    count += 1
+                    stream.write(json_line(row))
+            if count:
+                (folder / DATA).parent.mkdir()
+                _write_parquet(spool, folder / DATA, list(known), single)
+            spool.unlink()
+            write_text_atomic(folder / "README.md", f"{MARK}\n\nOpen it with `datasets.load_dataset(folder)`: {count} rows.\n")
+
+
+def _row(item: LabelledText, known: dict[str, int], losses: Losses) -> Row:
+    """Return the columns of a label; class names get the next free number in ``known``."""
+
+    def number(name: str) -> int:
+        return known.setdefault(name, len(known))
+
+    own = {**own_fields(item), "meta": json.dumps(dict(item.meta), ensure_ascii=False)}
+    match item.label:
+        case PromptResponse():
+            more = details(item.label)
+            more["overrides"] = json.dumps(more["overrides"]) if more["overrides"] is not None else None
+            return {"prompt": item.label.prompt, "response": item.label.response, "passage": item.text, **more, **own}
+        case Classes():
+            return {"text": item.text, "labels": [number(name) for name in item.label.labels], **own}
+        case Tags():
+            marked = item.label.tokens
+            forms = [item.text[token.start : token.end] for token in marked]
+            starts, tags = [token.start for token in marked], [number(token.label) for token in marked]
+            return {"text": item.text, "tokens": forms, "pos_tags": tags, "starts": starts, **own}
+    regions, relations = stretches(item.label, losses)
+    entities = [{"start": r.start, "end": r.end, "label": number(r.label)} for r in regions]
+    links = [{"head": int(link.head), "tail": int(link.tail), "label": link.label} for link in relations]
+    return {"text": item.text, "entities": entities, "relations": links, **own}
+
+
+def _write_parquet(spool: Path, path: Path, class_names: list[str], single: bool) -> None:
+    """Turn the spooled rows into Parquet; ``single``: each text has one class, so the column is ``label``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with spool.open("rb") as lines:
+        first = json.loads(lines.readline())
+        schema = _features(first, class_names, single).arrow_schema
+        lines.seek(0)
+        with pq.ParquetWriter(path, schema) as writer:
+            for batch in _batches(lines):
+                if single and "labels" in first:
+                    batch = [{**row, "label": row["labels"][0]} for row in batch]
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for line in lines:
+        batch.append(json.loads(line))
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _features(row: Row, class_names: list[str], single: bool) -> Any:
+    """Return the features of a row's columns, in their order."""
+    from datasets import ClassLabel, Features, List, Value
+
+    text, whole = Value("string"), Value("int64")
+    classes = ClassLabel(names=class_names) if class_names else text
+    known = {
+        "labels": classes if single else List(classes),
+        "tokens": List(text),
+        "pos_tags": List(classes),
+        "starts": List(whole),
+        "entities": List({"start": whole, "end": whole, "label": classes}),
+        "relations": List({"head": whole, "tail": whole, "label": text}),
+        "evidence": List(List(whole)),
+        "quotes": List(text),
+        "rating": whole,
+    }
+    renamed = {name: "label" if name == "labels" and single else name for name in row}
+    return Features({renamed[name]: known.get(name, text) for name in row})
+
+
+def _require_free(path: Path) -> None:
+    readme = path / "README.md"
+    ours = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith(MARK)
+    if path.exists() and not ours and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} exists and is no earlier export: name a new folder")
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the data files in their order. Raises InputError where there is none."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path")
+    found = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    files = [file for file in found if file.suffix in SUFFIXES and not file.name.startswith("cache-")]
+    if not files:
+        raise InputError(f"{path} holds no {', '.join(SUFFIXES)} file: name a saved dataset or one of its files")
+    return files
+
+
+def _split(root: Path, file: Path) -> str:
+    """Return the split that a file belongs to: its folder in a saved DatasetDict, else the start of its name."""
+    if file.suffix == ".arrow" and file.parent != root:
+        return file.parent.name
+    return file.stem.split("-")[0]
+
+
+def _rows(file: Path, intake: Intake) -> Iterator[tuple[int, Row]]:
+    """Yield (number from 1, row) with class names instead of their numbers."""
+    if file.suffix == ".jsonl":
+        for number, line in text_lines(intake):
+            if line.strip():
+                try:
+                    yield number, parse_object(line)
+                except LabelError as error:
+                    intake.reject(number, "; ".join(error.problems))
+        return
+    from datasets import Features
+
+    schema, batches = _open_arrow(file)
+    coded = {name: part for name, part in Features.from_arrow_schema(schema).items() if _needs_decoding(part)}
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            for name, part in coded.items():
+                row[name] = _decoded(part, row[name])
+            yield number, row
+
+
+def _open_arrow(file: Path) -> tuple[Any, Iterator[Any]]:
+    """Return the schema and the record batches of a Parquet or Arrow file. Raises InputError for a broken one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if file.suffix == ".parquet":
+            table = pq.ParquetFile(file)
+            return table.schema_arrow, table.iter_batches(batch_size=BATCH)
+        stream = pa.ipc.open_stream(pa.memory_map(str(file)))
+        return stream.schema, iter(stream)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{file} is no {file.suffix[1:]} file ({error}): write it again") from error
+
+
+def _needs_decoding(feature: Any) -> bool:
+    """Return whether a column holds classes or records; a ``ClassLabel`` is what has ``names``."""
+    inner = getattr(feature, "feature", None)
+    return isinstance(feature, dict) or hasattr(feature, "names") or (inner is not None and _needs_decoding(inner))
+
+
+def _decoded(feature: Any, value: Any) -> Any:
+    """Return a value with class names instead of numbers; a column of records kept as record of columns is turned."""
+    if value is None:
+        return None
+    if hasattr(feature, "names"):
+        return feature.names[value] if 0 <= value < len(feature.names) else None
+    if isinstance(feature, dict):
+        fields = {name: _decoded(feature[name], part) for name, part in value.items()}
+        if fields and all(isinstance(part, list) for part in fields.values()):
+            return [dict(zip(fields, entry, strict=True)) for entry in zip(*fields.values(), strict=True)]
+        return fields
+    inner = getattr(feature, "feature", None)
+    return [_decoded(inner, part) for part in value] if inner is not None and isinstance(value, list) else value
+
+
+def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    row = _own_values(row)
+    if kind == "prompt-response":
+        yield _read_prompt(row)
+    elif kind in CLASS_KINDS:
+        text, column = _column(row, TEXTS), _column(row, CLASSES)
+        if row[column] is None:
+            losses.skip("it has no label")
+            return
+        yield labelled(row, string(row, text), Classes(tuple(names(row[column], column))), (text, column))
+    elif given(row, ["entities"]):
+        yield _read_entities(row, kind, losses)
+    elif given(row, ["tokens"]):
+        yield _read_tokens(row, kind)
+    else:
+        raise LabelError([f"it has neither 'entities' nor 'tokens'; its columns are {', '.join(row)}"])
+
+
+def _read_prompt(row: Row) -> LabelledText:
+    prompt, response = _column(row, PROMPTS), _column(row, RESPONSES)
+    passage = given(row, PASSAGES)
+    text = string(row, passage) if passage else ""
+    ours = all(name in row for name in OWN)
+    label = prompt_response(string(row, prompt), string(row, response), text, row if ours else {})
+    more = tuple(details(label)) if ours else ()
+    return labelled(row, text, label, (prompt, response, passage or "", *more))
+
+
+def _read_entities(row: Row, kind: str, losses: Losses) -> LabelledText:
+    text = _column(row, TEXTS)
+    regions = [
+        region(number, entity.get("start"), entity.get("end"), entity.get("label"))
+        for number, entity in enumerate(objects(row["entities"], "entities"))
+    ]
+    relations = [
+        Relation(str(link.get("head")), str(link.get("tail")), str(link.get("label") or ""))
+        for link in objects(row.get("relations"), "relations")
+    ]
+    label = span_label(kind, regions, relations, losses)
+    return labelled(row, string(row, text), label, (text, "entities", "relations"))
+
+
+def _read_tokens(row: Row, kind: str) -> LabelledText:
+    """Read tokens and their tags; without a text and the places of the tokens, they are joined by blanks."""
+    forms = names(row["tokens"], "tokens")
+    column = _column(row, TAGS.get(kind, ()))
+    tags = names(row[column], column)
+    text, starts = row.get("text"), row.get("starts")
+    if not isinstance(text, str) or starts is None:
+        text, starts, position = " ".join(forms), [], 0
+        for form in forms:
+            starts.append(position)
+            position += len(form) + 1
+    if not len(forms) == len(tags) == len(starts):
+        raise LabelError([f"{len(forms)} tokens, {len(tags)} tags and {len(starts)} places do not belong together"])
+    places = [(start, start + len(form)) for start, form in zip(starts, forms, strict=True)]
+    if any(text[start:end] != form for (start, end), form in zip(places, forms, strict=True)):
+        raise LabelError(["the tokens are not where 'starts' says"])
+    used = ("text", "tokens", "starts", column)
+    if kind == "pos":
+        tokens = (Region(str(n), *place, tag) for n, (place, tag) in enumerate(zip(places, tags, strict=True)))
+        return labelled(row, text, Tags(tuple(tokens)), used)
+    return labelled(row, text, Entities(tuple(entities_of_tags(places, tags))), used)
+
+
+def _own_values(row: Row) -> Row:
+    """Return a row of our own exports with its JSON columns as values."""
+    if not all(name in row for name in OWN) or not isinstance(row["meta"], str):
+        return row
+    row = {**row, "meta": json_cell(row["meta"], "meta", dict)}
+    if isinstance(row.get("overrides"), str):
+        row["overrides"] = json_cell(row["overrides"], "overrides", dict)
+    return row
+
+
+def _column(row: Row, known: tuple[str, ...]) -> str:
+    """Return the first of the known columns that holds something, else one that is there at all. Raises LabelError."""
+    name = given(row, known) or next((name for name in known if name in row), None)
+    if name is None:
+        raise LabelError([f"there is none of the columns {', '.join(known)}; its columns are {', '.join(row)}"])
+    return name

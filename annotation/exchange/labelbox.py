@@ -1,0 +1,254 @@
+"""Labelbox's export NDJSON: radio and checklist answers, text answers, text entities and relationships.
+
+The end of a text entity is *inclusive* here, and only here. One line holds one data row with all its labels: labels of one
+item that follow each other are written into one line. Our metadata travels in ``metadata_fields``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from doyen.annotation.contracts import LabelError
+from doyen.annotation.exchange.columns import (
+    json_cell,
+    labelled,
+    objects,
+    prompt_response,
+    region,
+    span_label,
+    stretches,
+    string,
+)
+from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
+from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
+from doyen.annotation.exchange.record_files import Row, json_line, read_objects, write_objects
+from doyen.annotation.offsets import locate_span
+from doyen.annotation.records import Classes, Label, LabelledText, PromptResponse, Region, Relation
+
+ADDRESS = re.compile(r"(https?|gs|s3)://\S+")
+EVIDENCE = "evidence"
+QUESTION = "label"
+PROMPTS, RESPONSES = ("prompt", "question"), ("response", "answer", "completion")
+INLINE = "inline"
+"""Mark of our own exports: their row data is the text itself, even where it reads like an address."""
+
+
+class LabelboxFormat:
+    """Implements ``Format``."""
+
+    name = "labelbox"
+    kinds = KINDS
+    writes = True
+
+    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+        """Yield the labels of all projects of an export; data rows whose text lies elsewhere are left out."""
+        return read_objects(
+            path, lambda row: _read_row(row, kind, losses), 'one data row a line, as {"data_row": …, "projects": …}'
+        )
+
+    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
+        """Write the labels, those of one item that follow each other as one data row."""
+        items = groupby(checked(labels, *ANY_LABEL), key=lambda item: (item.item_id, item.text, dict(item.meta)))
+        write_objects(path, (_data_row(list(group), losses) for _, group in items))
+
+
+def _data_row(group: list[LabelledText], losses: Losses) -> Row:
+    item = group[0]
+    fields = [{"schema_name": key, "value": value} for key, value in item.meta.items()]
+    return {
+        "data_row": {"id": item.item_id, "global_key": item.item_id, "row_data": item.text, "details": {INLINE: True}},
+        "metadata_fields": fields,
+        "projects": {
+            "doyen": {
+                "name": "doyen",
+                "labels": [
+                    {
+                        "label_kind": "Default",
+                        "label_details": {"created_by": item.annotator, "created_at": item.created_at},
+                        "annotations": _annotations(item, losses),
+                    }
+                    for item in group
+                ],
+            }
+        },
+    }
+
+
+def _annotations(item: LabelledText, losses: Losses) -> Row:
+    match item.label:
+        case Classes():
+            answers = [{"name": name} for name in item.label.labels]
+            only = {"radio_answer": answers[0]} if len(answers) == 1 else {"checklist_answers": answers}
+            return {"objects": [], "classifications": [{"name": QUESTION, **only}], "relationships": []}
+        case PromptResponse():
+            return _prompt_annotations(item.label, item.text, losses)
+    regions, relations = stretches(item.label, losses)
+    links = [
+        {
+            "name": link.label,
+            "annotation_kind": "UnidirectionalRelationship",
+            "unidirectional_relationship": {"source": link.head, "target": link.tail},
+        }
+        for link in relations
+    ]
+    return {"objects": [_object(r, item.text) for r in regions], "classifications": [], "relationships": links}
+
+
+def _object(region: Region, text: str) -> Row:
+    place = {"start": region.start, "end": region.end - 1, "token": text[region.start : region.end]}
+    return {"feature_id": region.id, "name": region.label, "annotation_kind": "TextEntity", "location": place}
+
+
+def _prompt_annotations(label: PromptResponse, passage: str, losses: Losses) -> Row:
+    marked, _ = stretches(label, losses)
+    texts = [("prompt", label.prompt), ("response", label.response), *(("quote", quote) for quote in label.quotes)]
+    texts += [("comment", label.comment)] if label.comment else []
+    if label.overrides is not None:
+        texts.append(("overrides", json_line(label.overrides).decode().strip()))
+    answers: list[Row] = [{"name": name, "text_answer": {"content": content}} for name, content in texts]
+    if label.rating is not None:
+        answers.append({"name": "rating", "radio_answer": {"name": str(label.rating)}})
+    return {"objects": [_object(r, passage) for r in marked], "classifications": answers, "relationships": []}
+
+
+def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    data_row = row.get("data_row")
+    if not isinstance(data_row, dict):
+        raise LabelError(["it has no 'data_row'"])
+    text = string(data_row, "row_data")
+    details = data_row.get("details")
+    ours = isinstance(details, dict) and bool(details.get(INLINE))
+    if ADDRESS.fullmatch(text) and not ours:
+        losses.skip("row_data is an address and the text lies elsewhere: export the rows with their text")
+        return
+    meta = {
+        str(f.get("schema_name", f.get("name"))): f.get("value") for f in objects(row.get("metadata_fields"), "metadata_fields")
+    }
+    item_id = data_row.get("global_key") or data_row.get("external_id") or data_row.get("id")
+    labels = list(_labels(row.get("projects")))
+    if not labels:
+        losses.skip("the data row has no label")
+    for raw in labels:
+        who = raw.get("label_details") or {}
+        own = {
+            "item_id": item_id,
+            "annotator": who.get("created_by"),
+            "created_at": who.get("created_at"),
+            "meta": meta,
+        }
+        if (raw.get("performance_details") or {}).get("skipped"):
+            losses.skip("the annotator skipped it")
+            continue
+        found = _read_label(raw.get("annotations"), text, kind, losses)
+        if found is None and ours and kind in CLASS_KINDS:
+            found = text, Classes(())
+        if found is None:
+            losses.skip(f"the label has nothing of type {kind}")
+            continue
+        passage, label = found
+        yield labelled(own, passage, label, own)
+
+
+def _labels(projects: Any) -> Iterator[Row]:
+    if not isinstance(projects, dict):
+        raise LabelError(["it has no 'projects'"])
+    for project in projects.values():
+        yield from objects(project.get("labels") if isinstance(project, dict) else None, "labels")
+
+
+def _read_label(annotations: Any, text: str, kind: str, losses: Losses) -> tuple[str, Label] | None:
+    """Return the text that the label is about, and the label; None where it says nothing of that type."""
+    if not isinstance(annotations, dict):
+        raise LabelError(["a label has no 'annotations'"])
+    marked = objects(annotations.get("objects"), "objects")
+    answers = objects(annotations.get("classifications"), "classifications")
+    links = objects(annotations.get("relationships"), "relationships")
+    if kind in CLASS_KINDS:
+        losses.drop("text entity", len(marked))
+        classes = _classes(answers, losses)
+        return (text, Classes(tuple(classes))) if classes else None
+    regions = [_region(number, raw, text, losses) for number, raw in enumerate(marked)]
+    if kind == "prompt-response":
+        return _prompt(answers, [r for r in regions if r is not None], text, losses)
+    losses.drop("classification", len(answers))
+    kept = [r for r in regions if r is not None]
+    return text, span_label(kind, kept, [_relation(link) for link in links], losses)
+
+
+def _classes(answers: list[Row], losses: Losses) -> list[str]:
+    """Return the chosen names of all questions, in their order."""
+    chosen: list[str] = []
+    asked: set[str] = set()
+    for answer in answers:
+        options = objects(answer.get("checklist_answers"), "checklist_answers")
+        options = options or ([answer["radio_answer"]] if isinstance(answer.get("radio_answer"), dict) else [])
+        losses.drop("free-text answer", int("text_answer" in answer))
+        for option in options:
+            losses.drop("nested classification", len(option.get("classifications") or []))
+            chosen.append(string(option, "name"))
+            asked.add(str(answer.get("name")))
+    losses.drop("question's name (answers to several questions become one list)", len(asked) if len(asked) > 1 else 0)
+    return chosen
+
+
+def _region(number: int, raw: Row, text: str, losses: Losses) -> Region | None:
+    """Return a text entity with an exclusive end; offsets in UTF-16 units are told by its token."""
+    place = raw.get("location")
+    if not isinstance(place, dict) or "start" not in place:
+        losses.drop(f"object of kind {raw.get('annotation_kind')}")
+        return None
+    losses.drop("nested classification", len(raw.get("classifications") or []))
+    found = region(
+        number if raw.get("feature_id") is None else raw["feature_id"], place["start"], place.get("end"), raw.get("name")
+    )
+    start, end, token = found.start, found.end + 1, place.get("token")
+    if isinstance(token, str) and 0 <= start < end and text[start:end] != token:
+        span = locate_span(text, start, end, token)
+        if span is None or (span.text[0], span.text[-1]) != (token[:1], token[-1:]):
+            there = text[start:end]
+            raise LabelError(
+                [f"{found.label!r} at {start} to {end - 1} says {token[:40]!r}, but the text has {there[:40]!r} there"]
+            )
+        start, end = span.start, span.end
+    return Region(found.id, start, end, found.label)
+
+
+def _relation(raw: Row) -> Relation:
+    ends = raw.get("unidirectional_relationship") or raw.get("bidirectional_relationship")
+    if not isinstance(ends, dict):
+        raise LabelError(["a relationship has no source and target"])
+    return Relation(str(ends.get("source")), str(ends.get("target")), str(raw.get("name") or ""))
+
+
+def _prompt(answers: list[Row], marked: list[Region], text: str, losses: Losses) -> tuple[str, Label] | None:
+    """Read text answers; where nobody asked for the prompt, the data row is the prompt and there is no passage."""
+    texts: dict[str, list[str]] = {}
+    rating = None
+    for answer in answers:
+        name = str(answer.get("name"))
+        if isinstance(answer.get("text_answer"), dict):
+            texts.setdefault(name, []).append(string(answer["text_answer"], "content"))
+        elif name == "rating" and isinstance(answer.get("radio_answer"), dict):
+            rating = json_cell(string(answer["radio_answer"], "name"), "rating", int)
+        else:
+            losses.drop(f"answer to {name!r}")
+    prompt = next((texts.pop(name)[0] for name in PROMPTS if name in texts), None)
+    response = next((texts.pop(name)[0] for name in RESPONSES if name in texts), None)
+    if response is None and texts:
+        response = texts.pop(next(iter(texts)))[0]
+    if response is None:
+        return None
+    more: Row = {"rating": rating, "quotes": texts.pop("quote", []), "comment": "\n".join(texts.pop("comment", []))}
+    more["overrides"] = json_cell("".join(texts.pop("overrides", [])), "overrides", dict)
+    more["evidence"] = [[r.start, r.end] for r in marked if r.label == EVIDENCE]
+    losses.drop("text entity", len(marked) - len(more["evidence"]))
+    for name, found in texts.items():
+        losses.drop(f"answer to {name!r}", len(found))
+    if prompt is None:
+        losses.drop("evidence", len(more["evidence"]))
+        return "", prompt_response(text, response, "", {**more, "evidence": []})
+    return text, prompt_response(prompt, response, text, more)

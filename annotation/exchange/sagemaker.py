@@ -1,0 +1,114 @@
+"""SageMaker Ground Truth augmented manifests, read only: text classification with one or several classes, and text spans.
+
+A label attribute is a key beside which ``<key>-metadata`` stands, whose ``type`` says what it is. Labels are names, or
+numbers (also written as strings) that the metadata's ``class-name`` or ``class-map`` explains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from doyen.annotation.contracts import LabelError
+from doyen.annotation.exchange.columns import labelled, objects, region, string
+from doyen.annotation.exchange.label_format import CLASS_KINDS, Losses
+from doyen.annotation.exchange.record_files import Row, read_objects
+from doyen.annotation.records import Classes, Entities, LabelledText
+from doyen.core.errors import InputError
+
+METADATA = "-metadata"
+SINGLE, MULTI, SPANS = "text-classification", "text-classification-multilabel", "text-span"
+TYPES = {"classification": (SINGLE, MULTI), "sentiment": (SINGLE,), "entities": (SPANS,)}
+
+
+class SageMakerFormat:
+    """Implements ``Format``."""
+
+    name = "sagemaker"
+    kinds = (*CLASS_KINDS, "entities")
+    writes = False
+
+    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+        """Yield the labels of a manifest; texts that lie elsewhere (``source-ref``) are counted and left out."""
+        expected = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
+        return read_objects(path, lambda row: _read_row(row, kind, losses), expected)
+
+    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
+        """Refuse: a manifest describes a labelling job, and ours was none."""
+        raise InputError("labels cannot be written as sagemaker: it is a format to import from")
+
+
+def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    if row.get("source") is None:
+        if row.get("source-ref") is None:
+            raise LabelError(["it has neither 'source' nor 'source-ref'"])
+        losses.skip("source-ref: the text lies in another file, which is not fetched")
+        return
+    found = [(name, job) for name, job in _attributes(row) if _type(job) in TYPES[kind] and row[name] is not None]
+    for name, _ in found[1:]:
+        losses.drop(f"label attribute {name!r} (the first one is read)")
+    if not found:
+        losses.skip(f"it has no label attribute of type {' or '.join(TYPES[kind])}")
+        return
+    name, job = found[0]
+    if job.get("failure-reason"):
+        losses.skip("the labelling job failed for it")
+        return
+    text = string(row, "source")
+    if kind == "entities":
+        label: Classes | Entities = _spans(row[name])
+        confidence: Any = [entity.get("confidence") for entity in objects(job.get("entities"), "entities")]
+    else:
+        label = Classes(tuple(_classes(row[name], job)))
+        confidence = job.get("confidence", job.get("confidence-map"))
+    kept = {"job-name": job.get("job-name"), "human-annotated": job.get("human-annotated"), "confidence": confidence}
+    own = {key: value for key, value in row.items() if key == "id"} | {"created_at": job.get("creation-date")}
+    others = {key: value for key, value in row.items() if not _belongs_to_job(key, row)}
+    yield labelled(own | {"meta": others | {key: value for key, value in kept.items() if value}}, text, label, ())
+
+
+def _attributes(row: Row) -> Iterator[tuple[str, Row]]:
+    for name in row:
+        job = row.get(name + METADATA)
+        if isinstance(job, dict):
+            yield name, job
+
+
+def _belongs_to_job(key: str, row: Row) -> bool:
+    return key in {"source", "id"} or key + METADATA in row or (key.removesuffix(METADATA) in row and key.endswith(METADATA))
+
+
+def _type(job: Row) -> str:
+    return str(job.get("type")).removeprefix("groundtruth/")
+
+
+def _classes(value: Any, job: Row) -> list[str]:
+    """Return the names of one label or of a list of them. Raises LabelError."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            value = [value]
+    if isinstance(value, list):
+        return [_class_name(entry, job.get("class-map")) for entry in value]
+    given = job.get("class-name")
+    return [given if isinstance(given, str) and given else _class_name(value, job.get("class-map"))]
+
+
+def _class_name(value: Any, class_map: Any) -> str:
+    """Return the name of a label: what the map says about it, or itself where it is a name."""
+    if isinstance(class_map, dict) and str(value) in class_map:
+        return str(class_map[str(value)])
+    if isinstance(value, str) and not value.lstrip("-").isdecimal():
+        return value
+    raise LabelError([f"label {value!r} is a number that neither class-name nor class-map explains"])
+
+
+def _spans(value: Any) -> Entities:
+    annotations = value.get("annotations") if isinstance(value, dict) else None
+    if not isinstance(annotations, dict):
+        raise LabelError(["a text-span attribute must hold 'annotations'"])
+    marked = objects(annotations.get("entities"), "entities")
+    return Entities(tuple(region(n, e.get("startOffset"), e.get("endOffset"), e.get("label")) for n, e in enumerate(marked)))

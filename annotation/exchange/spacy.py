@@ -1,0 +1,170 @@
+"""JSONL in the shape that spaCy's recipes and Prodigy use: text, spans, relations, cats, tokens.
+
+Offsets count code points and ``end`` is exclusive. Relations name their ends as spans; a relation that names tokens alone is
+read through the span that holds them. Part-of-speech tags stand in ``tokens`` as ``pos``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from doyen.annotation.contracts import LabelError
+from doyen.annotation.exchange.columns import (
+    given,
+    labelled,
+    names,
+    objects,
+    own_fields,
+    region,
+    span_label,
+    stretches,
+    string,
+)
+from doyen.annotation.exchange.label_checks import checked
+from doyen.annotation.exchange.label_format import CLASS_KINDS, SPAN_KINDS, Losses
+from doyen.annotation.exchange.record_files import Row, read_objects, write_objects
+from doyen.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
+
+CHOSEN = 0.5
+"""Score from which a category counts as chosen."""
+USED = ("text", "spans", "entities", "relations", "cats", "tokens", "accept", "label", "options", "answer")
+PRODIGY = ("_annotator_id", "_session_id", "_timestamp", "_input_hash", "_task_hash", "_view_id", "_is_binary")
+
+
+class SpacyFormat:
+    """Implements ``Format``."""
+
+    name = "spacy"
+    kinds = CLASS_KINDS + SPAN_KINDS
+    writes = True
+
+    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+        """Yield the labels of a file; records that were rejected or ignored are left out."""
+
+        def parse(row: Row) -> Iterator[LabelledText]:
+            answer = row.get("answer") or "accept"
+            if answer != "accept":
+                losses.skip(f"it was answered with {answer!r}")
+                return
+            text = string(row, "text")
+            found = _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, text, kind, losses)
+            if found is not None:
+                yield labelled(_with_prodigy(row), text, found, (*USED, *PRODIGY))
+
+        return read_objects(path, parse, 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"')
+
+    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
+        """Write one record for each label."""
+        write_objects(path, (_row(item, losses) for item in checked(labels, Classes, Entities, Coreference, Tags)))
+
+
+def _row(item: LabelledText, losses: Losses) -> Row:
+    match item.label:
+        case Classes():
+            content: Row = {"cats": dict.fromkeys(item.label.labels, 1.0)}
+        case Tags():
+            content = {"tokens": [_token(number, token, item.text) for number, token in enumerate(item.label.tokens)]}
+        case _:
+            content = _span_fields(item, losses)
+    return {"text": item.text, **content, "answer": "accept", **own_fields(item)}
+
+
+def _token(number: int, token: Region, text: str) -> Row:
+    form = text[token.start : token.end]
+    blank = text[token.end : token.end + 1] == " "
+    return {"id": number, "text": form, "start": token.start, "end": token.end, "ws": blank, "pos": token.label}
+
+
+def _span_fields(item: LabelledText, losses: Losses) -> Row:
+    regions, relations = stretches(item.label, losses)
+    spans = [{"id": r.id, "start": r.start, "end": r.end, "label": r.label} for r in regions]
+    by_id = {span["id"]: span for span in spans}
+    links = [{"head_span": by_id[link.head], "child_span": by_id[link.tail], "label": link.label} for link in relations]
+    return {"spans": spans, "relations": links}
+
+
+def _read_classes(row: Row, losses: Losses) -> Label | None:
+    losses.drop("span", len(row.get("spans") or row.get("entities") or []))
+    losses.drop("relation", len(row.get("relations") or []))
+    cats = row.get("cats")
+    if isinstance(cats, dict):
+        if not all(isinstance(score, int | float) for score in cats.values()):
+            raise LabelError(["'cats' must give each category a number"])
+        chosen = [name for name, score in cats.items() if score >= CHOSEN]
+    elif key := given(row, ("accept", "label")):
+        chosen = names(row[key], key)
+    else:
+        raise LabelError(["it has neither 'cats' nor 'accept' nor 'label'"])
+    if not chosen and "item_id" not in row:
+        losses.skip("no category is chosen")
+        return None
+    return Classes(tuple(chosen))
+
+
+def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
+    losses.drop("category", len(row.get("cats") or {}))
+    marked = row.get("spans")
+    tokens = objects(row.get("tokens"), "tokens")
+    if kind == "pos" and any("pos" in token for token in tokens):
+        losses.drop("span", len(marked or []))
+        tagged = [token for token in tokens if token.get("pos")]
+        regions = [region(number, t.get("start"), t.get("end"), t.get("pos")) for number, t in enumerate(tagged)]
+        return span_label(kind, regions, [], losses)
+    if marked is None and row.get("entities") is not None:
+        marked = [dict(zip(("start", "end", "label"), entity, strict=False)) for entity in row["entities"]]
+    if marked is None and not (kind == "pos" and given(row, ["tokens"])):
+        raise LabelError(["it has no 'spans'"])
+    spans = objects(marked, "spans")
+    regions = [_region(number, span) for number, span in enumerate(spans)]
+    for span, found in zip(spans, regions, strict=True):
+        if isinstance(span.get("text"), str) and span["text"] != text[found.start : found.end]:
+            raise LabelError([f"{found.label!r} at {found.start} to {found.end} does not read {span['text'][:40]!r}"])
+    relations = [_relation(link, spans, regions) for link in objects(row.get("relations"), "relations")]
+    return span_label(kind, regions, relations, losses)
+
+
+def _region(number: int, span: Row) -> Region:
+    return region(number if span.get("id") is None else span["id"], span.get("start"), span.get("end"), span.get("label"))
+
+
+def _relation(link: Row, spans: list[Row], regions: list[Region]) -> Relation:
+    head = _end_of(link, "head", spans, regions)
+    return Relation(head, _end_of(link, "child", spans, regions), str(link.get("label") or ""))
+
+
+def _end_of(link: Row, side: str, spans: list[Row], regions: list[Region]) -> str:
+    """Return the id of the span at one end of a relation.
+
+    Raises:
+        LabelError: no span is there.
+    """
+    wanted = link.get(f"{side}_span")
+    token = link.get(side)
+    for span, found in zip(spans, regions, strict=True):
+        if isinstance(wanted, dict):
+            named = wanted.get("id") is not None and str(wanted["id"]) == found.id
+            same_place = (wanted.get("start"), wanted.get("end")) == (found.start, found.end)
+            if named or (wanted.get("id") is None and same_place and wanted.get("label", found.label) == found.label):
+                return found.id
+        elif _holds(span, token):
+            return found.id
+    raise LabelError([f"the {side} of relation {link.get('label')!r} is no span: {wanted or token!r}"])
+
+
+def _holds(span: Row, token: Any) -> bool:
+    first, last = span.get("token_start"), span.get("token_end")
+    return isinstance(token, int) and isinstance(first, int) and isinstance(last, int) and first <= token <= last
+
+
+def _with_prodigy(row: Row) -> Row:
+    """Return the record with Prodigy's names of annotator and time under ours."""
+    named = given(row, ("annotator", "_annotator_id", "_session_id"))
+    annotator = row[named] if named else None
+    seconds = row.get("_timestamp")
+    created_at = row.get("created_at")
+    if created_at is None and isinstance(seconds, int | float):
+        created_at = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return {**row, "annotator": annotator, "created_at": created_at}

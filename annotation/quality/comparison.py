@@ -1,0 +1,178 @@
+"""What two labels of one text have in common, counted in parts that add up over items.
+
+Each count is (hits, marked): what both marked, and what the one marked plus what the other marked; their F1 is
+``2 * hits / marked`` (``coefficients.f1``). Regions are compared by offsets, since ids carry no meaning.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from rapidfuzz.distance import LCSseq
+from scipy.optimize import linear_sum_assignment
+
+from doyen.annotation.records import Coreference, Entities, PromptResponse, Region, Tags
+
+Place: TypeAlias = tuple[int, int]
+Mark: TypeAlias = tuple[int, int, str]
+Clusters: TypeAlias = list[frozenset[Place]]
+
+_WORD = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+")
+"""A word; a single character in scripts that write no blanks between words."""
+
+
+class Shared(NamedTuple):
+    """What both marked, and what the one marked plus what the other marked."""
+
+    hits: float
+    marked: float
+
+    @property
+    def f1(self) -> float:
+        """1 where neither marked anything: both said the same."""
+        return 2 * self.hits / self.marked if self.marked else 1.0
+
+
+def marks(regions: Iterable[Region], label: str | None = None) -> set[Mark]:
+    """Return offsets and labels of regions, of one label or of all."""
+    return {(region.start, region.end, region.label) for region in regions if label is None or region.label == label}
+
+
+def exact(first: set[Mark], second: set[Mark]) -> Shared:
+    """Count spans with equal offsets and equal label."""
+    return Shared(len(first & second), len(first) + len(second))
+
+
+def overlapping(first: set[Mark], second: set[Mark]) -> Shared:
+    """Count spans of equal label that share at least one character, each span matched at most once."""
+    return Shared(len(pair_up(first, second)), len(first) + len(second))
+
+
+def pair_up(first: set[Mark], second: set[Mark], *, any_label: bool = False) -> list[tuple[Mark, Mark]]:
+    """Match spans one to one so that as many as possible overlap, the better fitting ones where there is a choice.
+
+    Which of several equally good matchings is taken does not depend on the order of the two.
+    """
+    rows, columns = sorted(first), sorted(second)
+    if not rows or not columns:
+        return []
+    if columns < rows:
+        return [(mine, yours) for yours, mine in pair_up(second, first, any_label=any_label)]
+    fit = np.zeros((len(rows), len(columns)))
+    for i, mine in enumerate(rows):
+        for j, yours in enumerate(columns):
+            if mine[2] == yours[2]:
+                fit[i, j] = overlap(mine, yours)
+            elif any_label:
+                fit[i, j] = overlap(mine, yours) / 2
+    # The number of matches counts first: one more match outweighs any difference in fit.
+    worth = np.where(fit > 0, min(len(rows), len(columns)) + fit, 0)
+    chosen = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
+    return [(rows[i], columns[j]) for i, j in chosen if fit[i, j] > 0]
+
+
+def overlap(first: Mark, second: Mark) -> float:
+    """Return the shared characters of two spans by all their characters, from 0 to 1."""
+    shared = min(first[1], second[1]) - max(first[0], second[0])
+    return shared / (max(first[1], second[1]) - min(first[0], second[0])) if shared > 0 else 0.0
+
+
+def relations(first: Entities, second: Entities) -> Shared:
+    """Count relations of equal label between equal spans."""
+    mine, yours = relation_marks(first), relation_marks(second)
+    return Shared(len(mine & yours), len(mine) + len(yours))
+
+
+def relation_marks(label: Entities) -> set[tuple[Mark, Mark, str]]:
+    """Return relations by what they connect."""
+    of = {region.id: (region.start, region.end, region.label) for region in label.regions}
+    return {(of[r.head], of[r.tail], r.label) for r in label.relations if r.head in of and r.tail in of}
+
+
+def places(tags: Tags) -> dict[Place, str]:
+    """Return the tag of each token by its offsets."""
+    return {(token.start, token.end): token.label for token in tags.tokens}
+
+
+def clusters(label: Coreference) -> Clusters:
+    """Return the clusters as sets of offsets; of two mentions at one place the first cluster's counts."""
+    where = {mention.id: (mention.start, mention.end) for mention in label.mentions}
+    seen: set[Place] = set()
+    found = []
+    for members in label.clusters():
+        own = frozenset(where[member] for member in members) - seen
+        seen |= own
+        if own:
+            found.append(own)
+    return found
+
+
+def muc(first: Clusters, second: Clusters) -> Shared:
+    """Count links as MUC does (Vilain et al. 1995): a cluster of n mentions needs n - 1.
+
+    The links that the one has in common with the other are the same number seen from either side, namely the mentions
+    that both have less the groups into which both clusterings together part them. A mention that stands alone has none.
+    """
+    of = {place: number for number, members in enumerate(second) for place in members}
+    common = sum(len(members & of.keys()) for members in first)
+    groups = sum(len({of[place] for place in members if place in of}) for members in first)
+    return Shared(common - groups, sum(len(members) - 1 for members in [*first, *second]))
+
+
+def ceaf_e(first: Clusters, second: Clusters) -> Shared:
+    """Count aligned clusters as entity-based CEAF does (Luo 2005): each with at most one, by their shared mentions.
+
+    A pair of clusters counts 2 × shared by the sum of their sizes (phi 4); the alignment of the greatest sum is taken.
+    """
+    if not first or not second:
+        return Shared(0, len(first) + len(second))
+    worth = np.array([[2 * len(mine & yours) / (len(mine) + len(yours)) for yours in second] for mine in first])
+    return Shared(float(worth[linear_sum_assignment(worth, maximize=True)].sum()), len(first) + len(second))
+
+
+def jaccard(first: Iterable[str], second: Iterable[str]) -> float:
+    """Return the shared labels of two sets by all their labels; 1 for two empty sets."""
+    mine, yours = set(first), set(second)
+    return len(mine & yours) / len(mine | yours) if mine or yours else 1.0
+
+
+def masi(first: Iterable[str], second: Iterable[str]) -> float:
+    """Return Passonneau's MASI similarity (LREC 2006): Jaccard, less where neither set contains the other."""
+    mine, yours = set(first), set(second)
+    if mine == yours:
+        return 1.0
+    if not mine & yours:
+        return 0.0
+    return jaccard(mine, yours) * (2 / 3 if mine <= yours or yours <= mine else 1 / 3)
+
+
+def token_f1(first: str, second: str) -> float:
+    """Return the F1 of shared words, each as often as it stands in both (SQuAD, arXiv 1606.05250); 1 for two empty texts."""
+    mine, yours = Counter(words(first)), Counter(words(second))
+    return Shared((mine & yours).total(), mine.total() + yours.total()).f1
+
+
+def rouge_l(first: str, second: str) -> float:
+    """Return ROUGE-L's F measure (Lin 2004): the longest common sequence of words, unstemmed; 1 for two empty texts."""
+    mine, yours = words(first), words(second)
+    return Shared(LCSseq.similarity(mine, yours), len(mine) + len(yours)).f1
+
+
+def evidence(first: PromptResponse, second: PromptResponse) -> Shared:
+    """Count characters of the passage that both marked as evidence."""
+    mine, yours = (
+        {position for span in label.evidence for position in range(span.start, span.end)} for label in (first, second)
+    )
+    return Shared(len(mine & yours), len(mine) + len(yours))
+
+
+@lru_cache(maxsize=4096)
+def words(text: str) -> tuple[str, ...]:
+    """Return the words in lower case, without punctuation; composed and compatible characters count as one."""
+    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
