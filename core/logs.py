@@ -10,8 +10,7 @@ import json
 import logging
 import sys
 
-from doyen.core.redaction import redact, redact_values
-from doyen.core.text import one_line
+from doyen.core.redaction import one_line, redact, redact_values
 
 NOISY = ("httpx", "httpcore", "chromadb", "sentence_transformers", "urllib3", "alembic", "asyncio", "filelock", "matplotlib")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from doyen.core.redaction import printable
 
-from doyen.core.text import printable
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 class Bar(Protocol):
@@ -51,11 +51,15 @@ class Terminal:
     """Shows bars on stderr with rich; without a terminal, a plain line when each piece starts and ends."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+
         self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, title: str, total: float | None) -> Iterator[Bar]:
         """Show a bar until the block ends."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
         columns = (
             TextColumn("{task.description:<28}"),
             BarColumn(bar_width=30),

@@ -60,17 +60,3 @@ def question_hash(question: str) -> str:
     """
     words = (word.strip(_SENTENCE_MARKS) for word in normalise(_UNSEEN_CHARACTERS.sub("", question)).split())
     return hashlib.sha256((" ".join(filter(None, words)) or normalise(question)).encode("utf-8")).hexdigest()
-
-
-# Control characters, line separators and what changes the direction of writing.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def one_line(text: str) -> str:
-    r"""Return the text with line breaks and other control characters written as escapes such as ``\n``."""
-    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-
-
-def printable(text: str) -> str:
-    """Return the text for a terminal: its lines and tabs stay, other control characters are written as escapes."""
-    return "\n".join("\t".join(one_line(cell) for cell in line.split("\t")) for line in text.split("\n"))

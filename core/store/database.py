@@ -7,11 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -28,6 +24,8 @@ from doyen.core.store.schema import WorkspaceRow
 from doyen.core.workspace import Workspace
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+REVISIONS = sorted(script.name[:4] for script in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+"""Schema revisions, oldest first; each migration's file is named after its own."""
 BUSY_TIMEOUT_MS = 30_000
 RESTORE = (
     "restore a backup of it, or move it away, then run `doyen ingest` with your documents and "
@@ -170,14 +168,24 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    scripts = ScriptDirectory.from_config(config)
     with engine.begin() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current == scripts.get_current_head():
+        current = _revision(connection)
+        if current == REVISIONS[-1]:
             return
-        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        if current is not None and current not in REVISIONS:
             raise IncompatibleError(f"the database has schema {current}, which this version does not know: upgrade doyen")
+        # Imported only here: Alembic takes longer to load than most commands take to run.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the revision that Alembic has written into the database, None where it has not been there yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from doyen.core.errors import InputError
-from doyen.core.records import Pair, read_records
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
 PAIRS, PLAIN = "pairs", "plain"
@@ -117,6 +116,7 @@ def doccano(
 
 def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json: bool, debug: bool) -> None:
     from doyen.annotation import import_pairs
+    from doyen.core.records import Pair, read_records
 
     records = read_records(pairs, Pair)
     with open_session(workspace, as_json=as_json, debug=debug) as session:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.core.records import Question, read_records
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
@@ -75,6 +74,7 @@ def feedback(
 ) -> None:
     """Make tasks from answers that got a thumb down or a correction in the chat."""
     from doyen.annotation.feedback import feedback_tasks
+    from doyen.core.records import Question, read_records
 
     questions = read_records(frozen, Question) if frozen else []
     with open_session(workspace, as_json=as_json, debug=debug) as session:

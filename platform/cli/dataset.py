@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.core.records import Pair, Question, read_records
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def build(
     debug: DebugOption = False,
 ) -> None:
     """Build a dataset; the same labels give the same dataset."""
+    from doyen.core.records import Pair, Question, read_records
+
     questions = read_records(frozen, Question) if frozen else []
     given = read_records(pairs, Pair) if pairs else None
     with open_session(workspace, as_json=as_json, debug=debug) as session:

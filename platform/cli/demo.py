@@ -14,12 +14,11 @@ import typer
 from doyen.core.errors import InputError
 from doyen.core.files import write_bytes_atomic
 from doyen.core.modes import MODES
-from doyen.core.records import Pair, Question, read_records
-from doyen.core.settings import FILE_NAME
 from doyen.platform.cli.ask import format_answer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
+    from doyen.core.records import Pair, Question
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter
@@ -68,6 +67,8 @@ def demo(
     debug: DebugOption = False,
 ) -> None:
     """Run the whole loop on the example domain. Stopped and started again it goes on; what is done is reused."""
+    from doyen.core.records import Pair, Question, read_records
+
     started = time.monotonic()
     chosen = find_example(example)
     root = make_workspace(chosen, workspace or Path("demo"))
@@ -97,6 +98,8 @@ def find_example(folder: Path) -> Example:
 
 def make_workspace(example: Example, folder: Path) -> Path:
     """Make the demo's workspace with the example's settings, or keep the one that is there."""
+    from doyen.core.settings import FILE_NAME
+
     root = folder.resolve()
     if not (root / FILE_NAME).exists():
         settings = example.folder / FILE_NAME

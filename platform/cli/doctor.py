@@ -12,15 +12,7 @@ from typing import Annotated
 import typer
 
 from doyen.core.errors import DoyenError
-from doyen.core.models import (
-    PACKAGED_EMBEDDERS,
-    PACKAGED_GENERATORS,
-    resolve_embedder,
-    resolve_generator,
-    verify_again,
-)
 from doyen.core.redaction import redact, redact_values
-from doyen.core.store.database import RESTORE
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
 
 LOW_DISK_GB = 2
@@ -62,6 +54,8 @@ def doctor(
 
 def check_packaged_models() -> list[Check]:
     """Verify the sha256 of all packaged models and prepare the generator for training."""
+    from doyen.core.models import PACKAGED_EMBEDDERS, PACKAGED_GENERATORS, verify_again
+
     verify_again()
     embedders = [_attempt(f"model {name}", partial(_embedder, name)) for name in PACKAGED_EMBEDDERS]
     generators = [_attempt(f"model {name}", partial(_generator, name)) for name in PACKAGED_GENERATORS]
@@ -110,10 +104,14 @@ def _attempt(name: str, check: Callable[[], str]) -> Check:
 
 
 def _embedder(name: str) -> str:
+    from doyen.core.models import resolve_embedder
+
     return f"sha256 {resolve_embedder(name)[1][:12]}…"
 
 
 def _generator(name: str) -> str:
+    from doyen.core.models import resolve_generator
+
     return f"sha256 {resolve_generator(name).sha256[:12]}…"
 
 
@@ -136,6 +134,8 @@ def _index(session: CliSession) -> str:
 
 
 def _database(session: CliSession) -> str:
+    from doyen.core.store.database import RESTORE
+
     if problem := session.store.check():
         raise DoyenError(f"the database is damaged ({problem}): {RESTORE}")
     return "sound"

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.core.store import open_store
-from doyen.core.workspace import create_workspace
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, emit
 
 
@@ -20,6 +18,9 @@ def init(
     debug: DebugOption = False,
 ) -> None:
     """Make a workspace: a folder with doyen.toml and a database."""
+    from doyen.core.store import open_store
+    from doyen.core.workspace import create_workspace
+
     made = create_workspace(folder or workspace or Path.cwd(), name)
     open_store(made).close()
     text = f"Workspace {made.settings.name!r} made in {made.root}.\nNext: doyen ingest FOLDER --workspace {made.root}"

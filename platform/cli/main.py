@@ -22,8 +22,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 from doyen.core.errors import DoyenError, UsageError
-from doyen.core.redaction import redact
-from doyen.core.text import printable
+from doyen.core.redaction import printable, redact
 from doyen.platform.cli import (
     adapters,
     annotate,

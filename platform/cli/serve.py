@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.core.logs import configure_logging
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port of the chat.")] = 7860,
 ) -> None:
     """Serve the chat alone, against a gateway that runs already. Its key comes from $DOYEN_API_KEY."""
+    from doyen.core.logs import configure_logging
     from doyen.ui.app import launch
 
     configure_logging(as_json=False, debug=False)

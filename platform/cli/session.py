@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from doyen.core.logs import configure_logging
-from doyen.core.progress import Reporter, Terminal
-from doyen.core.store import Store
-from doyen.core.text import printable
-from doyen.core.workspace import Workspace
-from doyen.platform.app import Doyen
+from doyen.core.redaction import printable
+
+if TYPE_CHECKING:
+    from doyen.core.progress import Reporter
+    from doyen.core.store import Store
+    from doyen.core.workspace import Workspace
+    from doyen.platform.app import Doyen
+
+# The command line imports the rest inside its functions: `doyen --help` must not wait for a database or a model's library.
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder; default: the nearest folder with a doyen.toml.")
@@ -69,6 +72,10 @@ def open_session(folder: Path | None, *, as_json: bool, debug: bool) -> Iterator
     Raises:
         WorkspaceMissing, SettingsError, StateError: as find_workspace, load_settings and open_store do.
     """
+    from doyen.core.logs import configure_logging
+    from doyen.core.progress import Terminal
+    from doyen.platform.app import Doyen
+
     configure_logging(as_json=as_json, debug=debug)
     quiet_libraries(debug)
     with Doyen(folder, reporter=Terminal()) as doyen:

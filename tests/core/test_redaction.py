@@ -14,8 +14,7 @@ import pytest
 from doyen.core.errors import DoyenError, ServiceError, SettingsError
 from doyen.core.logs import JsonFormatter, LineFormatter
 from doyen.core.manifest import build_manifest
-from doyen.core.redaction import redact, redact_values
-from doyen.core.text import one_line, printable
+from doyen.core.redaction import one_line, printable, redact, redact_values
 from doyen.core.workspace import FILE_NAME, create_workspace
 
 SECRET = "hunter2"
