@@ -1,19 +1,21 @@
 """Annotation: tasks from chunks, exchange with Label Studio or files, and labels as training pairs."""
 
-from doyen.annotation.contracts import Backend, Draft, Drafter, Excerpt, LabelError, Proposal, TaskType
+from doyen.annotation.backend import Backend
 from doyen.annotation.create import create_project
-from doyen.annotation.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
+from doyen.annotation.current_labels import Labels, export_pairs, export_rows, labelled_pairs, labelled_texts, read_labels
 from doyen.annotation.drafting import ModelDrafter, RuleDrafter
 from doyen.annotation.exchange.pair_import import ImportReport, import_pairs
-from doyen.annotation.labels import Labels, export_pairs, export_rows, labelled_pairs, labelled_texts, read_labels
-from doyen.annotation.orphans import Orphan, OrphanedLabels
+from doyen.annotation.labelstudio.orphans import Orphan, OrphanedLabels
 from doyen.annotation.projects import get_project, list_projects
 from doyen.annotation.puller import PullReport
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.sync import PushReport, pull, push
-from doyen.annotation.task_types import get_task_type
+from doyen.annotation.task_types import TaskType, get_task_type
 from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks
 from doyen.annotation.texts import read_texts, text_tasks
+from doyen.annotation.types.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
+from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal
+from doyen.annotation.types.typed_labels import LabelError
 
 __all__ = [
     "Backend",

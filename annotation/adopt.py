@@ -7,15 +7,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from doyen.annotation.contracts import ADOPTED_UID, Backend, Excerpt, RemoteProject, RemoteTask
-from doyen.annotation.foreign_screen import ForeignScreen, read_screen
-from doyen.annotation.identity import other_marker, project_marker, with_marker
-from doyen.annotation.incoming import ORIGIN
+from doyen.annotation.backend import ADOPTED_UID, Backend, RemoteProject, RemoteTask
+from doyen.annotation.exchange.label_import import ORIGIN
+from doyen.annotation.labelstudio.foreign_screens import ForeignScreen, read_screen
+from doyen.annotation.linking import other_marker, project_marker, with_marker
 from doyen.annotation.projects import ADOPTED, check_name, open_backend, sync_lock
 from doyen.annotation.puller import PullReport
 from doyen.annotation.sync import pull_unlocked
 from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.types.proposals import Excerpt
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent

@@ -8,10 +8,8 @@ from contextlib import suppress
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Backend, RemoteProject, Result
-from doyen.annotation.descriptions import TaskDescription
-from doyen.annotation.identity import find_remote, our_tasks, project_marker
-from doyen.annotation.orphans import (
+from doyen.annotation.backend import Backend, RemoteProject
+from doyen.annotation.labelstudio.orphans import (
     OrphanedLabels,
     added_values,
     config_values,
@@ -19,6 +17,8 @@ from doyen.annotation.orphans import (
     missing_values,
     stored_results,
 )
+from doyen.annotation.labelstudio.regions import Result
+from doyen.annotation.linking import find_remote, our_tasks, project_marker
 from doyen.annotation.overlap import apply_overlap, change_overlap, check_overlap, plan_overlap
 from doyen.annotation.projects import (
     ADOPTED,
@@ -35,6 +35,7 @@ from doyen.annotation.projects import (
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.sync import pull_unlocked
 from doyen.annotation.task_types import get_task_type
+from doyen.annotation.types.descriptions import TaskDescription
 from doyen.core.errors import InputError, StateError
 from doyen.core.manifest import now, short_id
 from doyen.core.store import Store

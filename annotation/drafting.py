@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from doyen.annotation.contracts import Draft, Excerpt, Proposal, TaskType
-from doyen.annotation.question_rules import draft_question
+from doyen.annotation.task_types import TaskType
+from doyen.annotation.types.proposals import Draft, Excerpt, Proposal
+from doyen.annotation.types.question_rules import draft_question
 
 MODEL_SCORE = 0.5
 """Certainty of a model's draft where the caller knows no better."""

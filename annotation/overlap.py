@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, select
 
-from doyen.annotation.contracts import Backend
+from doyen.annotation.backend import Backend
 from doyen.annotation.projects import ADOPTED, REVIEW
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id

@@ -11,8 +11,8 @@ from typing import cast
 from filelock import FileLock, Timeout
 from sqlalchemy import select
 
-from doyen.annotation.contracts import Backend, TaskType
-from doyen.annotation.task_types import stored_task_type
+from doyen.annotation.backend import Backend
+from doyen.annotation.task_types import TaskType, stored_task_type
 from doyen.core.errors import Busy, InputError, NotFoundError, StateError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow
@@ -47,10 +47,10 @@ def open_backend(workspace: Workspace) -> Backend:
     """
     settings = workspace.settings.annotation
     if settings.label_studio_url:
-        from doyen.annotation.label_studio import LabelStudioBackend
+        from doyen.annotation.labelstudio.client import LabelStudioBackend
 
         return LabelStudioBackend(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
-    from doyen.annotation.files import FilesBackend
+    from doyen.annotation.files.folder import FilesBackend
 
     return FilesBackend(workspace.annotation_folder)
 
@@ -121,7 +121,7 @@ def require_backend(workspace: Workspace, project: AnnotationProjectRow) -> tupl
             f"put annotation.label_studio_url back, or move the project with `{remake_command(project)}`"
         )
     if project.purpose == ADOPTED:
-        from doyen.annotation.foreign_screen import AdoptedBackend, read_screen
+        from doyen.annotation.labelstudio.foreign_screens import AdoptedBackend, read_screen
 
         screen, _ = read_screen(project.task_type, project.config)
         backend = cast(Backend, AdoptedBackend(backend, screen))

@@ -9,17 +9,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import (
-    Backend,
-    RemoteAnnotation,
-    RemoteTask,
-    TaskType,
-    describe_problems,
-)
-from doyen.annotation.people import UNNAMED
+from doyen.annotation.backend import Backend, RemoteAnnotation, RemoteTask
+from doyen.annotation.labelstudio.people import UNNAMED
 from doyen.annotation.projects import IMPORTED, KEPT, REVIEW
 from doyen.annotation.quality.decisions import record_star, starred_tasks
 from doyen.annotation.quality.expert_answers import label_part, why_undecided
+from doyen.annotation.task_types import TaskType
+from doyen.annotation.types.typed_labels import describe_problems
 from doyen.annotation.versions import store_version
 from doyen.core.manifest import now
 from doyen.core.redaction import redact

@@ -7,7 +7,7 @@ from uuid import uuid4
 from sqlalchemy import select, update
 
 from doyen.annotation.create import detach
-from doyen.annotation.identity import holding_ours, project_marker, with_marker
+from doyen.annotation.linking import holding_ours, project_marker, with_marker
 from doyen.annotation.projects import get_project, open_backend, sync_lock
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.core.errors import StateError

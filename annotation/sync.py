@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 
-from doyen.annotation.contracts import Backend
-from doyen.annotation.identity import require_remote
+from doyen.annotation.backend import Backend
+from doyen.annotation.labelstudio.people import keep_people
+from doyen.annotation.linking import require_remote
 from doyen.annotation.overlap import apply_overlap, change_overlap, plan_overlap
-from doyen.annotation.people import keep_people
 from doyen.annotation.projects import (
     get_annotation_project,
     get_project,

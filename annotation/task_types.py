@@ -1,125 +1,146 @@
-"""The table of task types: a new kind of annotation is one ``Kind`` (``types/``) and one entry here."""
+"""Task types: how one kind of task is shown, read, checked, put into words, and drafted, under a description.
+
+A new kind of label is a class in ``types/typed_labels.py``, a module in ``types/`` (``TextKind``) with an entry in
+``TEXT_KINDS``, and its fields and screen in ``labelstudio/regions.py`` and ``labelstudio/screens.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Generic
+from typing import Any, Protocol, cast
 
-from doyen.annotation.contracts import Excerpt, LabelError, Proposal, Result, TaskType
-from doyen.annotation.descriptions import TaskDescription, default_description, parse_description
-from doyen.annotation.prompt_response import PromptResponseType
-from doyen.annotation.records import Label
-from doyen.annotation.types.classification import ClassesKind
-from doyen.annotation.types.contracts import Kind, L
-from doyen.annotation.types.coreference import CoreferenceKind
-from doyen.annotation.types.entities import EntitiesKind
-from doyen.annotation.types.pos import TagsKind
+from doyen.annotation.labelstudio.regions import Reading, Result, read_label, write_label
+from doyen.annotation.labelstudio.screens import screen_of
+from doyen.annotation.types import classification, coreference, entities, pos, prompt_response
+from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description, parse_description
+from doyen.annotation.types.proposals import Excerpt, Proposal
+from doyen.annotation.types.question_rules import draft_question
+from doyen.annotation.types.typed_labels import Label, LabelError, PromptResponse
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.records import TEXT_MARK, Pair
 from doyen.core.text import is_blank
 
 
-class LabellingType(Generic[L]):
-    """Implements ``TaskType`` for labels of a text: a kind of label under a description."""
+class TextKind(Protocol):
+    """What a module in ``types/`` offers for labels of a text; models train on the instruction form, and answer in it."""
 
-    def __init__(self, description: TaskDescription, kind: Kind[L]) -> None:
-        self._description, self._kind = description, kind
+    LABEL: type[Any]
+
+    def instruction(self, description: TaskDescription) -> str:
+        """Return what a model is asked to do with a text, and in which form it answers."""
+
+    def answer(self, label: Any, text: str, description: TaskDescription) -> str:
+        """Return the label in that form; never empty."""
+
+    def parse(self, answer: str, text: str, description: TaskDescription) -> tuple[Any, list[str]]:
+        """Read such an answer: what is sound of it (None: nothing), and what is wrong with it."""
+
+    def row(self, label: Any, text: str) -> dict[str, Any]:
+        """Return the label as a plain row for training a classifier."""
+
+    def propose(self, text: str, description: TaskDescription) -> Proposal | None:
+        """Return a label by rule, or None."""
+
+
+TEXT_KINDS = cast(
+    dict[str, TextKind],
+    {
+        "classification": classification,
+        "sentiment": classification,
+        "entities": entities,
+        "coreference": coreference,
+        "pos": pos,
+    },
+)
+
+
+class TaskType:
+    """One type of task under one description.
+
+    ``data`` is a task's data as ``tasks.task_data`` makes it; its ``text`` is what the label is about.
+    """
+
+    def __init__(self, description: TaskDescription) -> None:
+        self.description = description
+        self._kind = TEXT_KINDS.get(description.type)
+        self._label_type: type[Any] = self._kind.LABEL if self._kind else PromptResponse
 
     @property
     def name(self) -> str:
         """Its name in commands and in the store."""
-        return self._description.type
-
-    @property
-    def description(self) -> TaskDescription:
-        """Labels, guideline and what else a data lead decides."""
-        return self._description
+        return self.description.type
 
     @cached_property
     def config(self) -> str:
-        """The labelling screen."""
-        return self._kind.screen(self._description)
+        """The labelling screen: a Label Studio configuration (XML)."""
+        return screen_of(self.description)
 
-    def read(self, result: Result, data: dict[str, Any]) -> Label:
-        """Return the label that a result means. Raises LabelError."""
+    def salvage(self, result: Result, data: Mapping[str, Any]) -> Reading:
+        """Read a result: what is sound of it (None: nothing that makes a label), and a sentence for each part that is not."""
+        return read_label(result, data["text"], self.description)
+
+    def read(self, result: Result, data: Mapping[str, Any]) -> Label:
+        """Return the label that a result means. Raises LabelError with everything that is wrong."""
         label, problems = self.salvage(result, data)
         if label is None or problems:
             raise LabelError(problems)
         return label
 
-    def salvage(self, result: Result, data: dict[str, Any]) -> tuple[Label | None, list[str]]:
-        """Return what is sound of a result, and what is wrong with it."""
-        return self._kind.read(result, data["text"], self._description)
-
-    def write(self, label: Label, data: dict[str, Any]) -> Result:
-        """Return the label as regions. Raises InputError for labels of another type."""
-        return self._kind.write(self._own(label), data["text"], data["uid"])
-
-    def problems(self, result: Result, data: dict[str, Any]) -> list[str]:
+    def problems(self, result: Result, data: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a result; empty when it is a valid label."""
         return self.salvage(result, data)[1]
 
-    def prediction(self, label: Label, score: float, data: dict[str, Any], version: str) -> dict[str, Any]:
-        """Return a proposed label as a Label Studio prediction."""
+    def write(self, label: Label, data: Mapping[str, Any]) -> Result:
+        """Return the label as a result; ``read`` is its inverse. Raises InputError for labels of another type."""
+        return write_label(self._own(label), data["text"], data["uid"])
+
+    def prediction(self, label: Label, score: float, data: Mapping[str, Any], version: str) -> dict[str, Any]:
+        """Return a proposed label as a prediction of that version, with its certainty from 0 to 1."""
         return {"model_version": version, "score": score, "result": self.write(label, data)}
 
-    def to_pairs(self, label: Label, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> list[Pair]:
-        """Return one pair: instruction and text, and the label in words. The text is the evidence where it is a document's.
-
-        Raises:
-            InputError: the label is of another type.
-        """
+    def to_pair(self, label: Label, data: dict[str, Any], *, pair_id: str, annotator: str, created_at: str) -> Pair:
+        """Return the label in instruction form. Raises InputError for labels of another type."""
+        own = self._own(label)
+        who = {"id": pair_id, "annotator": annotator or None, "created_at": created_at or None}
+        if self._kind is None:
+            return Pair.model_validate(who | prompt_response.pair_fields(own, data))
         text, source = data["text"], data.get("source") or None
-        pair = Pair(
-            id=pair_id,
-            prompt=self.instruction(text),
-            response=self._kind.answer(self._own(label), text, self._description),
-            source=source,
-            evidence=[text] if source and data.get("document_id") and not is_blank(text) else [],
-            annotator=annotator or None,
-            created_at=created_at or None,
-            group=data.get("group") or data["uid"],
-        )
-        return [pair]
+        # The text proves the answer where it is a document's.
+        evidence = [text] if source and data.get("document_id") and not is_blank(text) else []
+        answer, group = self._kind.answer(own, text, self.description), data.get("group") or data["uid"]
+        said = {"prompt": self.instruction(text), "response": answer, "source": source, "evidence": evidence, "group": group}
+        return Pair.model_validate(who | said)
 
-    def row(self, label: Label, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the label as a plain row. Raises InputError for labels of another type."""
-        return self._kind.row(self._own(label), data["text"])
+    def row(self, label: Label, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the label as a plain row for training a classifier (JSON values). Raises InputError."""
+        return (self._kind or prompt_response).row(self._own(label), data["text"])
 
     def instruction(self, text: str) -> str:
-        """Return what a model is asked to do, what the labels mean, and the text."""
-        labels = (
-            f"- {label.name}: {label.meaning}" if label.meaning else f"- {label.name}" for label in self.description.labels
-        )
-        return "\n".join([self._kind.instruction(self._description), "", *labels]) + TEXT_MARK + text
+        """Return the prompt that asks a model for the label of a text: what to do, what the labels mean, the text."""
+        if self._kind is None:
+            return prompt_response.ask(text)
+        labels = (f"- {each.name}: {each.meaning}" if each.meaning else f"- {each.name}" for each in self.description.labels)
+        return "\n".join([self._kind.instruction(self.description), "", *labels]) + TEXT_MARK + text
 
     def parse(self, answer: str, text: str) -> tuple[Label | None, list[str]]:
-        """Read a model's answer to the instruction: what is sound of it, and what is wrong with it."""
-        return self._kind.parse(answer, text, self._description)
+        """Read a model's answer to the instruction: what is sound of it (None: nothing), and what is wrong with it."""
+        return self._kind.parse(answer, text, self.description) if self._kind else prompt_response.parse(answer, text)
 
     def propose(self, excerpt: Excerpt) -> Proposal | None:
-        """Return a label by rule; without one for a text about which the rules know nothing; None for an empty text."""
+        """Return a label by rule (None in the proposal: the rules know nothing), or None for a text that asks for none."""
+        if self._kind is None:
+            draft = draft_question(excerpt)
+            return draft.located(excerpt.text) if draft else None
         if not excerpt.text.strip():
             return None
-        return self._kind.propose(excerpt.text, self._description) or Proposal(None, 0.0)
+        return self._kind.propose(excerpt.text, self.description) or Proposal(None, 0.0)
 
-    def _own(self, label: Label) -> L:
-        if not isinstance(label, self._kind.label_type):
-            wanted = self._kind.label_type.__name__
-            raise InputError(f"a {self.name} task takes labels of type {wanted}, not {type(label).__name__}")
+    def _own(self, label: Label) -> Any:
+        if not isinstance(label, self._label_type):
+            wanted, given = self._label_type.__name__, type(label).__name__
+            raise InputError(f"a {self.name} task takes labels of type {wanted}, not {given}")
         return label
-
-
-_MAKERS: dict[str, Callable[[TaskDescription], TaskType]] = {
-    "prompt-response": PromptResponseType,
-    "classification": lambda description: LabellingType(description, ClassesKind()),
-    "entities": lambda description: LabellingType(description, EntitiesKind()),
-    "sentiment": lambda description: LabellingType(description, ClassesKind()),
-    "coreference": lambda description: LabellingType(description, CoreferenceKind()),
-    "pos": lambda description: LabellingType(description, TagsKind()),
-}
-TASK_TYPES = tuple(_MAKERS)
 
 
 def get_task_type(name: str, description: TaskDescription | None = None) -> TaskType:
@@ -133,11 +154,11 @@ def get_task_type(name: str, description: TaskDescription | None = None) -> Task
         InputError: the description is of another type.
         DescriptionError: the type has no default description.
     """
-    if name not in _MAKERS:
-        raise NotFoundError(f"there is no task type {name!r}: known ones are {', '.join(sorted(_MAKERS))}")
+    if name not in TYPE_NAMES:
+        raise NotFoundError(f"there is no task type {name!r}: known ones are {', '.join(sorted(TYPE_NAMES))}")
     if description is not None and description.type != name:
         raise InputError(f"the description is one of task type {description.type}, not {name}")
-    return _MAKERS[name](description or default_description(name))
+    return TaskType(description or default_description(name))
 
 
 def stored_task_type(name: str, stored: Mapping[str, Any]) -> TaskType:

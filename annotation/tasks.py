@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Draft, Drafter, Excerpt, Proposal, TaskType
 from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.projects import get_annotation_project, task_type_of
-from doyen.annotation.records import PromptResponse
+from doyen.annotation.task_types import TaskType
+from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal
+from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Turn

@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import Drafter, Excerpt
 from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.projects import get_annotation_project, task_type_of
 from doyen.annotation.tasks import add_task
+from doyen.annotation.types.proposals import Drafter, Excerpt
 from doyen.core.errors import InputError, RecordError
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import identifier

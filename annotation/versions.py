@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Result
+from doyen.annotation.labelstudio.regions import Result
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store.schema import AnnotationRow
 

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
-from doyen.annotation.records import Coreference, Entities, Tags
+from doyen.annotation.types.typed_labels import Coreference, Entities, Tags
 
 Codes = list[list[str]]
 """Answers by annotator, aligned."""

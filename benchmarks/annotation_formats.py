@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
-from doyen.annotation.records import Classes, Entities, Label, LabelledText, Region, Relation, Tags
+from doyen.annotation.types.typed_labels import Classes, Entities, Label, LabelledText, Region, Relation, Tags
 from doyen.core.memory import peak_memory_mb
 
 BAR_S, BAR_MB = 20.0, 40.0

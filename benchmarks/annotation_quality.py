@@ -34,7 +34,7 @@ from doyen.annotation.quality.consensus import consensus
 from doyen.annotation.quality.differences import difference
 from doyen.annotation.quality.disputes import disputed
 from doyen.annotation.quality.reliability import reliability
-from doyen.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
 
 ITEMS, NOISE, ADJUDICATED, SEED = 300, 0.12, 0.15, 12
 GAP_BAR, RECOVERED_BAR = 1e-9, 0.80

@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from support.label_studio import running_server
 
 from doyen.annotation import create_project, push, read_description, text_tasks
-from doyen.annotation.descriptions import default_description
 from doyen.annotation.texts import PlainText
+from doyen.annotation.types.descriptions import default_description
 from doyen.core.store import open_store
 
 EXAMPLES = ROOT / "examples" / "annotation"

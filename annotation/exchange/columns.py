@@ -6,14 +6,14 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.label_format import Losses
 from doyen.annotation.exchange.record_files import Row
-from doyen.annotation.offsets import Span
-from doyen.annotation.records import (
+from doyen.annotation.types.spans import Span
+from doyen.annotation.types.typed_labels import (
     Coreference,
     Entities,
     Label,
+    LabelError,
     LabelledText,
     PromptResponse,
     Region,

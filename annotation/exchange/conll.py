@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.conll_tokens import tokens
 from doyen.annotation.exchange.label_checks import checked
 from doyen.annotation.exchange.label_format import Losses
 from doyen.annotation.exchange.record_files import Intake, text_lines
-from doyen.annotation.records import Entities, LabelledText, Region
+from doyen.annotation.types.typed_labels import Entities, LabelError, LabelledText, Region
 from doyen.core.files import open_atomic
 from doyen.core.manifest import short_id
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import labelled, own_fields
 from doyen.annotation.exchange.label_checks import checked
 from doyen.annotation.exchange.label_format import Losses
 from doyen.annotation.exchange.record_files import Intake, Row, parse_object, text_lines
-from doyen.annotation.records import LabelledText, Region, Tags
+from doyen.annotation.types.typed_labels import LabelError, LabelledText, Region, Tags
 from doyen.core.files import open_atomic
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")

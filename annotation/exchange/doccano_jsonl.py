@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import (
     DETAILS,
     details,
@@ -31,7 +30,7 @@ from doyen.annotation.exchange.columns import (
 from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
 from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
 from doyen.annotation.exchange.record_files import Row, json_line, read_objects
-from doyen.annotation.records import Classes, LabelledText, PromptResponse, Region, Relation
+from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region, Relation
 from doyen.core.files import open_atomic
 
 UNLABELLED = "it has no label"

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Select, select
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.create import create_project
-from doyen.annotation.descriptions import LabelDescription, TaskDescription, default_description
 from doyen.annotation.exchange.doccano_jsonl import read_row
 from doyen.annotation.exchange.doccano_server import (
     KINDS_OF_PROJECT,
@@ -20,10 +18,12 @@ from doyen.annotation.exchange.doccano_server import (
     DoccanoServer,
 )
 from doyen.annotation.exchange.label_format import Losses
+from doyen.annotation.exchange.label_import import Incoming, store_incoming
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.transfer import find_project, problems_in
-from doyen.annotation.incoming import Incoming, store_incoming
 from doyen.annotation.projects import IMPORTED, get_project, sync_lock, task_type_of
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
+from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError
 from doyen.core.files import write_json_atomic
 from doyen.core.manifest import short_id

@@ -15,7 +15,7 @@ from doyen.annotation.exchange.labelbox import LabelboxFormat
 from doyen.annotation.exchange.sagemaker import SageMakerFormat
 from doyen.annotation.exchange.spacy import SpacyFormat
 from doyen.annotation.exchange.spreadsheet import CsvFormat
-from doyen.annotation.records import LabelledText
+from doyen.annotation.types.typed_labels import LabelledText
 from doyen.core.errors import InputError, NotFoundError
 
 FORMATS: dict[str, Format] = {

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import (
     OWN,
     details,
@@ -32,7 +31,16 @@ from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
 from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
 from doyen.annotation.exchange.record_files import Intake, Row, json_line, parse_object, text_lines
 from doyen.annotation.exchange.spreadsheet import CLASSES, PASSAGES, PROMPTS, RESPONSES, TEXTS
-from doyen.annotation.records import Classes, Entities, LabelledText, PromptResponse, Region, Relation, Tags
+from doyen.annotation.types.typed_labels import (
+    Classes,
+    Entities,
+    LabelError,
+    LabelledText,
+    PromptResponse,
+    Region,
+    Relation,
+    Tags,
+)
 from doyen.core.errors import InputError
 from doyen.core.files import new_folder, write_text_atomic
 

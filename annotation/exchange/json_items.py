@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.record_files import Intake, Row, open_input, parse_object, text_lines
+from doyen.annotation.types.typed_labels import LabelError
 
 CHUNK = 1 << 16
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from doyen.annotation.contracts import LabelError
-from doyen.annotation.records import (
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,
     Label,
+    LabelError,
     LabelledText,
     PromptResponse,
     Region,

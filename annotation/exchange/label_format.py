@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from doyen.annotation.records import LabelledText
+from doyen.annotation.types.typed_labels import LabelledText
 
 CLASS_KINDS = ("classification", "sentiment")
 SPAN_KINDS = ("entities", "coreference", "pos")

@@ -15,7 +15,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError, Result
 from doyen.annotation.exchange.columns import given, labelled, objects
 from doyen.annotation.exchange.json_items import json_items
 from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
@@ -26,10 +25,10 @@ from doyen.annotation.exchange.label_studio_regions import (
     question_key,
     read_regions,
     text_key,
-    write_regions,
 )
 from doyen.annotation.exchange.record_files import Intake, Row, json_line
-from doyen.annotation.records import Classes, LabelledText, PromptResponse
+from doyen.annotation.labelstudio.regions import Result, write_label
+from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse
 from doyen.core.files import open_atomic
 from doyen.core.records import identifier
 
@@ -104,7 +103,7 @@ def _annotation(item: LabelledText) -> Row:
     """Return an annotation. Label Studio knows people by e-mail addresses, and refuses what is none."""
     by = {"completed_by": {"email": item.annotator}} if "@" in item.annotator else {"annotator": item.annotator}
     times = {"created_at": item.created_at, "updated_at": item.created_at} if item.created_at else {}
-    return {"result": write_regions(item), **by, **times, "was_cancelled": False}
+    return {"result": write_label(item.label, item.text, item.item_id), **by, **times, "was_cancelled": False}
 
 
 def _row(item: LabelledText) -> Row:
@@ -112,7 +111,7 @@ def _row(item: LabelledText) -> Row:
     numbers: dict[str, int] = {}
     links: list[Row] = []
     overrides: Row = {}
-    for region in write_regions(item):
+    for region in write_label(item.label, item.text, item.item_id):
         if region["type"] == "relation":
             links.append({"from": numbers[region["from_id"]], "to": numbers[region["to_id"]], "labels": region["labels"]})
             continue

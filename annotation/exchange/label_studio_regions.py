@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from doyen.annotation.contracts import LabelError, Result
 from doyen.annotation.exchange.columns import names, region, span_label
 from doyen.annotation.exchange.label_format import CLASS_KINDS, Losses
 from doyen.annotation.exchange.record_files import Row
 from doyen.annotation.exchange.spreadsheet import PASSAGES, PROMPTS, RESPONSES
-from doyen.annotation.offsets import locate_span
-from doyen.annotation.prompt_response import TEXT_FIELDS, read_result, write_result
-from doyen.annotation.records import (
+from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT_FIELDS, Result, read_prompt_response
+from doyen.annotation.types.spans import locate_span
+from doyen.annotation.types.typed_labels import (
     Classes,
-    Coreference,
-    Entities,
     Label,
-    LabelledText,
+    LabelError,
     PromptResponse,
     Region,
     Relation,
-    Tags,
+    short,
 )
-from doyen.annotation.types.classification import FIELD, ClassesKind
-from doyen.annotation.types.regions import MARKS, short, write_marks
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
 
@@ -33,25 +28,10 @@ KEPT_KEYS = ("title", "conversation", "prompt", "history")
 """What of our tasks' data follows from the rest, or is said by the label."""
 OUR_FIELDS: dict[str, tuple[str, ...]] = {
     "prompt-response": ("evidence", *TEXT_FIELDS, "answerable", "rating"),
-    **dict.fromkeys(CLASS_KINDS, (FIELD,)),
+    **dict.fromkeys(CLASS_KINDS, (CLASS,)),
     **dict.fromkeys(("entities", "coreference", "pos"), (MARKS,)),
 }
 """The names of the fields on our screens."""
-
-
-def write_regions(item: LabelledText) -> Result:
-    """Return a label as our own screens would have it."""
-    match item.label:
-        case PromptResponse():
-            return write_result(item.label, item.item_id)
-        case Classes():
-            return ClassesKind().write(item.label, item.text, item.item_id)
-        case Entities():
-            return write_marks(item.text, item.label.regions, item.label.relations)
-        case Coreference():
-            return write_marks(item.text, item.label.mentions, item.label.links)
-        case Tags():
-            return write_marks(item.text, item.label.tokens)
 
 
 def read_regions(result: Result, text: str, kind: str, losses: Losses, question: str = "") -> Label | None:
@@ -119,8 +99,8 @@ def _read_classes(result: Result, losses: Losses) -> Classes:
     """Return the chosen classes; where one field has our name, those of that field alone."""
     chosen = [entry for entry in result if entry.get("type") == "choices" and "start" not in _value(entry)]
     fields = {str(entry.get("from_name")) for entry in chosen}
-    if FIELD in fields:
-        chosen, fields = [entry for entry in chosen if entry.get("from_name") == FIELD], {FIELD}
+    if CLASS in fields:
+        chosen, fields = [entry for entry in chosen if entry.get("from_name") == CLASS], {CLASS}
     _drop(result, chosen, losses)
     losses.drop("question's name (answers to several questions become one list)", len(fields) if len(fields) > 1 else 0)
     found = [name for entry in chosen for name in names(_value(entry).get("choices") or [], "choices")]
@@ -174,7 +154,10 @@ def _read_prompt(result: Result, text: str, losses: Losses, question: str) -> Pr
     own = [entry for entry in result if entry.get("from_name") in OUR_FIELDS["prompt-response"]]
     if {"prompt", "response"} <= {entry.get("from_name") for entry in own} or _is_refused(own):
         _drop(result, own, losses)
-        return read_result(own, text)
+        label, problems = read_prompt_response(own, text)
+        if label is None or problems:
+            raise LabelError(problems)
+        return label
     written: dict[str, str] = {}
     areas = [entry for entry in result if entry.get("type") == "textarea"]
     for entry in areas:

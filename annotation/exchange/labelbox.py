@@ -12,7 +12,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import (
     json_cell,
     labelled,
@@ -26,8 +25,8 @@ from doyen.annotation.exchange.columns import (
 from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
 from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
 from doyen.annotation.exchange.record_files import Row, json_line, read_objects, write_objects
-from doyen.annotation.offsets import locate_span
-from doyen.annotation.records import Classes, Label, LabelledText, PromptResponse, Region, Relation
+from doyen.annotation.types.spans import locate_span
+from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, PromptResponse, Region, Relation
 
 ADDRESS = re.compile(r"(https?|gs|s3)://\S+")
 EVIDENCE = "evidence"

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Excerpt
-from doyen.annotation.offsets import find_quotes
 from doyen.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
-from doyen.annotation.prompt_response import PromptResponseType
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.types.prompt_response import label_of_pair
+from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.spans import find_quotes
 from doyen.annotation.versions import store_version
 from doyen.core.errors import InputError
 from doyen.core.manifest import canonical_json, short_id
@@ -58,7 +59,7 @@ def import_pairs(
         Busy: another process is syncing this project.
     """
     task_type = task_type_of(get_annotation_project(store, project))
-    if not isinstance(task_type, PromptResponseType):
+    if task_type.name != "prompt-response":
         raise InputError(f"project {project!r} holds {task_type.name} tasks: pairs are labels of prompt-response tasks alone")
     groups: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
@@ -79,7 +80,7 @@ def import_pairs(
 def _import_group(
     session: Session,
     documents: _Documents,
-    task_type: PromptResponseType,
+    task_type: TaskType,
     project: str,
     uid: str,
     members: list[Pair],
@@ -95,7 +96,7 @@ def _import_group(
         row = session.merge(fresh)
     row.state = "labelled"
     for pair in members:
-        result = task_type.write(task_type.from_pair(pair, row.data), row.data)
+        result = task_type.write(label_of_pair(pair, row.data), row.data)
         report.without_document += bool(pair.source) and row.chunk_id is None
         report.unplaced_quotes += len(find_quotes(row.data["text"], list(pair.evidence))[1])
         session.flush()

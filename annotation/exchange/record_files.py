@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.label_checks import encodable, problems_of
-from doyen.annotation.records import LabelledText
+from doyen.annotation.types.typed_labels import LabelError, LabelledText
 from doyen.core.errors import InputError, RecordError
 from doyen.core.files import open_atomic
 

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import labelled, objects, region, string
 from doyen.annotation.exchange.label_format import CLASS_KINDS, Losses
 from doyen.annotation.exchange.record_files import Row, read_objects
-from doyen.annotation.records import Classes, Entities, LabelledText
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
 from doyen.core.errors import InputError
 
 METADATA = "-metadata"

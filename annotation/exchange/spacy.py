@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import (
     given,
     labelled,
@@ -26,7 +25,17 @@ from doyen.annotation.exchange.columns import (
 from doyen.annotation.exchange.label_checks import checked
 from doyen.annotation.exchange.label_format import CLASS_KINDS, SPAN_KINDS, Losses
 from doyen.annotation.exchange.record_files import Row, read_objects, write_objects
-from doyen.annotation.records import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
+from doyen.annotation.types.typed_labels import (
+    Classes,
+    Coreference,
+    Entities,
+    Label,
+    LabelError,
+    LabelledText,
+    Region,
+    Relation,
+    Tags,
+)
 
 CHOSEN = 0.5
 """Score from which a category counts as chosen."""

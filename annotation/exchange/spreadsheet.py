@@ -16,12 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.columns import OWN, details, json_cell, labelled, own_fields, prompt_response
 from doyen.annotation.exchange.label_checks import checked
 from doyen.annotation.exchange.label_format import CLASS_KINDS, Losses
 from doyen.annotation.exchange.record_files import Intake, Row, open_input
-from doyen.annotation.records import Classes, LabelledText, PromptResponse
+from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse
 from doyen.core.errors import RecordError
 from doyen.core.files import open_atomic
 from doyen.core.text import is_blank

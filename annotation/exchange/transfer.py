@@ -7,18 +7,17 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from doyen.annotation.contracts import TaskType
 from doyen.annotation.create import create_project
-from doyen.annotation.descriptions import LabelDescription, TaskDescription, default_description
+from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.formats import Losses, get_format, read_labels
+from doyen.annotation.exchange.label_import import ORIGIN, excerpt_of_label, prompt_of, store_labels
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.record_files import SHOWN
-from doyen.annotation.incoming import ORIGIN, excerpt_of_label, prompt_of, store_labels
-from doyen.annotation.labels import labelled_texts
 from doyen.annotation.projects import get_project, task_type_of
-from doyen.annotation.records import Classes, Entities, LabelledText, regions_of
-from doyen.annotation.task_types import get_task_type
+from doyen.annotation.task_types import TaskType, get_task_type
 from doyen.annotation.tasks import task_data
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, regions_of
 from doyen.core.errors import InputError, NotFoundError, RecordError
 from doyen.core.progress import Reporter
 from doyen.core.store import Store

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal
 
-from doyen.annotation.descriptions import SENTIMENT
 from doyen.annotation.quality.intervals import Figure
 from doyen.annotation.quality.labelled_items import LABEL_TYPES, Item, gather
 from doyen.annotation.quality.nominal_figures import (
@@ -27,7 +26,8 @@ from doyen.annotation.quality.span_figures import (
     text_figures,
     token_figures,
 )
-from doyen.annotation.records import Classes, Label, LabelledText
+from doyen.annotation.types.descriptions import SENTIMENT
+from doyen.annotation.types.typed_labels import Classes, Label, LabelledText
 from doyen.core.errors import InputError, NotFoundError
 
 Figures = dict[str, Figure]

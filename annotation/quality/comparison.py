@@ -17,7 +17,7 @@ import numpy as np
 from rapidfuzz.distance import LCSseq
 from scipy.optimize import linear_sum_assignment
 
-from doyen.annotation.records import Coreference, Entities, PromptResponse, Region, Tags
+from doyen.annotation.types.typed_labels import Coreference, Entities, PromptResponse, Region, Tags
 
 Place: TypeAlias = tuple[int, int]
 Mark: TypeAlias = tuple[int, int, str]

@@ -11,7 +11,7 @@ from doyen.annotation.quality.comparison import token_f1
 from doyen.annotation.quality.labelled_items import Item, gather
 from doyen.annotation.quality.reliability import Judgement, anatomy_of, judge, weigh
 from doyen.annotation.quality.votes import NO, Anatomy, votes_of
-from doyen.annotation.records import Label, LabelledText, PromptResponse
+from doyen.annotation.types.typed_labels import Label, LabelledText, PromptResponse
 
 
 @dataclass(frozen=True)

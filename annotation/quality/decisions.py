@@ -7,8 +7,9 @@ from collections import defaultdict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Result, TaskType
+from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.quality.expert_answers import label_part, reason_of, why_undecided
+from doyen.annotation.task_types import TaskType
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow

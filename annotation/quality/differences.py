@@ -16,7 +16,7 @@ from doyen.annotation.quality.comparison import (
     relation_marks,
     token_f1,
 )
-from doyen.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Tags
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, PromptResponse, Tags
 
 NOTHING = "nothing"
 BOUNDARY = 0.5

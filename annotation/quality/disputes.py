@@ -13,7 +13,7 @@ from doyen.annotation.quality.consensus import conclude
 from doyen.annotation.quality.differences import NOTHING, Difference, difference
 from doyen.annotation.quality.labelled_items import Item, gather
 from doyen.annotation.quality.reliability import Judgement, judge
-from doyen.annotation.records import LabelledText, PromptResponse
+from doyen.annotation.types.typed_labels import LabelledText, PromptResponse
 from doyen.core.errors import InputError
 
 DISPUTED_BELOW = 0.8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from doyen.annotation.contracts import Result
+from doyen.annotation.labelstudio.regions import Result
 from doyen.core.store.schema import AnnotationTaskRow
 
 REASON = "reason"

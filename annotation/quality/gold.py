@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Draft, Excerpt, LabelError, Proposal, TaskType
 from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.projects import get_annotation_project, get_project, task_type_of
-from doyen.annotation.records import Label, LabelledText, PromptResponse
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
+from doyen.annotation.types.proposals import Draft, Excerpt, Proposal
+from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, PromptResponse
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
 

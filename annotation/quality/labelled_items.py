@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import TypeVar
 
-from doyen.annotation.records import Classes, Coreference, Entities, Label, LabelledText, PromptResponse, Tags
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, LabelledText, PromptResponse, Tags
 from doyen.core.errors import InputError
 
 UNKNOWN = "unknown"

@@ -12,7 +12,7 @@ from doyen.annotation.quality.coefficients import Floats, Integers
 from doyen.annotation.quality.comparison import jaccard, masi, places
 from doyen.annotation.quality.intervals import NAN, Figure, figure, figures
 from doyen.annotation.quality.labelled_items import Item
-from doyen.annotation.records import Classes, Tags
+from doyen.annotation.types.typed_labels import Classes, Tags
 
 NO_CLASS = "(none)"
 MOST_SETS = 1500

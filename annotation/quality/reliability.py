@@ -17,7 +17,7 @@ from doyen.annotation.quality.comparison import token_f1
 from doyen.annotation.quality.differences import difference
 from doyen.annotation.quality.labelled_items import Item, gather
 from doyen.annotation.quality.votes import NO, Anatomy, Key, anatomy, votes_of
-from doyen.annotation.records import Classes, Label, LabelledText, PromptResponse
+from doyen.annotation.types.typed_labels import Classes, Label, LabelledText, PromptResponse
 from doyen.core.errors import InputError
 
 Task: TypeAlias = tuple[str, Key]

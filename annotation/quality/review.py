@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.create import settle
-from doyen.annotation.labels import labelled_texts
+from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.projects import (
     REVIEW,
     get_annotation_project,
@@ -25,8 +25,8 @@ from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.quality.reliability import gold_reliability
 from doyen.annotation.quality.review_screen import ANSWERS, answers_shown, review_config
-from doyen.annotation.records import LabelledText
 from doyen.annotation.sync import push
+from doyen.annotation.types.typed_labels import LabelledText
 from doyen.core.errors import InputError
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lxml import etree
 
 from doyen.annotation.quality.expert_answers import REASON
-from doyen.annotation.records import (
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,

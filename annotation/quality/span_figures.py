@@ -25,7 +25,7 @@ from doyen.annotation.quality.comparison import (
 from doyen.annotation.quality.intervals import Figure, figure, figures
 from doyen.annotation.quality.labelled_items import Item
 from doyen.annotation.quality.nominal_figures import count
-from doyen.annotation.records import Coreference, Entities, Label, PromptResponse, Tags
+from doyen.annotation.types.typed_labels import Coreference, Entities, Label, PromptResponse, Tags
 
 MOST_RATING = 5
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from doyen.annotation.quality.comparison import Mark, clusters, marks, places, relation_marks
 from doyen.annotation.quality.labelled_items import Item
 from doyen.annotation.quality.nominal_figures import NO_CLASS
-from doyen.annotation.records import Classes, Coreference, Entities, Label, Region, Relation, Tags
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, Region, Relation, Tags
 
 YES, NO = "yes", "no"
 

@@ -7,9 +7,9 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from doyen.annotation.contracts import Proposal
-from doyen.annotation.descriptions import LabelDescription, TaskDescription
-from doyen.annotation.records import Classes, Entities, Region
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
+from doyen.annotation.types.proposals import Proposal
+from doyen.annotation.types.typed_labels import Classes, Entities, Region
 
 IN_EXAMPLE, IN_NAME, IN_MEANING, WHOLE_EXAMPLE = 2.0, 2.0, 1.0, 4.0
 """What a word that the text shares with a label's parts counts, and a whole example found in the text."""

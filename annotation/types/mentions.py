@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from doyen.annotation.contracts import Proposal
-from doyen.annotation.descriptions import TaskDescription
-from doyen.annotation.records import Coreference, Region, Relation
+from doyen.annotation.types.descriptions import TaskDescription
+from doyen.annotation.types.proposals import Proposal
 from doyen.annotation.types.tagger import tag_words
-from doyen.annotation.types.tokens import tokenise
+from doyen.annotation.types.tokenizer import tokenise
+from doyen.annotation.types.typed_labels import Coreference, Region, Relation
 
 SCORE, NOTHING_FOUND = 0.4, 0.1
 _PERSONAL = frozenset({"he", "she", "him", "his", "her", "hers"})

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from doyen.annotation.contracts import Proposal
-from doyen.annotation.descriptions import TaskDescription
-from doyen.annotation.records import Region, Tags
-from doyen.annotation.types.tokens import tokenise
+from doyen.annotation.types.descriptions import TaskDescription
+from doyen.annotation.types.proposals import Proposal
+from doyen.annotation.types.tokenizer import tokenise
+from doyen.annotation.types.typed_labels import Region, Tags
 
 CERTAIN, GUESSED = 0.95, 0.6
 """How far a closed class, a number or a sign can be trusted, and how far an ending."""

@@ -75,7 +75,7 @@ def create(
         read_texts,
         text_tasks,
     )
-    from doyen.annotation.webhooks import register_webhook
+    from doyen.annotation.labelstudio.webhooks import register_webhook
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         described = read_description(description) if description else None

@@ -29,7 +29,7 @@ def agreement(
 ) -> None:
     """Measure agreement: overall, by label, by pair, over time, and against gold items, with 95% intervals."""
     from doyen.annotation import get_project
-    from doyen.annotation.labels import labelled_texts
+    from doyen.annotation.current_labels import labelled_texts
     from doyen.annotation.projects import task_type_of
     from doyen.annotation.quality.agreement import agreement_report
     from doyen.annotation.quality.agreement_text import as_text

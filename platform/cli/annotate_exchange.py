@@ -137,7 +137,7 @@ def _export_pairs(session: CliSession, project: str, out: Path) -> None:
 
 
 def _export_rows(session: CliSession, project: str, out: Path) -> None:
-    from doyen.annotation.labels import export_rows
+    from doyen.annotation.current_labels import export_rows
 
     problems: list[str] = []
     count = export_rows(session.store, project, out, problems)

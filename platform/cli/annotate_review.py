@@ -73,7 +73,7 @@ def feedback(
     debug: DebugOption = False,
 ) -> None:
     """Make tasks from answers that got a thumb down or a correction in the chat."""
-    from doyen.annotation.feedback import feedback_tasks
+    from doyen.annotation.feedback_tasks import feedback_tasks
     from doyen.core.records import Question, read_records
 
     questions = read_records(frozen, Question) if frozen else []

@@ -169,7 +169,7 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.annotation.identity import require_remote
+    from doyen.annotation.linking import require_remote
     from doyen.annotation.projects import list_projects, require_backend
 
     found = []

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.label_studio import ENVIRONMENT, LabelStudioServer, is_installed, running_server
 from support.required import require
 
-from doyen.annotation.label_studio import LabelStudioBackend
+from doyen.annotation.labelstudio.client import LabelStudioBackend
 from doyen.core.manifest import now
 from doyen.core.store import Store, open_store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow

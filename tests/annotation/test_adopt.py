@@ -8,10 +8,10 @@ import pytest
 
 from doyen.annotation import create_project, project_status, pull, push
 from doyen.annotation.adopt import adopt_project
-from doyen.annotation.foreign_screen import read_screen
-from doyen.annotation.labels import labelled_texts
+from doyen.annotation.current_labels import labelled_texts
+from doyen.annotation.labelstudio.foreign_screens import read_screen
 from doyen.annotation.quality.gold import seed_gold
-from doyen.annotation.records import Classes, Entities, LabelledText, PromptResponse, Region, Relation
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, PromptResponse, Region, Relation
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace

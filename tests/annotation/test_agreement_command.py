@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from doyen.annotation import create_project, draft_tasks, pull, push
-from doyen.annotation.descriptions import parse_description
-from doyen.annotation.labels import labelled_texts
+from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.quality.gold import seed_gold
-from doyen.annotation.records import Classes, LabelledText
+from doyen.annotation.types.descriptions import parse_description
+from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.platform.cli.annotate import app

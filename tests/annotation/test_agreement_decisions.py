@@ -17,7 +17,7 @@ from doyen.annotation.quality.differences import difference
 from doyen.annotation.quality.disputes import disputed
 from doyen.annotation.quality.labelled_items import LABEL_TYPES
 from doyen.annotation.quality.reliability import reliability, weigh
-from doyen.annotation.records import (
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,

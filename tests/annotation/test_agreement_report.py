@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from doyen.annotation.offsets import Span
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.consensus import consensus
-from doyen.annotation.records import (
+from doyen.annotation.types.spans import Span
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,

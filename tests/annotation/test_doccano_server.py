@@ -10,10 +10,10 @@ from support.doccano import PASSWORD, USER, Annotators, stand_in
 from support.serving import served
 
 from doyen.annotation import create_project, get_project, project_status
+from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.doccano_pull import pull_doccano
 from doyen.annotation.exchange.doccano_server import DoccanoServer
-from doyen.annotation.labels import labelled_texts
-from doyen.annotation.records import Classes, Entities, PromptResponse
+from doyen.annotation.types.typed_labels import Classes, Entities, PromptResponse
 from doyen.core.errors import InputError, NotFoundError, ServiceError, Unauthorized
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace

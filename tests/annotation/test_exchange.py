@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from support.format_labels import labelled_texts as random_labels
 
 from doyen.annotation import create_project, get_project, project_status
+from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
+from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.exchange.transfer import export_labels, import_labels
-from doyen.annotation.incoming import store_labels
-from doyen.annotation.labels import labelled_texts
-from doyen.annotation.records import Classes, Entities, LabelledText, Region, Relation
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, Region, Relation
 from doyen.core.errors import InputError, RecordError
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace

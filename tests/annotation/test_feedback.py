@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from doyen.annotation import create_project, labelled_pairs, project_status, pull, push
-from doyen.annotation.feedback import feedback_tasks
+from doyen.annotation.feedback_tasks import feedback_tasks
 from doyen.core.records import REFUSAL, Question, Turn
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, AnswerRow, DocumentVersionRow, FeedbackRow

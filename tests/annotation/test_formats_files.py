@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from doyen.annotation.contracts import LabelError
 from doyen.annotation.exchange.formats import FORMATS, Losses, get_format, read_labels
-from doyen.annotation.records import (
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,
     Label,
+    LabelError,
     LabelledText,
     PromptResponse,
     Region,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.format_labels import comparable, labelled_texts
 
 from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
-from doyen.annotation.records import Entities, LabelledText, Tags
+from doyen.annotation.types.typed_labels import Entities, LabelledText, Tags
 
 LOSSLESS_FORMATS = ("label-studio", "label-studio-min", "doccano", "labelbox", "spacy", "huggingface", "csv")
 LOSSLESS = [(name, kind) for name in LOSSLESS_FORMATS for kind in FORMATS[name].kinds]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from doyen.annotation.exchange.formats import FORMATS, Losses
-from doyen.annotation.records import Classes, Entities, Label, LabelledText, Region, Tags
+from doyen.annotation.types.typed_labels import Classes, Entities, Label, LabelledText, Region, Tags
 
 ROWS = 5_000
 WORDS = 10

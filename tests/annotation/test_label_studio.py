@@ -20,7 +20,9 @@ from doyen.annotation import (
     push,
     sync,
 )
-from doyen.annotation.prompt_response import PromptResponse, PromptResponseType, write_result
+from doyen.annotation.labelstudio.regions import write_prompt_response
+from doyen.annotation.task_types import get_task_type
+from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.errors import DoyenError, ServiceError, StateError, Unauthorized
 from doyen.core.progress import Silent
 from doyen.core.records import REFUSAL
@@ -68,7 +70,7 @@ def test_all_the_way_round(remote: Workspace, pushed: Store, label_studio: objec
     start = passage.index("😀")
     marked = {"start": start, "end": start + 10, "text": passage[start : start + 10], "labels": ["evidence"]}
     region = {"id": "ben1", "from_name": "evidence", "to_name": "passage", "type": "labels", "value": marked}
-    own = [region, *write_result(PromptResponse("How warm?", "20 °C 😀\r\ncafe\u0301", True, rating=4), "u")]
+    own = [region, *write_prompt_response(PromptResponse("How warm?", "20 °C 😀\r\ncafe\u0301", True, rating=4), "u")]
     label_studio.client("ben@example.com").annotations.create(id=task.id, result=own)
     report = pull(remote, pushed, NAME)
     assert (report.added, report.problems, report.foreign_tasks) == (2, [], 0)
@@ -233,7 +235,7 @@ def test_keys_and_addresses_that_do_not_work(remote: Workspace, pushed: Store, l
 def test_the_server_validates_configuration_and_predictions(remote: Workspace, pushed: Store, label_studio: object) -> None:
     from label_studio_sdk.label_interface import LabelInterface
 
-    interface = LabelInterface(PromptResponseType().config)
+    interface = LabelInterface(get_task_type("prompt-response").config)
     for task in remote_tasks(label_studio, pushed):
         prediction = {"model_version": "rules-1", "score": 0.5, "result": task.predictions[0].result}
         assert interface.validate_prediction(prediction, return_errors=True) == []
@@ -262,7 +264,7 @@ def test_task_files_can_be_imported_into_label_studio_by_hand(
         )
     assert answer.json()["task_count"] == 2
     tasks = list(lead.tasks.list(project=made.id, fields="all"))
-    refusal = write_result(PromptResponse("Q?", REFUSAL, False), "u")
+    refusal = write_prompt_response(PromptResponse("Q?", REFUSAL, False), "u")
     label_studio.client("ben@example.com").annotations.create(id=tasks[0].id, result=refusal)
     (home / "labels.json").write_text(json.dumps(lead.projects.exports.as_json(made.id)))
     assert pull(workspace, filled, NAME).added == 1

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from support.task_labels import TASK_TYPES, random_label, random_text
 
-from doyen.annotation.contracts import Excerpt
 from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
-from doyen.annotation.records import Classes, Coreference, Entities, LabelledText
 from doyen.annotation.tasks import task_data
+from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, LabelledText
 
 pytestmark = pytest.mark.label_studio
 PEOPLE = ("ada@example.com", "ben@example.com")

@@ -21,10 +21,9 @@ from doyen.annotation import (
     push,
     sync,
 )
-from doyen.annotation import (
-    label_studio as backend_module,
-)
-from doyen.annotation.prompt_response import PromptResponse, write_result
+from doyen.annotation.labelstudio import client as backend_module
+from doyen.annotation.labelstudio.regions import write_prompt_response
+from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.errors import ServiceError, Unauthorized
 from doyen.core.progress import Silent
 from doyen.core.store import Store
@@ -76,7 +75,7 @@ def labelled(remote: Workspace, remote_store: Store, label_studio: LabelStudioSe
 
 
 def answer(text: str) -> list[dict[str, Any]]:
-    return write_result(PromptResponse("Q?", text, True), "u")
+    return write_prompt_response(PromptResponse("Q?", text, True), "u")
 
 
 def project_id(store: Store) -> int:

@@ -12,13 +12,13 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from doyen.annotation import create_project
-from doyen.annotation.descriptions import parse_description
-from doyen.annotation.incoming import store_labels
-from doyen.annotation.labels import READ_BATCH, labelled_pairs, labelled_texts
-from doyen.annotation.orphans import OrphanedLabels
+from doyen.annotation.current_labels import READ_BATCH, labelled_pairs, labelled_texts
+from doyen.annotation.exchange.label_import import store_labels
+from doyen.annotation.labelstudio.orphans import OrphanedLabels
 from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.decisions import CONSENSUS, EXPERT, decide
-from doyen.annotation.records import Classes, LabelledText, PromptResponse
+from doyen.annotation.types.descriptions import parse_description
+from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
 from doyen.annotation.versions import store_version
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow

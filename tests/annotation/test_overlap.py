@@ -25,8 +25,8 @@ from doyen.annotation import (
 from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.gold import gold_labels, seed_gold
-from doyen.annotation.records import Classes, LabelledText
 from doyen.annotation.texts import PlainText
+from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError
 from doyen.core.store import Store, open_store
 from doyen.core.store.schema import AnnotationTaskRow

@@ -6,20 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.annotation.contracts import Draft, Excerpt, LabelError
-from doyen.annotation.offsets import find_quotes, locate_span
-from doyen.annotation.prompt_response import (
-    UNANSWERABLE,
-    PromptResponse,
-    PromptResponseType,
-    read_result,
-    write_result,
-)
+from doyen.annotation.labelstudio.regions import UNANSWERABLE, Result, write_prompt_response
+from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import task_data
+from doyen.annotation.types.prompt_response import label_of_pair
+from doyen.annotation.types.proposals import Draft, Excerpt
+from doyen.annotation.types.spans import find_quotes, locate_span
+from doyen.annotation.types.typed_labels import Label, LabelError, PromptResponse
 from doyen.core.records import REFUSAL, Pair, Turn
 from doyen.core.text import is_blank
 
-KIND = PromptResponseType()
+KIND = get_task_type("prompt-response")
 
 # What breaks offsets: astral characters, joined emoji, combining marks, CR LF, blanks that a browser collapses.
 pieces = st.sampled_from(
@@ -32,6 +29,10 @@ solid = words.filter(lambda text: not is_blank(text))
 
 def excerpt(text: str, source: str = "manual.md") -> Excerpt:
     return Excerpt(text, source, "doc", "v1", "chunk-1", start=7, page=2, heading="Pumps")
+
+
+def read_result(result: Result, passage: str) -> Label:
+    return KIND.read(result, {"text": passage})
 
 
 def browser_view(text: str) -> str:
@@ -75,11 +76,11 @@ def pairs_on_passages(draw: st.DrawFn) -> tuple[Pair, dict[str, object]]:
 @settings(max_examples=150, deadline=None)
 def test_a_pair_survives_as_a_result(case: tuple[Pair, dict[str, object]]) -> None:
     pair, data = case
-    result = KIND.write(KIND.from_pair(pair, data), data)
+    result = KIND.write(label_of_pair(pair, data), data)
     assert KIND.problems(result, data) == []
     label = KIND.read(result, data)
-    made = KIND.to_pairs(label, data, pair_id="p1", annotator="ada@example.com", created_at="2026-01-02T03:04:05Z")
-    assert made == [pair]
+    made = KIND.to_pair(label, data, pair_id="p1", annotator="ada@example.com", created_at="2026-01-02T03:04:05Z")
+    assert made == pair
 
 
 @given(passages.flatmap(lambda passage: st.tuples(st.just(passage), spans(passage))))
@@ -107,7 +108,7 @@ def test_the_same_quote_twice_takes_two_places() -> None:
 
 def test_rating_comment_and_quotes_survive() -> None:
     label = PromptResponse("Q?", "A.", True, quotes=("elsewhere",), rating=4, comment="fine")
-    assert read_result(write_result(label, "u1"), "text") == label
+    assert read_result(write_prompt_response(label, "u1"), "text") == label
 
 
 def test_the_tick_wins_over_a_draft_answer_left_standing() -> None:
@@ -117,7 +118,7 @@ def test_the_tick_wins_over_a_draft_answer_left_standing() -> None:
     result.append(
         {"id": "x", "from_name": "answerable", "to_name": "passage", "type": "choices", "value": {"choices": [UNANSWERABLE]}}
     )
-    (pair,) = KIND.to_pairs(KIND.read(result, data), data, pair_id="p", annotator="ada", created_at="")
+    pair = KIND.to_pair(KIND.read(result, data), data, pair_id="p", annotator="ada", created_at="")
     assert (pair.response, pair.answerable, pair.source) == (REFUSAL, False, None)
 
 
@@ -146,7 +147,7 @@ def evidence(start: object, end: object, text: str) -> dict[str, object]:
     ],
 )
 def test_each_broken_region_is_named(region: object, problem: str) -> None:
-    good = write_result(PromptResponse("Q?", "A.", True), "u1")
+    good = write_prompt_response(PromptResponse("Q?", "A.", True), "u1")
     with pytest.raises(LabelError) as caught:
         read_result([*good, region], "some text")
     assert len(caught.value.problems) == 1

@@ -31,7 +31,7 @@ from doyen.annotation import (
 from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.gold import gold_labels, seed_gold
 from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
-from doyen.annotation.records import Classes, LabelledText
+from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, DecisionRow

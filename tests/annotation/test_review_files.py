@@ -25,17 +25,17 @@ from doyen.annotation import (
     pull,
     push,
 )
-from doyen.annotation.contracts import LabelError, RemoteTask
-from doyen.annotation.feedback import feedback_tasks
-from doyen.annotation.files import FilesBackend
-from doyen.annotation.incoming import store_labels
+from doyen.annotation.backend import RemoteTask
+from doyen.annotation.exchange.label_import import store_labels
+from doyen.annotation.feedback_tasks import feedback_tasks
+from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.projects import sync_lock, task_type_of
 from doyen.annotation.puller import Puller
 from doyen.annotation.quality.gold import gold_labels, seed_gold
 from doyen.annotation.quality.review import find_disputes, review_name, send_to_review, settle_by_consensus
-from doyen.annotation.records import Classes, LabelledText
 from doyen.annotation.tasks import new_task_row, task_data
 from doyen.annotation.texts import PlainText, text_tasks
+from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow

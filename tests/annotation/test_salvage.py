@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from doyen.annotation import create_project, project_status, pull, push, read_texts, text_tasks
-from doyen.annotation.descriptions import parse_description
-from doyen.annotation.labels import export_pairs, labelled_texts
-from doyen.annotation.records import Classes, Coreference, Entities, Tags
+from doyen.annotation.current_labels import export_pairs, labelled_texts
+from doyen.annotation.types.descriptions import parse_description
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Tags
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.platform.cli.annotate import app

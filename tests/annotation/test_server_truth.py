@@ -26,9 +26,9 @@ from doyen.annotation import (
 )
 from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.review import find_disputes, send_to_review
-from doyen.annotation.records import Classes
 from doyen.annotation.relink import relink
 from doyen.annotation.texts import PlainText
+from doyen.annotation.types.typed_labels import Classes
 from doyen.core.errors import StateError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store, open_store

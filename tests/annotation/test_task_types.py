@@ -10,23 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.task_labels import TASK_TYPES, labelled
 
-from doyen.annotation.contracts import Excerpt, LabelError
-from doyen.annotation.descriptions import parse_description
 from doyen.annotation.drafting import ModelDrafter, RuleDrafter
-from doyen.annotation.records import (
+from doyen.annotation.task_types import get_task_type
+from doyen.annotation.tasks import task_data
+from doyen.annotation.types.answer_lines import escape, find, quote, unescape
+from doyen.annotation.types.descriptions import parse_description
+from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,
     Label,
+    LabelError,
     PromptResponse,
     Region,
     Relation,
     Tags,
     regions_of,
 )
-from doyen.annotation.task_types import get_task_type
-from doyen.annotation.tasks import task_data
-from doyen.annotation.types.answers import escape, find, quote, unescape
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.text import is_blank
 from doyen.finetune.similarity import near_duplicate_pairs, request_words
@@ -99,7 +100,7 @@ def meaning(label: Label, text: str) -> object:
 def test_the_instruction_form_reads_back_exactly(case: tuple[str, tuple[str, Label]]) -> None:
     kind, (text, label) = case
     task_type = TASK_TYPES[kind]
-    (pair,) = task_type.to_pairs(label, data_of(text), pair_id="p1", annotator="ada", created_at="2026-01-02")
+    pair = task_type.to_pair(label, data_of(text), pair_id="p1", annotator="ada", created_at="2026-01-02")
     parsed, problems = task_type.parse(pair.response.strip(), text)
     assert problems == []
     assert parsed is not None
@@ -245,7 +246,7 @@ def test_what_a_label_becomes() -> None:
     text = TEXT
     regions = (Region("a", 9, 19, "PART"), Region("b", 48, 59, "INTERVAL"), Region("c", 65, 69, "PART"))
     label = Entities(regions, (Relation("a", "b", "has interval"),))
-    (pair,) = ENTITIES.to_pairs(label, data_of(text), pair_id="p", annotator="", created_at="")
+    pair = ENTITIES.to_pair(label, data_of(text), pair_id="p", annotator="", created_at="")
     assert pair.response == "1 PART: PN 410-778\n2 INTERVAL: 4,000 hours\n3 PART: pump @2\n1 -has interval-> 2"
     row = ENTITIES.row(label, data_of(text))
     assert row["tokens"][:5] == ["The", "pump", "PN", "410-778", "leaks"]
@@ -253,12 +254,12 @@ def test_what_a_label_becomes() -> None:
     coreference = get_task_type("coreference")
     mentions = tuple(Region(str(start), start, end, "mention") for start, end in ((0, 19), (27, 29), (61, 69)))
     label = Coreference(mentions, (Relation("27", "0"),))
-    (pair,) = coreference.to_pairs(label, data_of(text), pair_id="p", annotator="", created_at="")
+    pair = coreference.to_pair(label, data_of(text), pair_id="p", annotator="", created_at="")
     assert pair.response == "The pump PN 410-778 | It\nthe pump"
     assert coreference.row(label, data_of(text))["clusters"] == [[[0, 3], [6, 6]], [[13, 14]]]
     pos = get_task_type("pos")
     label = Tags((Region("1", 0, 3, "DET"), Region("2", 4, 8, "NOUN"), Region("3", 61, 64, "DET")))
-    (pair,) = pos.to_pairs(label, data_of(text), pair_id="p", annotator="", created_at="")
+    pair = pos.to_pair(label, data_of(text), pair_id="p", annotator="", created_at="")
     assert pair.response == "DET: The\nNOUN: pump\nDET: the"
     assert pos.row(label, data_of(text))["upos"] == ["DET", "NOUN", "DET"]
 
@@ -267,8 +268,7 @@ def test_texts_of_one_task_are_no_near_duplicates_for_sharing_its_instruction() 
     texts = ["My card was stolen yesterday", "The exchange fee is too high", "My card was stolen yesterday!"]
     task_type = get_task_type("pos")
     pairs = [
-        task_type.to_pairs(Tags(), data_of(text), pair_id=str(n), annotator="", created_at="")[0]
-        for n, text in enumerate(texts)
+        task_type.to_pair(Tags(), data_of(text), pair_id=str(n), annotator="", created_at="") for n, text in enumerate(texts)
     ]
     asked = [request_words(pair) for pair in pairs]
     assert near_duplicate_pairs(asked[:1], asked[1:]) == [(0, 1)], "all in one group, they could not be split"

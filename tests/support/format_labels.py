@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from doyen.annotation.offsets import Span
-from doyen.annotation.records import (
+from doyen.annotation.types.spans import Span
+from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,
     Entities,

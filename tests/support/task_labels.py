@@ -7,11 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from doyen.annotation.contracts import TaskType
-from doyen.annotation.descriptions import default_description, parse_description
-from doyen.annotation.offsets import Span
-from doyen.annotation.records import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
-from doyen.annotation.task_types import get_task_type
+from doyen.annotation.task_types import TaskType, get_task_type
+from doyen.annotation.types.descriptions import default_description, parse_description
+from doyen.annotation.types.spans import Span
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, PromptResponse, Region, Relation, Tags
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
 from support.format_labels import PIECES, TEXTS

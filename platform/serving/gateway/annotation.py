@@ -17,8 +17,8 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.annotation import TaskType, get_project
+from doyen.annotation.labelstudio.webhooks import HOOK_HEADER
 from doyen.annotation.projects import task_type_of
-from doyen.annotation.webhooks import HOOK_HEADER
 from doyen.core.deadline import until
 from doyen.core.errors import NotFoundError
 from doyen.platform.serving.gateway.chat_run import ClientGone, RequestTime

@@ -22,7 +22,7 @@ NOTHING = "(none)"
 SENTIMENT = ("negative", "neutral", "positive")
 """The feelings from low to high."""
 
-_DEFAULTS = Path(__file__).with_name("types") / "defaults"
+_DEFAULTS = Path(__file__).with_name("defaults")
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _HOTKEY = re.compile(r"(?:(?:ctrl|alt|shift)\+)*\S")
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from doyen.annotation.contracts import ADOPTED_UID, RemoteAnnotation, RemoteProject, RemoteTask
-from doyen.annotation.people import read_annotation
+from doyen.annotation.backend import ADOPTED_UID, RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.annotation.labelstudio.people import read_annotation
 from doyen.core.errors import MissingPart, ServiceError, SettingsError, Unauthorized
 
 PAGE, LIGHT_PAGE = 200, 1000

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import or_, select
 
-from doyen.annotation.contracts import Result, TaskType, describe_problems
+from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.projects import IMPORTED, get_project, task_type_of
 from doyen.annotation.quality.decisions import CONSENSUS
-from doyen.annotation.records import Label, LabelledText, PromptResponse
+from doyen.annotation.task_types import TaskType
+from doyen.annotation.types.typed_labels import Label, LabelledText, PromptResponse, describe_problems
 from doyen.core.files import open_atomic, write_text_atomic
 from doyen.core.manifest import short_id
 from doyen.core.records import Pair
@@ -47,9 +48,8 @@ def read_labels(store: Store, project: str) -> Labels:
     task_type = task_type_of(get_project(store, project))
     labels = Labels()
     for stored, label in _valid_labels(store, project, task_type, labels.problems):
-        labels.pairs += task_type.to_pairs(
-            label, stored.task.data, pair_id=stored.identity, annotator=stored.annotator, created_at=stored.created_at
-        )
+        who = {"pair_id": stored.identity, "annotator": stored.annotator, "created_at": stored.created_at}
+        labels.pairs.append(task_type.to_pair(label, stored.task.data, **who))
     labels.pairs.sort(key=lambda pair: pair.id)
     labels.problems.sort()
     return labels

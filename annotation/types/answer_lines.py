@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from doyen.annotation.types.descriptions import NOTHING
+from doyen.annotation.types.typed_labels import short
+
 _ESCAPED = re.compile(r"\\(?:u([0-9a-f]{4})|(.))", re.DOTALL)
 _ORDINAL = re.compile(r"(.*) @([1-9]\d*)", re.DOTALL)
 _SHORTHANDS = {"\\": "\\", "n": "\n", "r": "\r", "|": "|"}
@@ -53,10 +56,18 @@ def places(text: str, words: str, after: int | None = None) -> Iterator[int]:
     yield from inside
 
 
-def split_label(line: str, labels: Collection[str]) -> tuple[str, str] | None:
-    """Return label and rest of a line ``LABEL: words``, or None where it names no known label."""
-    label, colon, rest = line.partition(": ")
-    return (label, rest) if colon and label in labels else None
+def lines_of(answer: str) -> Iterator[str]:
+    """Yield the lines that say something."""
+    return (line for line in map(str.strip, answer.split("\n")) if line and line != NOTHING)
+
+
+def place_of(line: str, text: str, labels: Collection[str], *, after: int | None = None) -> tuple[int, int, str] | str:
+    """Return (start, end, label) of a line ``LABEL: words``, or what is wrong with it."""
+    label, colon, words = line.partition(": ")
+    if not colon or label not in labels:
+        return f"{short(line)} names no known label"
+    place = find(text, words, after=after)
+    return (*place, label) if place else f"the text does not hold {short(words)}" + (" there" if after else "")
 
 
 def escape(words: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.files import FilesBackend
+from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.projects import sync_lock
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow

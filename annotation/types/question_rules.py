@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from doyen.annotation.contracts import Draft, Excerpt
+from doyen.annotation.types.proposals import Draft, Excerpt
 
 MIN_WORDS, MAX_WORDS = 5, 45
 MIN_SCORE = 0.2

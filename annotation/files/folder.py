@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import RemoteAnnotation, RemoteProject, RemoteTask
-from doyen.annotation.people import people_named, read_annotation, read_people
+from doyen.annotation.backend import RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.annotation.labelstudio.people import people_named, read_annotation, read_people
 from doyen.core.errors import InputError, RecordError, storage_errors
 from doyen.core.files import write_text_atomic
 

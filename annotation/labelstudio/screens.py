@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import colorsys
 import re
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
-from doyen.annotation.descriptions import LabelDescription, TaskDescription
+from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
 
-TEXT = "text"
-"""Name of the text on every screen but that of prompt and response, and the key of a task's data that holds it."""
+SAME = "same"
+"""Name of the relation between mentions of the same thing; links carry no name in a label."""
 _GUIDELINE_STYLE = "max-height: 14em; overflow-y: auto; padding: 0 1em; border-left: 4px solid #8d99ae"
 _LINE_STYLE = "font-size: 14px; font-weight: 400; line-height: 1.35; margin: 0.2em 0"
 _GOLDEN_ANGLE = 0.618033988749895
@@ -21,22 +23,49 @@ Tag = Any
 """An lxml element; lxml has no types of its own."""
 
 
-def screen(description: TaskDescription, controls: list[Tag], *, granularity: str = "word") -> str:
-    """Return a screen: where the text comes from, the guideline, the controls, and the text.
+def screen_of(description: TaskDescription) -> str:
+    """Return the labelling configuration of a task type: what is shown, the guideline, and what people label with.
 
-    Args:
-        controls: the tags that people label with; they refer to the text by the name ``TEXT``.
-        granularity: what a mark snaps to: "word" or "symbol" (nothing).
+    The controls refer to the text by the name ``TEXT``; that of prompts and responses lies in a file of its own.
     """
+    if description.type == "prompt-response":
+        path = Path(__file__).with_name("prompt_response.xml")
+        view = etree.fromstring(path.read_bytes(), etree.XMLParser(remove_blank_text=True))
+        view.insert(1, _guideline(description))
+        return to_xml(view)
     view = etree.Element("View")
     view.append(etree.Element("Header", value="$title", size="5"))
-    view.append(guideline(description))
-    view.extend(controls)
+    view.append(_guideline(description))
+    view.extend(_controls(description))
+    # A mark snaps to words, or to nothing: tokens are often parts of words.
+    granularity = "symbol" if description.type == "pos" else "word"
     view.append(etree.Element("Text", name=TEXT, value=f"${TEXT}", granularity=granularity))
     return to_xml(view)
 
 
-def guideline(description: TaskDescription) -> Tag:
+def to_xml(view: Tag) -> str:
+    """Return a configuration as text."""
+    return str(etree.tostring(view, encoding="unicode", pretty_print=True))
+
+
+def _controls(description: TaskDescription) -> list[Tag]:
+    """Return a choice among the labels, or labels to mark stretches with and the names of relations between these."""
+    if description.type in {"classification", "sentiment"}:
+        several = {"choice": "multiple"} if description.multiple else {"choice": "single-radio", "required": "true"}
+        choices = etree.Element("Choices", name=CLASS, toName=TEXT, showInline="true", **several)
+        for number, label in enumerate(description.labels):
+            choices.append(etree.Element("Choice", **_attributes(label), color=color_of(label, number)))
+        return [choices]
+    marks = etree.Element("Labels", name=MARKS, toName=TEXT)
+    for number, label in enumerate(description.labels):
+        marks.append(etree.Element("Label", **_attributes(label), background=color_of(label, number)))
+    names = (SAME,) if description.type == "coreference" else description.relations
+    relations = etree.Element("Relations")
+    relations.extend(etree.Element("Relation", value=name) for name in names)
+    return [marks, relations] if names else [marks]
+
+
+def _guideline(description: TaskDescription) -> Tag:
     """Return the guideline as lines to read: title, rules, what each label means, examples."""
     view = etree.Element("View", style=_GUIDELINE_STYLE)
     meanings = [_meaning(label) for label in description.labels if label.meaning or label.examples]
@@ -46,35 +75,6 @@ def guideline(description: TaskDescription) -> Tag:
     shown = (literal(line) for line in lines if line.strip())
     view.extend(etree.Element("Header", value=line, size="6", style=_LINE_STYLE) for line in shown)
     return view
-
-
-def choices(name: str, description: TaskDescription) -> Tag:
-    """Return a choice among the labels, for the whole text."""
-    several = {"choice": "multiple"} if description.multiple else {"choice": "single-radio", "required": "true"}
-    tag = etree.Element("Choices", name=name, toName=TEXT, showInline="true", **several)
-    for number, label in enumerate(description.labels):
-        tag.append(etree.Element("Choice", **_attributes(label), color=color_of(label, number)))
-    return tag
-
-
-def marks(name: str, description: TaskDescription) -> Tag:
-    """Return the labels with which stretches of the text are marked."""
-    tag = etree.Element("Labels", name=name, toName=TEXT)
-    for number, label in enumerate(description.labels):
-        tag.append(etree.Element("Label", **_attributes(label), background=color_of(label, number)))
-    return tag
-
-
-def relations(names: tuple[str, ...]) -> Tag:
-    """Return the names of relations between two marked stretches."""
-    tag = etree.Element("Relations")
-    tag.extend(etree.Element("Relation", value=name) for name in names)
-    return tag
-
-
-def to_xml(view: Tag) -> str:
-    """Return the configuration as text."""
-    return str(etree.tostring(view, encoding="unicode", pretty_print=True))
 
 
 def literal(text: str) -> str:

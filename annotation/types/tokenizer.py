@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from doyen.annotation.records import Region
+from doyen.annotation.types.typed_labels import Region
 
 _MARKS = "\u0300-\u036f\u200d\ufe0f"
 """Combining accents, and what joins emoji: they belong to the sign before them."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from doyen.annotation.contracts import Backend, RemoteProject
+from doyen.annotation.backend import Backend, RemoteProject
 from doyen.core.errors import StateError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store

@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Excerpt, TaskType
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
-from doyen.annotation.records import Coreference, Entities, LabelledText, PromptResponse, regions_of
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, PromptResponse, regions_of
 from doyen.annotation.versions import store_version
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent

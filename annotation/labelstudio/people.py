@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.contracts import RemoteAnnotation
+from doyen.annotation.backend import RemoteAnnotation
 from doyen.core.errors import RecordError
 from doyen.core.files import write_text_atomic
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from lxml import etree
 
-from doyen.annotation.contracts import ADOPTED_UID, Backend, RemoteTask, Result
-from doyen.annotation.descriptions import LabelDescription, TaskDescription
+from doyen.annotation.backend import ADOPTED_UID, Backend, RemoteTask
 from doyen.annotation.exchange.label_format import CLASS_KINDS
 from doyen.annotation.exchange.spreadsheet import PROMPTS, RESPONSES
-from doyen.annotation.types.classification import FIELD
-from doyen.annotation.types.regions import MARKS
+from doyen.annotation.labelstudio.regions import CLASS, MARKS, Result
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
 from doyen.core.errors import InputError
 
 CONTROLS = ("Choices", "Labels", "TextArea", "Rating", "Taxonomy", "Number", "DateTime", "Ranker", "Pairwise")
@@ -135,7 +134,7 @@ def _fields(kind: str, controls: list[Any]) -> tuple[list[Any], dict[str, str], 
     """Return the controls that a type needs, their names → ours, and whether the text itself is the question."""
     if kind == "prompt-response":
         return _text_fields([tag for tag in controls if tag.tag == "TextArea"])
-    wanted, ours = ("Choices", FIELD) if kind in CLASS_KINDS else ("Labels", MARKS)
+    wanted, ours = ("Choices", CLASS) if kind in CLASS_KINDS else ("Labels", MARKS)
     found = [tag for tag in controls if tag.tag == wanted]
     if len(found) != 1:
         named = ", ".join(repr(tag.get("name")) for tag in found)

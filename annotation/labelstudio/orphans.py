@@ -11,7 +11,7 @@ from lxml import etree
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Result
+from doyen.annotation.labelstudio.regions import Result
 from doyen.core.errors import StateError
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 

@@ -6,11 +6,24 @@ Every converter, measure and screen speaks in these. Offsets count code points, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from doyen.annotation.offsets import Span
+from doyen.annotation.types.spans import Span
+from doyen.core.errors import InputError
+
+
+class LabelError(InputError):
+    """A label is not valid.
+
+    Attributes:
+        problems: one sentence for each thing that is wrong, all of them at once.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,11 @@ class Coreference:
             found.setdefault(root(mention.id), set()).add(mention.id)
         return [frozenset(members) for members in found.values()]
 
+    def chains(self) -> list[list[Region]]:
+        """Return the clusters as lists of mentions in the order of the text."""
+        mentions = {mention.id: mention for mention in self.mentions}
+        return [sorted((mentions[name] for name in names), key=by_place) for names in self.clusters()]
+
 
 @dataclass(frozen=True)
 class Tags:
@@ -123,6 +141,11 @@ class LabelledText:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+def by_place(region: Region) -> tuple[int, int, str]:
+    """Sort key: by start, then end, then label."""
+    return region.start, region.end, region.label
+
+
 def regions_of(label: Label) -> Iterator[Region]:
     """Yield the marked stretches of a label, whatever its type."""
     match label:
@@ -137,3 +160,15 @@ def regions_of(label: Label) -> Iterator[Region]:
                 yield Region(f"evidence-{number}", span.start, span.end, "evidence")
         case Classes():
             return
+
+
+def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:
+    """Return a sentence for each part that is left out of a label (``kept``), or for each reason why none of it counts."""
+    what = "left out of the label" if kept else "label"
+    return [f"task {uid}, {what} of {annotator or 'unknown'}: {problem}" for problem in problems]
+
+
+def short(value: Any) -> str:
+    """Return a value as a message shows it."""
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "…'"

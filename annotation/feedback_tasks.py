@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.contracts import Excerpt
+from doyen.annotation.labelstudio.regions import write_prompt_response
 from doyen.annotation.projects import get_annotation_project
-from doyen.annotation.prompt_response import write_result
-from doyen.annotation.records import PromptResponse
 from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.records import REFUSAL, Question, Turn
@@ -110,7 +110,7 @@ def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: lis
     response = telling.correction or ("" if answer.abstained else answer.answer)
     label = PromptResponse(answer.question, response, answerable=response.strip() != REFUSAL)
     row = new_task_row(project, uid, excerpt, data)
-    row.predictions = [{"model_version": VERSION, "score": 0.0, "result": write_result(label, uid)}]
+    row.predictions = [{"model_version": VERSION, "score": 0.0, "result": write_prompt_response(label, uid)}]
     row.origin = {"feedback_id": telling.feedback_id, "answer_id": answer.answer_id}
     return row
 

@@ -1,0 +1,1 @@
+"""Label Studio: the only package that knows its server, its labelling configurations and its JSON."""

@@ -1,0 +1,334 @@
+"""Labels in Label Studio's JSON, where an annotation is a list of regions: read with every problem named, and written.
+
+The names of fields are those of our own screens (``screens``). What is read is the sound part of an annotation; each part
+that is not sound is named in a sentence of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypeAlias
+
+from doyen.annotation.types.classification import choose
+from doyen.annotation.types.descriptions import TaskDescription
+from doyen.annotation.types.spans import Span, locate_span
+from doyen.annotation.types.typed_labels import (
+    Classes,
+    Coreference,
+    Entities,
+    Label,
+    PromptResponse,
+    Region,
+    Relation,
+    Tags,
+    short,
+)
+from doyen.core.manifest import short_id
+from doyen.core.records import REFUSAL
+from doyen.core.text import is_blank
+
+Result: TypeAlias = list[dict[str, Any]]
+"""The regions of one annotation or prediction."""
+Reading: TypeAlias = tuple[Label | None, list[str]]
+"""What is sound of an annotation (None: nothing that makes a label), and a sentence for each part that is not."""
+
+TEXT, PASSAGE = "text", "passage"
+"""Name of the labelled text on a screen; that of prompts and responses calls it a passage."""
+CLASS, MARKS = "class", "label"
+"""Names of the control for the classes of a text, and of the one with which stretches are marked."""
+TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
+UNANSWERABLE = "not answerable from this passage"
+MAX_RATING = 5
+
+
+def write_label(label: Label, text: str, uid: str) -> Result:
+    """Return a label as regions, each with an id that stays the same; ``read_label`` is its inverse."""
+    match label:
+        case PromptResponse():
+            return write_prompt_response(label, uid)
+        case Classes():
+            return [_region(uid, CLASS, TEXT, "choices", {"choices": list(label.labels)})] if label.labels else []
+        case Entities():
+            return _write_marks(text, label.regions, label.relations)
+        case Coreference():
+            return _write_marks(text, label.mentions, label.links)
+        case Tags():
+            return _write_marks(text, label.tokens, ())
+
+
+def read_label(result: Result, text: str, description: TaskDescription) -> Reading:
+    """Read an annotation of a text as a label of the described type."""
+    if description.type == "prompt-response":
+        return read_prompt_response(result, text)
+    if description.type in {"classification", "sentiment"}:
+        return _read_classes(result, description)
+    reader = _MarksReader(text, description)
+    reader.read(result)
+    return reader.label(), reader.problems
+
+
+# Classes of a whole text.
+
+
+def _read_classes(result: Result, description: TaskDescription) -> Reading:
+    chosen: list[Any] = []
+    problems: list[str] = []
+    for region in result:
+        value = region.get("value") if isinstance(region, dict) else None
+        found = value.get("choices") if isinstance(value, dict) else None
+        if not isinstance(region, dict) or region.get("from_name") != CLASS:
+            field = region.get("from_name") if isinstance(region, dict) else region
+            problems.append(f"there is no field {short(field)} in this task type")
+        elif not isinstance(found, list):
+            problems.append(f"a choice holds no list of classes: {short(value)}")
+        else:
+            chosen += found
+    unknown = [name for name in chosen if name not in description.label_names]
+    known = ", ".join(description.label_names)
+    problems += [f"there is no class {short(name)}: known ones are {known}" for name in unknown]
+    label, mistakes = choose([name for name in chosen if name not in unknown], description)
+    nothing = mistakes or (problems and not label.labels)
+    return (None if nothing else label), problems + ([] if unknown else mistakes)
+
+
+# Marked stretches and relations between them.
+
+
+def _write_marks(text: str, regions: Collection[Region], relations: Collection[Relation]) -> Result:
+    """Return regions and relations; ids stay as they are."""
+    marks = [
+        {"id": mark.id, "from_name": MARKS, "to_name": TEXT, "type": "labels"}
+        | {"value": {"start": mark.start, "end": mark.end, "text": text[mark.start : mark.end], "labels": [mark.label]}}
+        for mark in regions
+    ]
+    links = [
+        {"from_id": link.head, "to_id": link.tail, "type": "relation", "direction": "right"}
+        | {"labels": [link.label] if link.label else []}
+        for link in relations
+    ]
+    return marks + links
+
+
+class _MarksReader:
+    """Reads the marks and relations of one annotation, and collects what is wrong with them."""
+
+    def __init__(self, text: str, description: TaskDescription) -> None:
+        self.text, self.type, self.labels = text, description.type, description.label_names
+        self.relation_names = description.relations
+        self.regions: list[Region] = []
+        self.relations: list[Relation] = []
+        self.problems: list[str] = []
+
+    def read(self, result: Result) -> None:
+        """Read all regions, which relations may precede, and then the relations."""
+        links = []
+        for region in result:
+            if not isinstance(region, dict):
+                self.problems.append(f"a region is no JSON object: {short(region)}")
+            elif region.get("type") == "relation":
+                links.append(region)
+            else:
+                self._read_mark(region)
+        for link in links:
+            self._read_relation(link)
+        self.regions.sort(key=lambda region: (region.start, region.end, region.label))
+        if self.type == "pos":
+            self._drop_overlapping()
+
+    def label(self) -> Label | None:
+        """Return what was found; None where nothing is sound, which does not mean that there is nothing to mark."""
+        if self.problems and not self.regions:
+            return None
+        if self.type == "pos":
+            return Tags(tuple(self.regions))
+        kind = Entities if self.type == "entities" else Coreference
+        return kind(tuple(self.regions), tuple(self.relations))
+
+    def _read_mark(self, region: dict[str, Any]) -> None:
+        value, identity = region.get("value"), region.get("id")
+        if region.get("from_name") != MARKS:
+            self.problems.append(f"there is no field {region.get('from_name')!r} in this task type")
+        elif not isinstance(value, dict):
+            self.problems.append(f"a region has no value: {short(region)}")
+        elif not isinstance(identity, str) or not identity:
+            self.problems.append(f"a region has no id: {short(region)}")
+        elif any(known.id == identity for known in self.regions):
+            self.problems.append(f"two regions have the id {identity!r}")
+        else:
+            label = self._known_label(value.get("labels"))
+            span = _located(value, self.text, "region", "text")
+            if isinstance(span, str):
+                self.problems.append(span)
+            elif label is not None:
+                self.regions.append(Region(identity, span.start, span.end, label))
+
+    def _known_label(self, labels: Any) -> str | None:
+        if not isinstance(labels, list) or len(labels) != 1:
+            self.problems.append(f"a region must have one label, found {short(labels)}")
+        elif labels[0] not in self.labels:
+            self.problems.append(f"there is no label {short(labels[0])}: known ones are {', '.join(self.labels)}")
+        else:
+            return str(labels[0])
+        return None
+
+    def _read_relation(self, link: dict[str, Any]) -> None:
+        head, tail, names = link.get("from_id"), link.get("to_id"), link.get("labels") or []
+        missing = [end for end in (head, tail) if end not in {region.id for region in self.regions}]
+        if self.type == "pos" or (self.type == "entities" and not self.relation_names):
+            self.problems.append(f"this task has no relations, but one leads from {head!r} to {tail!r}")
+        elif missing:
+            self.problems += [f"a relation leads to a region {short(end)}, which does not exist" for end in missing]
+        elif head == tail:
+            self.problems.append(f"a relation leads from the region {head!r} to itself")
+        elif not isinstance(names, list) or (self.relation_names and not names):
+            known = ", ".join(self.relation_names)
+            self.problems.append(f"the relation from {head!r} to {tail!r} has no name: choose among {known}")
+        else:
+            for name in self._known_relations(names):
+                if link.get("direction") != "left":
+                    self.relations.append(Relation(str(head), str(tail), name))
+                if link.get("direction") in {"left", "bi"}:
+                    self.relations.append(Relation(str(tail), str(head), name))
+
+    def _known_relations(self, names: list[Any]) -> list[str]:
+        """Return the known ones among the names of a link; links between mentions carry none."""
+        if not self.relation_names:
+            return [""]
+        unknown = [name for name in names if name not in self.relation_names]
+        known = ", ".join(self.relation_names)
+        self.problems += [f"there is no relation {short(name)}: known ones are {known}" for name in unknown]
+        return [name for name in names if name not in unknown]
+
+    def _drop_overlapping(self) -> None:
+        """Keep the first of two tokens that overlap."""
+        kept: list[Region] = []
+        for token in self.regions:
+            if kept and token.start < kept[-1].end:
+                words = (short(self.text[other.start : other.end]) for other in (kept[-1], token))
+                self.problems.append(f"the tokens {' and '.join(words)} overlap at {token.start}")
+            else:
+                kept.append(token)
+        self.regions = kept
+
+
+# Questions, answers and the words that prove them.
+
+
+def write_prompt_response(label: PromptResponse, uid: str) -> Result:
+    """Return the fields of the label; empty ones have no region."""
+    prompt: dict[str, Any] = {"meta": {"pair": label.overrides}} if label.overrides else {}
+    fields: list[tuple[str, str, dict[str, Any]]] = [
+        ("evidence", "labels", {"start": span.start, "end": span.end, "text": span.text, "labels": ["evidence"]})
+        for span in label.evidence
+    ]
+    fields.append(("prompt", "textarea", {"text": [label.prompt]}))
+    if label.response:
+        fields.append(("response", "textarea", {"text": [label.response]}))
+    if not label.answerable:
+        fields.append(("answerable", "choices", {"choices": [UNANSWERABLE]}))
+    if label.quotes:
+        fields.append(("quotes", "textarea", {"text": list(label.quotes)}))
+    if label.rating is not None:
+        fields.append(("rating", "rating", {"rating": label.rating}))
+    if label.comment:
+        fields.append(("comment", "textarea", {"text": [label.comment]}))
+    return [
+        _region(uid, field, PASSAGE, kind, value, number) | (prompt if field == "prompt" else {})
+        for number, (field, kind, value) in enumerate(fields)
+    ]
+
+
+def read_prompt_response(result: Result, passage: str) -> tuple[PromptResponse | None, list[str]]:
+    """Read an annotation of a passage as a question and its answer."""
+    reader = _PromptResponseReader(passage)
+    for region in result:
+        reader.read(region)
+    return reader.label(), reader.problems
+
+
+class _PromptResponseReader:
+    """Reads the fields of one annotation, and collects what is wrong with them."""
+
+    def __init__(self, passage: str) -> None:
+        self.passage = passage
+        self.texts: dict[str, list[str]] = {field: [] for field in TEXT_FIELDS}
+        self.evidence: list[Span] = []
+        self.answerable = True
+        self.rating: int | None = None
+        self.overrides: dict[str, Any] | None = None
+        self.unplaced = 0
+        self.problems: list[str] = []
+
+    def read(self, region: Any) -> None:
+        """Read one field."""
+        value = region.get("value") if isinstance(region, dict) else None
+        if not isinstance(value, dict):
+            self.problems.append(f"a region has no value: {str(region)[:80]}")
+            return
+        field, meta = region.get("from_name"), region.get("meta")
+        if field == "evidence":
+            self._read_evidence(value)
+        elif field in TEXT_FIELDS:
+            self._read_text(field, value.get("text"))
+            if field == "prompt" and isinstance(meta, dict) and isinstance(meta.get("pair"), dict):
+                self.overrides = meta["pair"]
+        elif field == "answerable":
+            self.answerable = UNANSWERABLE not in value.get("choices", [])
+        elif field == "rating":
+            self._read_rating(value.get("rating"))
+        else:
+            self.problems.append(f"there is no field {field!r} in this task type")
+
+    def label(self) -> PromptResponse | None:
+        """Return the label; None where question or answer is missing, or nothing is left of the proof that was marked."""
+        prompt, response, comment = ("\n".join(self.texts[field]) for field in ("prompt", "response", "comment"))
+        if is_blank(prompt):
+            self.problems.append("the question is empty")
+        if not self.answerable and response.strip() != REFUSAL:
+            # The tick wins over a draft answer that the annotator left standing.
+            response = REFUSAL
+        if is_blank(response):
+            self.problems.append(f"the answer is empty, and {UNANSWERABLE!r} is not ticked")
+        if is_blank(prompt) or is_blank(response) or (self.unplaced and not self.evidence):
+            return None
+        answerable, quotes = response.strip() != REFUSAL, tuple(filter(None, self.texts["quotes"]))
+        return PromptResponse(prompt, response, answerable, tuple(self.evidence), quotes, self.rating, comment, self.overrides)
+
+    def _read_evidence(self, value: dict[str, Any]) -> None:
+        span = _located(value, self.passage, "evidence", "passage")
+        if isinstance(span, Span):
+            self.evidence.append(span)
+        else:
+            self.unplaced += 1
+            self.problems.append(span)
+
+    def _read_text(self, field: str, text: Any) -> None:
+        entries = [text] if isinstance(text, str) else text
+        if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
+            self.texts[field] += entries
+        else:
+            self.problems.append(f"field {field!r} holds no text: {short(text)}")
+
+    def _read_rating(self, rating: Any) -> None:
+        if type(rating) is int and 1 <= rating <= MAX_RATING:
+            self.rating = rating
+        else:
+            self.problems.append(f"the rating must be 1 to {MAX_RATING}, found {rating!r}")
+
+
+def _region(uid: str, field: str, shown: str, kind: str, value: dict[str, Any], number: int | None = None) -> dict[str, Any]:
+    identity = short_id(uid, field, *([] if number is None else [str(number)]))[:10]
+    return {"id": identity, "from_name": field, "to_name": shown, "type": kind, "value": value}
+
+
+def _located(value: dict[str, Any], text: str, what: str, where: str) -> Span | str:
+    """Return the span that a region marks, or what is wrong with it."""
+    start, end, shown = value.get("start"), value.get("end"), value.get("text")
+    if type(start) is not int or type(end) is not int:
+        return f"{'a region' if what == 'region' else what} has no whole-number offsets: {start!r} to {end!r}"
+    span = locate_span(text, start, end, shown if isinstance(shown, str) else None)
+    if span is not None:
+        return span
+    if not 0 <= start < end <= len(text):
+        return f"{what} {start} to {end} lies outside the {where} of {len(text)} characters"
+    return f"{what} {start} to {end} says {short(shown)} but the {where} has {short(text[start:end])} there"
