@@ -6,7 +6,7 @@ Once labelled, the task is a training pair; ``origin`` of its row leads back to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from doyen.annotation.projects import get_annotation_project
 from doyen.annotation.tasks import new_task_row, task_data
 from doyen.annotation.types.proposals import Excerpt
 from doyen.annotation.types.typed_labels import PromptResponse
+from doyen.core.answers import Passage
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.records import REFUSAL, Question, Turn
@@ -102,7 +103,7 @@ def _unhappy(session: Session) -> Iterable[tuple[AnswerRow, list[FeedbackRow]]]:
 
 
 def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]) -> AnnotationTaskRow:
-    excerpt, places = _passages([_complete(session, passage) for passage in answer.passages])
+    excerpt, places = _passages([_complete(session, Passage.from_json(passage)) for passage in answer.passages])
     history = [Turn.model_validate(turn) for turn in answer.history]
     data = task_data(uid, excerpt, answer.question, history=history)
     data |= {"conversation": _conversation(history, answer, said), "passages": places}
@@ -115,36 +116,37 @@ def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: lis
     return row
 
 
-def _complete(session: Session, passage: dict[str, Any]) -> dict[str, Any]:
+def _complete(session: Session, passage: Passage) -> Passage:
     """Return a stored passage with the version that it was cut from and its heading, which answers once left out.
 
     The version is the document's newest one that holds the passage at its place, or empty where none does any more.
     """
-    if "version" in passage:
+    if passage.version:
         return passage
     versions = (
         select(DocumentVersionRow)
-        .where(DocumentVersionRow.document_id == passage["document_id"])
+        .where(DocumentVersionRow.document_id == passage.document_id)
         .order_by(DocumentVersionRow.created_at.desc())
     )
-    start, end, text = passage["start"], passage["end"], passage["text"]
-    held = next((row.version for row in session.scalars(versions) if row.text[start:end] == text), "")
-    chunk = session.get(ChunkRow, passage["chunk_id"])
-    return {"heading": chunk.heading if chunk else "", **passage, "version": held}
+    held = (row.version for row in session.scalars(versions) if row.text[passage.start : passage.end] == passage.text)
+    chunk = session.get(ChunkRow, passage.chunk_id)
+    return replace(passage, heading=passage.heading or (chunk.heading if chunk else ""), version=next(held, ""))
 
 
-def _passages(passages: list[dict[str, Any]]) -> tuple[Excerpt, list[dict[str, Any]]]:
+def _passages(passages: list[Passage]) -> tuple[Excerpt, list[dict[str, Any]]]:
     """Return all passages as one text, named after the first, and where in it each one lies."""
     if not passages:
         return Excerpt(text="", source="", document_id="", version="", chunk_id="", start=0), []
     places, at = [], 0
     for passage in passages:
-        kept = {key: passage[key] for key in ("source", "document_id", "version", "chunk_id", "start", "page")}
-        places.append({**kept, "at": at, "length": len(passage["text"])})
-        at += len(passage["text"]) + len(BREAK)
+        kept = {key: getattr(passage, key) for key in ("source", "document_id", "version", "chunk_id", "start", "page")}
+        places.append({**kept, "at": at, "length": len(passage.text)})
+        at += len(passage.text) + len(BREAK)
     first = passages[0]
     names = ("source", "document_id", "version", "chunk_id", "start", "page", "heading")
-    return Excerpt(text=BREAK.join(passage["text"] for passage in passages), **{name: first[name] for name in names}), places
+    return Excerpt(
+        text=BREAK.join(passage.text for passage in passages), **{name: getattr(first, name) for name in names}
+    ), places
 
 
 def _conversation(history: Sequence[Turn], answer: AnswerRow, said: list[FeedbackRow]) -> str:

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import psutil
 
+from doyen.core.answers import Answer, Passage
 from doyen.core.prompts import build_messages, encode_prompt
 from doyen.core.store import open_store
 from doyen.core.workspace import create_workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.serving.assistant import Answer, Assistant
+from doyen.platform.serving.assistant import Assistant
 from doyen.platform.serving.engines import open_engine
-from doyen.retrieval.passage import Passage
 
 BAR_SECONDS = 1.2
 WORDS = [f"{word}{letter}" for word in ("valve", "sensor", "pump", "notice") for letter in "abcdefgh"]

@@ -6,75 +6,36 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doyen.core.answers import Answer
 from doyen.core.errors import storage_errors
 from doyen.core.files import write_text_atomic
 from doyen.core.locks import hold
-from doyen.platform.serving.answer import Answer
-from doyen.retrieval.passage import Citation, Passage, Support
 
 
-@dataclass(frozen=True)
-class AnswerRecord:
-    """One line of answers.jsonl.
+@dataclass(frozen=True, kw_only=True)
+class AnswerRecord(Answer):
+    """An answer as one line of answers.jsonl.
 
     Attributes:
         key: fingerprint of all that shapes the answer: question, mode, model, index, adapter, prompts, settings.
         id: the question's id.
-        support: whether the answer's figures stand in its citations.
-        usage: prompt_tokens, completion_tokens.
-        timings: retrieve_s, first_token_s, total_s.
     """
 
     key: str
     id: str
-    mode: str
-    question: str
-    answer: str
-    model: str
-    adapter: str | None
-    abstained: bool
-    citations: list[Citation]
-    passages: list[Passage]
-    usage: dict[str, int]
-    timings: dict[str, float]
-    support: Support = "not_checked"
 
     @classmethod
     def of(cls, key: str, question_id: str, answer: Answer) -> AnswerRecord:
         """Return the record of an assistant's answer."""
-        return cls(
-            key=key,
-            id=question_id,
-            mode=answer.mode,
-            question=answer.question,
-            answer=answer.answer,
-            model=answer.model,
-            adapter=answer.adapter,
-            abstained=answer.abstained,
-            citations=list(answer.citations),
-            passages=list(answer.passages),
-            usage=asdict(answer.usage),
-            timings={name: round(seconds, 4) for name, seconds in asdict(answer.timings).items()},
-            support=answer.support,
-        )
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> AnswerRecord:
-        """Return the record of a line. Raises KeyError or TypeError when the line is not one."""
-        citations = [Citation(**item) for item in data["citations"]]
-        return cls(**{**data, "citations": citations, "passages": [Passage(**item) for item in data["passages"]]})
-
-    def for_question(self, question_id: str) -> AnswerRecord:
-        """Return the record under another question's id: the same question asked twice is answered once."""
-        return replace(self, id=question_id)
+        return cls(key=key, id=question_id, **vars(answer))
 
     def to_line(self) -> str:
         """Return the record as one line of JSON, line end included."""
-        return json.dumps(asdict(self), ensure_ascii=False) + "\n"
+        return json.dumps(self.to_json(), ensure_ascii=False) + "\n"
 
 
 class JsonLines:
@@ -132,7 +93,7 @@ def read_answers(path: Path) -> dict[str, AnswerRecord]:
     for key, item in JsonLines(path).read().items():
         try:
             records[key] = AnswerRecord.from_json(item)
-        except (KeyError, TypeError):
+        except ValueError:
             continue
     return records
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from doyen.core.answers import Citation, Passage
 from doyen.core.records import Question
 from doyen.core.text import words
-from doyen.retrieval.passage import Citation, Passage
 
 MOST = 0.75
 """Share of a quote's words, in one run, from which a text counts as holding the quote: a chunk's edge may cut the rest."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core import prompts
+from doyen.core.answers import ANSWER_RULES
 from doyen.core.files import sha256_bytes
 from doyen.core.manifest import fingerprint
 from doyen.core.modes import ADAPTER_MODES, PASSAGE_MODES
 from doyen.core.records import Question
 from doyen.core.redaction import redact_values
 from doyen.core.settings import Settings
-from doyen.platform.serving.answer import ANSWER_RULES
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
 RETRIEVAL_SHAPES = ("embedder", "embedder_dtype")

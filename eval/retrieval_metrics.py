@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from doyen.core.answers import Passage
 from doyen.core.records import Question
 from doyen.eval.evidence import evidence_in
-from doyen.retrieval.passage import Passage
 
 DEPTH = 10
 """Passages looked at."""

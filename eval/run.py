@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from doyen.core.answers import Answerer, Retriever
 from doyen.core.errors import InputError, UsageError
 from doyen.core.manifest import build_manifest
 from doyen.core.progress import Reporter, Silent
-from doyen.core.records import Question, Turn
+from doyen.core.records import Question
 from doyen.core.settings import Settings
 from doyen.eval.answers import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
 from doyen.eval.gate import judge_report
@@ -32,30 +34,13 @@ from doyen.eval.summary import (
     summarise_tags,
     summarise_usage,
 )
-from doyen.platform.serving.answer import Answer
-from doyen.retrieval.passage import Retriever
 from doyen.retrieval.query import standalone_query
 
 ANSWERS = "answers.jsonl"
 
 
-class Respondent(Protocol):
-    """What an evaluation needs of the assistant."""
-
-    def ask(
-        self,
-        question: str,
-        mode: str,
-        *,
-        history: Sequence[Turn] = (),
-        adapter: str | None = None,
-        record: bool = True,
-    ) -> Answer:
-        """Answer a question; ``record=False`` keeps it out of the store."""
-
-
 def run_evaluation(
-    assistant: Respondent,
+    assistant: Answerer,
     retriever: Retriever | None,
     questions: Sequence[Question],
     *,
@@ -115,7 +100,7 @@ def run_evaluation(
 
 
 def answer_questions(
-    assistant: Respondent,
+    assistant: Answerer,
     questions: Sequence[Question],
     modes: Sequence[str],
     path: Path,
@@ -138,7 +123,7 @@ def answer_questions(
                         lines.write(known[key].to_line())
                         bar.advance()
             # An earlier run may have asked the same under another id.
-            records[mode] = [known[key].for_question(question.id) for question, key in zip(questions, keys, strict=True)]
+            records[mode] = [replace(known[key], id=question.id) for question, key in zip(questions, keys, strict=True)]
     write_answers(path, (record for mode in modes for record in records[mode]))
     return records
 
@@ -234,7 +219,7 @@ def _each_once(questions: Sequence[Question], reporter: Reporter) -> list[Questi
     return different
 
 
-def _ask(assistant: Respondent, question: Question, mode: str, adapter: str | None, key: str) -> AnswerRecord:
+def _ask(assistant: Answerer, question: Question, mode: str, adapter: str | None, key: str) -> AnswerRecord:
     try:
         answer = assistant.ask(question.question, mode, history=question.history, adapter=adapter, record=False)
     except InputError as error:

@@ -101,10 +101,10 @@ def summarise_tags(
 def summarise_usage(records: Sequence[AnswerRecord]) -> dict[str, Any]:
     """Return latency in seconds (p50 and p95 until the whole answer, and until the first token) and the tokens used."""
     return {
-        "latency_s": _percentiles([record.timings["total_s"] for record in records]),
-        "first_token_s": _percentiles([record.timings["first_token_s"] for record in records]),
+        "latency_s": _percentiles([record.timings.total_s for record in records]),
+        "first_token_s": _percentiles([record.timings.first_token_s for record in records]),
         "usage": {
-            name: sum(record.usage.get(name, 0) for record in records) for name in ("prompt_tokens", "completion_tokens")
+            name: sum(getattr(record.usage, name) for record in records) for name in ("prompt_tokens", "completion_tokens")
         },
     }
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from doyen.core.answers import Passage
 from doyen.core.records import Pair
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.core.text import normalise, words
-from doyen.retrieval.passage import Passage
 
 
 @dataclass(frozen=True)

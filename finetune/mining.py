@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from doyen.core.answers import Passage, Retriever
 from doyen.core.progress import Reporter
 from doyen.core.records import Pair
 from doyen.core.store import Store
 from doyen.core.text import normalise
 from doyen.finetune.evidence import ChunkFinder, holds_evidence, load_sources
 from doyen.finetune.similarity import content_words
-from doyen.retrieval.passage import Passage, Retriever
 from doyen.retrieval.query import standalone_query
 
 DEPTH = 3

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from doyen.core.answers import Passage
 from doyen.core.records import REFUSAL, Turn
 from doyen.finetune.evidence import holds_evidence
 from doyen.finetune.mining import Key, MinedPair, key_of, overlaps
-from doyen.retrieval.passage import Passage
 
 Kind = Literal["gold", "missing", "unanswerable", "closed"]
 

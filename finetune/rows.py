@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from doyen.core.answers import Passage
 from doyen.core.files import write_text_atomic
 from doyen.core.prompts import build_messages, encode_example
 from doyen.finetune.mining import MinedPair
 from doyen.finetune.packing import EncodedExample, Row, pack, pack_within
 from doyen.finetune.raft import Context, Example
-from doyen.retrieval.passage import Passage
 
 BRANCH_TOKENS = 640
 """Tokens that branches may add to a row's prefix; bounds the memory of a training step."""

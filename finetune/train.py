@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from doyen.core.answers import Retriever
 from doyen.core.errors import InputError, StateError, storage_errors
 from doyen.core.files import write_json_atomic
 from doyen.core.manifest import build_manifest, fingerprint
@@ -32,7 +33,6 @@ from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Shares, build_round, excluded_ids
 from doyen.finetune.registry import Adapter, Registry
 from doyen.finetune.rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
-from doyen.retrieval.passage import Retriever
 
 FORMAT = 2
 """Raised when the same dataset and settings would give other training examples than before."""

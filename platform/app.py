@@ -27,6 +27,7 @@ from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
+    from doyen.core.answers import Answer, Passage
     from doyen.core.records import Pair, Question, Turn
     from doyen.eval.gate import Verdict
     from doyen.eval.report import Report
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     from doyen.finetune.registry import Adapter, Registry
     from doyen.ingestion.removal import RemovalReport
     from doyen.ingestion.report import IngestReport
-    from doyen.platform.serving.answer import Answer
     from doyen.platform.serving.assistant import Assistant
     from doyen.retrieval.hybrid import HybridRetriever
-    from doyen.retrieval.passage import Passage
 
 # What a use case needs beyond this is imported inside it: `doyen --help` must not wait for PyTorch.
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from doyen.retrieval.passage import Citation, Passage
+from doyen.core.answers import Citation, Passage
 from doyen.retrieval.tokens import tokens
 from doyen.retrieval.units import split_sentences
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.opening import OpenIndex, open_index, read_stamp
-from doyen.retrieval.passage import Passage
 from doyen.retrieval.reading import read_passages
 from doyen.retrieval.selection import choose
 from doyen.retrieval.tokens import tokens

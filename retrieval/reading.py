@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.retrieval.lexical_view import AnyLexical
-from doyen.retrieval.passage import Passage
 from doyen.retrieval.selection import Chosen
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+from doyen.core.answers import Answer
 
 CONNECT_S = 5
 READ_S = 600
@@ -16,34 +17,6 @@ READ_S = 600
 
 class GatewayError(Exception):
     """The gateway refused, failed or cannot be reached; ``str(error)`` is a sentence for the user."""
-
-
-@dataclass(frozen=True)
-class ChatAnswer:
-    """A finished answer as the gateway's last chunk describes it.
-
-    Attributes:
-        text: the answer.
-        citations: ``{"marker", "chunk_id", "source", "start", "end", "page", "quote"}``.
-        passages: what the model was shown, ``{"chunk_id", "source", "start", "end", "page", "heading", "text", …}``.
-        mode_reason: why that mode answered, where "best" was asked for.
-        support: "supported", "number_not_found" or "not_checked": whether a cited sentence holds the answer's numbers.
-        finish_reason: "stop", "length" (cut at the token limit) or "repetition" (stopped in a loop).
-        usage: ``{"prompt_tokens", "completion_tokens", "total_tokens"}``.
-    """
-
-    answer_id: str
-    text: str
-    mode: str
-    adapter: str | None
-    abstained: bool
-    citations: list[dict[str, Any]]
-    passages: list[dict[str, Any]]
-    mode_reason: str | None = None
-    support: str = "not_checked"
-    finish_reason: str = "stop"
-    usage: dict[str, int] = field(default_factory=dict)
-    timings: dict[str, float] = field(default_factory=dict)
 
 
 class GatewayClient:
@@ -69,7 +42,7 @@ class GatewayClient:
         """Close all connections."""
         self._http.close()
 
-    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[str | ChatAnswer, None]:
+    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[str | Answer, None]:
         """Yield pieces of text as they come and at the end the answer. Closing the generator stops the generation.
 
         Raises:
@@ -84,7 +57,7 @@ class GatewayClient:
                 if response.is_error:
                     await response.aread()
                     raise _refused(response)
-                async for piece in _read_events(response.aiter_lines()):
+                async for piece in _read_events(response.aiter_lines(), messages[-1]["content"] if messages else ""):
                     yield piece
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
@@ -166,35 +139,20 @@ def _sentence(message: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
 
 
-async def _read_events(lines: AsyncIterator[str]) -> AsyncIterator[str | ChatAnswer]:
+async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterator[str | Answer]:
     """Read server-sent events: pieces of text, then the answer that the last chunks describe."""
     fields: dict[str, Any] = {}
-    usage: dict[str, int] = {}
     async for line in lines:
         if not line.startswith("data: ") or line == "data: [DONE]":
             continue
         chunk = json.loads(line.removeprefix("data: "))
         if "error" in chunk:
             raise GatewayError(_sentence(chunk["error"]["message"]))
-        usage = chunk.get("usage") or usage
-        if "answer_id" in chunk:
-            fields = chunk
+        if "answer_id" in chunk or chunk.get("usage"):
+            fields |= chunk
         for choice in chunk["choices"]:
             if choice["delta"].get("content"):
                 yield choice["delta"]["content"]
-    if not fields:
+    if "answer_id" not in fields:
         raise GatewayError("The gateway ended the answer too early: ask again.")
-    yield ChatAnswer(
-        answer_id=fields["answer_id"],
-        text=fields["answer"],
-        mode=fields["mode"],
-        adapter=fields["adapter"],
-        abstained=fields["abstained"],
-        citations=fields["citations"],
-        passages=fields["passages"],
-        mode_reason=fields["mode_reason"],
-        support=fields["support"],
-        finish_reason=fields["finish_reason"],
-        usage=usage,
-        timings=fields["timings"],
-    )
+    yield Answer.from_json({**fields, "question": question})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from doyen.ui.client import ChatAnswer
+from doyen.core.answers import Answer
 
 RELOADED = "The page was reloaded before this answer was complete: ask again."
 
@@ -22,7 +22,7 @@ class Exchange:
     """
 
     question: str
-    answer: ChatAnswer | None = None
+    answer: Answer | None = None
     problem: str = ""
 
 
@@ -30,7 +30,7 @@ Conversation = list[Exchange]
 _SAVED = TypeAdapter(Conversation)
 
 
-def answer_at(exchanges: Sequence[Exchange], index: int | None) -> ChatAnswer | None:
+def answer_at(exchanges: Sequence[Exchange], index: int | None) -> Answer | None:
     """Return the answer at a place of the conversation, None where there is none."""
     return exchanges[index].answer if index is not None and 0 <= index < len(exchanges) else None
 
@@ -46,7 +46,7 @@ def messages_for(question: str, done: Sequence[Exchange]) -> list[dict[str, str]
     for exchange in done:
         if exchange.answer is not None:
             messages.append({"role": "user", "content": exchange.question})
-            messages.append({"role": "assistant", "content": exchange.answer.text})
+            messages.append({"role": "assistant", "content": exchange.answer.answer})
     return [*messages, {"role": "user", "content": question}]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from doyen.ui.client import ChatAnswer
+from doyen.core.answers import Answer, Citation, Passage
 from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
@@ -42,23 +41,23 @@ def conversation_html(exchanges: Sequence[Exchange], coming: str = "") -> str:
     return f"<div class='doyen-conversation' role='log' aria-live='polite'>{''.join(turns)}</div>"
 
 
-def _answer_html(index: int, answer: ChatAnswer) -> str:
+def _answer_html(index: int, answer: Answer) -> str:
     """Return a finished answer with its sources and how it came about."""
     warnings = _warnings(answer)
     chips = "".join(f"<span class='doyen-chip doyen-amber'>{escape(warning)}</span>" for warning in warnings)
-    sources = dict.fromkeys((citation["marker"], _place(citation)) for citation in answer.citations)
+    sources = dict.fromkeys((citation.marker, _place(citation)) for citation in answer.citations)
     listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
     kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
     return (
         f"<div class='doyen-reply{kind}' data-index='{index}' tabindex='0'>{chips}"
-        f"<div class='doyen-text'>{escape(answer.text)}</div>"
+        f"<div class='doyen-text'>{escape(answer.answer)}</div>"
         f"{listed}"
         f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div></div>"
     )
 
 
-def _warnings(answer: ChatAnswer) -> list[str]:
+def _warnings(answer: Answer) -> list[str]:
     """Return what to know before relying on an answer, in a few words each."""
     return [
         text
@@ -80,12 +79,12 @@ def passages_panel(exchange: Exchange | None) -> str:
     return f"<div class='doyen-panel'>{about}{_passages(exchange.answer)}</div>"
 
 
-def _passages(answer: ChatAnswer) -> str:
+def _passages(answer: Answer) -> str:
     if not answer.passages:
         return _note("No passages", f"“{MODE_LABELS.get(answer.mode, answer.mode)}” answered without passages.")
-    quoted: dict[int, list[dict[str, Any]]] = {}
+    quoted: dict[int, list[Citation]] = {}
     for citation in answer.citations:
-        quoted.setdefault(citation["marker"], []).append(citation)
+        quoted.setdefault(citation.marker, []).append(citation)
     cited: list[str] = []
     others: list[str] = []
     for marker, passage in enumerate(answer.passages, start=1):
@@ -115,39 +114,37 @@ def highlight(text: str, spans: Sequence[tuple[int, int]]) -> str:
     return "".join([*pieces, escape(text[done:])])
 
 
-def _card(marker: int, passage: dict[str, Any], citations: Sequence[dict[str, Any]]) -> str:
+def _card(marker: int, passage: Passage, citations: Sequence[Citation]) -> str:
     """Return one passage with its quotes marked."""
-    text, offset = passage["text"], passage["start"]
+    text, offset = passage.text, passage.start
     spans = []
     loose = []
     for citation in citations:
-        start, end = citation["start"] - offset, citation["end"] - offset
-        if 0 <= start < end and text[start:end] == citation["quote"]:
+        start, end = citation.start - offset, citation.end - offset
+        if 0 <= start < end and text[start:end] == citation.quote:
             spans.append((start, end))
         else:
-            loose.append(f"<blockquote>{escape(citation['quote'])}</blockquote>")
-    heading = f"<div class='doyen-heading'>{escape(passage['heading'])}</div>" if passage.get("heading") else ""
+            loose.append(f"<blockquote>{escape(citation.quote)}</blockquote>")
+    heading = f"<div class='doyen-heading'>{escape(passage.heading)}</div>" if passage.heading else ""
     return (
         f"<article class='doyen-card{' doyen-cited' if citations else ''}'><header><b>{marker}</b> "
         f"<span>{escape(_place(passage))}</span></header>{heading}{''.join(loose)}<p>{highlight(text, spans)}</p></article>"
     )
 
 
-def _place(item: dict[str, Any]) -> str:
-    return f"{item['source']}, page {item['page']}" if item.get("page") else str(item["source"])
+def _place(item: Passage | Citation) -> str:
+    return f"{item.source}, page {item.page}" if item.page else item.source
 
 
-def _circumstances(answer: ChatAnswer) -> list[str]:
+def _circumstances(answer: Answer) -> list[str]:
     """Return how an answer came about, in a few words each."""
     notes = [MODE_LABELS.get(answer.mode, answer.mode)]
     if answer.mode_reason:
         notes[0] += f" ({answer.mode_reason})"
     if answer.adapter:
         notes.append(answer.adapter)
-    if "total_s" in answer.timings:
-        notes.append(f"{answer.timings['total_s']:.1f} s")
-    if answer.usage:
-        notes.append(f"{answer.usage['prompt_tokens']} + {answer.usage['completion_tokens']} tokens")
+    notes.append(f"{answer.timings.total_s:.1f} s")
+    notes.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")
     return notes
 
 

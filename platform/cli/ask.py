@@ -10,7 +10,7 @@ from doyen.core.modes import BEST, MODES
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
-    from doyen.platform.serving.answer import Answer
+    from doyen.core.answers import Answer
 
 _MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one that the reports measured."
 _ENDINGS = {
@@ -30,7 +30,7 @@ def ask(
     """Answer a question and quote the passages that the answer rests on."""
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         answer = session.doyen.ask(question, mode, adapter=adapter)
-        session.emit(answer.to_json(), format_answer(answer))
+        session.emit(answer.public_json(), format_answer(answer))
 
 
 def format_answer(answer: Answer) -> str:

@@ -18,11 +18,11 @@ from doyen.platform.cli.ask import format_answer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
+    from doyen.core.answers import Answer
     from doyen.core.records import Pair, Question
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter
-    from doyen.platform.serving.answer import Answer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROJECT = "demo"
@@ -183,7 +183,7 @@ class ShownAnswer:
 
     def to_json(self) -> dict[str, object]:
         """Return the answer as `doyen ask` gives it, with references and verdict."""
-        return {**self.answer.to_json(), "references": list(self.question.answers), "right": self.right}
+        return {**self.answer.public_json(), "references": list(self.question.answers), "right": self.right}
 
     def to_text(self) -> str:
         """Return question, references, verdict and answer with its citations."""

@@ -23,7 +23,7 @@ def search(
             f"{rank}. {p.source}{f', page {p.page}' if p.page else ''} [{p.start}:{p.end}] score {p.score:.3f}\n{p.text}\n"
             for rank, p in enumerate(result.passages, start=1)
         ]
-        found: dict[str, object] = {"query": result.query, "passages": [p.to_json() for p in result.passages]}
+        found: dict[str, object] = {"query": result.query, "passages": [p.public_json() for p in result.passages]}
         if result.warning:
             found["warning"] = result.warning
             lines.insert(0, f"Warning: {result.warning}")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
+from doyen.core.answers import Answer, Retriever, Timings, Usage
 from doyen.core.errors import PromptTooLong
 from doyen.core.modes import BEST, PASSAGE_MODES, SHORT_MODES
 from doyen.core.prompts import build_messages
@@ -16,7 +18,7 @@ from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.lazy_retriever import LazyRetriever
@@ -25,10 +27,7 @@ from doyen.platform.serving.plan import Plan, check_mode, check_question, choose
 from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.speech import Speech
 from doyen.platform.serving.verifier import Judgement, Verifier
-from doyen.retrieval.passage import Retriever
 from doyen.retrieval.query import standalone_query
-
-__all__ = ["Answer", "Assistant", "open_assistant"]
 
 
 @dataclass(frozen=True)
@@ -223,6 +222,7 @@ class Assistant:
 
     def _build(self, plan: Plan, generated: Generated, judgement: Judgement) -> Answer:
         result = generated.result
+        spent = plan.retrieve_s, generated.first_token_s, time.monotonic() - plan.started
         return Answer(
             question=plan.question,
             answer=result.text,
@@ -233,9 +233,9 @@ class Assistant:
             citations=judgement.citations,
             passages=plan.passages,
             usage=Usage(result.prompt_tokens, result.completion_tokens),
-            timings=Timings(plan.retrieve_s, generated.first_token_s, time.monotonic() - plan.started),
+            timings=Timings(*(round(seconds, 4) for seconds in spent)),
             finish_reason=result.finish_reason,
-            answer_id=new_answer_id(),
+            answer_id=uuid4().hex,
             support=judgement.support,
             mode_reason=plan.mode_reason,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from statistics import fmean
 
-from doyen.platform.serving.answer import Answer
+from doyen.core.answers import Answer
 from doyen.retrieval.citations import support
 
 _WORD = re.compile(r"\w+")

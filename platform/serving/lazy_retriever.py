@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from doyen.retrieval.passage import Passage, Retriever
+from doyen.core.answers import Passage, Retriever
 
 
 class LazyRetriever:

@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from doyen.core.answers import Citation, Passage
 from doyen.core.physical_units import units_in
 from doyen.core.quantities import Fact, find_facts
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.citations import cite
-from doyen.retrieval.passage import Citation, Passage
 from doyen.retrieval.tokens import tokens
 
 _MARKER = re.compile(r"\[\d{1,3}\]")

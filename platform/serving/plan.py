@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from doyen.core.answers import Passage
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
 from doyen.finetune.registry import PROMOTED, Adapter, Registry
 from doyen.platform.serving.engines import Engine
-from doyen.retrieval.passage import Passage
 
 
 @dataclass(frozen=True)

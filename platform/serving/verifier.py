@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from doyen.retrieval.passage import Citation, Passage, Support
+from doyen.core.answers import Citation, Passage, Support
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from doyen.annotation import create_project, labelled_pairs, project_status, pull, push
 from doyen.annotation.feedback_tasks import feedback_tasks
+from doyen.core.answers import Answer, Passage, Timings, Usage
 from doyen.core.records import REFUSAL, Question, Turn
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, AnswerRow, DocumentVersionRow, FeedbackRow
 from doyen.core.text import question_hash
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.answer import Answer, Timings, Usage, record_answer
-from doyen.retrieval.passage import Passage
+from doyen.platform.serving.answer import record_answer
 
 NAME = "from the chat"
 
@@ -122,8 +122,8 @@ def test_answers_that_older_versions_stored_become_tasks_and_one_that_is_broken_
     """Older answers hold passages without version and heading, as ``doyen search --json`` shows them."""
     with asked.session() as session:
         text = session.scalars(select(DocumentVersionRow)).first().text
-    shown = Passage("manual.md-1", "doc-manual.md", "v1", "manual.md", 13, 60, None, "", 1.0, text[13:60], {}).to_json()
-    assert "version" not in shown
+    place = {"chunk_id": "manual.md-1", "document_id": "doc-manual.md", "source": "manual.md", "start": 13, "end": 60}
+    shown = {**place, "page": None, "score": 1.0, "text": text[13:60]}
     with asked.session() as session:
         session.get_one(AnswerRow, "a1").passages = [shown]
         session.get_one(AnswerRow, "a2").passages = [{"text": "no place"}]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.evaluation_world import ScriptedAssistant, cited, make_questions, passages
 
+from doyen.core.answers import Citation
 from doyen.core.records import REFUSAL, Question
 from doyen.eval.answers import AnswerRecord
 from doyen.eval.metrics import (
@@ -26,7 +27,6 @@ from doyen.eval.metrics import (
     token_f1,
 )
 from doyen.eval.ragas_metrics import CONTEXT_METRICS, JUDGED_METRICS, TEXT_METRICS, Sample, text_scores
-from doyen.retrieval.passage import Citation
 
 QUESTIONS = {question.id: question for question in make_questions()}
 

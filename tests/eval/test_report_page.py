@@ -13,11 +13,11 @@ from playwright.sync_api import sync_playwright
 from support.evaluation_world import ScriptedAssistant, make_questions
 from support.required import require_chromium
 
+from doyen.core.answers import Citation
 from doyen.core.records import Question
 from doyen.eval.page import verdict
 from doyen.eval.plots import Row, interval_plot
 from doyen.eval.report import Report, comparison_table
-from doyen.retrieval.passage import Citation
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 

@@ -7,10 +7,10 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.core.answers import Passage
 from doyen.core.records import Question
 from doyen.eval.evidence import holds, share_held, span_in_passages
 from doyen.eval.retrieval_metrics import first_ranks, score_ranking
-from doyen.retrieval.passage import Passage
 
 QUOTES = ["the red valve opens at nine bar", "seal kit QX seven", "never above forty degrees"]
 

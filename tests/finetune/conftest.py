@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from doyen.core.answers import Passage
 from doyen.core.manifest import now
 from doyen.core.models import resolve_generator
 from doyen.core.records import REFUSAL, Pair, Turn
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
-from doyen.retrieval.passage import Passage
 
 # Threads only cost time on models this small, above all beside other work.
 torch.set_num_threads(1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.core.answers import Passage
 from doyen.retrieval.citations import cite, support
-from doyen.retrieval.passage import Passage
 
 PUMP = "The filter AB-1234 is replaced every 12 months. Use gloves when you open the cover. The pump is rated 3.5 bar."
 TRAVEL = "Employees book trains in second class. The daily meal allowance is 31 euro. Receipts are due within 20 days."

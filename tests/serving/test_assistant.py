@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from doyen.core.answers import Answer, Passage
 from doyen.core.errors import IncompatibleError, IndexMissing, InputError, NotFoundError, PromptTooLong
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
 from doyen.core.store.schema import AnswerRow
 from doyen.finetune.registry import Registry
 from doyen.platform.cli.ask import format_answer
-from doyen.platform.serving.assistant import Answer, Assistant, LazyRetriever, open_assistant
+from doyen.platform.serving.assistant import Assistant, LazyRetriever, open_assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.verifier import Judgement
-from doyen.retrieval.passage import Passage
 
 TEXT = "Tighten the head screws crosswise to 2.1 Nm in two passes. Wear gloves."
 PASSAGES = [
@@ -105,7 +105,7 @@ def test_rag_answers_with_citations_and_is_recorded(parts, store):
 
 def test_json_is_the_contract(parts):
     assistant, _, _ = parts
-    value = json.loads(json.dumps(assistant.ask("Torque?", "rag").to_json()))
+    value = json.loads(json.dumps(assistant.ask("Torque?", "rag").public_json()))
     assert list(value) == [
         *(
             "question",
@@ -172,7 +172,7 @@ def test_how_an_answer_ended_is_told(parts, reason):
     assistant, engine, _ = parts
     engine.finish_reason = reason
     answer = assistant.ask("Torque?", "rag")
-    assert answer.to_json()["finish_reason"] == answer.finish_reason == reason
+    assert answer.public_json()["finish_reason"] == answer.finish_reason == reason
     assert len(format_answer(answer).splitlines()) == len(format_answer(replace(answer, finish_reason="stop")).splitlines()) + 1
 
 
@@ -184,10 +184,10 @@ def test_figures_are_checked_against_the_citations_and_the_verdict_is_stored(par
     assistant, engine, _ = parts
     engine.text = text
     answer = assistant.ask("What torque do the head screws get?", "rag")
-    assert answer.to_json()["support"] == answer.support == support
+    assert answer.public_json()["support"] == answer.support == support
     assert all(
         citation["support"] == citation_support
-        for citation, citation_support in zip(answer.to_json()["citations"], [support] * len(answer.citations), strict=True)
+        for citation, citation_support in zip(answer.public_json()["citations"], [support] * len(answer.citations), strict=True)
     )
     with store.session() as session:
         assert session.scalars(select(AnswerRow)).one().support == support
@@ -221,7 +221,7 @@ def test_an_earlier_turn_tells_which_figures_of_a_refusal_are_the_persons_own(pa
 def test_best_is_resolved_and_told(parts, workspace, tmp_path):
     assistant, engine, _ = parts
     answer = assistant.ask("Torque?", "best")
-    assert answer.mode == answer.to_json()["mode"] == "rag"
+    assert answer.mode == answer.public_json()["mode"] == "rag"
     assert "no report" in answer.mode_reason
     assert "no report" in format_answer(answer)
     add_adapter(assistant, tmp_path / "x")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doyen.core.answers import Citation, Passage
 from doyen.platform.serving.number_guard import judge_numbers
 from doyen.retrieval.citations import cite
-from doyen.retrieval.passage import Citation, Passage
 
 TEXT = (
     "The job may start when the cell has cooled to 45 °C. The safety thermostat opens at 185 °C and cannot be reset. "

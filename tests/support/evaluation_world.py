@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from doyen.core.answers import Answer, Citation, Passage, Timings, Usage
 from doyen.core.records import REFUSAL, Question, Turn
 from doyen.core.settings import EvalSettings, Settings
 from doyen.core.text import words
 from doyen.eval.report import Report
 from doyen.eval.run import run_evaluation
 from doyen.finetune.registry import Adapter
-from doyen.platform.serving.answer import Answer, Timings, Usage
-from doyen.retrieval.passage import Citation, Passage
 
 DOCUMENTS = {
     "pumps.md": [

@@ -6,16 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from uuid import uuid4
 
+from doyen.core.answers import Answer, Citation, Passage, Retriever, Timings, Usage
 from doyen.core.errors import NotFoundError
 from doyen.core.modes import BEST
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.serving.answer import Answer, Timings, Usage, new_answer_id, record_answer
+from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.best import Best
-from doyen.retrieval.passage import Citation, Passage, Retriever
 
 TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."
 QUOTE = "filter of the PX-90 every 400 hours"
@@ -110,7 +111,7 @@ class FakeAssistant:
             usage=Usage(7, 3),
             timings=Timings(0.01, 0.1, 0.3),
             finish_reason="stop",
-            answer_id=new_answer_id(),
+            answer_id=uuid4().hex,
         )
 
     def close(self) -> None:

@@ -17,16 +17,17 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.core.answers import Answer, Citation, Passage
 from doyen.ui.app import create_ui_app
 from doyen.ui.chat import model_name
-from doyen.ui.client import ChatAnswer, GatewayClient, GatewayError
+from doyen.ui.client import GatewayClient, GatewayError
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.render import conversation_html, highlight, passages_panel
 from doyen.ui.stopping import Running, Stopped, until
 from doyen.ui.tables import comparison_table, gate_table, report_frame
 
 NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
-ANSWER = ChatAnswer("a1", "Yes.", "rag", None, False, [], [])
+ANSWER = Answer("Which?", "Yes.", "rag", answer_id="a1")
 
 
 @settings(max_examples=100, deadline=None)
@@ -48,13 +49,13 @@ def test_highlight_keeps_the_text_and_marks_the_spans(text: str, spans: list[tup
 
 
 def test_everything_from_outside_is_escaped() -> None:
-    place = {"source": NASTY, "start": 0, "end": len(NASTY), "page": 3, "chunk_id": "c"}
+    place = ("c", NASTY, 0, len(NASTY), 3)
     answer = replace(
         ANSWER,
-        text=NASTY,
+        answer=NASTY,
         adapter=NASTY,
-        citations=[{**place, "marker": 1, "quote": NASTY}, {**place, "marker": 1, "start": 5, "end": 2, "quote": NASTY}],
-        passages=[{**place, "heading": NASTY, "text": NASTY}],
+        citations=[Citation(1, *place, NASTY), Citation(1, "c", NASTY, 5, 2, 3, NASTY)],
+        passages=[Passage("c", "d", "v", *place[1:], NASTY, 0.0, NASTY)],
     )
     report = {
         "modes": {NASTY: {"metrics": {NASTY: {"mean": 1.0, "low": None, "high": None}}}},
@@ -110,8 +111,8 @@ def test_the_gate_is_shown_rule_by_rule() -> None:
 
 
 def test_a_quote_outside_its_passage_is_shown_apart() -> None:
-    passage = {"source": "a.md", "start": 10, "end": 15, "page": None, "heading": "", "text": "hello", "chunk_id": "c"}
-    citation = {"marker": 1, "source": "a.md", "start": 0, "end": 5, "page": None, "quote": "other", "chunk_id": "c"}
+    passage = Passage("c", "d", "v", "a.md", 10, 15, None, "", 0.0, "hello")
+    citation = Citation(1, "c", "a.md", 0, 5, None, "other")
     html = passages_panel(Exchange("Which?", replace(ANSWER, passages=[passage], citations=[citation])))
     assert "<blockquote>other</blockquote>" in html
     assert "<mark>" not in html

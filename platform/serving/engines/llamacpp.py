@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from doyen.core.answers import FinishReason
 from doyen.core.deadline import time_left
 from doyen.core.errors import IncompatibleError, InputError, NotInTime, ServiceError
 from doyen.core.files import sha256_file
@@ -20,7 +21,7 @@ from doyen.core.prompts import encode_prompt
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
 from doyen.platform.serving.engines.window import answer_room
 from doyen.platform.serving.engines.worker_process import END_SECONDS, START_SECONDS, WorkerPlan, WorkerProcess
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx
 
+from doyen.core.answers import FinishReason
 from doyen.core.deadline import time_left
 from doyen.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, Unauthorized
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import FinishReason, Generation, GenerationRequest
+from doyen.platform.serving.engines.protocol import Generation, GenerationRequest
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 120.0

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-FinishReason = Literal["stop", "length", "repetition", "cancelled"]
-"""Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
+from doyen.core.answers import FinishReason
 
 
 @dataclass(frozen=True)

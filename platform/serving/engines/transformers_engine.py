@@ -7,11 +7,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from doyen.core.answers import FinishReason
 from doyen.core.errors import IncompatibleError, InputError
 from doyen.core.models import LOADING, GeneratorFiles, wants_bfloat16
 from doyen.core.prompts import encode_prompt
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import AdapterFiles, FinishReason, Generation, GenerationRequest
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
 from doyen.platform.serving.engines.text import TextStream
 from doyen.platform.serving.engines.window import answer_room
 

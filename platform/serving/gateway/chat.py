@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -16,12 +17,11 @@ from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, Closi
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.errors import documented, error_body
 from doyen.platform.serving.gateway.model_names import parse_model
-from doyen.platform.serving.gateway.search import passage_json
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 if TYPE_CHECKING:
-    from doyen.platform.serving.assistant import Answer
+    from doyen.core.answers import Answer
 
 logger = logging.getLogger("doyen.gateway")
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
@@ -140,16 +140,13 @@ def _completion(answer: Answer, body: ChatRequest, created: int) -> dict[str, An
 
 def _extras(answer: Answer, body: ChatRequest) -> dict[str, Any]:
     """Return what our answers carry beside OpenAI's fields: the contract of ``doyen ask``, passages and warnings."""
-    fields = answer.to_json()
-    for name in ("usage", "model", "question"):
-        fields.pop(name, None)
-    passages = [passage_json(passage) for passage in answer.passages]
-    return {**fields, "answer_id": answer.answer_id, "passages": passages, "warnings": body.warnings()}
+    fields = {name: value for name, value in answer.public_json().items() if name not in {"usage", "model", "question"}}
+    passages = [passage.public_json() for passage in answer.passages]
+    return {**fields, "passages": passages, "warnings": body.warnings()}
 
 
 def _usage(answer: Answer) -> dict[str, int]:
-    usage: dict[str, int] = answer.to_json()["usage"]
-    return {**usage, "total_tokens": usage["prompt_tokens"] + usage["completion_tokens"]}
+    return {**asdict(answer.usage), "total_tokens": answer.usage.prompt_tokens + answer.usage.completion_tokens}
 
 
 def _finish_reason(answer: Answer) -> str:
@@ -158,11 +155,10 @@ def _finish_reason(answer: Answer) -> str:
 
 def _count(services: Services, answer: Answer) -> None:
     """Add an answer to the metrics."""
-    fields = answer.to_json()
     services.metrics.answers.labels(answer.mode, "abstained" if answer.abstained else "answered").inc()
-    services.metrics.first_token.labels(answer.mode).observe(fields["timings"]["first_token_s"])
-    for kind in ("prompt_tokens", "completion_tokens"):
-        services.metrics.tokens.labels(kind.removesuffix("_tokens")).inc(fields["usage"][kind])
+    services.metrics.first_token.labels(answer.mode).observe(answer.timings.first_token_s)
+    services.metrics.tokens.labels("prompt").inc(answer.usage.prompt_tokens)
+    services.metrics.tokens.labels("completion").inc(answer.usage.completion_tokens)
 
 
 def _choice(delta: dict[str, str], finish_reason: str | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from doyen.platform.serving.gateway.errors import TimedOut
 from doyen.platform.serving.gateway.limits import Place
 
 if TYPE_CHECKING:
-    from doyen.platform.serving.assistant import Answer
+    from doyen.core.answers import Answer
 
 T = TypeVar("T")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
-from doyen.retrieval.passage import Passage
 
 router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
 
@@ -59,10 +56,5 @@ class SearchResult(BaseModel):
 def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
     found = services.doyen.search(body.query, body.k)
-    passages = [FoundPassage(**passage_json(passage)) for passage in found.passages]
+    passages = [FoundPassage(**passage.public_json()) for passage in found.passages]
     return SearchResult(query=found.query, passages=passages, warning=found.warning)
-
-
-def passage_json(passage: Passage) -> dict[str, Any]:
-    """Return a passage as every response shows it."""
-    return {name: getattr(passage, name) for name in FoundPassage.model_fields}

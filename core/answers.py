@@ -1,0 +1,180 @@
+"""What an answer is and what it rests on: one shape for each, wherever it is made, stored, measured or shown.
+
+question ─▶ Passage … ─▶ Answer ─┬─▶ AnswerRow, answers.jsonl, the browser    to_json() and from_json(), nothing lost
+Citation … ─▶       └─▶ `doyen ask --json`, the gateway          public_json(), a part of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, Literal, Protocol, Self
+
+from pydantic import TypeAdapter
+
+from doyen.core.modes import Mode
+from doyen.core.records import Turn
+
+Support = Literal["supported", "number_not_found", "not_checked"]
+"""Whether an answer's numbers, units and codes stand in the sentences that it cites; see platform/serving/number_guard.py."""
+FinishReason = Literal["stop", "length", "repetition", "cancelled"]
+"""Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
+ANSWER_RULES = 5
+"""To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
+ask again instead of reusing answers of the old rules."""
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+class _Lossless:
+    """A dataclass that JSON can hold as it is."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields, for `from_json`."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Return what ``to_json`` gave; other keys are ignored, and fields with a default may be missing.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        made: Self = _adapter(cls).validate_python(data)  # type: ignore[arg-type]
+        return made
+
+
+@dataclass(frozen=True)
+class Passage(_Lossless):
+    """A retrieved stretch of a document, best first in every list.
+
+    Attributes:
+        chunk_id: the chunk (the first one, where neighbouring chunks were joined).
+        document_id: its document.
+        version: the document version that the offsets refer to.
+        source: path relative to the ingested root, or URL.
+        start: first character in the document's parsed text.
+        end: one past the last character; ``parsed_text[start:end] == text``.
+        page: page number from 1, or None where there are no pages.
+        heading: path of headings above it, or an empty string.
+        score: fused relevance, larger is better; comparable within one query only.
+        text: the passage.
+        signals: named scores behind the ranking ("dense" cosine, "lexical" BM25, …) for debugging.
+    """
+
+    chunk_id: str
+    document_id: str
+    version: str
+    source: str
+    start: int
+    end: int
+    page: int | None
+    heading: str
+    score: float
+    text: str
+    signals: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Return a stored passage; those of Doyen's first versions have no version and heading, which are empty then."""
+        return super().from_json({"version": "", "heading": "", **data})
+
+    def public_json(self) -> dict[str, Any]:
+        """Return the passage as the command line and the gateway show it."""
+        return {name: value for name, value in self.to_json().items() if name != "signals"}
+
+
+@dataclass(frozen=True)
+class Citation(_Lossless):
+    """A quote that supports an answer: ``parsed_text[start:end] == quote`` in document ``source``.
+
+    Attributes:
+        marker: the passage's number in the prompt, from 1.
+        support: whether the quote holds figures of the answer; "not_checked" when the answer has none.
+    """
+
+    marker: int
+    chunk_id: str
+    source: str
+    start: int
+    end: int
+    page: int | None
+    quote: str
+    support: Support = "not_checked"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens read and written; 0 where the engine was not asked or cannot tell."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds since the question arrived.
+
+    Attributes:
+        retrieve_s: spent on finding passages; 0 in modes without them.
+        first_token_s: until the first text could be shown.
+    """
+
+    retrieve_s: float = 0.0
+    first_token_s: float = 0.0
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer(_Lossless):
+    """An answer with everything that it rests on.
+
+    Attributes:
+        mode_reason: why ``mode`` was taken, where "best" was asked for.
+        adapter: "name:version", or None.
+        abstained: the documents hold no answer, as far as Doyen can tell; ``answer`` is then the fixed refusal.
+        support: whether the answer's numbers, units and codes stand in the cited sentences (see number_guard.py).
+        finish_reason: "length" when the answer was cut at the token limit, "repetition" when it was stopped because it
+            went round in circles (each repeated part is left in once).
+        answer_id: what feedback refers to; empty where none was given.
+        passages: what the model was shown, best first; markers of citations count from 1 in this list.
+    """
+
+    question: str
+    answer: str
+    mode: Mode
+    mode_reason: str | None = None
+    model: str = ""
+    adapter: str | None = None
+    abstained: bool = False
+    support: Support = "not_checked"
+    citations: list[Citation] = field(default_factory=list)
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+    finish_reason: FinishReason = "stop"
+    answer_id: str = ""
+    passages: list[Passage] = field(default_factory=list)
+
+    def public_json(self) -> dict[str, Any]:
+        """Return the answer as ``doyen ask --json`` prints it: without the passages."""
+        return {name: value for name, value in self.to_json().items() if name != "passages"}
+
+
+class Retriever(Protocol):
+    """Finds passages for a query."""
+
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+        """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids)."""
+
+
+class Answerer(Protocol):
+    """What an evaluation asks."""
+
+    def ask(
+        self, question: str, mode: str, *, history: Sequence[Turn] = (), adapter: str | None = None, record: bool = True
+    ) -> Answer:
+        """Answer a question; ``record=False`` keeps the answer out of the store."""
