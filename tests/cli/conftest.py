@@ -1,50 +1,29 @@
-"""The command line as users run it: in processes of its own."""
+"""The command line and the demo of the tiny domain."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.command_line import Outcome, run_doyen, start_doyen
 
 MINI = Path(__file__).parent / "mini"
-DOYEN = [sys.executable, "-m", "doyen.platform.cli.main"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command printed and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """stdout as one JSON document."""
-        return json.loads(self.out)
-
-
-def run_doyen(*arguments: object, cwd: Path | None = None, timeout: float = 900, **environment: str) -> Outcome:
-    """Run ``doyen`` and wait for its end."""
-    command = [*DOYEN, *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=timeout, env={**os.environ, **environment}, check=False
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
 def doyen() -> Callable[..., Outcome]:
-    """The ``doyen`` command."""
+    """The ``doyen`` command, inside the tests' process."""
     return run_doyen
+
+
+@pytest.fixture
+def doyen_process() -> Callable[..., Outcome]:
+    """The ``doyen`` command in a process of its own."""
+    return start_doyen
 
 
 @dataclass(frozen=True)
@@ -73,4 +52,4 @@ def no_network(tmp_path_factory: pytest.TempPathFactory) -> NoNetwork:
 def mini_demo(tmp_path_factory: pytest.TempPathFactory, no_network: NoNetwork) -> tuple[Path, Outcome]:
     """The demo of the tiny domain, run once: its workspace and what it printed."""
     folder = tmp_path_factory.mktemp("demo") / "space"
-    return folder, run_doyen("demo", "--example", MINI, "--workspace", folder, "--json", timeout=900, **no_network.environment)
+    return folder, start_doyen("demo", "--example", MINI, "--workspace", folder, "--json", **no_network.environment)

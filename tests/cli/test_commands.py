@@ -19,8 +19,8 @@ def space(doyen, tmp_path):
     ("arguments", "code"),
     [(["--help"], 0), (["no-such-command"], 2), (["search"], 2), (["ask", "x", "--mode"], 2)],
 )
-def test_exit_codes_of_wrong_use(doyen, arguments, code):
-    assert doyen(*arguments).code == code
+def test_exit_codes_of_wrong_use(doyen_process, arguments, code):
+    assert doyen_process(*arguments).code == code
 
 
 def test_without_a_workspace_the_remedy_is_named(doyen, tmp_path):

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.command_line import DOYEN
 
 from doyen.eval.answers import read_answers
 from doyen.eval.metrics import citation_recall, key_facts
 from doyen.eval.questions import load_questions
 
 MINI = Path(__file__).parent / "mini"
-DOYEN = [sys.executable, "-m", "doyen.platform.cli.main"]
+
 MODES = ["base", "rag", "rag-short", "finetune", "hybrid"]
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
@@ -113,12 +114,12 @@ def test_the_doctor_finds_nothing_wrong(mini_demo, doyen):
 
 
 @pytest.mark.soak
-def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen):
+def test_killed_at_many_points_the_demo_ends_the_same(mini_demo, tmp_path, doyen_process):
     _, whole = mini_demo
     folder = tmp_path / "space"
     for mark in ("training the adapter: 1", "Answering (rag)"):
         _kill_when_seen(mark, folder)
-    outcome = doyen("demo", "--example", MINI, "--workspace", folder, "--json", timeout=900)
+    outcome = doyen_process("demo", "--example", MINI, "--workspace", folder, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.json["adapter"] == whole.json["adapter"]
     for mode in MODES:

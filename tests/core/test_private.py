@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.command_line import run_doyen
 
 from doyen.core.files import new_folder, write_text_atomic
 from doyen.core.private import make_private
@@ -26,20 +25,18 @@ def open_to_others(folder: Path) -> list[str]:
     ]
 
 
-def doyen(*arguments: str) -> None:
-    command = ["-c", "import os; os.umask(0o022); from doyen.platform.cli.main import main; main()", *arguments]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.model
 def test_a_real_run_leaves_nothing_open(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "space", "test")
     documents = tmp_path / "documents"
     documents.mkdir()
     (documents / "pump.md").write_text("# Pump\n\nThe filter of the PX-90 is replaced every 412 hours.\n")
-    doyen("ingest", str(documents), "-w", str(workspace.root))
-    doyen("ask", "How often?", "--mode", "rag", "-w", str(workspace.root))
+    before = os.umask(0o022)
+    try:
+        assert run_doyen("ingest", documents, "-w", workspace.root).code == 0
+        assert run_doyen("ask", "How often?", "--mode", "rag", "-w", workspace.root).code == 0
+    finally:
+        os.umask(before)
     names = {path.name for path in workspace.state.rglob("*")}
     assert {"doyen.db", "chroma.sqlite3"} <= names
     assert open_to_others(workspace.state) == []
