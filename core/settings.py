@@ -10,19 +10,24 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     field_validator,
 )
+
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
 from doyen.core.errors import SettingsError
 
@@ -44,6 +49,12 @@ def _check_http_url(url: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+Unset = BeforeValidator(lambda value: None if value == "" else value)
+"""An empty text stands for None."""
+
+
+def _split(value: object) -> object:
+    return re.findall(r"[^\s,;\[\]()]+", value) if isinstance(value, str) else value
 
 
 class Section(BaseModel):
@@ -55,7 +66,7 @@ class Section(BaseModel):
 class PlatformSettings(Section):
     """Where state is kept."""
 
-    database_url: Name | None = None
+    database_url: Annotated[Name | None, Unset] = None
     """None keeps metadata in SQLite inside the workspace; a SQLAlchemy URL such as postgresql://user@host/name moves it to that
     server (`pip install 'doyen[postgres]'`)."""
 
@@ -88,7 +99,7 @@ class RetrievalSettings(Section):
     """Packaged embedder, local folder or hub id of a sentence-transformers model. Changing it re-embeds everything."""
     embedder_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 embeds faster at a cosine above 0.996 to float32; auto takes it where the processor gains from it."""
-    chroma_url: HttpUrl | None = None
+    chroma_url: Annotated[HttpUrl | None, Unset] = None
     """None embeds Chroma in the process; http://host:port uses a Chroma server."""
     top_k: int = Field(5, ge=1, le=50)
     """Passages returned when a caller names no number."""
@@ -110,7 +121,7 @@ class FinetuneSettings(Section):
     """Prompt plus response tokens of a training example; passages are dropped from the end until an example fits."""
     context_passages: int = Field(3, ge=1, le=10)
     """Passages in a RAFT-style training example; keep it equal to serving.context_passages."""
-    raft_shares: tuple[Share, Share, Share] = (0.75, 0.05, 0.2)
+    raft_shares: Annotated[tuple[Share, Share, Share], NoDecode, BeforeValidator(_split)] = (0.75, 0.05, 0.2)
     """Shares of RAFT-style examples: gold passage among distractors, gold passage missing, no passages at all. More missing
     ones teach a small model to refuse what it could answer (docs/experiments.md)."""
     prefix_gradients: bool = True
@@ -140,7 +151,7 @@ class ServingSettings(Section):
     """Packaged generator, local folder or hub id (safetensors or GGUF); with engine = "openai", that server's name for it."""
     engine: Literal["llamacpp", "transformers", "openai"] = "llamacpp"
     """llamacpp is the fastest on a processor, transformers is the reference, openai is any compatible server."""
-    openai_url: HttpUrl | None = None
+    openai_url: Annotated[HttpUrl | None, Unset] = None
     """Base URL ending in /v1 of an OpenAI-compatible server; needed by engine = "openai"."""
     openai_api_key: SecretStr = SecretStr("")
     """Better given as DOYEN_SERVING__OPENAI_API_KEY than written into the file."""
@@ -175,7 +186,7 @@ class EvalSettings(Section):
     """Resamples behind each interval and p: more make their ends steadier and cost time."""
     cluster_by_source: bool = False
     """Draw whole documents instead of single questions: wider, more honest intervals where many questions share a document."""
-    judge_url: HttpUrl | None = None
+    judge_url: Annotated[HttpUrl | None, Unset] = None
     """Base URL of an OpenAI-compatible judge for RAGAS' judged metrics; None leaves them out."""
     judge_model: str = ""
     judge_api_key: SecretStr = SecretStr("")
@@ -184,7 +195,7 @@ class EvalSettings(Section):
 class AnnotationSettings(Section):
     """Where labels are made."""
 
-    label_studio_url: HttpUrl | None = None
+    label_studio_url: Annotated[HttpUrl | None, Unset] = None
     """None exchanges tasks and labels through files in the workspace's annotation folder."""
     label_studio_api_key: SecretStr = SecretStr("")
     """A personal access token; better given as DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY."""
@@ -215,7 +226,13 @@ class Settings(Section):
     ui: UiSettings = UiSettings()
 
 
-def load_settings(path: Path, environment: dict[str, str] | None = None) -> Settings:
+class _Variables(Settings, BaseSettings):
+    """The settings as variables name them; ``Settings`` itself never reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", case_sensitive=False)
+
+
+def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``doyen.toml`` and lay the environment over it.
 
     Args:
@@ -225,58 +242,35 @@ def load_settings(path: Path, environment: dict[str, str] | None = None) -> Sett
     Raises:
         SettingsError: with every wrong key and value at once.
     """
+    variables = {name.lower(): (name, text) for name, text in (os.environ if environment is None else environment).items()}
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
+        source = EnvSettingsSource(_Variables)
+        source.env_vars = {name: text for name, (_, text) in variables.items()}
+        return Settings.model_validate(_merge(values, source()))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), [f"it is not valid TOML: {error}"]) from error
     except UnicodeDecodeError as error:
         raise SettingsError(str(path), [f"it is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
-    origins = _apply_environment(values, os.environ if environment is None else environment)
-    try:
-        return Settings.model_validate(values)
+    except SourceError as error:
+        raise SettingsError(str(path), [f"{error}: name a setting, as in DOYEN_SERVING__PORT=8321"]) from error
     except ValidationError as error:
-        raise SettingsError(str(path), [_problem(item, origins) for item in error.errors()]) from error
+        raise SettingsError(str(path), [_problem(item, variables) for item in error.errors()]) from error
 
 
-def _apply_environment(values: dict[str, Any], environment: Any) -> dict[str, str]:
-    """Set ``DOYEN_SECTION__KEY`` and ``DOYEN_KEY`` variables in ``values``; return which variable each key came from."""
-    origins: dict[str, str] = {}
-    for variable, text in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
-            continue
-        first, separator, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
-        if not separator and first not in Settings.model_fields:
-            continue
-        path = (first, key) if separator else (first,)
-        place = values.setdefault(first, {}) if separator else values
-        if isinstance(place, dict):
-            place[path[-1]] = _from_text(text, _annotation(path))
-            origins[".".join(path)] = variable
-    return origins
+def _merge(file: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+    """Return the file's values with the environment's over them, section by section."""
+    merged = dict(file)
+    for key, value in environment.items():
+        both = isinstance(value, dict) and isinstance(file.get(key), dict)
+        merged[key] = {**file[key], **value} if both else value
+    return merged
 
 
-def _annotation(path: tuple[str, ...]) -> Any:
-    """Return the type of a setting, None where there is no such setting."""
-    annotation: Any = Settings
-    for part in path:
-        field = getattr(annotation, "model_fields", {}).get(part)
-        if field is None:
-            return None
-        annotation = field.annotation
-    return annotation
-
-
-def _from_text(text: str, annotation: Any) -> Any:
-    """Return the value that a variable's text stands for; single numbers and flags are read by the model itself."""
-    if get_origin(annotation) is tuple:
-        return re.findall(r"[^\s,;\[\]()]+", text)
-    return None if not text and type(None) in get_args(annotation) else text
-
-
-def _problem(item: Any, origins: dict[str, str]) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    variable = origins.get(key) or origins.get(".".join(str(part) for part in item["loc"][:2]))
-    where = f"{variable} (environment)" if variable else key
+def _problem(item: Any, variables: Mapping[str, tuple[str, str]]) -> str:
+    path = [str(part) for part in item["loc"]]
+    variable = variables.get((ENVIRONMENT_PREFIX + "__".join(path[:2])).lower())
+    where = f"{variable[0]} (environment)" if variable else ".".join(path)
     if item["type"] == "extra_forbidden":
         return f"{where}: there is no such setting; known ones: {', '.join(_siblings(item['loc']))}"
     secret = any(word in str(part) for word in SECRET_WORDS for part in item["loc"])
