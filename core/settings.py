@@ -25,7 +25,6 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from doyen.annotation.backend import ADOPTED_UID, RemoteAnnotation, RemoteProject, RemoteTask
 from doyen.annotation.labelstudio.people import read_annotation
-from doyen.core.errors import MissingPart, ServiceError, SettingsError, Unauthorized
+from doyen.core.errors import ServiceError, SettingsError, Unauthorized
+from doyen.core.extras import missing_part
 
 PAGE, LIGHT_PAGE = 200, 1000
 """Tasks asked for at once: with their annotations, and without, which costs the server a fifth."""
@@ -48,8 +49,8 @@ class LabelStudioBackend:
             )
         try:
             from label_studio_sdk import LabelStudio
-        except ImportError as error:
-            raise MissingPart("label-studio-sdk is not installed: `pip install label-studio-sdk`") from error
+        except ModuleNotFoundError as error:
+            raise missing_part(error) from error
         with self._errors("signing in"):
             self._client = LabelStudio(base_url=self._url, api_key=api_key.strip(), timeout=TIMEOUT_S)
         self._people: dict[int, str] = {}

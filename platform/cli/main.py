@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -22,6 +23,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 from doyen.core.errors import DoyenError, UsageError
+from doyen.core.extras import missing_part
 from doyen.core.redaction import printable, redact
 from doyen.platform.cli import (
     adapters,
@@ -46,7 +48,6 @@ app = typer.Typer(
     help="Domain assistants from documents and labels: retrieval, fine-tuned adapters, and proof of which serves best.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 for _command in (
     init.init,
@@ -67,6 +68,20 @@ app.add_typer(adapters.app, name="adapters")
 app.add_typer(eval.app, name="eval")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"doyen {version('doyen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 def main() -> NoReturn:
     """Run the command line and exit with 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     try:
@@ -77,6 +92,8 @@ def main() -> NoReturn:
         _stop(str(error), WRONG_USE, error)
     except DoyenError as error:
         _stop(str(error), FAILED, error)
+    except ModuleNotFoundError as error:
+        _stop(str(missing_part(error)), FAILED, error)
     except BrokenPipeError:
         # The reader of our output went away (`doyen … | head`): there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

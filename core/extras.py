@@ -1,0 +1,26 @@
+"""Optional parts of the installation: which extra of the package brings a module that is not there."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import requires
+
+from doyen.core.errors import MissingPart
+
+PACKAGES = {"crowdkit": "crowd-kit", "multipart": "python-multipart", "starlette": "fastapi"}
+"""Package that brings a module of another name."""
+
+
+def missing_part(error: ModuleNotFoundError) -> MissingPart:
+    """Return the error that names the extra to install, for example ``doyen[serve]`` when gradio is missing.
+
+    Raises:
+        ModuleNotFoundError: the error itself, when no extra brings the module.
+    """
+    module = (error.name or "").split(".")[0]
+    package = PACKAGES.get(module, module.replace("_", "-"))
+    listed = (re.match(r"([\w.-]+).*extra == ['\"](\w+)['\"]", line) for line in requires("doyen") or [])
+    extras = [found[2] for found in listed if found and found[1].lower() == package.lower() and found[2] != "dev"]
+    if not extras:
+        raise error
+    return MissingPart(f"{package} is not installed: `pip install 'doyen[{extras[0]}]'`")
