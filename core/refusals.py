@@ -115,18 +115,18 @@ def is_refusal(text: str, asked: str | None = None) -> bool:
     Args:
         asked: what the person asked, where it is known: a text that states a figure which it does not hold is an answer.
     """
-    if is_blank(text):
+    if is_unprintable(text):
         return True
     return _REFUSAL.fullmatch(_folded(text)) is not None and (asked is None or not _states_a_fact(text, asked))
 
 
 def may_become_refusal(text: str) -> bool:
     """Whether more text can make a refusal of this beginning: it must not be shown yet."""
-    return is_blank(text) or _REFUSAL.fullmatch(_folded(text), partial=True) is not None
+    return is_unprintable(text) or _REFUSAL.fullmatch(_folded(text), partial=True) is not None
 
 
-def is_blank(text: str) -> bool:
-    """Whether nothing in the text can be seen."""
+def is_unprintable(text: str) -> bool:
+    """Whether a text has no printable character; fillers and the empty Braille cell, which are `is_blank`, print."""
     return all(unicodedata.category(char)[0] in "ZC" for char in text)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Literal
 
 import regex
 
@@ -21,11 +22,16 @@ CASELESS = (
 """Letters of scripts without capitals (Hebrew to Hangul and Chinese), as ranges: next to figures, but part of no code."""
 MARKS = "".join(char for char in map(chr, range(0x300, 0x10000)) if unicodedata.category(char) in {"Mn", "Mc"})
 """Vowel signs and accents, which belong to the letter before them but are no letters to the module ``re``."""
-_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*")
+_LETTERS = rf"[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*"
+_WORDS = {
+    "nothing": re.compile(rf"[{UNSPACED}]|{_LETTERS}"),
+    "numbers": re.compile(rf"\d+(?:[.,]\d+)+|[{UNSPACED}]|{_LETTERS}"),
+    "codes": re.compile(rf"[{UNSPACED}]|{_LETTERS}(?:[.,:/'’-]{_LETTERS})*"),
+}
 
 
 def normalise(text: str) -> str:
-    """Return the text in NFKC, case-folded, with single spaces: what a quote search compares."""
+    """Return the text in NFKC, case-folded, with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
@@ -41,12 +47,16 @@ def is_blank(text: str) -> bool:
 
 
 @lru_cache(maxsize=20_000)
-def words(text: str) -> tuple[str, ...]:
+def words(text: str, *, whole: Literal["nothing", "numbers", "codes"] = "nothing") -> tuple[str, ...]:
     """Return the words of a text: Unicode NFKC, case folded, without punctuation and white space.
 
     Where a script puts no blanks between words, each character is one.
+
+    Args:
+        whole: what stays one word in spite of the marks inside it: numbers (4,000 and 2.5), or also all that is joined by
+            marks, such as codes (SP-410-02).
     """
-    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+    return tuple(_WORDS[whole].findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 _SENTENCE_MARKS = ".,;:!?…'\"`´‘’‚“”„«»‹›()[]{}¿¡。、「」『』،؛؟।–—"

@@ -1,36 +1,13 @@
-"""Whether a stretch of text holds an evidence quote, whatever parsing and chunking did to white space and marks."""
+"""Which evidence quotes of a question passages and citations hold."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 from doyen.core.answers import Citation, Passage
+from doyen.core.evidence import Evidence
 from doyen.core.records import Question
-from doyen.core.text import words
-
-MOST = 0.75
-"""Share of a quote's words, in one run, from which a text counts as holding the quote: a chunk's edge may cut the rest."""
-
-
-def share_held(quote: str, text: str) -> float:
-    """Return which share of the quote's words stands in the text as one unbroken run (0 to 1).
-
-    A quote without any word (only marks) is held when the text contains it character by character.
-    """
-    wanted, there = words(quote), words(text)
-    if not wanted:
-        return float(bool(quote.strip()) and quote.strip() in text)
-    if f" {' '.join(wanted)} " in f" {' '.join(there)} ":
-        return 1.0
-    match = SequenceMatcher(None, wanted, there, autojunk=False).find_longest_match()
-    return match.size / len(wanted)
-
-
-def holds(quote: str, text: str) -> bool:
-    """Whether the text holds the quote, or at least three quarters of it in one run."""
-    return share_held(quote, text) >= MOST
 
 
 def from_source(question: Question, source: str) -> bool:
@@ -42,7 +19,7 @@ def evidence_in(question: Question, passage: Passage) -> list[int]:
     """Return the numbers of the evidence quotes that the passage holds; none when it is of another document."""
     if not from_source(question, passage.source):
         return []
-    return [number for number, quote in enumerate(question.evidence) if holds(quote, passage.text)]
+    return [number for number, quote in enumerate(question.evidence) if Evidence(quote).held_by(passage.text)]
 
 
 def quotes_evidence(question: Question, citation: Citation) -> list[int]:
@@ -50,7 +27,11 @@ def quotes_evidence(question: Question, citation: Citation) -> list[int]:
     if not from_source(question, citation.source):
         return []
     quote = citation.quote
-    return [number for number, wanted in enumerate(question.evidence) if holds(wanted, quote) or holds(quote, wanted)]
+    return [
+        number
+        for number, wanted in enumerate(question.evidence)
+        if Evidence(wanted).held_by(quote) or Evidence(quote).held_by(wanted)
+    ]
 
 
 def span_in_passages(
@@ -81,7 +62,7 @@ def span_in_passages(
         if passage.source != source:
             continue
         if span is None:
-            found = share_held(quote, shown) == 1.0
+            found = Evidence(quote).share_held(shown) == 1.0
         else:
             found = passage.start <= span[0] and span[1] <= passage.start + len(shown)
         if found:

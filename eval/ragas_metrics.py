@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import ServiceError, Unauthorized
+from doyen.core.evidence import Evidence
 from doyen.core.text import words
-from doyen.eval.evidence import holds
 from doyen.eval.metrics import squad_normalise
 
 logger = logging.getLogger("doyen.eval")
@@ -232,7 +232,7 @@ def _quote_held() -> Any:
             """Nothing to prepare."""
 
         async def _single_turn_ascore(self, sample: SingleTurnSample, **_: Any) -> float:
-            return float(holds(sample.response or "", sample.reference or ""))
+            return float(Evidence(sample.response or "").held_by(sample.reference or ""))
 
     return QuoteHeld()
 

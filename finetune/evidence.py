@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from doyen.core.answers import Passage
+from doyen.core.evidence import Evidence
 from doyen.core.records import Pair
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.core.text import normalise, words
+
+PART = 0.5
+"""Share of a quote from which the chunk that holds most of it stands for it."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,7 @@ def evidence_problem(pair: Pair, documents: dict[str, SourceDocument]) -> str | 
     document = documents.get(pair.source)
     if document is None:
         return f"its source {pair.source!r} is not among the ingested documents"
-    text = normalise(document.text)
-    missing = [quote for quote in pair.evidence if normalise(quote) not in text]
+    missing = [quote for quote in pair.evidence if not Evidence(quote).verbatim_in(document.text)]
     return f"{pair.source} does not hold the quote {missing[0]!r}" if missing else None
 
 
@@ -61,8 +63,7 @@ def holds_evidence(pair: Pair, text: str) -> bool:
     """Whether a passage's text lets one answer the pair: it holds one of the quotes, or without quotes the response."""
     if not pair.answerable:
         return False
-    body = normalise(text)
-    return any(normalise(quote) in body for quote in pair.evidence or [pair.response])
+    return any(Evidence(quote).verbatim_in(text) for quote in pair.evidence or [pair.response])
 
 
 class ChunkFinder:
@@ -80,12 +81,10 @@ class ChunkFinder:
         for chunk in chunks:
             if holds_evidence(pair, chunk.text):
                 return _passage(chunk, pair.source)
-        # A quote can run over a chunk's end: the chunk that shares most of its words stands for it.
-        wanted = set(words((pair.evidence or [pair.response])[0]))
-        best = max(chunks, key=lambda chunk: len(wanted & set(words(chunk.text))), default=None)
-        if best is None or len(wanted & set(words(best.text))) < 0.8 * len(wanted):
-            return None
-        return _passage(best, pair.source)
+        # A quote can run over a chunk's end: the chunk that holds most of it stands for it.
+        wanted = Evidence((pair.evidence or [pair.response])[0])
+        best = max(chunks, key=lambda chunk: wanted.share_held(chunk.text), default=None)
+        return _passage(best, pair.source) if best is not None and wanted.share_held(best.text) >= PART else None
 
     def _of(self, document_id: str) -> Sequence[ChunkRow]:
         if document_id not in self._chunks:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from doyen.core.answers import Passage, Retriever
+from doyen.core.evidence import Evidence
 from doyen.core.progress import Reporter
 from doyen.core.records import Pair
 from doyen.core.store import Store
-from doyen.core.text import normalise
 from doyen.finetune.evidence import ChunkFinder, holds_evidence, load_sources
 from doyen.finetune.similarity import content_words
 from doyen.retrieval.query import standalone_query
@@ -58,10 +58,10 @@ class MinedPair:
 
     def answered_by(self, passages: Iterable[Passage]) -> bool:
         """Whether the passages together hold all of the evidence."""
-        texts = [normalise(passage.text) for passage in passages]
+        texts = [passage.text for passage in passages]
         keys = {key_of(passage) for passage in passages}
         wanted = self.pair.evidence or [self.pair.response]
-        if all(any(normalise(quote) in text for text in texts) for quote in wanted):
+        if all(any(Evidence(quote).verbatim_in(text) for text in texts) for quote in wanted):
             return self.has_gold
         return self.has_gold and all(any(key_of(gold) in keys for gold in golds) for golds in self.quotes)
 
@@ -107,8 +107,7 @@ def _quotes(pair: Pair, ranked: Sequence[Passage], stored: Passage | None) -> tu
         return ()
     found = []
     for quote in pair.evidence or [pair.response]:
-        wanted = normalise(quote)
-        holders = tuple(passage for passage in ranked if wanted in normalise(passage.text))
+        holders = tuple(passage for passage in ranked if Evidence(quote).verbatim_in(passage.text))
         if not holders and stored is not None:
             holders = (stored,)
         if not holders:

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 
 from doyen.core.records import TEXT_MARK, Pair, Question
-from doyen.core.text import MARKS, UNSPACED, normalise
+from doyen.core.text import words
 
 NEAR_DUPLICATE = 0.75
 """Jaccard similarity of word sets from which two questions about the same numbers and codes are near-duplicates."""
 SAME_ANSWER = 0.5
 """Token F1 from which two answers with the same numbers say the same."""
 
-_LETTERS = rf"[^\W{UNSPACED}]+(?:[{MARKS}]+[^\W{UNSPACED}]*)*"
-_WORD = re.compile(rf"[{UNSPACED}]|{_LETTERS}(?:[.,:/'’-]{_LETTERS})*")
-_FILLER = frozenset(
-    {
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "for",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-    }
-    | {"had", "it", "its", "this", "that"}
-)
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text, normalised; numbers and codes such as 2.1 or SP-410-02 stay whole.
-
-    Where a script puts no blanks between words, each character is one.
-    """
-    return _WORD.findall(normalise(text))
+_FILLER_WORDS = "a an the of in on at to for is are was were be do does did has have had it its this that"
+_FILLER = frozenset(_FILLER_WORDS.split())
 
 
 def request_words(request: Pair | Question) -> frozenset[str]:
@@ -100,20 +67,20 @@ def near_duplicate_pairs(left: Sequence[frozenset[str]], right: Sequence[frozens
 @lru_cache(maxsize=16_384)
 def content_words(text: str) -> frozenset[str]:
     """Return the set of a text's words that are not mere grammar; of a text that is nothing else, all of them."""
-    found = frozenset(words(text))
+    found = frozenset(words(text, whole="codes"))
     return found - _FILLER or found
 
 
 def token_f1(a: str, b: str) -> float:
     """Return the F1 of the overlap of two texts' words, 0 to 1."""
-    first, second = Counter(words(a)), Counter(words(b))
+    first, second = Counter(words(a, whole="codes")), Counter(words(b, whole="codes"))
     common = (first & second).total()
     return 2 * common / (first.total() + second.total()) if common else float(first == second)
 
 
 def same_answer(a: str, b: str) -> bool:
     """Whether two responses agree: one's numbers include the other's, and the words overlap or one holds the other."""
-    first, second = set(words(a)), set(words(b))
+    first, second = set(words(a, whole="codes")), set(words(b, whole="codes"))
     if first <= second or second <= first:
         return True
     digits_a, digits_b = numbers(frozenset(first)), numbers(frozenset(second))

@@ -12,9 +12,9 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from doyen.core.sentences import sentence_ends
 from doyen.ingestion.document import Block, ParsedDocument
 from doyen.ingestion.pieces import PieceCounter, count_between
-from doyen.ingestion.sentences import sentence_ends
 
 VERSION = 1
 """Raise it when the same document would be cut differently: documents are then cut again."""

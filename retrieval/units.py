@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from doyen.core.sentences import sentence_ends
+
 Span = tuple[int, int]
 
 PIECE_WORDS = 70
@@ -18,7 +20,6 @@ MIN_UNIT_WORDS = 6
 """Shorter ones (headings, list numbers, abbreviations taken for sentence ends) go with what follows."""
 
 _WORD = re.compile(r"\S+")
-_BOUNDARY = re.compile(r"(?<=[.!?])[\"'’”)\]]*\s+(?=[\"'‘“(\[]?[A-Z0-9À-Þ])|(?<=[。！？])|\n+")
 _TABLE_LINE = re.compile(r"\|.*\||\t\S")
 
 
@@ -35,10 +36,9 @@ def split_units(text: str) -> list[Span]:
 
 def split_sentences(text: str) -> list[Span]:
     """Return sentences and lines as ``(start, end)``, short ones joined to the next, long ones cut."""
-    cuts = [match.end() for match in _BOUNDARY.finditer(text)]
     units: list[tuple[int, int, int]] = []
     position = 0
-    for cut in [*cuts, len(text)]:
+    for cut in sentence_ends(text, abbreviations=False):
         words = [(position + m.start(), position + m.end()) for m in _WORD.finditer(text[position:cut])]
         parts = -(-len(words) // MAX_UNIT_WORDS)
         for number in range(parts):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from statistics import fmean
 
 from doyen.core.answers import Answer
+from doyen.core.text import words
 from doyen.retrieval.citations import support
 
-_WORD = re.compile(r"\w+")
 _STEM = 5
 """Letters that stand for a word: enough to join "replaced" and "replacement"."""
 _SHORTEST = 3
@@ -34,8 +33,7 @@ def certainty(answer: Answer) -> float:
 
 
 def _terms(text: str) -> set[str]:
-    words = _WORD.findall(text.lower())
-    return {word[:_STEM] for word in words if len(word) >= _SHORTEST or any(letter.isdigit() for letter in word)}
+    return {word[:_STEM] for word in words(text) if len(word) >= _SHORTEST or any(letter.isdigit() for letter in word)}
 
 
 def _evidence(answer: Answer) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doyen.core.records import REFUSAL
-from doyen.core.refusals import is_blank, is_refusal, may_become_refusal
+from doyen.core.refusals import is_refusal, is_unprintable, may_become_refusal
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "quillane"
 
@@ -176,9 +176,9 @@ def test_no_reference_answer_of_the_example_is_taken_for_a_refusal(file: str, ke
 
 @given(st.text())
 def test_only_what_cannot_be_seen_is_no_text(text: str) -> None:
-    assert is_blank(text) == (not any(char.isprintable() and not char.isspace() for char in text))
+    assert is_unprintable(text) == (not any(char.isprintable() and not char.isspace() for char in text))
 
 
 @given(st.text(alphabet=st.characters(categories=["N", "S", "P", "Lo"])))
 def test_figures_symbols_and_other_scripts_are_answers(text: str) -> None:
-    assert is_refusal(text) == is_blank(text) or "没" in text or "未" in text
+    assert is_refusal(text) == is_unprintable(text) or "没" in text or "未" in text

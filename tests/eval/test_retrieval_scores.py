@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doyen.core.answers import Passage
+from doyen.core.evidence import Evidence
 from doyen.core.records import Question
-from doyen.eval.evidence import holds, share_held, span_in_passages
+from doyen.eval.evidence import span_in_passages
 from doyen.eval.retrieval_metrics import first_ranks, score_ranking
 
 QUOTES = ["the red valve opens at nine bar", "seal kit QX seven", "never above forty degrees"]
@@ -62,6 +63,12 @@ def test_the_same_words_in_another_document_are_not_evidence() -> None:
     [
         ("Tighten to 2.5 Nm", "| step | tighten\nto  2.5 Nm |", True),
         ("Tighten to 2.5 Nm", "Tighten to 12.5 Nm", False),
+        ("the pump runs for 4,000 hours between two overhauls", "The pump runs for 5,000 hours between two overhauls.", False),
+        ("4,000 hours", "14,000 hours", False),
+        ("within 4,000", "within 4,000.5", False),
+        ("the pump’s seals last 4,000 hours", "the pump's seals – last 4,000 hours", True),
+        ("aced after one year, or so", "It is replaced after one year, or sooner.", True),
+        ("one two three 4", "… one two three", False),
         ("ﬁlter of the pump", "The filter of the pump.", True),
         ("one two three four", "… two three four.", True),
         ("one two three four", "three four five", False),
@@ -72,13 +79,13 @@ def test_the_same_words_in_another_document_are_not_evidence() -> None:
     ],
 )
 def test_what_holds_a_quote(quote: str, text: str, held: bool) -> None:
-    assert holds(quote, text) is held
+    assert Evidence(quote).held_by(text) is held
 
 
 @settings(max_examples=60, deadline=None)
 @given(before=st.text(max_size=30), quote=st.text(min_size=1, max_size=30), after=st.text(max_size=30))
 def test_a_quote_between_spaces_is_always_held(before: str, quote: str, after: str) -> None:
-    assert share_held(quote, f"{before} {quote} {after}") == (1.0 if quote.strip() else 0.0)
+    assert Evidence(quote).share_held(f"{before} {quote} {after}") == (1.0 if quote.strip() else 0.0)
 
 
 def test_span_within_a_budget_of_words() -> None:

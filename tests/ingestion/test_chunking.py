@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doyen.core.errors import UnreadableDocument
+from doyen.core.sentences import sentence_ends
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.pieces import PieceCounter, open_counter
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
-from doyen.ingestion.sentences import sentence_ends
 
 LIMITS = Limits(10_000_000, 40_000_000, 100)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from doyen.core.sentences import sentence_ends
 from doyen.ingestion.clean import repair_text, tidy_lines
 from doyen.ingestion.readers.html import flatten_deep
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.plain import read_plain
-from doyen.ingestion.sentences import sentence_ends
 
 LIMITS = Limits(10**9, 10**9, 100)
 STEPS: dict[str, Callable[[str], object]] = {
