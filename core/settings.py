@@ -56,6 +56,10 @@ def _split(value: object) -> object:
     return re.findall(r"[^\s,;\[\]()]+", value) if isinstance(value, str) else value
 
 
+def _split_rules(value: object) -> object:
+    return [rule.strip() for rule in value.split(";") if rule.strip()] if isinstance(value, str) else value
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are mistakes, values do not change after loading."""
 
@@ -177,6 +181,26 @@ class ServingSettings(Section):
     """Longest time for one answer, waiting included; then it is stopped with an error."""
 
 
+GATE_RULE = (
+    r"^(?P<mode>[\w-]+) (?P<metric>\w+) "
+    r"(?:(?P<side>>=|<=) (?P<bound>\d*\.?\d+)(?: on (?P<tag>\S+))?|> (?P<other>[\w-]+)(?P<optional>, if evaluated)?)$"
+)
+
+
+class GateSettings(Section):
+    """What a report must show before its adapter is promoted."""
+
+    rules: Annotated[tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], NoDecode, BeforeValidator(_split_rules)] = (
+        "hybrid token_f1 > rag",
+        "hybrid token_f1 > rag-short, if evaluated",
+        "hybrid refusal_accuracy >= 0.8",
+        "hybrid over_refusal <= 0.1",
+    )
+    """`MODE METRIC > MODE`, with `, if evaluated` where the other mode may be missing: the first is better, p < 0.05.
+    `MODE METRIC >= BOUND` or `<= BOUND`, perhaps `on TAG`: the whole 95% interval lies on that side. In a variable, rules are
+    separated by semicolons."""
+
+
 class EvalSettings(Section):
     """How modes are compared."""
 
@@ -189,6 +213,7 @@ class EvalSettings(Section):
     """Base URL of an OpenAI-compatible judge for RAGAS' judged metrics; None leaves them out."""
     judge_model: str = ""
     judge_api_key: SecretStr = SecretStr("")
+    gate: GateSettings = GateSettings()
 
 
 class AnnotationSettings(Section):
@@ -258,18 +283,18 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
 
 
 def _merge(file: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
-    """Return the file's values with the environment's over them, section by section."""
+    """Return the file's values with the environment's over them, at any depth."""
     merged = dict(file)
     for key, value in environment.items():
-        both = isinstance(value, dict) and isinstance(file.get(key), dict)
-        merged[key] = {**file[key], **value} if both else value
+        below = file.get(key)
+        merged[key] = _merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
     return merged
 
 
 def _problem(item: Any, variables: Mapping[str, tuple[str, str]]) -> str:
     path = [str(part) for part in item["loc"]]
-    variable = variables.get((ENVIRONMENT_PREFIX + "__".join(path[:2])).lower())
-    where = f"{variable[0]} (environment)" if variable else ".".join(path)
+    named = (variables.get((ENVIRONMENT_PREFIX + "__".join(path[:depth])).lower()) for depth in range(1, len(path) + 1))
+    where = next((f"{variable[0]} (environment)" for variable in named if variable), ".".join(path))
     if item["type"] == "extra_forbidden":
         return f"{where}: there is no such setting; known ones: {', '.join(_siblings(item['loc']))}"
     secret = any(word in str(part) for word in SECRET_WORDS for part in item["loc"])

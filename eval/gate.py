@@ -8,13 +8,15 @@ refusal_accuracy of hybrid >= 0.8       1.00       2  0.16 to 1.00    no   2 of 
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from doyen.core.errors import NotFoundError, StateError
+from doyen.core.errors import NotFoundError, SettingsError, StateError
 from doyen.core.evaluations import ALPHA, ENOUGH
+from doyen.core.settings import GATE_RULE, Settings
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
 from doyen.eval.statistics import rate_bounds
@@ -156,17 +158,23 @@ class Beats:
 
 Rule = AtLeast | Beats
 
-PROMOTION: tuple[Rule, ...] = (
-    Beats("hybrid", "rag"),
-    Beats("hybrid", "rag-short", if_evaluated=True),
-    AtLeast("hybrid", "refusal_accuracy", 0.8),
-    AtLeast("hybrid", "over_refusal", 0.1, at_most=True),
-)
-"""What `doyen adapters promote` asks of an adapter."""
+
+def read_rules(settings: Settings) -> list[Rule]:
+    """Return the rules of ``eval.gate.rules``, in their order."""
+    return [_read_rule(text) for text in settings.eval.gate.rules]
+
+
+def _read_rule(text: str) -> Rule:
+    parts = re.fullmatch(GATE_RULE, text)
+    if parts is None:
+        raise SettingsError("eval.gate.rules", [f"{text!r} is no rule: write one as 'hybrid token_f1 > rag'"])
+    if parts["other"]:
+        return Beats(parts["mode"], parts["other"], parts["metric"], if_evaluated=parts["optional"] is not None)
+    return AtLeast(parts["mode"], parts["metric"], float(parts["bound"]), at_most=parts["side"] == "<=", tag=parts["tag"])
 
 
 def judge_report(
-    report: Report, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION, *, adapter: Adapter | None = None
+    report: Report, excluded: Collection[str] | None, rules: Sequence[Rule], *, adapter: Adapter | None = None
 ) -> list[Verdict]:
     """Return the verdict of each rule; the gate is open when all are met.
 
@@ -189,7 +197,7 @@ def judge_report(
     return verdicts
 
 
-def require_gate(report: Report, adapter: Adapter, excluded: Collection[str] | None, rules: Sequence[Rule] = PROMOTION) -> None:
+def require_gate(report: Report, adapter: Adapter, excluded: Collection[str] | None, rules: Sequence[Rule]) -> None:
     """Let an adapter pass whose own report meets the rules.
 
     Raises:

@@ -14,7 +14,7 @@ from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Question
 from doyen.core.settings import Settings
 from doyen.eval.answers import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
-from doyen.eval.gate import judge_report
+from doyen.eval.gate import judge_report, read_rules
 from doyen.eval.identity import answer_key, manifest_settings
 from doyen.eval.judging import judge_answers
 from doyen.eval.metrics import describe
@@ -94,7 +94,7 @@ def run_evaluation(
         data = build_report(chosen, records, tables, rankings, settings, manifest_inputs, adapter)
         data["adapter_fingerprint"] = adapter_fingerprint
         if adapter is not None:
-            verdicts = judge_report(Report(out, data), excluded)
+            verdicts = judge_report(Report(out, data), excluded, read_rules(settings))
             data["gate"] = {"open": all(item.met for item in verdicts), "rules": [item.to_json() for item in verdicts]}
         return write_report(out, data, chosen, records, tables)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.eval.gate import Verdict, judge_report, require_gate
+from doyen.eval.gate import Verdict, judge_report, read_rules, require_gate
 from doyen.eval.report import Report, load_report
 from doyen.finetune.dataset import excluded_questions
 from doyen.finetune.registry import Adapter, Registry
@@ -37,7 +37,8 @@ def promote_adapter(
             raise InputError(
                 "name the report that speaks for this adapter (made by `doyen eval run`), or give a reason to do without"
             )
-        require_gate(load_report(report), adapter, excluded_questions(workspace, adapter.dataset_id))
+        excluded = excluded_questions(workspace, adapter.dataset_id)
+        require_gate(load_report(report), adapter, excluded, read_rules(workspace.settings))
     grounds = {"by": by, "report": report.name if report else None, "reason": override.strip() if override else None}
     return registry.promote(adapter.ref, grounds)
 
@@ -46,7 +47,7 @@ def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdic
     """Return what the rules for promotion say of a report and the adapter that this workspace has under its name."""
     adapter = _own_adapter(workspace, store, report)
     excluded = excluded_questions(workspace, adapter.dataset_id) if adapter else None
-    return judge_report(report, excluded, adapter=adapter)
+    return judge_report(report, excluded, read_rules(workspace.settings), adapter=adapter)
 
 
 def _own_adapter(workspace: Workspace, store: Store, report: Report) -> Adapter | None:

@@ -1,8 +1,10 @@
 """Settings: defaults, environment, and every mistake at once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from doyen.core.errors import InputError, SettingsError, WorkspaceMissing
 from doyen.core.settings import Settings, load_settings
@@ -41,21 +43,25 @@ def test_the_environment_overrides_the_file_and_is_named_in_errors(tmp_path):
         load_settings(path, {"DOYEN_RETRIEVAL__TOP_K": "many"})
 
 
+def every_setting(section: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for key in type(section).model_fields:
+        value = getattr(section, key)
+        yield from every_setting(value, (*path, key)) if isinstance(value, BaseModel) else [((*path, key), value)]
+
+
 def test_every_setting_can_be_set_by_environment(tmp_path):
     """The defaults, written as text, give the defaults again, and each is named in an error when it is nonsense."""
     path, plain = write(tmp_path, ""), Settings()
-    for section in plain.model_dump():
-        if section == "name":
+    for key, value in every_setting(plain):
+        variable = f"DOYEN_{'__'.join(key)}".upper()
+        if hasattr(value, "get_secret_value"):
             continue
-        for key, value in getattr(plain, section).model_dump().items():
-            variable = f"DOYEN_{section}__{key}".upper()
-            if hasattr(value, "get_secret_value"):
-                continue
-            text = "" if value is None else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            assert load_settings(path, {variable: text}) == plain, variable
-            if not isinstance(value, str) and value is not None:
-                with pytest.raises(SettingsError, match=variable):
-                    load_settings(path, {variable: "nonsense"})
+        separator = ";" if key[-1] == "rules" else ","
+        text = "" if value is None else separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
+        assert load_settings(path, {variable: text}) == plain, variable
+        if not isinstance(value, str) and value is not None:
+            with pytest.raises(SettingsError, match=variable):
+                load_settings(path, {variable: "nonsense"})
     assert load_settings(path, {"DOYEN_NAME": "law"}).name == "law"
     assert load_settings(path, {"DOYEN_CACHE": "/tmp/x"}) == plain
 

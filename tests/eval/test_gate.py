@@ -13,8 +13,11 @@ from support.evaluation_world import evaluate_small_world, make_questions, regis
 
 from doyen.core.errors import StateError
 from doyen.core.records import Question
-from doyen.eval.gate import PROMOTION, AtLeast, Beats, Verdict, judge_report, require_gate, verdict_text
+from doyen.core.settings import Settings
+from doyen.eval.gate import AtLeast, Beats, Verdict, judge_report, read_rules, require_gate, verdict_text
 from doyen.eval.report import Report, comparison_table
+
+RULES = read_rules(Settings())
 
 
 def changed(report: Report, **metrics: dict[str, Any]) -> Report:
@@ -34,10 +37,10 @@ def judged(report: Report, rule: AtLeast | Beats) -> Verdict:
 
 
 def test_a_good_adapter_passes_on_enough_questions(shown: Report) -> None:
-    verdicts = judge_report(shown, excluded(shown), adapter=registered("demo:1"))
+    verdicts = judge_report(shown, excluded(shown), RULES, adapter=registered("demo:1"))
     assert [verdict.why for verdict in verdicts if not verdict.met] == []
-    assert len(verdicts) == 2 + len(PROMOTION) - 1  # rag-short was not evaluated
-    require_gate(shown, registered("demo:1"), excluded(shown))
+    assert len(verdicts) == 2 + len(RULES) - 1  # rag-short was not evaluated
+    require_gate(shown, registered("demo:1"), excluded(shown), RULES)
 
 
 def test_two_questions_show_nothing(finished: Report) -> None:
@@ -48,7 +51,7 @@ def test_two_questions_show_nothing(finished: Report) -> None:
     assert "at least 30" in verdict.why
     assert not judged(finished, Beats("hybrid", "rag")).met
     with pytest.raises(StateError, match="not met"):
-        require_gate(finished, registered("demo:1"), excluded(finished))
+        require_gate(finished, registered("demo:1"), excluded(finished), RULES)
 
 
 @pytest.mark.parametrize(
@@ -102,18 +105,18 @@ def test_the_fair_baseline_counts_where_it_was_evaluated(shown: Report) -> None:
     data = copy.deepcopy(shown.data)
     data["modes"]["rag-short"] = data["modes"]["rag"]
     data["comparisons"].append({**item, "b": "rag-short", "delta": 0.0, "low": -0.1, "high": 0.1, "p": 0.9})
-    met = {verdict.rule: verdict.met for verdict in judge_report(Report(shown.folder, data), excluded(shown))}
+    met = {verdict.rule: verdict.met for verdict in judge_report(Report(shown.folder, data), excluded(shown), RULES)}
     assert met["token_f1 of hybrid is surely above that of rag"]
     assert not met["token_f1 of hybrid is surely above that of rag-short"]
 
 
 def test_questions_that_training_may_have_seen_close_the_gate(shown: Report) -> None:
     some = set(list(excluded(shown))[1:])
-    first = judge_report(shown, some)[0]
+    first = judge_report(shown, some, RULES)[0]
     assert (first.met, first.why.split(":")[0]) == (False, "1 of 96 were not")
-    assert "--frozen" in judge_report(shown, None)[0].why
+    assert "--frozen" in judge_report(shown, None, RULES)[0].why
     nameless = Report(shown.folder, {**shown.data, "questions": {"n": 96}})
-    assert "run the evaluation again" in judge_report(nameless, excluded(shown))[0].why
+    assert "run the evaluation again" in judge_report(nameless, excluded(shown), RULES)[0].why
 
 
 def copies(question: Question, n: int, near: bool) -> list[Question]:
@@ -139,25 +142,25 @@ def test_a_report_that_asked_a_question_twice_closes_the_gate(shown: Report) -> 
     asked = shown.data["questions"]["hashes"]
     for hashes in ([asked[0], *asked[:-1]], asked[1:]):
         twice = Report(shown.folder, {**shown.data, "questions": {"n": len(asked), "hashes": hashes}})
-        verdict = judge_report(twice, excluded(shown))[0]
+        verdict = judge_report(twice, excluded(shown), RULES)[0]
         assert (verdict.met, verdict.n) == (False, 95)
         assert "95 of the 96 questions differ" in verdict.why
 
 
 def test_a_report_about_another_adapter_does_not_speak_for_this_one(shown: Report) -> None:
     with pytest.raises(StateError, match="it is about demo:1"):
-        require_gate(shown, registered("demo:2"), excluded(shown))
+        require_gate(shown, registered("demo:2"), excluded(shown), RULES)
 
 
 def test_an_adapter_of_the_same_name_is_not_the_same_adapter(shown: Report) -> None:
     """Another workspace's demo:1, or one that was trained again after the first was lost, is a stranger to the report."""
     other = registered("demo:1", fingerprint="trained on something else")
     with pytest.raises(StateError, match="another demo:1, trained on something else"):
-        require_gate(shown, other, excluded(shown))
+        require_gate(shown, other, excluded(shown), RULES)
     earlier = Report(shown.folder, {name: value for name, value in shown.data.items() if name != "adapter_fingerprint"})
     for adapter in (registered("demo:1"), dataclasses.replace(other, manifest={})):
         with pytest.raises(StateError, match=r"does not say which training[\s\S]*doyen eval run"):
-            require_gate(earlier, adapter, excluded(shown))
+            require_gate(earlier, adapter, excluded(shown), RULES)
 
 
 def test_what_was_not_evaluated_does_not_pass(shown: Report) -> None:
@@ -181,3 +184,21 @@ def test_the_verdict_is_data_of_the_report_and_text_on_the_terminal(shown: Repor
     assert verdict_text(finished.data["gate"]["rules"]) in text
     page = (shown.folder / "report.html").read_text(encoding="utf-8")
     assert all(escape(rule["rule"]) in page for rule in gate["rules"])
+
+
+def test_rules_are_read_from_the_settings(shown: Report) -> None:
+    gate = {
+        "rules": ["rag token_f1 >= 0.01 on seen-document", "hybrid over_refusal <= .5", "rag token_f1 > base, if evaluated"]
+    }
+    rules = read_rules(Settings(eval={"gate": gate}))
+    assert rules == [
+        AtLeast("rag", "token_f1", 0.01, tag="seen-document"),
+        AtLeast("hybrid", "over_refusal", 0.5, at_most=True),
+        Beats("rag", "base", if_evaluated=True),
+    ]
+    assert [str(rule) for rule in read_rules(Settings())] == [
+        "token_f1 of hybrid is surely above that of rag",
+        "token_f1 of hybrid is surely above that of rag-short",
+        "refusal_accuracy of hybrid is surely at least 0.8",
+        "over_refusal of hybrid is surely at most 0.1",
+    ]
