@@ -24,7 +24,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from doyen.core.models import resolve_embedder, wants_bfloat16
+import torch
+
+from doyen.core.models import resolve_embedder, torch_dtype
 from doyen.core.store import open_store
 from doyen.core.workspace import create_workspace
 from doyen.platform.documents import ingest_documents
@@ -48,7 +50,6 @@ def doyen(documents: Path, folder: Path) -> int:
 
 def make_llama_index(chunk_size: int, overlap: int, *, bfloat16: bool = False) -> Callable[[Path, Path], int]:
     """Return a function that ingests with llama-index and returns the number of chunks; the model is loaded already."""
-    import torch
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.node_parser import SentenceSplitter
     from sentence_transformers import SentenceTransformer
@@ -114,7 +115,7 @@ def compare(documents: Path, repeats: int, *, with_default: bool) -> dict[str, A
 
     open_embedder(RetrievalSettings()).encode(["warm up"])
     sides: dict[str, Callable[[Path, Path], int]] = {"doyen": doyen, "llama-index 256": make_llama_index(*FITTING)}
-    if wants_bfloat16("auto"):  # what anybody could switch on is no advantage of ours
+    if torch_dtype("auto") == torch.bfloat16:  # what anybody could switch on is no advantage of ours
         sides["llama-index 256 bfloat16"] = make_llama_index(*FITTING, bfloat16=True)
     if with_default:
         sides["llama-index 1024"] = make_llama_index(*DEFAULT)
@@ -151,7 +152,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     print(
         f"Doyen ingests {ratio:.2f} times as fast as the faster llama-index with chunks that fit its window (bar {RATIO_BAR})"
     )
-    if not wants_bfloat16("auto"):
+    if torch_dtype("auto") == torch.float32:
         print("This processor has no fast bfloat16, from which most of the advantage comes.")
     if "llama-index 1024" in result["ratios"]:
         share = "a quarter of the text embedded"

@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -33,6 +34,9 @@ from doyen.core.errors import SettingsError
 FILE_NAME = "doyen.toml"
 ENVIRONMENT_PREFIX = "DOYEN_"
 SHARES_TOLERANCE = 1e-3
+ENGINES = ("llamacpp", "transformers", "openai")
+ENGINE_GROUP = "doyen.engines"
+"""Entry point group under which other packages register engines."""
 SECRET_WORDS = ("key", "secret", "password", "token")
 
 Name = Annotated[str, Field(min_length=1)]
@@ -45,6 +49,12 @@ def _check_http_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError("it must be a URL like http://host:port")
     return url
+
+
+def _check_engine(name: str) -> str:
+    if name not in ENGINES and name not in (added := entry_points(group=ENGINE_GROUP).names):
+        raise ValueError(f"it must be one of {', '.join(map(repr, (*ENGINES, *sorted(added))))}")
+    return name
 
 
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
@@ -152,8 +162,9 @@ class ServingSettings(Section):
 
     model: Name = "smollm2-135m-instruct"
     """Packaged generator, local folder or hub id (safetensors or GGUF); with engine = "openai", that server's name for it."""
-    engine: Literal["llamacpp", "transformers", "openai"] = "llamacpp"
-    """llamacpp is the fastest on a processor, transformers is the reference, openai is any compatible server."""
+    engine: Annotated[str, AfterValidator(_check_engine)] = "llamacpp"
+    """llamacpp is the fastest on a processor, transformers is the reference, openai is any compatible server; packages may
+    add others (docs/engines.md)."""
     openai_url: Annotated[HttpUrl | None, Unset] = None
     """Base URL ending in /v1 of an OpenAI-compatible server; needed by engine = "openai"."""
     openai_api_key: SecretStr = SecretStr("")

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCa
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from doyen.core.models import wants_bfloat16
+from doyen.core.models import torch_device, torch_dtype
 from doyen.core.progress import Bar, Reporter
 from doyen.core.settings import FinetuneSettings
 from doyen.finetune.loss import row_loss
@@ -29,9 +29,8 @@ WARM_UP = 0.06
 
 def load_base(folder: Path, dtype_setting: str) -> tuple[Any, Any]:
     """Return ``(model, tokenizer)`` of a verified folder, the model in the dtype that the setting asks for."""
-    dtype = torch.bfloat16 if wants_bfloat16(dtype_setting) else torch.float32
     model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
+        folder, dtype=torch_dtype(dtype_setting), attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
     )
     return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
@@ -157,7 +156,7 @@ def _arguments(settings: FinetuneSettings, folder: Path, steps: int) -> Training
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
         seed=settings.seed,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=torch_device() == "cpu",
         dataloader_pin_memory=False,
         remove_unused_columns=False,
         disable_tqdm=True,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import ModelMissing
-from doyen.core.models import load_once, resolve_embedder, wants_bfloat16
+from doyen.core.models import load_once, resolve_embedder, torch_device, torch_dtype
 from doyen.core.settings import RetrievalSettings
 
 BATCH_TOKENS = 2048
@@ -40,8 +40,8 @@ class Embedder:
         logging.disable_progress_bar()
         self.name, self.sha256 = name, sha256
         self._torch = torch
-        self._dtype = torch.bfloat16 if wants_bfloat16(dtype) else torch.float32
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._dtype = torch_dtype(dtype)
+        self._device = torch_device()
         config = AutoConfig.from_pretrained(folder)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, config=config, dtype=self._dtype)

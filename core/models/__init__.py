@@ -1,5 +1,6 @@
 """Finding models on this machine: packaged ones, local folders, hub ids; hashes are verified, pickles refused."""
 
+from doyen.core.models.devices import torch_device, torch_dtype
 from doyen.core.models.loading import LOADING, load_once
 from doyen.core.models.resolve import (
     PACKAGED_EMBEDDERS,
@@ -9,7 +10,6 @@ from doyen.core.models.resolve import (
     resolve_embedder,
     resolve_generator,
     verify_again,
-    wants_bfloat16,
 )
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "load_once",
     "resolve_embedder",
     "resolve_generator",
+    "torch_device",
+    "torch_dtype",
     "verify_again",
-    "wants_bfloat16",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,9 +10,10 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from doyen.core.errors import MissingPart, ModelMissing
-from doyen.core.models.dequantise import dequantise_gguf
+from doyen.core.files import new_folder
+from doyen.core.manifest import fingerprint
 from doyen.core.models.hashes import forget_hashes, model_hash
-from doyen.core.models.loading import load_once
+from doyen.core.models.loading import LOADING
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".pickle"}
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "1_Pooling/*"]
@@ -90,7 +90,7 @@ def resolve_generator(name: str) -> GeneratorFiles:
     if path.suffix == ".gguf" and path.is_file():
         digest = packaged.sha256 if packaged else _hash_once(path)
         folder = cache_folder() / "models" / f"{path.stem.lower()}-{digest[:12]}"
-        dequantise_gguf(path, folder)
+        _dequantise(path, folder)
         return GeneratorFiles(name, folder, path, digest)
     folder = path if path.is_dir() else _download(name)
     return GeneratorFiles(name, folder, None, _folder_hash(name, folder))
@@ -110,32 +110,25 @@ def resolve_embedder(name: str) -> tuple[Path, str]:
     return folder, _folder_hash(name, folder)
 
 
-def wants_bfloat16(setting: str) -> bool:
-    """Whether to compute in bfloat16: as set, or with "auto" where PyTorch's kernels for this processor gain from it."""
-    if setting != "auto":
-        return setting == "bfloat16"
-    import torch
+def _dequantise(gguf: Path, folder: Path) -> None:
+    """Write the model of a GGUF file as a Hugging Face folder (bfloat16), once: its name carries the file's hash.
 
-    return torch.cuda.is_available() or _cpu_gains_from_bfloat16()
+    Training and the transformers engine load it. Takes about 20 s for 135M parameters.
+    """
+    with LOADING:
+        if (folder / "model.safetensors").is_file():
+            return
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
-
-@load_once()
-def _cpu_gains_from_bfloat16() -> bool:
-    """Time one matrix product in both types: flags alone do not tell whether the kernels are fast."""
-    import time
-
-    import torch
-
-    def seconds(dtype: torch.dtype) -> float:
-        a, b = torch.ones(512, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            a @ b
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    return seconds(torch.bfloat16) < 0.9 * seconds(torch.float32)
+        with new_folder(folder) as target:
+            AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(target)
+            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16)
+            # transformers refuses to save a model that it believes to be quantised; after loading it is not.
+            model.hf_quantizer = None
+            model.config.quantization_config = None
+            del model.config.quantization_config
+            model.save_pretrained(target)
 
 
 def _packaged_file(name: str, model: PackagedModel) -> Path:
@@ -174,8 +167,6 @@ def _folder_hash(name: str, folder: Path) -> str:
         raise ModelMissing(f"model {name!r} in {folder} has no config.json: name a complete model folder")
     if len(weights) == 1:
         return _hash_once(weights[0])
-    from doyen.core.manifest import fingerprint
-
     return fingerprint({file.name: _hash_once(file) for file in weights})
 
 
@@ -195,8 +186,3 @@ def _download(name: str) -> Path:
             f"model {name!r} is not in the local hub cache and cannot be fetched ({type(error).__name__}): "
             "check the name and the connection, or name a local folder"
         ) from error
-
-
-def read_model_type(folder: Path) -> str:
-    """Return ``model_type`` of a Hugging Face folder's config, such as "llama"."""
-    return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type", ""))

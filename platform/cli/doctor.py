@@ -75,10 +75,11 @@ def check_workspace(session: CliSession) -> list[Check]:
         _attempt("adapters", partial(_adapters, session)),
         _attempt("disk", partial(_disk, session)),
     ]
-    if settings.serving.engine == "openai":
-        checks.append(Check("generator", True, redact(f"{settings.serving.model} at {settings.serving.openai_url}")))
-    else:
+    if settings.serving.engine in {"llamacpp", "transformers"}:
         checks.append(_attempt("generator", partial(_generator, settings.serving.model)))
+    else:
+        place = settings.serving.openai_url if settings.serving.engine == "openai" else f"engine {settings.serving.engine!r}"
+        checks.append(Check("generator", True, redact(f"{settings.serving.model} at {place}")))
     if settings.annotation.label_studio_url:
         checks.append(_attempt("label studio", partial(_label_studio, session)))
     return checks

@@ -11,11 +11,46 @@ import httpx
 import openai
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 from support.fake_assistant import QUOTE, FakeAssistant
 
+from doyen.core.errors import StateError
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.app import create_app
 from doyen.platform.serving.gateway.server import Listener, bind
+
+
+@pytest.mark.parametrize("slow", ["open", "answer"])
+def test_a_stop_does_not_wait_for_a_model_that_is_being_loaded(workspace: Workspace, slow: str) -> None:
+    loading, loaded, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def load(what: str) -> None:
+        if what == slow:
+            loading.set()
+            assert loaded.wait(30)
+
+    class SlowToLoad(FakeAssistant):
+        def __init__(self, *args, **options) -> None:
+            load("open")
+            super().__init__(*args, **options)
+
+        def ask(self, *args, **options):
+            load("answer")
+            return super().ask(*args, **options)
+
+        def close(self) -> None:
+            closed.set()
+
+    with TestClient(create_app(workspace, open_model=SlowToLoad)) as client:
+        services = client.app.state.services
+        assert loading.wait(10)
+        threading.Timer(15, loaded.set).start()
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 5
+    loaded.set()
+    assert closed.wait(10)
+    with pytest.raises(StateError, match="being stopped"):
+        services.assistant()
 
 
 @dataclass

@@ -127,6 +127,13 @@ def test_streams_text_usage_and_log_probabilities(server):
     assert server.keys == [f"Bearer {KEY}"]
 
 
+def test_without_a_key_none_is_sent(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", KEY)
+    assert complete(OpenAIEngine(server.url, "good"), ask()).text == "Hello Größe"
+    assert server.keys == [None]
+
+
 def test_the_token_limit_is_told(server):
     assert complete(engine(server), ask(max_tokens=3)).finish_reason == "length"
 

@@ -1,12 +1,23 @@
-"""Engines: what generates text. All stand behind the `Engine` protocol; the settings choose one."""
+"""Engines: what generates text. All stand behind the `Engine` protocol; ``serving.engine`` names the one that is used.
+
+Doyen brings three; other packages add theirs under the entry point group `ENGINE_GROUP` (docs/engines.md).
+"""
 
 from __future__ import annotations
 
-from doyen.core.errors import SettingsError
+from importlib.metadata import EntryPoint, entry_points
+
+from doyen.core.settings import ENGINE_GROUP
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines.protocol import AdapterFiles, Engine, Generation, GenerationRequest, complete
 
 __all__ = ["AdapterFiles", "Engine", "Generation", "GenerationRequest", "complete", "open_engine"]
+
+_BUILT_IN = {
+    "llamacpp": f"{__name__}.llamacpp:LlamaCppEngine.open",
+    "transformers": f"{__name__}.transformers_engine:TransformersEngine.open",
+    "openai": f"{__name__}.openai:OpenAIEngine.open",
+}
 
 
 def open_engine(workspace: Workspace) -> Engine:
@@ -16,21 +27,10 @@ def open_engine(workspace: Workspace) -> Engine:
         ModelMissing: the model is not on this machine, or not in the form that the engine needs.
         SettingsError: engine "openai" without its URL.
     """
-    serving = workspace.settings.serving
-    if serving.engine == "openai":
-        if not serving.openai_url:
-            where = str(workspace.root / "doyen.toml")
-            raise SettingsError(where, ['serving.openai_url: engine = "openai" needs it, such as "http://127.0.0.1:8000/v1"'])
-        from doyen.platform.serving.engines.openai import OpenAIEngine
-
-        return OpenAIEngine(serving.openai_url, serving.model, serving.openai_api_key.get_secret_value())
-    from doyen.core.models import resolve_generator
-
-    files = resolve_generator(serving.model)
-    if serving.engine == "transformers":
-        from doyen.platform.serving.engines.transformers_engine import TransformersEngine
-
-        return TransformersEngine(files)
-    from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
-
-    return LlamaCppEngine(files)
+    name = workspace.settings.serving.engine
+    if name in _BUILT_IN:
+        registered = EntryPoint(name, _BUILT_IN[name], ENGINE_GROUP)
+    else:
+        registered = entry_points(group=ENGINE_GROUP)[name]
+    engine: Engine = registered.load()(workspace)
+    return engine

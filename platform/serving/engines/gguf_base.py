@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from doyen.core.errors import ModelMissing, storage_errors
+from doyen.core.errors import ModelMissing
 from doyen.core.models import GeneratorFiles, cache_folder
+from doyen.platform.serving.engines.gguf_export import new_gguf
 
 SMALL_MODEL_BYTES = 1_000_000_000
 """Files below this are re-quantised to Q8_0: a small model spends its time on reading prompts, where Q8_0 is 1.7 to 2
@@ -53,25 +53,10 @@ def _link(target: Path, source: Path) -> None:
 
 def _requantise(reader: Any, target: Path) -> None:
     """Write the model with all its matrices at 8 bits; ``target`` appears whole or not at all."""
-    import gguf
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        with storage_errors(f"preparing {target.name}"):
-            writer = gguf.GGUFWriter(temporary, reader.get_field("general.architecture").contents())
-            _copy_metadata(reader, writer)
-            for tensor in reader.tensors:
-                _add_tensor(tensor, writer)
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_tensors_to_file()
-            writer.close()
-            temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_gguf(target, reader.get_field("general.architecture").contents()) as writer:
+        _copy_metadata(reader, writer)
+        for tensor in reader.tensors:
+            _add_tensor(tensor, writer)
 
 
 def _copy_metadata(reader: Any, writer: Any) -> None:

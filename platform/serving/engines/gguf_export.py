@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -76,9 +77,7 @@ def export_adapter(folder: Path, base: Path, target: Path) -> int:
     config = read_adapter_config(folder)
     shape = read_base(base)
     changes = dict(_changes(folder, config, shape))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with storage_errors(f"writing {target.name}"):
-        _write(target, shape.architecture, float(config["lora_alpha"]), changes)
+    _write(target, shape.architecture, float(config["lora_alpha"]), changes)
     return len(changes)
 
 
@@ -193,21 +192,35 @@ def _read_halves(folder: Path) -> dict[str, dict[str, Matrix]]:
 def _write(target: Path, architecture: str, alpha: float, changes: dict[str, tuple[Matrix, Matrix]]) -> None:
     import gguf
 
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        writer = gguf.GGUFWriter(temporary, architecture)
+    with new_gguf(target, architecture) as writer:
         writer.add_type(gguf.GGUFType.ADAPTER)
         writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
         writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
         for tensor, (a, b) in changes.items():
             writer.add_tensor(f"{tensor}.lora_a", a)
             writer.add_tensor(f"{tensor}.lora_b", b)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        temporary.replace(target)
+
+
+@contextmanager
+def new_gguf(target: Path, architecture: str) -> Iterator[Any]:
+    """Give a gguf writer; what was added is at ``target`` when the block ends well, whole or not at all.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    import gguf
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        with storage_errors(f"writing {target.name}"):
+            writer = gguf.GGUFWriter(name, architecture)
+            yield writer
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            Path(name).replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)

@@ -9,26 +9,25 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from doyen.core.answers import FinishReason
 from doyen.core.deadline import time_left
-from doyen.core.errors import IncompatibleError, InputError, NotInTime, ServiceError
+from doyen.core.errors import InputError, NotInTime, ServiceError
 from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
-from doyen.core.models import LOADING, GeneratorFiles, cache_folder
+from doyen.core.models import LOADING, GeneratorFiles, cache_folder, resolve_generator
 from doyen.core.prompts import encode_prompt
+from doyen.core.workspace import Workspace
+from doyen.platform.serving.engines.adapter_cache import WEIGHTS, AdapterCache
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
-from doyen.platform.serving.engines.window import answer_room
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room
 from doyen.platform.serving.engines.worker_process import END_SECONDS, START_SECONDS, WorkerPlan, WorkerProcess
 
 CONTEXT_TOKENS = 4096
 """Prompt plus answer of one request. Ten passages of 140 words and four earlier turns fit; each slot holds as much."""
-MAX_ADAPTERS = 8
-"""Adapters that a worker holds; the one unused for longest makes room."""
 EXPORT_VERSION = 1
 """Part of the cached files' names; to be raised when gguf_export writes other bytes."""
 
@@ -51,6 +50,8 @@ class LlamaCppEngine:
         Raises:
             ModelMissing: the model has no GGUF file.
         """
+        self.model = files.name
+        self.base_sha256 = files.sha256
         self._files = files
         self._model_file = serving_gguf(files)
         cores = _cores()
@@ -58,23 +59,17 @@ class LlamaCppEngine:
         self._slots = slots or min(max(cores, 2), 4)
         self._batch_threads = cores
         self._lock = threading.Lock()
-        self._adapters: tuple[Path, ...] = ()
+        self._adapters = AdapterCache(files, self._convert)
         self._worker: WorkerProcess | None = None
         self._starting: Future[None] | None = None
         self._running: dict[WorkerProcess, int] = {}
-        self._exported: dict[tuple[Any, ...], Path] = {}
         self._closed = False
         self._tokenizer: Any = None
 
-    @property
-    def model(self) -> str:
-        """The base model's name."""
-        return self._files.name
-
-    @property
-    def base_sha256(self) -> str:
-        """SHA-256 of the base weights that adapters are bound to."""
-        return self._files.sha256
+    @classmethod
+    def open(cls, workspace: Workspace) -> Self:
+        """Return the engine of a workspace's settings. Raises ModelMissing."""
+        return cls(resolve_generator(workspace.settings.serving.model))
 
     @property
     def tokenizer(self) -> Any:
@@ -150,8 +145,7 @@ class LlamaCppEngine:
     @contextlib.contextmanager
     def _lease(self, adapter: AdapterFiles | None) -> Iterator[tuple[WorkerProcess, list[dict[str, float]]]]:
         """Give a live worker that holds the adapter, and the ``lora`` list that chooses it."""
-        wanted = self._export(adapter) if adapter else None
-        worker = self._take_worker(wanted)
+        worker, wanted = self._take_worker(adapter)
         lora = [{"id": i, "scale": 1.0 if path == wanted else 0.0} for i, path in enumerate(worker.plan.adapters)]
         try:
             yield worker, lora
@@ -164,26 +158,27 @@ class LlamaCppEngine:
             if retired:
                 worker.close()
 
-    def _take_worker(self, wanted: Path | None) -> WorkerProcess:
-        """Return a live worker that holds the adapter and count its use; wait for a new one only where none does.
+    def _take_worker(self, adapter: AdapterFiles | None) -> tuple[WorkerProcess, Path | None]:
+        """Return a live worker that holds the adapter, its use counted, and the adapter's file; wait only where none does.
 
         Raises:
-            NotInTime: the new one is not ready before the request's deadline; it goes on loading for the next request.
+            NotInTime: a new one is not ready before the request's deadline; it goes on loading for the next request.
             ServiceError: it could not be started.
         """
         while True:
+            wanted = self._adapter_file(adapter) if adapter else None
             with self._lock:
                 if self._closed:
                     raise InputError("the engine is closed: open a new one")
-                if wanted is not None:
-                    self._adapters = (*(path for path in self._adapters if path != wanted), wanted)[-MAX_ADAPTERS:]
                 worker = self._worker
                 if worker and worker.alive and (wanted is None or wanted in worker.plan.adapters):
                     self._running[worker] = self._running.get(worker, 0) + 1
-                    return worker
+                    return worker, wanted
                 if self._starting is None:
                     self._starting = Future()
-                    plan = WorkerPlan(self._model_file, self._adapters, self._context, self._slots, self._batch_threads)
+                    # Two folders may hold the same adapter, which must not be applied twice.
+                    held = tuple(dict.fromkeys(self._adapters.values()))
+                    plan = WorkerPlan(self._model_file, held, self._context, self._slots, self._batch_threads)
                     threading.Thread(target=self._start, args=(plan, self._starting), name="doyen-worker", daemon=True).start()
                 starting = self._starting
             try:
@@ -210,29 +205,21 @@ class LlamaCppEngine:
         else:
             started.set_exception(problem)
 
-    def _export(self, adapter: AdapterFiles) -> Path:
-        """Return the adapter as GGUF, converted on first use; named by content, so that a retrained one is never stale."""
-        if adapter.base_sha256 != self.base_sha256:
-            raise IncompatibleError(
-                f"adapter {adapter.name!r} was trained on a base with sha256 {adapter.base_sha256[:12]}…, but the engine "
-                f"serves {self.model!r} ({self.base_sha256[:12]}…): train it again on this base, or set serving.model"
-            )
-        weights = adapter.folder / "adapter_model.safetensors"
-        if not weights.is_file():
-            raise IncompatibleError(f"adapter {adapter.name!r} has no weights in {adapter.folder}: train it again")
-        stat = weights.stat()
-        key = (weights, stat.st_size, stat.st_mtime_ns)
-        with self._lock:
-            known = self._exported.get(key)
-        if known and known.is_file():
-            return known
-        config = sha256_file(adapter.folder / "adapter_config.json")
-        name = fingerprint([EXPORT_VERSION, sha256_file(weights), config, self.base_sha256])
+    def _adapter_file(self, adapter: AdapterFiles) -> Path:
+        """Return the adapter as GGUF, converted again where the cache folder was emptied."""
+        converted = self._adapters.get(adapter)
+        if converted.is_file():
+            return converted
+        self._adapters.clear()
+        return self._adapters.get(adapter)
+
+    def _convert(self, adapter: AdapterFiles) -> Path:
+        """Write the adapter as GGUF unless it is there; named by content, so that a retrained one is never stale."""
+        weights, config = (sha256_file(adapter.folder / name) for name in (WEIGHTS, "adapter_config.json"))
+        name = fingerprint([EXPORT_VERSION, weights, config, self.base_sha256])
         target = cache_folder() / "adapters" / f"{name[:32]}.gguf"
         if not target.is_file():
             export_adapter(adapter.folder, self._model_file, target)
-        with self._lock:
-            self._exported[key] = target
         return target
 
 

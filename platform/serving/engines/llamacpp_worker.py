@@ -32,8 +32,7 @@ def build_server(orders: dict[str, Any]) -> Any:
     """Return a running xllamacpp server.
 
     Args:
-        orders: "model" (GGUF path), "adapters" (GGUF paths; their order gives the ids), "socket", "context" (tokens of
-            each slot), "slots", "batch_threads".
+        orders: the fields of a `WorkerPlan`, and "socket".
     """
     import xllamacpp
 

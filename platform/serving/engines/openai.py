@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
 
-import httpx
+import httpx2
+import openai
 
 from doyen.core.answers import FinishReason
 from doyen.core.deadline import time_left
-from doyen.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, Unauthorized
+from doyen.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, SettingsError, Unauthorized
+from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import Generation, GenerationRequest
 
@@ -42,9 +45,23 @@ class OpenAIEngine:
         """
         self.model = model
         self._url = url.rstrip("/")
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._silence = silence
-        self._client = httpx.Client(headers=headers)
+        # Failures are told at once: who asked decides whether to ask again. The client insists on a key, the server need not.
+        self._client = openai.OpenAI(base_url=self._url, api_key=api_key or "none", max_retries=0)
+        self._headers = {} if api_key else {"Authorization": openai.Omit()}
+
+    @classmethod
+    def open(cls, workspace: Workspace) -> Self:
+        """Return the engine of a workspace's settings.
+
+        Raises:
+            SettingsError: the server's URL is missing.
+        """
+        serving = workspace.settings.serving
+        if not serving.openai_url:
+            where = str(workspace.root / "doyen.toml")
+            raise SettingsError(where, ['serving.openai_url: engine = "openai" needs it, such as "http://127.0.0.1:8000/v1"'])
+        return cls(serving.openai_url, serving.model, serving.openai_api_key.get_secret_value())
 
     def stream(self, request: GenerationRequest) -> Generator[str | Generation, None, None]:
         """Generate; see `Engine.stream`.
@@ -56,41 +73,11 @@ class OpenAIEngine:
             NotInTime: it is silent.
             ServiceError: it cannot be reached or failed.
         """
-        body = self._body(request)
         try:
-            yield from self._generate(body)
+            yield from self._generate(request, request.max_tokens)
         except PromptTooLong:
             # Prompt and limit together were too long: without a limit, servers write as much as there is room for.
-            del body["max_tokens"]
-            yield from self._generate(body)
-
-    def _generate(self, body: dict[str, Any]) -> Generator[str | Generation, None, None]:
-        answer = _Answer()
-        try:
-            url = f"{self._url}/chat/completions"
-            with self._client.stream("POST", url, json=body, timeout=self._timeout()) as response:
-                self._check(response)
-                for line in response.iter_lines():
-                    data = line.removeprefix("data:").strip()
-                    if not line.startswith("data:") or not data:
-                        continue
-                    if data == "[DONE]":
-                        break
-                    if piece := answer.add(self._parse(data)):
-                        yield piece
-                    if answer.watch.looping:
-                        break
-        except httpx.TimeoutException as error:
-            raise NotInTime(f"{self._url} did not answer in time: look at the server, then ask again") from error
-        except httpx.TransportError as error:
-            raise ServiceError(
-                f"{self._url} cannot be reached ({error}): start the server or mend serving.openai_url"
-            ) from error
-        if answer.finish_reason is None and not answer.watch.looping:
-            raise ServiceError(f"{self._url} broke its answer off: look at the server, then ask again")
-        if piece := answer.watch.finish():
-            yield piece
-        yield answer.generation()
+            yield from self._generate(request, openai.omit)
 
     def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
         """Raise MissingPart: chat servers do not tell the probability of a given text."""
@@ -100,88 +87,79 @@ class OpenAIEngine:
         """Close the connections."""
         self._client.close()
 
-    def _timeout(self) -> httpx.Timeout:
-        return httpx.Timeout(time_left(self._silence), connect=time_left(CONNECT_SECONDS), pool=None)
-
-    def _body(self, request: GenerationRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": request.adapter.name if request.adapter else self.model,
-            "messages": list(request.messages),
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        if request.stop:
-            body["stop"] = list(request.stop)
-        if request.want_logprobs:
-            body["logprobs"] = True
-        return body
-
-    def _check(self, response: httpx.Response) -> None:
-        """Raise for a status that is no success, with the server's own words."""
-        if response.is_success:
-            return
-        response.read()
-        words = response.text[:ERROR_CHARS].strip()
-        status = response.status_code
-        if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            raise Unauthorized(f"{self._url} refused the key ({status}): set DOYEN_SERVING__OPENAI_API_KEY")
-        if status == httpx.codes.NOT_FOUND:
-            raise ServiceError(
-                f"{self._url} knows no such model or address ({words}): mend serving.model or serving.openai_url; "
-                "an adapter must be loaded there under its name:version"
-            )
-        if status == httpx.codes.BAD_REQUEST and _TOO_LONG.search(words):
-            raise PromptTooLong(f"{self._url} refused the request ({status}): {words}")
-        if status in {httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.UNPROCESSABLE_ENTITY}:
-            raise InputError(f"{self._url} refused the request ({status}): {words}")
-        raise ServiceError(f"{self._url} failed ({status}): {words}")
-
-    def _parse(self, data: str) -> dict[str, Any]:
-        try:
-            event: dict[str, Any] = json.loads(data)
-        except json.JSONDecodeError as error:
-            raise ServiceError(f"{self._url} sent no JSON ({data[:80]!r}): is it an OpenAI-compatible server?") from error
-        if problem := event.get("error"):
-            message = problem.get("message", problem) if isinstance(problem, dict) else problem
-            raise ServiceError(f"{self._url} failed while answering: {str(message)[:ERROR_CHARS]}")
-        return event
-
-
-class _Answer:
-    """Adds up the events of one stream."""
-
-    def __init__(self) -> None:
-        self.watch = LoopWatch()
-        self.tokens = 0
-        self.logprobs: list[float] = []
-        self.finish_reason: str | None = None
-        self.usage: dict[str, Any] = {}
-
-    def add(self, event: dict[str, Any]) -> str:
-        """Take one event in and return its text."""
-        self.usage = event.get("usage") or self.usage
-        if not event.get("choices"):
-            return ""
-        choice = event["choices"][0]
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        content = (choice.get("logprobs") or {}).get("content") or []
-        self.logprobs += [float(token["logprob"]) for token in content]
-        piece = str((choice.get("delta") or {}).get("content") or "")
-        self.tokens += bool(piece)
-        return self.watch.push(piece)
-
-    def generation(self) -> Generation:
-        """Return the finished answer; token counts are 0 where the server does not tell, and those of pieces after a loop."""
-        reason: FinishReason = "length" if self.finish_reason == "length" else "stop"
-        if self.watch.looping or self.finish_reason == "repetition":
+    def _generate(self, request: GenerationRequest, max_tokens: int | openai.Omit) -> Generator[str | Generation, None, None]:
+        watch, logprobs, usage, tokens = LoopWatch(), list[float](), None, 0
+        finished: str | None = None
+        with self._failures(), self._open(request, max_tokens) as chunks:
+            for chunk in chunks:
+                usage = chunk.usage or usage
+                for choice in chunk.choices or ():
+                    finished = choice.finish_reason or finished
+                    logprobs += [token.logprob for token in (choice.logprobs and choice.logprobs.content) or ()]
+                    said = (choice.delta and choice.delta.content) or ""
+                    tokens += bool(said)
+                    if piece := watch.push(said):
+                        yield piece
+                if watch.looping:
+                    break
+        if finished is None and not watch.looping:
+            raise ServiceError(f"{self._url} broke its answer off: look at the server, then ask again")
+        if piece := watch.finish():
+            yield piece
+        reason: FinishReason = "length" if finished == "length" else "stop"
+        if watch.looping or finished == "repetition":
             reason = "repetition"
-        return Generation(
-            self.watch.text,
-            reason,
-            int(self.usage.get("prompt_tokens") or 0),
-            int(self.usage.get("completion_tokens") or (self.tokens if self.watch.looping else 0)),
-            self.logprobs,
+        # Servers that do not count leave 0; of an answer that was broken off, its pieces are counted.
+        read = (usage and usage.prompt_tokens) or 0
+        written = (usage and usage.completion_tokens) or (tokens if watch.looping else 0)
+        yield Generation(watch.text, reason, read, written, logprobs)
+
+    def _open(self, request: GenerationRequest, max_tokens: int | openai.Omit) -> Any:
+        """Send the request and return the stream of its chunks, a context manager that closes the connection."""
+        return self._client.chat.completions.create(
+            model=request.adapter.name if request.adapter else self.model,
+            messages=list(request.messages),
+            max_tokens=max_tokens,
+            temperature=request.temperature,
+            seed=request.seed,
+            stop=list(request.stop) or openai.omit,
+            logprobs=request.want_logprobs or openai.omit,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_headers=self._headers,
+            timeout=httpx2.Timeout(time_left(self._silence), connect=time_left(CONNECT_SECONDS), pool=None),
         )
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Turn what the client raises into our errors, with the server's own words and without the key."""
+        try:
+            yield
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+            raise NotInTime(f"{self._url} did not answer in time: look at the server, then ask again") from error
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
+            reason = error.__cause__ or error
+            raise ServiceError(
+                f"{self._url} cannot be reached ({reason}): start the server or correct serving.openai_url"
+            ) from error
+        except openai.APIStatusError as error:
+            raise self._refusal(error.status_code, error.response.text[:ERROR_CHARS].strip()) from error
+        except openai.APIError as error:
+            raise ServiceError(f"{self._url} failed while answering: {error.message[:ERROR_CHARS]}") from error
+        except json.JSONDecodeError as error:
+            raise ServiceError(f"{self._url} sent no JSON ({error.doc[:80]!r}): is it an OpenAI-compatible server?") from error
+
+    def _refusal(self, status: int, words: str) -> InputError | ServiceError:
+        match status:
+            case 401 | 403:
+                return Unauthorized(f"{self._url} refused the key ({status}): set DOYEN_SERVING__OPENAI_API_KEY")
+            case 404:
+                return ServiceError(
+                    f"{self._url} knows no such model or address ({words}): correct serving.model or serving.openai_url; "
+                    "an adapter must be loaded there under its name:version"
+                )
+            case 400 | 413 | 422:
+                refused = PromptTooLong if status == 400 and _TOO_LONG.search(words) else InputError
+                return refused(f"{self._url} refused the request ({status}): {words}")
+            case _:
+                return ServiceError(f"{self._url} failed ({status}): {words}")

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from doyen.core.answers import FinishReason
-from doyen.core.errors import IncompatibleError, InputError
-from doyen.core.models import LOADING, GeneratorFiles, wants_bfloat16
+from doyen.core.errors import InputError
+from doyen.core.models import LOADING, GeneratorFiles, resolve_generator, torch_device, torch_dtype
 from doyen.core.prompts import encode_prompt
+from doyen.core.workspace import Workspace
+from doyen.platform.serving.engines.adapter_cache import MAX_ADAPTERS, AdapterCache
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room
 from doyen.platform.serving.engines.text import TextStream
-from doyen.platform.serving.engines.window import answer_room
 
 if TYPE_CHECKING:
     import torch
 
-MAX_ADAPTERS = 8
-"""Adapters held in memory; the one unused for longest makes room."""
 _UNKNOWN = ""
 """Stands for the active adapter when adapters were added or removed: the next use sets it anew."""
 
@@ -47,25 +47,23 @@ class TransformersEngine:
 
         Args:
             files: the model.
-            dtype: "auto" takes bfloat16 where this processor gains from it.
+            dtype: "auto" takes bfloat16 where this machine gains from it.
         """
+        self.model = files.name
+        self.base_sha256 = files.sha256
         self._files = files
         self._dtype = dtype
         self._lock = threading.Lock()
         self._loaded: tuple[Any, Any] | None = None
-        self._names: dict[tuple[Any, ...], str] = {}
+        self._adapters = AdapterCache(files, self._load_adapter, self._unload_adapter, capacity=MAX_ADAPTERS)
+        self._names = (f"adapter_{number}" for number in itertools.count())
         self._active: str | None = None
         self._closed = False
 
-    @property
-    def model(self) -> str:
-        """The base model's name."""
-        return self._files.name
-
-    @property
-    def base_sha256(self) -> str:
-        """SHA-256 of the base weights that adapters are bound to."""
-        return self._files.sha256
+    @classmethod
+    def open(cls, workspace: Workspace) -> Self:
+        """Return the engine of a workspace's settings. Raises ModelMissing."""
+        return cls(resolve_generator(workspace.settings.serving.model))
 
     @property
     def tokenizer(self) -> Any:
@@ -120,24 +118,27 @@ class TransformersEngine:
             tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
             with self._lock, torch.inference_mode():
                 model = self._use(adapter)
-                output = model(input_ids=torch.tensor([prompt + tokens]), logits_to_keep=len(tokens) + 1)
-            logprobs = output.logits[0, :-1].float().log_softmax(dim=-1)
+                ids = torch.tensor([prompt + tokens], device=model.device)
+                output = model(input_ids=ids, logits_to_keep=len(tokens) + 1)
+            logprobs = output.logits[0, :-1].float().cpu().log_softmax(dim=-1)
             scores.append(float(logprobs.gather(1, torch.tensor(tokens)[:, None]).mean()))
         return scores
 
     def close(self) -> None:
-        """Free the model; later requests fail."""
-        with self._lock:
+        """Free the model; later requests fail. A load in progress is not waited for: whoever loads frees the model then."""
+        self._closed = True
+        if self._lock.acquire(blocking=False):
             self._loaded = None
-            self._closed = True
+            self._lock.release()
 
     def _parts(self) -> tuple[Any, Any]:
         """Return model and tokenizer, loaded on the first call. Call with the lock held."""
-        if self._closed:
-            raise InputError("the engine is closed: open a new one")
-        if self._loaded is None:
+        if self._loaded is None and not self._closed:
             with LOADING:
                 self._loaded = _load(self._files, self._dtype)
+        if self._loaded is None or self._closed:
+            self._loaded = None
+            raise InputError("the engine is closed: open a new one")
         return self._loaded
 
     def _end_tokens(self) -> set[int]:
@@ -156,45 +157,30 @@ class TransformersEngine:
 
     def _adapter_name(self, adapter: AdapterFiles | None) -> str | None:
         """Load the adapter unless it is, and return its name inside the model; None is the base."""
-        if adapter is None:
-            return None
-        if adapter.base_sha256 != self.base_sha256:
-            raise IncompatibleError(
-                f"adapter {adapter.name!r} was trained on a base with sha256 {adapter.base_sha256[:12]}…, but the engine "
-                f"serves {self.model!r} ({self.base_sha256[:12]}…): train it again on this base, or set serving.model"
-            )
-        weights = adapter.folder / "adapter_model.safetensors"
-        if not weights.is_file():
-            raise IncompatibleError(f"adapter {adapter.name!r} has no weights in {adapter.folder}: train it again")
-        stat = weights.stat()
-        key = (weights, stat.st_size, stat.st_mtime_ns)
         with self._lock:
-            model, _ = self._parts()
-            name = self._names.pop(key, None)
-            if name is None:
-                # peft's module names take no dots or colons.
-                name = f"adapter_{abs(hash(key)):x}"
-                self._load(model, adapter, name)
-            self._names[key] = name
-            if len(self._names) > MAX_ADAPTERS:
-                model.delete_adapter(self._names.pop(next(iter(self._names))))
-                self._active = _UNKNOWN
-        return name
+            return self._adapters.get(adapter) if adapter else None
 
-    def _load(self, model: Any, adapter: AdapterFiles, name: str) -> None:
+    def _load_adapter(self, adapter: AdapterFiles) -> str:
         """Add an adapter to the model. Call with the lock held.
 
         What is switched on afterwards is not certain: peft chooses the new adapter, but after ``disable_adapters`` it stays
         off. A failed load may leave half an adapter behind, so the model is loaded again then.
         """
+        model, _ = self._parts()
+        name = next(self._names)
         self._active = _UNKNOWN
         try:
             model.load_adapter(str(adapter.folder), adapter_name=name)
         except BaseException:
             self._loaded, self._active = None, None
-            self._names.clear()
+            self._adapters.clear()
             raise
         model.eval()
+        return name
+
+    def _unload_adapter(self, name: str) -> None:
+        self._parts()[0].delete_adapter(name)
+        self._active = _UNKNOWN
 
     def _use(self, adapter: str | None) -> Any:
         """Return the model with exactly this adapter switched on. Call with the lock held."""
@@ -202,7 +188,7 @@ class TransformersEngine:
         if adapter is None:
             if self._active is not None:
                 model.disable_adapters()
-        elif adapter not in self._names.values():
+        elif adapter not in self._adapters.values():
             raise InputError("the adapter was unloaded while it was answering, because many others are in use: ask again")
         elif adapter != self._active:
             model.enable_adapters()
@@ -214,12 +200,12 @@ class TransformersEngine:
         """Advance a run by one token: greedy at temperature 0, else a draw from the tempered distribution."""
         import torch
 
-        ids = torch.tensor([run.tokens if run.cache is None else run.tokens[-1:]])
         with self._lock, torch.inference_mode():
             model = self._use(run.adapter)
+            ids = torch.tensor([run.tokens if run.cache is None else run.tokens[-1:]], device=model.device)
             output = model(input_ids=ids, past_key_values=run.cache, use_cache=True, logits_to_keep=1)
         run.cache = output.past_key_values
-        logits = output.logits[0, -1].float()
+        logits = output.logits[0, -1].float().cpu()
         if temperature > 0:
             token = int(torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=random))
         else:
@@ -229,12 +215,10 @@ class TransformersEngine:
         return token
 
 
-def _load(files: GeneratorFiles, setting: str) -> tuple[Any, Any]:
+def _load(files: GeneratorFiles, dtype: str) -> tuple[Any, Any]:
     """Return model and tokenizer."""
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    dtype = torch.bfloat16 if wants_bfloat16(setting) else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(files.folder)
-    model = AutoModelForCausalLM.from_pretrained(files.folder, dtype=dtype, use_safetensors=True)
-    return model.eval(), tokenizer
+    model = AutoModelForCausalLM.from_pretrained(files.folder, dtype=torch_dtype(dtype), use_safetensors=True)
+    return model.eval().to(torch_device()), tokenizer

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -116,7 +116,8 @@ class WorkerProcess:
             NotInTime: the time is up, or the worker has stalled and was ended.
             ServiceError: the worker crashed.
         """
-        with self._failures(), self._opened({**body, "stream": True}) as response:
+        answer = self.client.stream("POST", "/completion", json={**body, "stream": True}, timeout=_timeout())
+        with self._failures(), answer as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
             self._check(response)
@@ -144,30 +145,19 @@ class WorkerProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, socket: Path) -> None:
-        plan, orders_in, words_out = self.plan, self._stdin, self._stdout
-        orders = {
-            "model": str(plan.model),
-            "adapters": [str(path) for path in plan.adapters],
-            "socket": str(socket),
-            "context": plan.context,
-            "slots": plan.slots,
-            "batch_threads": plan.batch_threads,
-        }
+        orders = json.dumps({**asdict(self.plan), "socket": socket}, default=str)
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()
         try:
-            orders_in.write(json.dumps(orders).encode() + b"\n")
-            orders_in.flush()
-            line = words_out.readline()
+            self._stdin.write(orders.encode() + b"\n")
+            self._stdin.flush()
+            line = self._stdout.readline()
         except BrokenPipeError:
             line = b""
         finally:
             watchdog.cancel()
         if not line:
-            raise ServiceError(f"the llama.cpp worker could not load {plan.model.name}: {self._last_words()}")
-
-    def _opened(self, body: dict[str, Any]) -> contextlib.AbstractContextManager[httpx.Response]:
-        return self.client.stream("POST", "/completion", json=body, timeout=_timeout())
+            raise ServiceError(f"the llama.cpp worker could not load {self.plan.model.name}: {self._last_words()}")
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:

@@ -61,7 +61,10 @@ class Services:
         self._problem: str | None = "the model is still being loaded: wait a moment"
         self._closed = False
         self._next_warm_up = 0.0
-        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        """Held by whoever loads the model, which takes long."""
+        self._state = threading.Lock()
+        """Held for a moment by whoever publishes, or takes away, what is loaded."""
         self._retriever: HybridRetriever | None = None
         self._retriever_lock = threading.Lock()
 
@@ -83,17 +86,22 @@ class Services:
         Raises:
             DoyenError: why it cannot be loaded.
         """
-        with self._lock:
-            if self._closed:
-                raise StateError("the gateway is being stopped: start it again")
-            if self._assistant is None:
+        with self._loading:
+            if self._assistant is None and not self._closed:
                 try:
-                    self._assistant = self._prove(self._open(self.workspace, self.store, open_index=self.retriever))
+                    loaded = self._prove(self._open(self.workspace, self.store, open_index=self.retriever))
                 except Exception as error:
                     self._problem = str(error)
                     raise
-                self._problem = None
-            return self._assistant
+                with self._state:
+                    if not self._closed:
+                        self._assistant, self._problem = loaded, None
+                if self._closed:
+                    loaded.close()
+            assistant = self._assistant
+        if assistant is None:
+            raise StateError("the gateway is being stopped: start it again")
+        return assistant
 
     def retriever(self) -> HybridRetriever:
         """Return the retriever, opened and searched once by the first caller; it follows updates of the index by itself.
@@ -132,7 +140,7 @@ class Services:
 
     def start_warm_up(self) -> None:
         """Warm up in the background unless that is going on, or has just been tried."""
-        if time.monotonic() < self._next_warm_up or self._lock.locked():
+        if time.monotonic() < self._next_warm_up or self._loading.locked():
             return
         self._next_warm_up = time.monotonic() + WARM_UP_PAUSE_S
         threading.Thread(target=self.warm_up, name="doyen-warm-up", daemon=True).start()
@@ -158,15 +166,14 @@ class Services:
         return assistant
 
     def close(self) -> None:
-        """Free the model and the database; a model that is still being loaded is stopped."""
+        """Free the model and the database. A load in progress is not waited for; what comes of it is closed too."""
         self.pulls.close()
-        self._closed = True
-        if (proving := self._proving) is not None:
-            proving.close()
-        with self._lock:
-            if self._assistant is not None:
-                self._assistant.close()
-                self._assistant = None
+        with self._state:
+            self._closed = True
+            opened = [assistant for assistant in (self._assistant, self._proving) if assistant is not None]
+            self._assistant = None
+        for assistant in opened:
+            assistant.close()
         self.store.close()
 
 
