@@ -6,23 +6,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+import fastapi_offline
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 
 from doyen.core.network import is_loopback
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway import adapters, annotation, chat, documents, evals, feedback, health, models, search
-from doyen.platform.serving.gateway.docs import describe_api, install_docs
 from doyen.platform.serving.gateway.errors import documented, install_error_handlers
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
-from doyen.platform.serving.gateway.metrics import Metrics
 from doyen.platform.serving.gateway.services import OpenAssistant, Services
 
 DESCRIPTION = """An assistant over your documents, behind OpenAI's API. `model` names how it answers: `base` (the model
 alone), `rag` (with passages of the documents), `finetune` (with an adapter), `hybrid` (both), and, for the last two, which
 adapter: `hybrid@name` or `hybrid@name:version`."""
+DOCS_ASSETS = Path(fastapi_offline.__file__).parent / "static"
+DOCS_PATH = "/docs"
+# The page's own script is inline; nothing may come from, or go to, anywhere else.
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+)
 
 
 def create_app(workspace: Workspace, *, host: str | None = None, open_model: OpenAssistant = open_assistant) -> FastAPI:
@@ -34,7 +46,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         open_model: opens the assistant.
     """
     settings = workspace.settings.serving
-    metrics = Metrics()
+    metrics = health.Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,8 +71,8 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
     for other in (annotation, health):
         app.include_router(other.router, responses=documented(400, 403, 405, 413))
-    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]  # as FastAPI's documentation does
-    install_docs(app)
+    app.openapi = partial(_describe_api, app)  # type: ignore[method-assign]  # as FastAPI's documentation does
+    _install_docs(app)
     install_error_handlers(app)
     # The last one added is the outermost.
     app.add_middleware(
@@ -71,3 +83,42 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
     )
     app.add_middleware(RequestRecord, metrics=metrics)
     return app
+
+
+def _install_docs(app: FastAPI) -> None:
+    """Serve the interactive documentation at /docs with the assets of a package: FastAPI's own page loads them from a CDN."""
+
+    async def show_docs() -> HTMLResponse:
+        page = get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=f"{app.title}: API",
+            swagger_js_url=f"{DOCS_PATH}/assets/swagger-ui-bundle.js",
+            swagger_css_url=f"{DOCS_PATH}/assets/swagger-ui.css",
+            swagger_favicon_url=f"{DOCS_PATH}/assets/favicon.png",
+            swagger_ui_parameters={"validatorUrl": None},
+        )
+        page.headers["Content-Security-Policy"] = DOCS_POLICY
+        return page
+
+    app.add_api_route(DOCS_PATH, show_docs, include_in_schema=False, methods=["GET"])
+    app.mount(f"{DOCS_PATH}/assets", StaticFiles(directory=DOCS_ASSETS), name="docs-assets")
+
+
+def _describe_api(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document; invalid requests are 400 here, not the framework's 422."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            separate_input_output_schemas=False,
+        )
+        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+            unused = operation["responses"].get("422", {}).get("description") == "Validation Error"
+            if unused:
+                del operation["responses"]["422"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(name, None)
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -16,7 +16,7 @@ from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.errors import documented, error_body
-from doyen.platform.serving.gateway.model_names import parse_model
+from doyen.platform.serving.gateway.models import parse_model
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
@@ -37,29 +37,27 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
     """Answer the last user message, as one JSON document or as a stream of server-sent events.
 
     ``model`` is a mode (base, rag, finetune, hybrid, …), "mode@adapter", "mode@adapter:version", or "best": the best mode
-    of the newest report, told as ``mode`` with its ``mode_reason``. Beside OpenAI's fields the response (streamed: the
-    last chunk before [DONE]) carries ``citations``, ``passages``, ``abstained``, ``support``, ``answer_id`` (for feedback),
-    ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and ``finish_reason``: why the answer ended, "stop",
-    "length", "repetition" (the model went round in circles and was stopped) or "cancelled".
+    of the newest report that asked enough questions to tell, else rag; the answer names it as ``mode`` with its
+    ``mode_reason``. Beside OpenAI's fields the response (streamed: the last chunk before [DONE]) carries ``citations``,
+    ``passages``, ``abstained``, ``support``, ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``,
+    ``warnings`` and ``finish_reason``: why the answer ended, "stop", "length", "repetition" (the model went round in circles
+    and was stopped) or "cancelled".
     ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
     """
     started = time.time()
     try:
         run = await _start(request, body, services)
+        try:
+            # The first piece comes before the response begins, so that early errors get a status of their own.
+            first = await run.next()
+            if body.stream:
+                return ClosingStream(run, _events(run, first, body, services, int(started)), media_type="text/event-stream")
+            answer = await _last(run, first)
+        except BaseException:
+            await run.close()
+            raise
     except ClientGone:
         return Response(status_code=499)
-    try:
-        # The first piece comes before the response begins, so that early errors get a status of their own.
-        first = await run.next()
-        if body.stream:
-            return ClosingStream(run, _events(run, first, body, services, int(started)), media_type="text/event-stream")
-        answer = await _last(run, first)
-    except ClientGone:
-        await run.close()
-        return Response(status_code=499)
-    except BaseException:
-        await run.close()
-        raise
     await run.close()
     _count(services, answer)
     return JSONResponse(_completion(answer, body, int(started)))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.core.errors import InputError
 from doyen.core.records import Turn
+from doyen.platform.serving.plan import check_question
 
 SYSTEM_IGNORED = (
     "system and developer messages are not shown to the model: its instructions are part of what adapters were trained on"
@@ -102,10 +103,7 @@ class ChatRequest(BaseModel):
                 turns.append(Turn(role="user", content=text))
             elif text.strip():
                 turns.append(Turn(role="assistant", content=text))
-        question = turns.pop().content
-        if not question.strip():
-            raise InputError("the question is empty: write one")
-        return question, turns
+        return check_question(turns.pop().content, max_chars), turns
 
     def check_supported(self) -> None:
         """Refuse what would change the answer and cannot be honoured.

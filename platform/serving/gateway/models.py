@@ -1,7 +1,9 @@
-"""``GET /v1/models``: the names that ``model`` may have."""
+"""``GET /v1/models``, and the names that clients may write into ``model``: "mode", "mode@adapter", "mode@adapter:version"."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -18,6 +20,7 @@ from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["models"], route_class=StrictRoute)
+_NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
 
 
 class Model(BaseModel):
@@ -82,3 +85,31 @@ def _best(services: Services) -> Best:
         return services.loaded_assistant.best()
     registry, base = Registry(services.workspace, services.store), services.settings.serving.model
     return find_best(services.workspace.reports_folder, registry, lambda adapter: adapter.base_model == base)
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A parsed model name.
+
+    Attributes:
+        adapter: "name" or "name:version"; None leaves the choice to the assistant.
+    """
+
+    mode: str
+    adapter: str | None
+
+
+def parse_model(model: str) -> ModelName:
+    """Parse a model name; whether the adapter exists is for the assistant to say.
+
+    Raises:
+        NotFoundError: no such model can exist. Another one is never used in its place.
+    """
+    match = _NAME.fullmatch(model)
+    if match is None or match["mode"] not in {BEST, *MODES}:
+        known = ", ".join((BEST, *MODES))
+        raise NotFoundError(f"there is no model {model!r}: choose {known}, or add an adapter as in hybrid@name:1")
+    if match["adapter"] and match["mode"] not in ADAPTER_MODES:
+        choices = " or ".join(f"{mode}@{match['adapter']}" for mode in MODES if mode in ADAPTER_MODES)
+        raise NotFoundError(f"there is no model {model!r}: {match['mode']} answers without an adapter, choose {choices}")
+    return ModelName(match["mode"], match["adapter"])

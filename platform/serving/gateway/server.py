@@ -57,11 +57,6 @@ class Companion:
     build: Callable[[str], ASGIApp]
 
 
-def run_gateway(workspace: Workspace, host: str | None = None, port: int | None = None) -> None:
-    """Serve the gateway alone until Ctrl-C; addresses default to the settings. Raises as ``run_servers`` does."""
-    run_servers(workspace, host=host, port=port)
-
-
 def run_servers(
     workspace: Workspace, *, host: str | None = None, port: int | None = None, beside: Companion | None = None
 ) -> None:

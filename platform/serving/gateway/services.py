@@ -16,14 +16,14 @@ from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.platform.app import Doyen
-from doyen.platform.serving.gateway.limits import Limiter
-from doyen.platform.serving.gateway.metrics import Metrics
+from doyen.platform.serving.gateway.chat_run import Limiter
 from doyen.platform.serving.gateway.pulls import PullScheduler
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.index import open_retriever
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
+    from doyen.platform.serving.gateway.health import Metrics
 
 logger = logging.getLogger("doyen.gateway")
 
