@@ -6,13 +6,13 @@ from doyen.annotation.current_labels import Labels, export_pairs, export_rows, l
 from doyen.annotation.drafting import ModelDrafter, RuleDrafter
 from doyen.annotation.exchange.pair_import import ImportReport, import_pairs
 from doyen.annotation.labelstudio.orphans import Orphan, OrphanedLabels
-from doyen.annotation.projects import get_project, list_projects
-from doyen.annotation.puller import PullReport
+from doyen.annotation.pulled_labels import PullReport
 from doyen.annotation.status import ProjectStatus, project_status
+from doyen.annotation.store import get_project, list_projects
 from doyen.annotation.sync import PushReport, pull, push
 from doyen.annotation.task_types import TaskType, get_task_type
-from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks
-from doyen.annotation.texts import read_texts, text_tasks
+from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
+from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
 from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal
 from doyen.annotation.types.typed_labels import LabelError

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
-from doyen.annotation.backend import ADOPTED_UID, Backend, RemoteProject, RemoteTask
+from doyen.annotation.backend import RemoteProject, RemoteTask
 from doyen.annotation.exchange.label_import import ORIGIN
+from doyen.annotation.labelstudio.client import ADOPTED_UID, LabelStudioBackend
 from doyen.annotation.labelstudio.foreign_screens import ForeignScreen, read_screen
-from doyen.annotation.linking import other_marker, project_marker, with_marker
-from doyen.annotation.projects import ADOPTED, check_name, open_backend, sync_lock
-from doyen.annotation.puller import PullReport
-from doyen.annotation.sync import pull_unlocked
+from doyen.annotation.projects import check_name, connect, open_backend, other_marker, project_marker, sync_lock, with_marker
+from doyen.annotation.pulled_labels import PullReport
+from doyen.annotation.store import ADOPTED, find_project, new_task_row
+from doyen.annotation.sync import pull_changes
 from doyen.annotation.task_types import get_task_type
-from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.tasks import task_data
+from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.proposals import Excerpt
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.manifest import short_id
@@ -25,8 +26,6 @@ from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
 from doyen.core.text import is_blank
 from doyen.core.workspace import Workspace
-
-BATCH = 100
 
 
 @dataclass
@@ -69,63 +68,75 @@ def adopt_project(
         Busy: another process is syncing a project of this name.
     """
     check_name(name)
-    backend = open_backend(workspace)
+    server = open_backend(workspace)
+    if not isinstance(server, LabelStudioBackend):
+        raise InputError("a project can be adopted from a Label Studio server alone: set annotation.label_studio_url")
     with sync_lock(workspace, name):
-        _check_row(store, backend, name, str(remote_id), task_type)
-        remote = _find(backend, name, str(remote_id))
-        marker = project_marker(store, name)
-        if another := other_marker(remote.note, marker):
-            raise StateError(f"project {remote_id} at {backend.location} is one of Doyen's already: it carries {another!r}")
-        try:
-            screen, description = read_screen(task_type, remote.config)
-        except ValidationError as error:
-            reasons = "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
-            raise InputError(f"the project's labelling configuration cannot be described here: {reasons}") from error
-        if marker not in remote.note:
-            backend.update_project(remote.external_id, note=with_marker(remote.note, marker))
-        stored = get_task_type(task_type, description).description.model_dump(mode="json")
-        with store.session() as session:
-            session.merge(
-                AnnotationProjectRow(
-                    name=name,
-                    task_type=task_type,
-                    backend=backend.location,
-                    external_id=remote.external_id,
-                    config=remote.config,
-                    description=stored,
-                    purpose=ADOPTED,
-                    overlap=1,
-                )
-            )
-        report = AdoptionReport(name, redact(backend.location), left_fields=screen.others)
+        _check_free(store, name, str(remote_id), task_type)
+        remote = _find(server, name, str(remote_id))
+        screen, description = _understand(task_type, remote)
+        _mark(store, server, name, remote)
+        _store_project(store, server, name, remote, description)
+        report = AdoptionReport(name, redact(server.location), left_fields=screen.others)
         with (reporter or Silent()).bar("adopting tasks", None) as bar:
-            for task in backend.changed_tasks(remote.external_id, None):
-                _adopt_task(store, backend, name, screen, task, report)
+            for task in server.read_changes(remote.external_id, None)[1]:
+                _adopt_task(store, server, name, screen, task, report)
                 bar.advance(1)
-        report.pulled = pull_unlocked(workspace, store, name, reporter=reporter)
+        report.pulled = pull_changes(connect(workspace, store, name), reporter=reporter)
     return report
 
 
-def _check_row(store: Store, backend: Backend, name: str, remote_id: str, task_type: str) -> None:
-    """Raise InputError where the name belongs to another project, or there is no server."""
-    if backend.location == "files":
-        raise InputError("a project can be adopted from a Label Studio server alone: set annotation.label_studio_url")
-    with store.session() as session:
-        row = session.get(AnnotationProjectRow, name)
-        same = row is None or (row.purpose, row.external_id, row.task_type) == (ADOPTED, remote_id, task_type)
-    if not same:
+def _check_free(store: Store, name: str, remote_id: str, task_type: str) -> None:
+    row = find_project(store, name)
+    if row is not None and (row.purpose, row.external_id, row.task_type) != (ADOPTED, remote_id, task_type):
         raise InputError(f"there is a project {name!r} already, which is not that one as {task_type}: choose another name")
 
 
-def _find(backend: Backend, name: str, remote_id: str) -> RemoteProject:
-    for project in backend.projects(name, remote_id):
+def _find(server: LabelStudioBackend, name: str, remote_id: str) -> RemoteProject:
+    for project in server.projects(name, remote_id):
         if project.external_id == remote_id:
             return project
-    raise NotFoundError(f"there is no project {remote_id} at {backend.location}: its number stands in its address there")
+    raise NotFoundError(f"there is no project {remote_id} at {server.location}: its number stands in its address there")
+
+
+def _understand(task_type: str, remote: RemoteProject) -> tuple[ForeignScreen, TaskDescription]:
+    """Return how the project's fields are called here, and the description that follows from them."""
+    try:
+        screen, description = read_screen(task_type, remote.config)
+    except ValidationError as error:
+        reasons = "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
+        raise InputError(f"the project's labelling configuration cannot be described here: {reasons}") from error
+    return screen, get_task_type(task_type, description).description
+
+
+def _mark(store: Store, server: LabelStudioBackend, name: str, remote: RemoteProject) -> None:
+    marker = project_marker(store, name)
+    if another := other_marker(remote.note, marker):
+        raise StateError(f"project {remote.external_id} at {server.location} is one of Doyen's already: it carries {another!r}")
+    if marker not in remote.note:
+        server.update_project(remote.external_id, note=with_marker(remote.note, marker))
+
+
+def _store_project(
+    store: Store, server: LabelStudioBackend, name: str, remote: RemoteProject, description: TaskDescription
+) -> None:
+    with store.session() as session:
+        session.merge(
+            AnnotationProjectRow(
+                name=name,
+                task_type=description.type,
+                backend=server.location,
+                external_id=remote.external_id,
+                config=remote.config,
+                description=description.model_dump(mode="json"),
+                purpose=ADOPTED,
+                overlap=1,
+            )
+        )
 
 
 def _adopt_task(
-    store: Store, backend: Backend, name: str, screen: ForeignScreen, task: RemoteTask, report: AdoptionReport
+    store: Store, server: LabelStudioBackend, name: str, screen: ForeignScreen, task: RemoteTask, report: AdoptionReport
 ) -> None:
     """Give a task our id over there, and store it here. Stopped between the two, it is the same id the next time."""
     text = task.data.get(screen.text_key)
@@ -137,18 +148,13 @@ def _adopt_task(
         if row is not None and row.project == name:
             report.known += 1
             return
-    uid = short_id("adopted", name, backend.location, task.external_id, text)
+    uid = short_id("adopted", name, server.location, task.external_id, text)
     if task.uid != uid:
-        backend.set_data(task.external_id, {**task.data, ADOPTED_UID: uid})
-    with store.session() as session:
-        session.merge(_row(name, uid, screen, task, text))
-    report.adopted += 1
-
-
-def _row(name: str, uid: str, screen: ForeignScreen, task: RemoteTask, text: str) -> AnnotationTaskRow:
-    prompt, shown = (text, "") if screen.answers_text else ("", text)
-    excerpt = Excerpt(shown, source="", document_id="", version="", chunk_id="", start=0)
+        server.set_data(task.external_id, {**task.data, ADOPTED_UID: uid})
+    prompt, excerpt = (text, Excerpt("")) if screen.answers_text else ("", Excerpt(text))
     row = new_task_row(name, uid, excerpt, task_data(uid, excerpt, prompt))
-    rest: dict[str, Any] = {key: value for key, value in task.data.items() if key not in {screen.text_key, ADOPTED_UID}}
+    rest = {key: value for key, value in task.data.items() if key not in {screen.text_key, ADOPTED_UID}}
     row.external_id, row.state, row.origin = task.external_id, "pushed", {ORIGIN: {"item_id": task.external_id, "meta": rest}}
-    return row
+    with store.session() as session:
+        session.merge(row)
+    report.adopted += 1

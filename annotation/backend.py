@@ -11,9 +11,6 @@ from typing import Any, Protocol
 
 from doyen.annotation.labelstudio.regions import Result
 
-ADOPTED_UID = "doyen_uid"
-"""Key of our id in the tasks of a project that was not made here: ``uid`` may be its owner's."""
-
 
 @dataclass(frozen=True)
 class RemoteAnnotation:
@@ -89,8 +86,11 @@ class Backend(Protocol):
     def count_tasks(self, project_id: str) -> int:
         """Return how many tasks the project holds, ours or not."""
 
-    def limit_people(self, project_id: str, people: int) -> None:
-        """Have that many people asked for each task that is added from now on."""
+    def known_uids(self, project_id: str) -> dict[str, set[str]]:
+        """Return uid → external task ids of every task of ours that is there now; more than one after an import by hand."""
+
+    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
+        """Add a batch of tasks (``data``, ``predictions``, ``overlap``); return their external ids in the same order."""
 
     def set_overlap(self, project_id: str, people: int, tasks: Mapping[str, int]) -> None:
         """Have the tasks served until so many people have labelled them; safe to repeat.
@@ -100,32 +100,12 @@ class Backend(Protocol):
             tasks: external task id → how many people; tasks that are not named stay as they are.
         """
 
+    def read_changes(self, project_id: str, since: str | None) -> tuple[str | None, Iterator[RemoteTask]]:
+        """Read tasks that changed at or after ``since`` (None: all), with all their present annotations.
+
+        Returns:
+            The time from which the next call goes on (ISO 8601; None where everything is read each time), and the tasks.
+        """
+
     def people(self) -> dict[int, str]:
         """Return the e-mail address of each user id that the place knows."""
-
-    def known_uids(self, project_id: str) -> dict[str, set[str]]:
-        """Return uid → external task ids of every task of ours that is there now; more than one after an import by hand."""
-
-    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
-        """Replace the data of a task."""
-
-    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
-        """Add a batch of tasks (``data`` and ``predictions``); return their external ids in the same order."""
-
-    def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Add newer predictions to tasks that are there: pairs of external task id and prediction."""
-
-    def shown_version(self, project_id: str) -> str:
-        """Return the version of the predictions that people see and by whose scores tasks are served; may be empty."""
-
-    def show_version(self, project_id: str, version: str) -> None:
-        """Have the predictions of this version shown, and tasks served by their scores, the least certain first."""
-
-    def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
-        """Have the URL called, with these headers, whenever a label or a task changes; safe to repeat."""
-
-    def newest_change(self, project_id: str) -> str | None:
-        """Return the newest ``updated_at`` of any task, ISO 8601, or None in an empty project."""
-
-    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
-        """Yield tasks that changed at or after ``since`` (None: all), with all their present annotations."""

@@ -1,12 +1,13 @@
-"""Making a project, or bringing it up to date, here and where people label."""
+"""Making a project, or bringing it up to date, here and where people label; tying one to its place again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
 
 from doyen.annotation.backend import Backend, RemoteProject
 from doyen.annotation.labelstudio.orphans import (
@@ -15,34 +16,45 @@ from doyen.annotation.labelstudio.orphans import (
     config_values,
     find_orphans,
     missing_values,
-    stored_results,
 )
 from doyen.annotation.labelstudio.regions import Result
-from doyen.annotation.linking import find_remote, our_tasks, project_marker
 from doyen.annotation.overlap import apply_overlap, change_overlap, check_overlap, plan_overlap
 from doyen.annotation.projects import (
-    ADOPTED,
-    IMPORTED,
-    KEPT,
-    REVIEW,
     check_name,
-    get_project,
+    connect,
+    find_holding,
+    find_remote,
     open_backend,
+    project_marker,
     remake_command,
     sync_lock,
-    task_type_of,
+    with_marker,
 )
 from doyen.annotation.status import ProjectStatus, project_status
-from doyen.annotation.sync import pull_unlocked
+from doyen.annotation.store import (
+    ADOPTED,
+    REVIEW,
+    external_ids,
+    find_project,
+    get_project,
+    leave_backend,
+    list_projects,
+    stored_results,
+    task_type_of,
+    tasks_in,
+)
+from doyen.annotation.sync import pull_changes
 from doyen.annotation.task_types import get_task_type
 from doyen.annotation.types.descriptions import TaskDescription
-from doyen.core.errors import InputError, StateError
-from doyen.core.manifest import now, short_id
+from doyen.core.errors import InputError, SettingsError, StateError
+from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, WorkspaceRow
 from doyen.core.workspace import Workspace
 
 DEFAULT_TYPE = "prompt-response"
+HOOK_HEADER, HOOK_PATH = "X-Doyen-Secret", "/v1/annotation/webhook"
+"""Where the gateway listens for Label Studio, and the header in which that sends the secret."""
 
 
 def create_project(
@@ -80,37 +92,29 @@ def create_project(
     check_overlap(overlap, share)
     backend = open_backend(workspace)
     with sync_lock(workspace, name):
-        with store.session() as session:
-            row = session.get(AnnotationProjectRow, name)
-        if row is not None and row.purpose == REVIEW:
-            raise InputError(
-                f"{name!r} reviews {row.parent!r} and takes over its description: run `{remake_command(row)}` again"
-            )
-        if row is not None and row.purpose == ADOPTED:
-            raise InputError(
-                f"{name!r} was not made here, and keeps its labelling screen: change it in Label Studio, then run "
-                f"`{remake_command(row)}` again"
-            )
+        row = find_project(store, name)
+        _check_changeable(row)
         task_type = _choose_type(row, name, task_type, description)
         kind = task_type_of(row) if row is not None and description is None else get_task_type(task_type, description)
         stored = kind.description.model_dump(mode="json")
-        fresh = AnnotationProjectRow(name=name, task_type=task_type, config=kind.config, description=stored)
-        settle(workspace, store, backend, fresh)
+        wanted = AnnotationProjectRow(name=name, task_type=task_type, config=kind.config, description=stored)
+        external_id = ensure_project(workspace, store, backend, wanted)
         change_overlap(store, name, overlap, share)
         plan_overlap(store, name)
-        apply_overlap(store, backend, get_project(store, name).external_id or "", name)
+        apply_overlap(store, backend, external_id, name)
     return project_status(store, name)
 
 
-def settle(workspace: Workspace, store: Store, backend: Backend, wanted: AnnotationProjectRow) -> None:
+def ensure_project(workspace: Workspace, store: Store, backend: Backend, wanted: AnnotationProjectRow) -> str:
     """Make or update the project at its backend and then its row here. The caller holds the project's lock.
+
+    Returns:
+        Its id at the backend.
 
     Raises:
         OrphanedLabels, StateError: as for ``create_project``.
     """
-    name = wanted.name
-    with store.session() as session:
-        row = session.get(AnnotationProjectRow, name)
+    name, row = wanted.name, find_project(store, wanted.name)
     known_id = row.external_id if row is not None and row.backend == backend.location else None
     found = find_remote(workspace, store, backend, name, known_id)
     _check_orphans(workspace, store, backend, row, found, wanted)
@@ -126,12 +130,105 @@ def settle(workspace: Workspace, store: Store, backend: Backend, wanted: Annotat
             row = AnnotationProjectRow(name=name, task_type=wanted.task_type, backend="", config="", overlap=wanted.overlap)
             session.add(row)
         elif found is None or row.external_id not in {None, external_id}:
-            detach(session, row)
+            leave_backend(session, row)
         if row.config and row.config != wanted.config:
-            _drop_unfit_drafts(session, name, wanted.config)
+            # Drafts with labels that the configuration lacks, of tasks that still wait to be pushed.
+            known = config_values(wanted.config)
+            for task in tasks_in(session, name, AnnotationTaskRow.state == "created"):
+                task.predictions = [each for each in task.predictions if not any(missing_values(each["result"], known))]
         row.backend, row.external_id = backend.location, external_id
         row.config, row.description = wanted.config, wanted.description
         row.purpose, row.parent = wanted.purpose or "annotation", wanted.parent
+    return external_id
+
+
+def register_webhook(workspace: Workspace, store: Store, project: str, gateway: str) -> str:
+    """Have Label Studio call the gateway when labels or tasks of the project change; safe to repeat.
+
+    Args:
+        gateway: the gateway's base URL, as Label Studio reaches it.
+
+    Returns:
+        The URL that will be called.
+
+    Raises:
+        SettingsError: annotation.webhook_secret is empty.
+        InputError: the URL is none, or labels are exchanged through files.
+        NotFoundError, StateError, ServiceError: as for ``push``.
+    """
+    secret = workspace.settings.annotation.webhook_secret.get_secret_value()
+    if not secret:
+        problem = "annotation.webhook_secret is empty: set DOYEN_ANNOTATION__WEBHOOK_SECRET, also for `doyen serve`"
+        raise SettingsError(FILE_NAME, [problem])
+    parts = urlsplit(gateway)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InputError(f"{gateway!r} is no address: give the gateway's, such as http://127.0.0.1:8321")
+    there = connect(workspace, store, project)
+    if there.server is None:
+        raise InputError(
+            "a webhook needs a Label Studio server, but annotation.label_studio_url is not set: "
+            "set it, or leave --webhook out and run `doyen annotate pull` yourself"
+        )
+    url = f"{gateway.rstrip('/')}{HOOK_PATH}?project={quote(project)}"
+    there.server.ensure_webhook(there.external_id, url, {HOOK_HEADER: secret})
+    return url
+
+
+def relink(workspace: Workspace, store: Store, name: str, external_id: str | None = None) -> ProjectStatus:
+    """Take the project over there that holds our tasks for ours, whoever's marker it carries; it carries ours afterwards.
+
+    Args:
+        external_id: its id over there; default: the one that is known, else the first of that title.
+
+    Raises:
+        NotFoundError: there is no such project here.
+        StateError: none over there holds a task of ours.
+        ServiceError, Unauthorized, Busy: as for ``push``.
+    """
+    backend = open_backend(workspace)
+    with sync_lock(workspace, name):
+        found = find_holding(store, backend, name, get_project(store, name).external_id, external_id)
+        if found is None:
+            raise StateError(
+                f"no project {external_id or repr(name)} at {backend.location} holds a task of {name!r}: "
+                f"name the right one with --id, or make one with `doyen annotate create --project {name!r}`"
+            )
+        backend.update_project(found.external_id, note=with_marker(found.note, project_marker(store, name)))
+        with store.session() as session:
+            row = session.get_one(AnnotationProjectRow, name)
+            if row.external_id != found.external_id:
+                leave_backend(session, row)
+            row.backend, row.external_id = backend.location, found.external_id
+    return project_status(store, name)
+
+
+def separate(store: Store) -> list[str]:
+    """Make a copied workspace one of its own: its projects on servers stay the original's, and are made anew here.
+
+    Returns:
+        The names of the projects that ``create`` will make anew; their labels are kept.
+    """
+    names = [row.name for row in list_projects(store) if row.backend != "files"]
+    with store.session() as session:
+        session.execute(update(WorkspaceRow).values(workspace_id=uuid4().hex))
+        for name in names:
+            row = session.get_one(AnnotationProjectRow, name)
+            leave_backend(session, row)
+            row.external_id = None
+    return names
+
+
+def _check_changeable(row: AnnotationProjectRow | None) -> None:
+    """Raise InputError for a project whose description is not its own."""
+    if row is not None and row.purpose == REVIEW:
+        raise InputError(
+            f"{row.name!r} reviews {row.parent!r} and takes over its description: run `{remake_command(row)}` again"
+        )
+    if row is not None and row.purpose == ADOPTED:
+        raise InputError(
+            f"{row.name!r} was not made here, and keeps its labelling screen: change it in Label Studio, then run "
+            f"`{remake_command(row)}` again"
+        )
 
 
 def _choose_type(
@@ -167,7 +264,7 @@ def _check_orphans(
     if row is not None and row.backend == backend.location and row.external_id is not None:
         # If it is gone over there it will be made anew: what was pulled before still counts.
         with suppress(StateError):
-            pull_unlocked(workspace, store, row.name)
+            pull_changes(connect(workspace, store, row.name))
     results = list(_foreign_results(store, backend, found, wanted.name)) if found is not None and there else []
     with store.session() as session:
         results += stored_results(session, wanted.name)
@@ -182,8 +279,8 @@ def _check_orphans(
 
 def _foreign_results(store: Store, backend: Backend, found: RemoteProject, name: str) -> Iterator[tuple[str, Result]]:
     """Yield (task, result) of labels over there that no pull fetches, because their tasks are not ours."""
-    ours = our_tasks(store, name)
-    for task in backend.changed_tasks(found.external_id, None):
+    ours = external_ids(store, name)
+    for task in backend.read_changes(found.external_id, None)[1]:
         if task.uid not in ours:
             yield from ((f"{task.external_id} over there", label.result) for label in task.annotations if not label.skipped)
 
@@ -191,32 +288,3 @@ def _foreign_results(store: Store, backend: Backend, found: RemoteProject, name:
 def _same(config: str, other: str) -> bool:
     """Whether two configurations differ in blanks alone."""
     return config.split() == other.split()
-
-
-def _drop_unfit_drafts(session: Session, name: str, config: str) -> None:
-    """Take drafts with labels that the configuration lacks out of tasks that still wait to be pushed."""
-    known = config_values(config)
-    waiting = AnnotationTaskRow.project == name, AnnotationTaskRow.state == "created"
-    for task in session.scalars(select(AnnotationTaskRow).where(*waiting)):
-        fit = [draft for draft in task.predictions if not any(missing_values(draft["result"], known))]
-        if len(fit) < len(task.predictions):
-            task.predictions = fit
-
-
-def detach(session: Session, row: AnnotationProjectRow) -> None:
-    """Forget the old place: its tasks wait to be pushed again, its labels stay current and no pull can touch them."""
-    old = KEPT + short_id(row.backend, row.external_id or "", now())
-    row.synced_at = None
-    tasks = select(AnnotationTaskRow.uid).where(AnnotationTaskRow.project == row.name)
-    for annotation in session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(tasks))):
-        if not annotation.external_id.startswith((IMPORTED, KEPT)):
-            annotation.external_id = f"{old}:{annotation.external_id}"
-    session.execute(
-        update(AnnotationTaskRow)
-        .where(
-            AnnotationTaskRow.project == row.name,
-            AnnotationTaskRow.external_id.is_not(None),
-            AnnotationTaskRow.state != "deleted",
-        )
-        .values(state="created", external_id=None)
-    )

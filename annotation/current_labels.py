@@ -1,4 +1,7 @@
-"""Labels out of the store: as typed labels, in instruction form for training, and as plain rows for classifiers."""
+"""Labels out of the store: as typed labels, in instruction form for training, and as plain rows for classifiers.
+
+Each function raises NotFoundError for a project that does not exist.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from pathlib import Path
 from sqlalchemy import or_, select
 
 from doyen.annotation.labelstudio.regions import Result
-from doyen.annotation.projects import IMPORTED, get_project, task_type_of
 from doyen.annotation.quality.decisions import CONSENSUS
+from doyen.annotation.store import IMPORTED, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.typed_labels import Label, LabelledText, PromptResponse, describe_problems
 from doyen.core.files import open_atomic, write_text_atomic
@@ -40,11 +43,7 @@ class Labels:
 
 
 def read_labels(store: Store, project: str) -> Labels:
-    """Read the labels of a project as training pairs; where a task was decided, the decision stands for its labels.
-
-    Raises:
-        NotFoundError: there is no such project.
-    """
+    """Read the labels of a project as training pairs; where a task was decided, the decision stands for its labels."""
     task_type = task_type_of(get_project(store, project))
     labels = Labels()
     for stored, label in _valid_labels(store, project, task_type, labels.problems):
@@ -56,11 +55,7 @@ def read_labels(store: Store, project: str) -> Labels:
 
 
 def labelled_pairs(store: Store, project: str) -> list[Pair]:
-    """Return the valid labels of a project in instruction form, ordered by id, as ``read_labels`` finds them.
-
-    Raises:
-        NotFoundError: there is no such project.
-    """
+    """Return the valid labels of a project in instruction form, ordered by id, as ``read_labels`` finds them."""
     return read_labels(store, project).pairs
 
 
@@ -75,9 +70,6 @@ def labelled_texts(
         decided: where a task was decided, yield the decision alone; False yields what the annotators said.
         gold: yield labels of gold items, too.
         problems: takes a sentence for each label that is not valid and so is left out.
-
-    Raises:
-        NotFoundError: there is no such project.
     """
     task_type = task_type_of(get_project(store, project))
     left_out = problems if problems is not None else []
@@ -98,31 +90,20 @@ def export_rows(store: Store, project: str, path: Path, problems: list[str] | No
 
     Returns:
         How many rows were written.
-
-    Raises:
-        NotFoundError: there is no such project.
     """
     task_type = task_type_of(get_project(store, project))
     count = 0
     with open_atomic(path) as stream:
         for found in labelled_texts(store, project, problems=problems):
-            data = {"uid": found.item_id, "text": found.text, **found.meta}
             lineage = {"id": found.item_id, "source": found.meta.get("source"), "group": found.meta.get("group")}
-            row = {**task_type.row(found.label, data), **lineage, "annotator": found.annotator or None}
+            row = {**task_type.row(found.label, {"text": found.text}), **lineage, "annotator": found.annotator or None}
             stream.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8"))
             count += 1
     return count
 
 
 def export_pairs(store: Store, project: str, path: Path) -> Labels:
-    """Write the valid current labels to a pairs.jsonl, whole or not at all.
-
-    Returns:
-        What was written, and the problems of labels that were left out.
-
-    Raises:
-        NotFoundError: there is no such project.
-    """
+    """Write the valid current labels to a pairs.jsonl, whole or not at all; return them with what was left out."""
     labels = read_labels(store, project)
     lines = (json.dumps(pair.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n" for pair in labels.pairs)
     write_text_atomic(path, "".join(lines))

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.labelstudio.regions import write_prompt_response
-from doyen.annotation.projects import get_annotation_project
-from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.store import get_annotation_project, new_task_row
+from doyen.annotation.tasks import task_data
 from doyen.annotation.types.proposals import Excerpt
 from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.answers import Passage
@@ -136,7 +136,7 @@ def _complete(session: Session, passage: Passage) -> Passage:
 def _passages(passages: list[Passage]) -> tuple[Excerpt, list[dict[str, Any]]]:
     """Return all passages as one text, named after the first, and where in it each one lies."""
     if not passages:
-        return Excerpt(text="", source="", document_id="", version="", chunk_id="", start=0), []
+        return Excerpt(""), []
     places, at = [], 0
     for passage in passages:
         kept = {key: getattr(passage, key) for key in ("source", "document_id", "version", "chunk_id", "start", "page")}

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, select
-
 from doyen.annotation.backend import Backend
-from doyen.annotation.projects import ADOPTED, REVIEW
+from doyen.annotation.store import ADOPTED, REVIEW, get_project, tasks_in, update_project
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+
+PRESENT = AnnotationTaskRow.state != "deleted"
 
 
 def check_overlap(people: int | None, share: float | None) -> None:
@@ -31,39 +31,37 @@ def check_overlap(people: int | None, share: float | None) -> None:
 def change_overlap(store: Store, project: str, people: int | None, share: float | None) -> None:
     """Keep how many people label a task, and which share of the tasks; None keeps what was said before."""
     check_overlap(people, share)
-    with store.session() as session:
-        row = session.get_one(AnnotationProjectRow, project)
-        row.overlap = people if people is not None else row.overlap
-        row.overlap_share = share if share is not None else row.overlap_share
+    values = {"overlap": people, "overlap_share": share}
+    if given := {name: value for name, value in values.items() if value is not None}:
+        update_project(store, project, **given)
 
 
-def plan_overlap(store: Store, project: str) -> bool:
-    """Decide for each task of the project how many people are asked; return whether all are asked for the most."""
+def plan_overlap(store: Store, project: str) -> tuple[int, bool]:
+    """Decide for each task of the project how many people are asked.
+
+    Returns:
+        The most that any task is for, and whether all tasks are for as many.
+    """
     with store.session() as session:
         row = session.get_one(AnnotationProjectRow, project)
-        tasks = list(session.scalars(select(AnnotationTaskRow).where(*_present(project))))
+        tasks = tasks_in(session, project, PRESENT)
         shared = _shared(tasks, row.overlap_share)
         for task in tasks:
             task.overlap = row.overlap if task.gold is not None or task.uid in shared else 1
-        return all(task.overlap == row.overlap for task in tasks)
+        return row.overlap, all(task.overlap == row.overlap for task in tasks)
 
 
 def apply_overlap(store: Store, backend: Backend, external_id: str, project: str) -> int:
     """Bring what was planned to where people label; return how many tasks there several people label."""
+    row = get_project(store, project)
+    if row.purpose == REVIEW or (row.purpose == ADOPTED and row.overlap == 1):
+        # An adopted project keeps its own number of people until one is given here.
+        return 0
     with store.session() as session:
-        row = session.get_one(AnnotationProjectRow, project)
-        if row.purpose == REVIEW or (row.purpose == ADOPTED and row.overlap == 1):
-            # An adopted project keeps its own number of people until one is given here.
-            return 0
-        there = *_present(project), AnnotationTaskRow.external_id.is_not(None)
-        query = select(AnnotationTaskRow.external_id, AnnotationTaskRow.overlap)
-        wanted = {str(task): people for task, people in session.execute(query.where(*there)).tuples()}
+        tasks = tasks_in(session, project, PRESENT, AnnotationTaskRow.external_id.is_not(None))
+    wanted = {str(task.external_id): task.overlap for task in tasks}
     backend.set_overlap(external_id, max(wanted.values(), default=row.overlap), wanted)
     return sum(people > 1 for people in wanted.values())
-
-
-def _present(project: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return AnnotationTaskRow.project == project, AnnotationTaskRow.state != "deleted"
 
 
 def _shared(tasks: Iterable[AnnotationTaskRow], share: float) -> set[str]:

@@ -1,33 +1,67 @@
-"""Annotation projects: made once, known by name, kept on a Label Studio server or in files."""
+"""A project and the place where people label it: names, the lock of a sync, the connection, and whose project it is.
+
+Each project over there carries a marker of its workspace in its description. A marker can be lost (someone edits the
+description) or be older than the workspace's id (such a marker named the workspace's path). What decides then is whether
+the project holds tasks of ours, by their uids. A marker of another workspace is never passed over: two workspaces with the
+same documents make tasks with the same uids.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import cast
+from dataclasses import dataclass
+from functools import cached_property
 
 from filelock import FileLock, Timeout
-from sqlalchemy import select
 
-from doyen.annotation.backend import Backend
-from doyen.annotation.task_types import TaskType, stored_task_type
-from doyen.core.errors import Busy, InputError, NotFoundError, StateError
+from doyen.annotation.backend import Backend, RemoteProject
+from doyen.annotation.files.folder import FilesBackend
+from doyen.annotation.labelstudio.client import LabelStudioBackend
+from doyen.annotation.labelstudio.foreign_screens import read_screen
+from doyen.annotation.store import ADOPTED, REVIEW, external_ids, get_project, task_type_of
+from doyen.annotation.task_types import TaskType
+from doyen.core.errors import Busy, InputError, StateError
+from doyen.core.manifest import short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow
 from doyen.core.workspace import Workspace
 
-IMPORTED = "import:"
-"""Prefix of the external id of annotations that came from a pairs file."""
-KEPT = "kept:"
-"""Prefix of the external id of annotations from a server that the project has since left."""
-ADOPTED = "adopted"
-"""Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
-REVIEW = "review"
-"""Purpose of a project in which experts decide about another one's tasks."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,49}")
 """Label Studio's titles have 50 characters at most, and the name is a folder's too."""
+_ANY_MARKER = re.compile(r"Doyen project .{3,50}? \[[0-9a-f]{16}\]")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A project that is known here, connected to the place where people label it.
+
+    Attributes:
+        row: its row as it was when it was opened, detached.
+        external_id: its id at the backend.
+    """
+
+    workspace: Workspace
+    store: Store
+    row: AnnotationProjectRow
+    backend: Backend
+    external_id: str
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self.row.name
+
+    @cached_property
+    def task_type(self) -> TaskType:
+        """The project's task type under its description."""
+        return task_type_of(self.row)
+
+    @property
+    def server(self) -> LabelStudioBackend | None:
+        """The backend, where that is a Label Studio server: it shows drafts by version, and calls webhooks."""
+        return self.backend if isinstance(self.backend, LabelStudioBackend) else None
 
 
 def check_name(name: str) -> None:
@@ -47,85 +81,43 @@ def open_backend(workspace: Workspace) -> Backend:
     """
     settings = workspace.settings.annotation
     if settings.label_studio_url:
-        from doyen.annotation.labelstudio.client import LabelStudioBackend
-
         return LabelStudioBackend(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
-    from doyen.annotation.files.folder import FilesBackend
-
     return FilesBackend(workspace.annotation_folder)
 
 
-def get_project(store: Store, name: str) -> AnnotationProjectRow:
-    """Return the project's row, detached.
+def connect(workspace: Workspace, store: Store, name: str) -> Connection:
+    """Connect to the project's place, after checking that the project is still there and ours.
 
     Raises:
-        NotFoundError: there is no such project.
+        NotFoundError: there is no such project here.
+        StateError: the settings now name another place than the project was made in, the project is gone over there, or
+            its id belongs to somebody else's project by now.
+        ServiceError, Unauthorized: the server failed.
     """
-    with store.session() as session:
-        row = session.get(AnnotationProjectRow, name)
-        if row is None:
-            known = sorted(session.scalars(select(AnnotationProjectRow.name)))
-            listed = f"known ones are {', '.join(known)}" if known else "there are none yet"
-            raise NotFoundError(
-                f"there is no annotation project {name!r} ({listed}): make it with `doyen annotate create --project {name}`"
-            )
-        session.expunge(row)
-        return row
-
-
-def get_annotation_project(store: Store, name: str) -> AnnotationProjectRow:
-    """Return the row of a project in which people annotate, detached.
-
-    Raises:
-        NotFoundError: there is no such project.
-        InputError: it is a review project, which gets its tasks from the one that it reviews alone.
-    """
-    row = get_project(store, name)
-    if row.purpose == REVIEW:
-        raise InputError(
-            f"{name!r} is a review project, which takes nothing else: name the one that it reviews, {row.parent!r}"
-        )
-    return row
-
-
-def remake_command(project: AnnotationProjectRow) -> str:
-    """Return the command that makes the project anew, or brings it up to date, where people label."""
-    if project.purpose == REVIEW:
-        return f"doyen annotate adjudicate --project {project.parent}"
-    if project.purpose == ADOPTED:
-        return f"doyen annotate adopt --project {project.name} --id {project.external_id} --type {project.task_type}"
-    return f"doyen annotate create --project {project.name}"
-
-
-def list_projects(store: Store) -> list[AnnotationProjectRow]:
-    """Return all projects' rows by name, detached."""
-    with store.session() as session:
-        return list(session.scalars(select(AnnotationProjectRow).order_by(AnnotationProjectRow.name)))
-
-
-def task_type_of(project: AnnotationProjectRow) -> TaskType:
-    """Return the project's task type with the description that the project was made from."""
-    return stored_task_type(project.task_type, project.description)
-
-
-def require_backend(workspace: Workspace, project: AnnotationProjectRow) -> tuple[Backend, str]:
-    """Open the project's backend and return it with the project's id there.
-
-    Raises:
-        StateError: the settings now name another place than the project was made in.
-    """
-    backend = open_backend(workspace)
-    if backend.location != project.backend or project.external_id is None:
+    row, backend = get_project(store, name), open_backend(workspace)
+    if backend.location != row.backend or row.external_id is None:
         raise StateError(
-            f"project {project.name!r} was made on {project.backend or 'no server'}, but the settings name {backend.location}: "
-            f"put annotation.label_studio_url back, or move the project with `{remake_command(project)}`"
+            f"project {name!r} was made on {row.backend or 'no server'}, but the settings name {backend.location}: "
+            f"put annotation.label_studio_url back, or move the project with `{remake_command(row)}`"
         )
-    if project.purpose == ADOPTED:
-        from doyen.annotation.labelstudio.foreign_screens import AdoptedBackend, read_screen
+    found = find_remote(workspace, store, backend, name, row.external_id)
+    if found is None or found.external_id != row.external_id:
+        raise StateError(
+            f"{backend.place(row.external_id)} is gone: make it again with "
+            "`doyen annotate create` (a review project with `doyen annotate adjudicate` for the one that it reviews; "
+            "labels that were pulled are kept), then push"
+        )
+    if row.purpose == ADOPTED and isinstance(backend, LabelStudioBackend):
+        backend.screen, _ = read_screen(row.task_type, row.config)
+    return Connection(workspace, store, row, backend, row.external_id)
 
-        screen, _ = read_screen(project.task_type, project.config)
-        backend = cast(Backend, AdoptedBackend(backend, screen))
-    return backend, project.external_id
+
+@contextmanager
+def connected(workspace: Workspace, store: Store, name: str) -> Iterator[Connection]:
+    """Connect to a project for a sync that no other may disturb. Raises as ``connect`` and ``sync_lock`` do."""
+    get_project(store, name)
+    with sync_lock(workspace, name):
+        yield connect(workspace, store, name)
 
 
 @contextmanager
@@ -137,9 +129,8 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
         InputError: that cannot be a project's name, so that there can be no lock of it.
     """
     check_name(name)
-    folder: Path = workspace.annotation_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f".{name}.lock")
+    workspace.annotation_folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workspace.annotation_folder / f".{name}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -148,3 +139,85 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def remake_command(project: AnnotationProjectRow) -> str:
+    """Return the command that makes the project anew, or brings it up to date, where people label."""
+    if project.purpose == REVIEW:
+        return f"doyen annotate adjudicate --project {project.parent}"
+    if project.purpose == ADOPTED:
+        return f"doyen annotate adopt --project {project.name} --id {project.external_id} --type {project.task_type}"
+    return f"doyen annotate create --project {project.name}"
+
+
+def project_marker(store: Store, name: str) -> str:
+    """Return the text by which a project of ours is found again on a server, for example after a crash."""
+    return _marker(name, store.workspace_id())
+
+
+def find_remote(
+    workspace: Workspace, store: Store, backend: Backend, name: str, external_id: str | None
+) -> RemoteProject | None:
+    """Return the project over there that is ours, with our marker in its note; None where there is none.
+
+    Args:
+        external_id: its id over there, where it is known; an id can be given again after a deletion.
+
+    Raises:
+        StateError: it holds tasks of ours, but carries the marker of another workspace.
+    """
+    marker, older = project_marker(store, name), _marker(name, str(workspace.root))
+    for project in backend.projects(name, external_id):
+        known = project.external_id == external_id
+        if marker in project.note:
+            return project
+        if older in project.note or project.private or (known and _is_ours(store, backend, project, name)):
+            backend.update_project(project.external_id, note=with_marker(project.note, marker))
+            return project
+    return None
+
+
+def find_holding(
+    store: Store, backend: Backend, name: str, known_id: str | None, wanted_id: str | None
+) -> RemoteProject | None:
+    """Return the project over there that holds tasks of ours, whatever its note says; None where there is none.
+
+    Args:
+        known_id: its id as it was known; projects of that title are looked at, too.
+        wanted_id: the only id that will do; None: any.
+    """
+    ours = external_ids(store, name)
+    for project in backend.projects(name, wanted_id or known_id):
+        if wanted_id in {None, project.external_id} and ours.keys() & backend.known_uids(project.external_id).keys():
+            return project
+    return None
+
+
+def with_marker(note: str, marker: str) -> str:
+    """Return a note with this marker in the place of another one, and all else that people wrote."""
+    rest = _ANY_MARKER.sub("", note).strip()
+    return f"{rest}\n\n{marker}" if rest else marker
+
+
+def other_marker(note: str, marker: str) -> str | None:
+    """Return the marker in a note that is not this one: of another project here, or of another workspace."""
+    found = _ANY_MARKER.search(note)
+    return found.group() if found and found.group() != marker else None
+
+
+def _is_ours(store: Store, backend: Backend, project: RemoteProject, name: str) -> bool:
+    """Whether a project without our marker holds our tasks, or can be nobody else's because it holds none and got none."""
+    ours, there = external_ids(store, name), backend.known_uids(project.external_id)
+    shared = bool(ours.keys() & there.keys())
+    another = _ANY_MARKER.search(project.note)
+    if another and shared:
+        raise StateError(
+            f"project {project.external_id} at {backend.location} holds tasks of {name!r}, but its description carries "
+            f"{another.group()!r}, the marker of another workspace, or of this one before it was moved: if it is this "
+            f"workspace's, run `doyen annotate relink --project {name!r}`"
+        )
+    return another is None and (shared or not (there or any(ours.values())))
+
+
+def _marker(name: str, identity: str) -> str:
+    return f"Doyen project {name} [{short_id(identity, name)}]"

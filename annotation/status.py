@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.projects import REVIEW, get_project, task_type_of
 from doyen.annotation.quality.expert_answers import label_part, why_undecided
+from doyen.annotation.store import REVIEW, get_project, task_type_of
 from doyen.core.redaction import redact
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow

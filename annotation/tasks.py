@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.drafting import RuleDrafter
-from doyen.annotation.projects import get_annotation_project, task_type_of
+from doyen.annotation.store import OPEN, get_annotation_project, new_task_row, task_type_of, tasks_in
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal
+from doyen.annotation.texts import PlainText
+from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal, propose
 from doyen.annotation.types.typed_labels import PromptResponse
-from doyen.core.manifest import now, short_id
+from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Turn
 from doyen.core.store import Store
@@ -23,10 +24,11 @@ from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
 
 GIVEN = "given"
 """Version name of predictions that come from given prompts and not from a drafter."""
-OPEN = ("created", "pushed")
-"""States of tasks that nobody has labelled."""
 COMMIT_EVERY = 20
 """Drafts that a stop may lose: a model's are dear, and a transaction for each would double the time of cheap ones."""
+Origin: TypeAlias = dict[str, Any] | None
+"""Where a task came from if not from a chunk."""
+Shown: TypeAlias = tuple[Excerpt, Origin]
 
 
 def draft_tasks(
@@ -54,25 +56,58 @@ def draft_tasks(
         NotFoundError: there is no such project.
         InputError: it is a review project.
     """
-    task_type = task_type_of(get_annotation_project(store, project))
-    drafter = drafter or RuleDrafter(task_type)
     with store.session() as session:
         excerpts = list(_open_excerpts(session, project, sources))
+    shown: list[Shown] = [(excerpt, None) for excerpt in excerpts]
+    return _draft_each(store, project, shown, drafter, limit, reporter)
+
+
+def text_tasks(
+    store: Store,
+    project: str,
+    texts: Iterable[PlainText],
+    *,
+    drafter: Drafter | None = None,
+    limit: int | None = None,
+    reporter: Reporter | None = None,
+) -> int:
+    """Make one task for each text that has none yet, as ``draft_tasks`` does for chunks; equal texts are one task."""
+    shown: list[Shown] = [(Excerpt(text.text), {"file": text.file, "id": text.id}) for text in texts]
+    return _draft_each(store, project, shown, drafter, limit, reporter)
+
+
+def _draft_each(
+    store: Store,
+    project: str,
+    shown: Sequence[Shown],
+    drafter: Drafter | None,
+    limit: int | None,
+    reporter: Reporter | None,
+) -> int:
+    task_type = task_type_of(get_annotation_project(store, project))
+    drafter = drafter or RuleDrafter(task_type)
     made = 0
-    waiting: list[tuple[Excerpt, Draft | Proposal]] = []
-    with (reporter or Silent()).bar("drafting tasks", len(excerpts)) as bar:
-        for excerpt in excerpts:
+    waiting: list[tuple[Excerpt, Proposal, Origin]] = []
+
+    def store_waiting() -> int:
+        with store.session() as session:
+            new = [
+                add_task(session, project, task_type, shown, draft, drafter.version, origin) for shown, draft, origin in waiting
+            ]
+        waiting.clear()
+        return sum(new)
+
+    with (reporter or Silent()).bar("drafting tasks", len(shown)) as bar:
+        for excerpt, origin in shown:
             if limit is not None and made >= limit:
                 break
-            draft = drafter.draft(excerpt)
+            proposal = propose(drafter, excerpt)
             bar.advance(1)
-            if draft is None:
-                continue
-            waiting.append((excerpt, draft))
+            if proposal is not None:
+                waiting.append((excerpt, proposal, origin))
             if len(waiting) >= COMMIT_EVERY or (limit is not None and made + len(waiting) >= limit):
-                made += _store(store, project, task_type, waiting, drafter.version)
-        made += _store(store, project, task_type, waiting, drafter.version)
-    return made
+                made += store_waiting()
+        return made + store_waiting()
 
 
 def redraft_tasks(store: Store, project: str, drafter: Drafter, *, reporter: Reporter | None = None) -> int:
@@ -88,24 +123,19 @@ def redraft_tasks(store: Store, project: str, drafter: Drafter, *, reporter: Rep
         InputError: it is a review project, whose drafts are the annotators' answers.
     """
     task_type = task_type_of(get_annotation_project(store, project))
-    query = select(AnnotationTaskRow.uid, AnnotationTaskRow.data).where(
-        AnnotationTaskRow.project == project, AnnotationTaskRow.state.in_(OPEN)
-    )
     with store.session() as session:
-        tasks = [(uid, data) for uid, data in session.execute(query.order_by(AnnotationTaskRow.created_at))]
+        tasks = tasks_in(session, project, AnnotationTaskRow.state.in_(OPEN))
     made = 0
     with (reporter or Silent()).bar("drafting tasks", len(tasks)) as bar:
         for start in range(0, len(tasks), COMMIT_EVERY):
-            batch = tasks[start : start + COMMIT_EVERY]
-            drafts = {uid: _predictions(task_type, drafter, data) for uid, data in batch}
+            drafts = {task.uid: _redraft(task_type, drafter, task.data) for task in tasks[start : start + COMMIT_EVERY]}
             with store.session() as session:
-                rows = session.scalars(select(AnnotationTaskRow).where(AnnotationTaskRow.uid.in_(drafts)))
-                for row in rows.all():
+                for row in tasks_in(session, project, AnnotationTaskRow.uid.in_(drafts)):
                     drafted = drafts[row.uid]
                     if drafted is not None and row.state in OPEN:
                         row.predictions = drafted
                         made += 1
-            bar.advance(len(batch))
+            bar.advance(len(drafts))
     return made
 
 
@@ -126,7 +156,7 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
     made = 0
     with store.session() as session:
         for prompt, source in prompts:
-            excerpt = _likeliest_excerpt(session, prompt, source) or _no_excerpt(source)
+            excerpt = _likeliest_excerpt(session, prompt, source) or Excerpt("", source=source or "")
             made += add_task(session, project, task_type, excerpt, Draft(prompt, "", 0.0), GIVEN)
     return made
 
@@ -138,8 +168,7 @@ def add_task(
     excerpt: Excerpt,
     draft: Draft | Proposal,
     version: str,
-    *,
-    origin: dict[str, Any] | None = None,
+    origin: Origin = None,
 ) -> bool:
     """Add one task unless it is there already; return whether it was added."""
     proposal = draft.located(excerpt.text) if isinstance(draft, Draft) else draft
@@ -150,54 +179,28 @@ def add_task(
     data = task_data(uid, excerpt, prompt)
     row = new_task_row(project, uid, excerpt, data)
     row.origin = origin
-    if proposal.label is not None:
-        row.predictions = [task_type.prediction(proposal.label, proposal.score, data, version)]
+    row.predictions = _predictions(task_type, proposal, data, version)
     session.add(row)
     return True
 
 
-def _predictions(task_type: TaskType, drafter: Drafter, data: dict[str, Any]) -> list[dict[str, Any]] | None:
+def _predictions(task_type: TaskType, proposal: Proposal, data: dict[str, Any], version: str) -> list[dict[str, Any]]:
+    return [] if proposal.label is None else [task_type.prediction(proposal.label, proposal.score, data, version)]
+
+
+def _redraft(task_type: TaskType, drafter: Drafter, data: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Return a task's drafts as the drafter makes them now; None where it has none for this task."""
-    draft = drafter.draft(_excerpt_shown(data))
-    proposal = draft.located(data["text"]) if isinstance(draft, Draft) else draft
+    proposal = propose(drafter, excerpt_shown(data))
     if proposal is None:
         return None
-    if proposal.label is None:
-        return []
     if isinstance(proposal.label, PromptResponse) and data.get("prompt") not in {None, "", proposal.label.prompt}:
         return None
-    return [task_type.prediction(proposal.label, proposal.score, data, drafter.version)]
+    return _predictions(task_type, proposal, data, drafter.version)
 
 
 def task_uid(project: str, excerpt: Excerpt, prompt: str) -> str:
     """Return the uid of the task that asks this of an excerpt; the same for the same project."""
     return short_id(project, excerpt.chunk_id or excerpt.text, prompt)
-
-
-def _store(
-    store: Store, project: str, task_type: TaskType, waiting: list[tuple[Excerpt, Draft | Proposal]], version: str
-) -> int:
-    """Add the waiting drafts in one transaction and empty the list; return how many were new."""
-    with store.session() as session:
-        made = sum(add_task(session, project, task_type, excerpt, draft, version) for excerpt, draft in waiting)
-    waiting.clear()
-    return made
-
-
-def new_task_row(project: str, uid: str, excerpt: Excerpt, data: dict[str, Any]) -> AnnotationTaskRow:
-    """Return a row in state "created", without predictions."""
-    return AnnotationTaskRow(
-        uid=uid,
-        project=project,
-        external_id=None,
-        document_id=excerpt.document_id or None,
-        version=excerpt.version or None,
-        chunk_id=excerpt.chunk_id or None,
-        data=data,
-        predictions=[],
-        state="created",
-        created_at=now(),
-    )
 
 
 def task_data(
@@ -237,34 +240,24 @@ def excerpt_of(chunk: ChunkRow, source: str) -> Excerpt:
     )
 
 
-def _excerpt_shown(data: dict[str, Any]) -> Excerpt:
+def excerpt_shown(data: Mapping[str, Any]) -> Excerpt:
     """Return the excerpt that a task shows."""
-    place = {name: data.get(name) or "" for name in ("source", "document_id", "version", "chunk_id", "heading")}
-    return Excerpt(text=data["text"], start=data.get("start") or 0, page=data.get("page"), **place)
-
-
-def _no_excerpt(source: str | None) -> Excerpt:
-    return Excerpt(text="", source=source or "", document_id="", version="", chunk_id="", start=0)
+    place = {name: str(data.get(name) or "") for name in ("source", "document_id", "version", "chunk_id", "heading")}
+    return Excerpt(text=data["text"], start=int(data.get("start") or 0), page=data.get("page"), **place)
 
 
 def _open_excerpts(session: Session, project: str, sources: Sequence[str]) -> Iterator[Excerpt]:
     """Yield chunks without a task in this project: every document's first, then every document's second, and so on."""
-    taken = set(
-        session.scalars(
-            select(AnnotationTaskRow.chunk_id).where(
-                AnnotationTaskRow.project == project, AnnotationTaskRow.chunk_id.is_not(None)
-            )
-        )
-    )
+    taken = {task.chunk_id for task in tasks_in(session, project)}
     query = select(ChunkRow, DocumentRow.source).join(DocumentRow, ChunkRow.document_id == DocumentRow.document_id)
     if sources:
         query = query.where(DocumentRow.source.in_(sources))
-    rounds: dict[str, int] = defaultdict(int)
+    turns: dict[str, int] = defaultdict(int)
     ordered: list[tuple[int, str, Excerpt]] = []
     for chunk, source in session.execute(query.order_by(DocumentRow.source, ChunkRow.ordinal)):
         if chunk.chunk_id not in taken:
-            ordered.append((rounds[source], source, excerpt_of(chunk, source)))
-            rounds[source] += 1
+            ordered.append((turns[source], source, excerpt_of(chunk, source)))
+            turns[source] += 1
     yield from (excerpt for _, _, excerpt in sorted(ordered, key=lambda entry: entry[:2]))
 
 

@@ -1,28 +1,20 @@
-"""Tasks from plain texts: what people classify is often no document."""
+"""Plain texts to label: what people classify is often no document."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.drafting import RuleDrafter
-from doyen.annotation.projects import get_annotation_project, task_type_of
-from doyen.annotation.tasks import add_task
-from doyen.annotation.types.proposals import Drafter, Excerpt
 from doyen.core.errors import InputError, RecordError
-from doyen.core.progress import Reporter, Silent
 from doyen.core.records import identifier
-from doyen.core.store import Store
 from doyen.core.text import is_blank
 
 TEXT, ID = "text", "id"
 SHOWN_PROBLEMS = 10
-BATCH = 200
 _WIDEST_FIELD = 16 * 1024 * 1024
 
 
@@ -73,47 +65,6 @@ def read_texts(path: Path) -> list[PlainText]:
     if not found:
         raise InputError(f"{path} holds no texts: expected one a line, under {TEXT!r}")
     return found
-
-
-def text_tasks(
-    store: Store,
-    project: str,
-    texts: Iterable[PlainText],
-    *,
-    drafter: Drafter | None = None,
-    limit: int | None = None,
-    reporter: Reporter | None = None,
-) -> int:
-    """Make one task for each text that has none yet, with the drafter's proposal; equal texts are one task.
-
-    Args:
-        drafter: default: the rules of the project's task type. Texts for which it returns None are left out.
-        limit: at most this many new tasks.
-
-    Returns:
-        How many tasks were made.
-
-    Raises:
-        NotFoundError: there is no such project.
-        InputError: it is a review project.
-    """
-    task_type = task_type_of(get_annotation_project(store, project))
-    drafter = drafter or RuleDrafter(task_type)
-    made = 0
-    waiting = iter(texts)
-    with (reporter or Silent()).bar("drafting tasks", None) as bar:
-        while batch := list(islice(waiting, BATCH)):
-            with store.session() as session:
-                for entry in batch:
-                    if limit is not None and made >= limit:
-                        return made
-                    excerpt = Excerpt(entry.text, source="", document_id="", version="", chunk_id="", start=0)
-                    draft = drafter.draft(excerpt)
-                    if draft is not None:
-                        origin = {"file": entry.file, "id": entry.id}
-                        made += add_task(session, project, task_type, excerpt, draft, drafter.version, origin=origin)
-            bar.advance(len(batch))
-    return made
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:

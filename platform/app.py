@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from doyen.finetune.registry import Adapter, Registry
     from doyen.ingestion.removal import RemovalReport
     from doyen.ingestion.report import IngestReport
+    from doyen.platform.annotate import Annotation
     from doyen.platform.serving.assistant import Assistant
     from doyen.retrieval.hybrid import HybridRetriever
 
@@ -119,6 +120,13 @@ class Doyen:
         from doyen.finetune.registry import Registry
 
         return Registry(self.workspace, self.store)
+
+    @cached_property
+    def annotate(self) -> Annotation:
+        """Labelling projects: tasks out, labels in, agreement, export."""
+        from doyen.platform.annotate import Annotation
+
+        return Annotation(self.workspace, self.store, self.reporter)
 
     # Documents
 

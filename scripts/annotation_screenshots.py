@@ -20,8 +20,8 @@ from playwright.sync_api import sync_playwright
 from support.label_studio import PASSWORD, LabelStudioServer, running_server
 
 from doyen.annotation import create_project, draft_tasks, get_project, pull, push, read_description
-from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.review import find_disputes, review_name, send_to_review
+from doyen.annotation.store import task_type_of
 from doyen.annotation.types.typed_labels import Classes
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace

@@ -20,8 +20,9 @@ from doyen.annotation.exchange.doccano_server import (
 from doyen.annotation.exchange.label_format import Losses
 from doyen.annotation.exchange.label_import import Incoming, store_incoming
 from doyen.annotation.exchange.pair_import import ImportReport
-from doyen.annotation.exchange.transfer import find_project, problems_in
-from doyen.annotation.projects import IMPORTED, get_project, sync_lock, task_type_of
+from doyen.annotation.exchange.transfer import problems_in
+from doyen.annotation.projects import sync_lock
+from doyen.annotation.store import IMPORTED, find_project, get_project, task_type_of
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
 from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError

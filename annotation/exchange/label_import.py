@@ -14,12 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.exchange.pair_import import ImportReport
-from doyen.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
+from doyen.annotation.projects import sync_lock
+from doyen.annotation.store import IMPORTED, add_version, get_annotation_project, new_task_row, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.tasks import task_data
 from doyen.annotation.types.proposals import Excerpt
 from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, PromptResponse, regions_of
-from doyen.annotation.versions import store_version
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
@@ -116,7 +116,7 @@ class _Batch:
             if item.annotator and row.created_at == item.created_at:
                 # An export of that label was edited, so that this one is newer than the time which it still carries.
                 created_at = now()
-        outcome = store_version(self._session, task.uid, external_id, item.annotator, result, created_at, known)
+        outcome = add_version(self._session, task.uid, external_id, item.annotator, result, created_at, known)
         setattr(self._report, outcome, getattr(self._report, outcome) + 1)
         if task.state != "deleted":
             task.state = "labelled"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.projects import IMPORTED, get_annotation_project, sync_lock, task_type_of
+from doyen.annotation.projects import sync_lock
+from doyen.annotation.store import IMPORTED, add_version, get_annotation_project, new_task_row, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.tasks import new_task_row, task_data
+from doyen.annotation.tasks import task_data
 from doyen.annotation.types.prompt_response import label_of_pair
 from doyen.annotation.types.proposals import Excerpt
 from doyen.annotation.types.spans import find_quotes
-from doyen.annotation.versions import store_version
 from doyen.core.errors import InputError
 from doyen.core.manifest import canonical_json, short_id
 from doyen.core.progress import Reporter, Silent
@@ -100,7 +100,7 @@ def _import_group(
         report.without_document += bool(pair.source) and row.chunk_id is None
         report.unplaced_quotes += len(find_quotes(row.data["text"], list(pair.evidence))[1])
         session.flush()
-        outcome = store_version(session, uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or "")
+        outcome = add_version(session, uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or "")
         setattr(report, outcome, getattr(report, outcome) + 1)
 
 
@@ -116,7 +116,7 @@ class _Documents:
         text, chunks = self._load(source) if source else ("", [])
         shown = _chunks_around(text, chunks, quotes)
         if not shown:
-            return Excerpt(text="", source=source or "", document_id="", version="", chunk_id="", start=0)
+            return Excerpt("", source=source or "")
         first = shown[0]
         return Excerpt(
             text=text[first.start : shown[-1].end],

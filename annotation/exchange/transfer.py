@@ -13,15 +13,14 @@ from doyen.annotation.exchange.formats import Losses, get_format, read_labels
 from doyen.annotation.exchange.label_import import ORIGIN, excerpt_of_label, prompt_of, store_labels
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.record_files import SHOWN
-from doyen.annotation.projects import get_project, task_type_of
+from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, regions_of
-from doyen.core.errors import InputError, NotFoundError, RecordError
+from doyen.core.errors import InputError, RecordError
 from doyen.core.progress import Reporter
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow
 from doyen.core.workspace import Workspace
 
 DEFAULT_KIND = "prompt-response"
@@ -143,14 +142,6 @@ def infer_description(kind: str, labels: Iterable[LabelledText]) -> TaskDescript
     return TaskDescription(
         type=kind, labels=described, multiple=multiple and kind == "classification", relations=tuple(filter(None, relations))
     )
-
-
-def find_project(store: Store, project: str) -> AnnotationProjectRow | None:
-    """Return the project's row, detached, or None where there is no such project."""
-    try:
-        return get_project(store, project)
-    except NotFoundError:
-        return None
 
 
 def _check_all(path: Path, task_type: TaskType, labels: Iterable[LabelledText]) -> None:

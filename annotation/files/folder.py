@@ -16,7 +16,7 @@ from typing import Any
 
 from doyen.annotation.backend import RemoteAnnotation, RemoteProject, RemoteTask
 from doyen.annotation.labelstudio.people import people_named, read_annotation, read_people
-from doyen.core.errors import InputError, RecordError, storage_errors
+from doyen.core.errors import RecordError, storage_errors
 from doyen.core.files import write_text_atomic
 
 TASKS, LABELS = "tasks.jsonl", "labels.jsonl"
@@ -67,9 +67,6 @@ class FilesBackend:
         """Return how many tasks the files hold."""
         return len(self.known_uids(project_id))
 
-    def limit_people(self, project_id: str, people: int) -> None:
-        """Do nothing: each task says how many people are asked."""
-
     def set_overlap(self, project_id: str, people: int, tasks: Mapping[str, int]) -> None:
         """Write it into each task that differs."""
         path = self._folder / project_id / TASKS
@@ -89,10 +86,6 @@ class FilesBackend:
         """Return uid → uid of every task in the tasks file or in a labels file."""
         return {uid: {uid} for uid, _, _ in self._lines(project_id) if uid is not None}
 
-    def set_data(self, external_id: str, data: Mapping[str, Any]) -> None:
-        """Raise InputError: tasks in files are ours from the beginning."""
-        raise InputError("only projects on a Label Studio server can be adopted: set annotation.label_studio_url")
-
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Append a batch of tasks; a line that an earlier crash left unfinished is dropped first."""
         path = self._folder / project_id / TASKS
@@ -105,29 +98,8 @@ class FilesBackend:
                 os.fsync(stream.fileno())
         return [str(task["data"]["uid"]) for task in tasks]
 
-    def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Do nothing: the drafts in the tasks file are those that a person began with."""
-
-    def shown_version(self, project_id: str) -> str:
-        """Return the name of all drafts: a file shows each."""
-        return ""
-
-    def show_version(self, project_id: str, version: str) -> None:
-        """Do nothing: a file shows each draft, in one order."""
-
-    def ensure_webhook(self, project_id: str, url: str, headers: dict[str, str]) -> None:
-        """Raise InputError: files call nobody."""
-        raise InputError(
-            "a webhook needs a Label Studio server, but annotation.label_studio_url is not set: "
-            "set it, or leave --webhook out and run `doyen annotate pull` yourself"
-        )
-
-    def newest_change(self, project_id: str) -> str | None:
-        """Return None: files are read whole each time."""
-        return None
-
-    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
-        """Yield every task that is in the tasks file or in a labels file, with all its annotations."""
+    def read_changes(self, project_id: str, since: str | None) -> tuple[None, Iterator[RemoteTask]]:
+        """Return every task that is in the tasks file or in a labels file: the files are read whole each time."""
         found: dict[str, list[RemoteAnnotation]] = {}
         lines = list(self._lines(project_id))
         people = self.people() | people_named(raw for _, task, where in lines for raw in _raw_annotations(task, where))
@@ -135,8 +107,7 @@ class FilesBackend:
             if uid is None:
                 raise RecordError(f"{where}: data.uid is missing: keep the data of the task as it was")
             found.setdefault(uid, []).extend(_annotations(uid, task, where, people))
-        for uid, labels in found.items():
-            yield RemoteTask(uid, uid, labels)
+        return None, (RemoteTask(uid, uid, labels) for uid, labels in found.items())
 
     def labelled_uids(self, project_id: str) -> set[str]:
         """Return the uids of tasks that have annotations in a file, pulled or not."""

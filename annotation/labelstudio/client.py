@@ -7,11 +7,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from doyen.annotation.backend import ADOPTED_UID, RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.annotation.backend import RemoteAnnotation, RemoteProject, RemoteTask
+from doyen.annotation.labelstudio.foreign_screens import ADOPTED_UID, ForeignScreen
 from doyen.annotation.labelstudio.people import read_annotation
 from doyen.core.errors import ServiceError, SettingsError, Unauthorized
 from doyen.core.extras import missing_part
@@ -35,6 +37,10 @@ class LabelStudioBackend:
         Unauthorized: the key is empty, not even a token, or expired.
         SettingsError: the URL is not one.
         MissingPart: label-studio-sdk is not installed.
+
+    Attributes:
+        screen: the screen of a project that was not made here: tasks and labels are translated from and into its names, and
+            what its owner set (which drafts are shown, how many people label a task) is left alone.
     """
 
     def __init__(self, url: str, api_key: str) -> None:
@@ -54,6 +60,7 @@ class LabelStudioBackend:
         with self._errors("signing in"):
             self._client = LabelStudio(base_url=self._url, api_key=api_key.strip(), timeout=TIMEOUT_S)
         self._people: dict[int, str] = {}
+        self.screen: ForeignScreen | None = None
 
     @property
     def location(self) -> str:
@@ -95,6 +102,8 @@ class LabelStudioBackend:
 
     def limit_people(self, project_id: str, people: int) -> None:
         """Set the project's number of annotations; the server applies a number other than before to tasks that are there."""
+        if self.screen:
+            return
         with self._errors("setting how many people label a task"):
             if self._client.projects.get(id=int(project_id)).maximum_annotations != people:
                 self._client.projects.update(id=int(project_id), maximum_annotations=people, overlap_cohort_percentage=100)
@@ -105,6 +114,8 @@ class LabelStudioBackend:
         The server's own share (``overlap_cohort_percentage``) would choose the tasks by chance, and anew after each import:
         it stays at 100, where the server leaves each task's own number alone.
         """
+        if self.screen:
+            return
         for task in self._walk(project_id, [], LIGHT_PAGE, fields="task_only", include=_OVERLAP_FIELDS):
             wanted = tasks.get(str(task.id), task.overlap)
             if task.overlap != wanted:
@@ -136,15 +147,19 @@ class LabelStudioBackend:
 
     def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
         """Import a batch of tasks with their predictions."""
+        request = [self.screen.outward(task) for task in tasks] if self.screen else list(tasks)
         with self._errors("importing tasks"):
             made = self._client.projects.import_tasks(
-                id=int(project_id), request=list(tasks), return_task_ids=True, request_options=_ONCE
+                id=int(project_id), request=request, return_task_ids=True, request_options=_ONCE
             )
         return [str(task_id) for task_id in made.task_ids or []]
 
     def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Import predictions for tasks that are there."""
-        request = [{"task": int(task_id), **prediction} for task_id, prediction in predictions]
+        request = [
+            {"task": int(task_id), **(self.screen.draft(prediction) if self.screen else prediction)}
+            for task_id, prediction in predictions
+        ]
         with self._errors("importing predictions"):
             self._client.projects.import_predictions(id=int(project_id), request=request, request_options=_ONCE)
 
@@ -155,6 +170,8 @@ class LabelStudioBackend:
 
     def show_version(self, project_id: str, version: str) -> None:
         """Name the version that people see and the server's uncertainty sampling goes by; it looks at no other."""
+        if self.screen:
+            return
         with self._errors("choosing the drafts to show"):
             self._client.projects.update(id=int(project_id), model_version=version)
 
@@ -162,24 +179,22 @@ class LabelStudioBackend:
         """Register the URL, or bring its headers up to date."""
         with self._errors("registering the webhook"):
             known = next((hook for hook in self._client.webhooks.list(project=project_id) if hook.url == url), None)
-            wanted = {"send_payload": False, "send_for_all_actions": True, "headers": headers, "is_active": True}
+            wanted = {"url": url, "send_payload": False, "send_for_all_actions": True, "headers": headers, "is_active": True}
             if known is None:
-                self._client.webhooks.create(url=url, project=int(project_id), **wanted)
+                self._client.webhooks.create(project=int(project_id), **wanted)
             else:
-                self._client.webhooks.update(
-                    id=known.id, url=url, send_payload=False, send_for_all_actions=True, headers=headers, is_active=True
-                )
+                self._client.webhooks.update(id=known.id, **wanted)
 
-    def newest_change(self, project_id: str) -> str | None:
-        """Return the newest ``updated_at`` of any task."""
+    def read_changes(self, project_id: str, since: str | None) -> tuple[str | None, Iterator[RemoteTask]]:
+        """Return the newest ``updated_at`` of any task, and the tasks that changed at or after ``since``."""
         with self._errors("looking for changes"):
             query = json.dumps({"ordering": ["-tasks:updated_at"]})
             page = self._client.tasks.list(project=int(project_id), query=query, page=1, page_size=1, fields="task_only")
             newest = next(iter(page), None)
-        return _iso(newest.updated_at) if newest is not None else None
+        return (_iso(newest.updated_at) if newest is not None else None), self._changed_tasks(project_id, since)
 
-    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
-        """Yield tasks that changed at or after ``since``, with their annotations.
+    def _changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
+        """Yield tasks with their annotations.
 
         Most tasks have no annotation: those come from a walk over ids alone, and only the others are read whole.
         """
@@ -202,12 +217,14 @@ class LabelStudioBackend:
 
     def _whole_tasks(self, project_id: str, filters: list[dict[str, Any]]) -> Iterator[RemoteTask]:
         for task in self._walk(project_id, filters, PAGE, fields="all"):
-            annotations = [self._annotation(task.id, raw) for raw in task.annotations or []]
-            yield RemoteTask(str(task.id), _uid(task.data), annotations, task.data or {})
+            data = task.data or {}
+            annotations = [self._annotation(task.id, raw, data) for raw in task.annotations or []]
+            yield RemoteTask(str(task.id), _uid(data), annotations, data)
 
-    def _annotation(self, task_id: int, raw: Any) -> RemoteAnnotation:
+    def _annotation(self, task_id: int, raw: Any, data: Mapping[str, Any]) -> RemoteAnnotation:
         values = raw if isinstance(raw, dict) else raw.model_dump()
-        return read_annotation(values, f"{task_id}:{values['id']}", self.people(), _iso(values.get("updated_at")))
+        read = read_annotation(values, f"{task_id}:{values['id']}", self.people(), _iso(values.get("updated_at")))
+        return replace(read, result=self.screen.inward(read.result, data)) if self.screen else read
 
     def _walk(self, project_id: str, filters: list[dict[str, Any]], page_size: int, **wanted: Any) -> Iterator[Any]:
         """Yield tasks in the order of their ids, each page asked for by "id greater than the last one".

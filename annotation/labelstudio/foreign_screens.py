@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
 
-from doyen.annotation.backend import ADOPTED_UID, Backend, RemoteTask
 from doyen.annotation.exchange.label_format import CLASS_KINDS
 from doyen.annotation.exchange.spreadsheet import PROMPTS, RESPONSES
-from doyen.annotation.labelstudio.regions import CLASS, MARKS, Result
+from doyen.annotation.labelstudio.regions import CLASS, MARKS, PASSAGE, TEXT, Result
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
 from doyen.core.errors import InputError
 
 CONTROLS = ("Choices", "Labels", "TextArea", "Rating", "Taxonomy", "Number", "DateTime", "Ranker", "Pairwise")
-OUR_TEXT = {"prompt-response": "passage"}
-"""What our own screens call the text where they don't call it "text"."""
+ADOPTED_UID = "doyen_uid"
+"""Key of our id in the tasks of a project that was not made here: ``uid`` may be its owner's."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,10 @@ class ForeignScreen:
             if not isinstance(region, dict) or region.get("type") == "relation":
                 ours.append(region)
             elif (name := self.fields.get(str(region.get("from_name")))) is not None:
-                ours.append({**region, "from_name": name, "to_name": OUR_TEXT.get(self.kind, "text")})
+                ours.append({**region, "from_name": name, "to_name": PASSAGE if self.kind == "prompt-response" else TEXT})
         if self.answers_text and ours:
             asked = {"text": [str(data.get(self.text_key) or "")]}
-            ours.insert(0, {"id": "prompt", "from_name": "prompt", "to_name": "passage", "type": "textarea", "value": asked})
+            ours.insert(0, {"id": "prompt", "from_name": "prompt", "to_name": PASSAGE, "type": "textarea", "value": asked})
         return ours
 
     def outward(self, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,42 +68,6 @@ class ForeignScreen:
             elif region.get("from_name") in theirs:
                 result.append({**region, "from_name": theirs[region["from_name"]], "to_name": self.text_name})
         return {**prediction, "result": result}
-
-
-class AdoptedBackend:
-    """A ``Backend`` that speaks our names to a project with its own, and changes nothing that its owner set.
-
-    Whatever is not named here goes to the backend behind it.
-    """
-
-    def __init__(self, backend: Backend, screen: ForeignScreen) -> None:
-        self._backend, self._screen = backend, screen
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-    def add_tasks(self, project_id: str, tasks: Sequence[dict[str, Any]]) -> list[str]:
-        """Add tasks in the shape of the project."""
-        return self._backend.add_tasks(project_id, [self._screen.outward(task) for task in tasks])
-
-    def add_predictions(self, project_id: str, predictions: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Add drafts under the names of the project."""
-        self._backend.add_predictions(project_id, [(task, self._screen.draft(draft)) for task, draft in predictions])
-
-    def changed_tasks(self, project_id: str, since: str | None) -> Iterator[RemoteTask]:
-        """Yield changed tasks with results under our names."""
-        for task in self._backend.changed_tasks(project_id, since):
-            labels = [replace(label, result=self._screen.inward(label.result, task.data)) for label in task.annotations]
-            yield replace(task, annotations=labels)
-
-    def show_version(self, project_id: str, version: str) -> None:
-        """Do nothing: its owner chose which drafts are shown."""
-
-    def limit_people(self, project_id: str, people: int) -> None:
-        """Do nothing: its owner decided how many people label a task."""
-
-    def set_overlap(self, project_id: str, people: int, tasks: Mapping[str, int]) -> None:
-        """Do nothing: its owner decided how many people label a task."""
 
 
 def read_screen(kind: str, config: str) -> tuple[ForeignScreen, TaskDescription]:

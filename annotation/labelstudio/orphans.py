@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from lxml import etree
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from doyen.annotation.labelstudio.regions import Result
 from doyen.core.errors import StateError
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 
 SHOWN_TASKS = 10
 _VALUE_TAGS = ("Label", "Choice", "Relation")
@@ -88,21 +85,6 @@ def added_values(there: str, ours: Sequence[str]) -> list[Orphan]:
             had = set().union(*(config[field] or set() for config in known if field in config))
             found += [Orphan(field, value, 0, ()) for value in sorted((values or set()) - had)]
     return found
-
-
-def stored_results(session: Session, project: str) -> Iterator[tuple[str, Result]]:
-    """Yield (task, result) of current labels, decisions and gold items."""
-    queries = [
-        select(table.task_uid, table.result)
-        .join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
-        .where(AnnotationTaskRow.project == project, table.current)
-        .order_by(table.task_uid)
-        for table in (AnnotationRow, DecisionRow)
-    ]
-    of_gold = AnnotationTaskRow.project == project, AnnotationTaskRow.gold.is_not(None)
-    queries.append(select(AnnotationTaskRow.uid, AnnotationTaskRow.gold).where(*of_gold).order_by(AnnotationTaskRow.uid))
-    for query in queries:
-        yield from session.execute(query).tuples()
 
 
 def config_values(config: str) -> dict[str, set[str] | None]:

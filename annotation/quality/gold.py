@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.drafting import RuleDrafter
-from doyen.annotation.projects import get_annotation_project, get_project, task_type_of
+from doyen.annotation.store import get_annotation_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
 from doyen.annotation.types.proposals import Draft, Excerpt, Proposal
@@ -104,7 +104,7 @@ def _new_task(session: Session, project: str, task_type: TaskType, text: str, pr
     found = session.execute(
         select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.text == text).order_by(ChunkRow.chunk_id)
     ).first()
-    excerpt = excerpt_of(*found) if found else Excerpt(text, source="", document_id="", version="", chunk_id="", start=0)
+    excerpt = excerpt_of(*found) if found else Excerpt(text)
     draft = Draft(prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Proposal(None, 0.0)
     add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
     row = session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))

@@ -9,22 +9,16 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.create import settle
+from doyen.annotation.create import ensure_project
 from doyen.annotation.current_labels import labelled_texts
-from doyen.annotation.projects import (
-    REVIEW,
-    get_annotation_project,
-    get_project,
-    open_backend,
-    sync_lock,
-    task_type_of,
-)
+from doyen.annotation.projects import open_backend, sync_lock
 from doyen.annotation.quality.consensus import consensus
 from doyen.annotation.quality.decisions import CONSENSUS, decide
 from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.quality.reliability import gold_reliability
 from doyen.annotation.quality.review_screen import ANSWERS, answers_shown, review_config
+from doyen.annotation.store import REVIEW, get_annotation_project, get_project, task_type_of
 from doyen.annotation.sync import push
 from doyen.annotation.types.typed_labels import LabelledText
 from doyen.core.errors import InputError
@@ -109,7 +103,7 @@ def send_to_review(
             parent=project,
             overlap=1,
         )
-        settle(workspace, store, open_backend(workspace), wanted)
+        ensure_project(workspace, store, open_backend(workspace), wanted)
     with store.session() as session:
         sent = [_add_review_task(session, review, dispute, expert) for dispute in disputes]
         if expert is not None:

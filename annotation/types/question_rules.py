@@ -20,24 +20,7 @@ _SUBJECT = re.compile(
     r" (?P<verb>is|are|was|were|must|shall|should|can|may|will|has|have)\b (?P<rest>.+)$"
 )
 _COPULAS = {"is", "are", "was", "were"}
-_PRONOUNS = {
-    "it",
-    "this",
-    "that",
-    "these",
-    "those",
-    "they",
-    "there",
-    "which",
-    "we",
-    "you",
-    "he",
-    "she",
-    "who",
-    "what",
-    "if",
-    "when",
-}
+_PRONOUN = re.compile(r"it|this|that|these|those|they|there|which|we|you|he|she|who|what|if|when", re.IGNORECASE)
 
 
 def draft_question(excerpt: Excerpt) -> Draft | None:
@@ -74,7 +57,7 @@ def _weight(sentence: str) -> float:
 
 def _question(sentence: str, excerpt: Excerpt) -> str:
     match = _SUBJECT.match(sentence)
-    if match and match["subject"].split()[0].lower() not in _PRONOUNS:
+    if match and not _PRONOUN.fullmatch(match["subject"].split()[0]):
         subject, verb = _lower_first(match["subject"].strip()), match["verb"]
         if verb in _COPULAS and _states_a_value(match["rest"]):
             return f"What {verb} {subject}?"

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from doyen.platform.cli.annotate_adopt import adopt
 from doyen.platform.cli.annotate_agreement import agreement
 from doyen.platform.cli.annotate_exchange import doccano, export, import_
-from doyen.platform.cli.annotate_projects import list_, relink
+from doyen.platform.cli.annotate_projects import adopt, list_, relink
 from doyen.platform.cli.annotate_review import adjudicate, feedback, gold
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
@@ -67,27 +66,20 @@ def create(
     debug: DebugOption = False,
 ) -> None:
     """Make or update a project and its tasks: one for each chunk or text without one, with a draft as prediction."""
-    from doyen.annotation import (
-        create_project,
-        draft_tasks,
-        project_status,
-        read_description,
-        read_texts,
-        text_tasks,
-    )
-    from doyen.annotation.labelstudio.webhooks import register_webhook
+    from doyen.annotation import read_description
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        described = read_description(description) if description else None
-        given = read_texts(texts) if texts else None
-        create_project(session.workspace, session.store, project, task_type, described, overlap=overlap, share=overlap_share)
-        if webhook:
-            register_webhook(session.workspace, session.store, project, webhook)
-        if given is not None:
-            made = text_tasks(session.store, project, given, limit=limit, reporter=session.reporter)
-        else:
-            made = draft_tasks(session.store, project, limit=limit, sources=source or (), reporter=session.reporter)
-        status = project_status(session.store, project)
+        made, status = session.doyen.annotate.create(
+            project,
+            task_type,
+            read_description(description) if description else None,
+            texts=texts,
+            limit=limit,
+            sources=source or (),
+            webhook=webhook,
+            overlap=overlap,
+            share=overlap_share,
+        )
         text = f"Project {project!r} ({status.location}): {made} new tasks.\nNext: doyen annotate push --project {project}"
         session.emit({"made": made, **asdict(status)}, text)
 
@@ -105,18 +97,8 @@ def push(
     debug: DebugOption = False,
 ) -> None:
     """Send the tasks that are not there yet; the least certain drafts are served first."""
-    from doyen.annotation import push as push_tasks
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = push_tasks(
-            session.workspace,
-            session.store,
-            project,
-            scores=scores,
-            overlap=overlap,
-            share=overlap_share,
-            reporter=session.reporter,
-        )
+        report = session.doyen.annotate.push(project, scores=scores, overlap=overlap, share=overlap_share)
         text = f"{report.sent} tasks sent to {report.location}, {report.already_there} were there already."
         if report.overlap:
             text += f" {report.overlap} of all tasks are to be labelled by {report.people} people each."
@@ -132,10 +114,8 @@ def pull(
     project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
     """Fetch the labels that changed since the last pull; every version is kept."""
-    from doyen.annotation import pull as pull_labels
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = pull_labels(session.workspace, session.store, project, reporter=session.reporter)
+        report = session.doyen.annotate.pull(project)
         counts = (
             f"{report.added} new labels, {report.updated} updated, {report.removed} removed from {report.location}; "
             f"{report.skipped} tasks skipped by annotators, {report.deleted_tasks} deleted, {report.foreign_tasks} not ours."
@@ -150,13 +130,8 @@ def status(
     project: ProjectOption, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
 ) -> None:
     """Count tasks by state, age and staleness, labels by annotator, skipped and invalid ones, gold items and decisions."""
-    from doyen.annotation import project_status
-    from doyen.annotation.stale import mark_stale, stale_tasks
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        mark_stale(session.workspace, session.store)
-        found = project_status(session.store, project)
-        stale = stale_tasks(session.workspace, session.store, project)
+        found, stale = session.doyen.annotate.status(project)
         lines = [
             f"{found.name} ({found.task_type}, {found.location})",
             f"tasks: {_counts(found.tasks)}",

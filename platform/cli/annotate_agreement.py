@@ -28,23 +28,13 @@ def agreement(
     debug: DebugOption = False,
 ) -> None:
     """Measure agreement: overall, by label, by pair, over time, and against gold items, with 95% intervals."""
-    from doyen.annotation import get_project
-    from doyen.annotation.current_labels import labelled_texts
-    from doyen.annotation.projects import task_type_of
-    from doyen.annotation.quality.agreement import agreement_report
     from doyen.annotation.quality.agreement_text import as_text
-    from doyen.annotation.quality.gold import gold_labels
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        problems: list[str] = []
-        task = task_type_of(get_project(session.store, project)).description
-        report = agreement_report(
-            labelled_texts(session.store, project, decided=False, gold=True, problems=problems),
-            task.type,
-            gold=gold_labels(session.store, project),
+        report, problems = session.doyen.annotate.agreement(
+            project,
             period="month" if period is Period.month else "week",
-            multiple=task.multiple,
-            order=[label.strip() for label in order.split(",")] if order else task.scale,
+            order=[label.strip() for label in order.split(",")] if order else None,
         )
         value = {"project": project, **report.as_json(), "problems": problems}
         session.emit(value, "\n".join([as_text(report), *problems]))

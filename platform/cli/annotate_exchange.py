@@ -32,19 +32,8 @@ def import_(
     if format_name == PAIRS:
         _import_pairs(labels, project, workspace, as_json=as_json, debug=debug)
         return
-    from doyen.annotation.exchange.transfer import import_labels
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        done = import_labels(
-            session.workspace,
-            session.store,
-            project,
-            labels,
-            format_name,
-            kind=task_type,
-            annotator=annotator,
-            reporter=session.reporter,
-        )
+        done = session.doyen.annotate.import_labels(project, labels, format_name, task_type=task_type, annotator=annotator)
         made = [f"Project {project!r} was made for them."] if done.created else []
         counts = f"{done.report.added} labels new, {done.report.updated} updated, {done.report.unchanged} unchanged."
         value = {**asdict(done.report), "created": done.created, "losses": done.losses.as_json()}
@@ -85,23 +74,14 @@ def doccano(
     debug: DebugOption = False,
 ) -> None:
     """Fetch the confirmed labels of a project on a Doccano server; every version is kept."""
-    from doyen.annotation.exchange.doccano_pull import pull_doccano, report_as_json
+    from doyen.annotation.exchange.doccano_pull import report_as_json
     from doyen.annotation.exchange.doccano_server import DoccanoServer
 
     if not token and not (user and password):
         raise InputError("Doccano needs an account: set DOYEN_DOCCANO_USER and DOYEN_DOCCANO_PASSWORD, or DOYEN_DOCCANO_TOKEN")
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         server = DoccanoServer(url, token=token, username=user, password=password)
-        report = pull_doccano(
-            session.workspace,
-            session.store,
-            project,
-            server,
-            remote,
-            kind=task_type,
-            only_new=only_new,
-            reporter=session.reporter,
-        )
+        report = session.doyen.annotate.pull_doccano(project, server, remote, task_type=task_type, only_new=only_new)
         server.close()
         lines = [
             f"{report.confirmed} of {report.examples} examples are confirmed; the labels of {report.asked} were asked for: "
@@ -115,12 +95,11 @@ def doccano(
 
 
 def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json: bool, debug: bool) -> None:
-    from doyen.annotation import import_pairs
     from doyen.core.records import Pair, read_records
 
     records = read_records(pairs, Pair)
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = import_pairs(session.workspace, session.store, project, records, reporter=session.reporter)
+        report = session.doyen.annotate.import_pairs(project, records)
         text = (
             f"{report.added} labels new, {report.updated} updated, {report.unchanged} unchanged; "
             f"{report.without_document} name a document that is not ingested."
@@ -129,26 +108,19 @@ def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json:
 
 
 def _export_pairs(session: CliSession, project: str, out: Path) -> None:
-    from doyen.annotation import export_pairs
-
-    labels = export_pairs(session.store, project, out)
+    labels = session.doyen.annotate.export_pairs(project, out)
     text = "\n".join([f"{len(labels.pairs)} pairs written to {out}.", *labels.problems])
     session.emit({"pairs": len(labels.pairs), "file": str(out), "problems": labels.problems}, text)
 
 
 def _export_rows(session: CliSession, project: str, out: Path) -> None:
-    from doyen.annotation.current_labels import export_rows
-
-    problems: list[str] = []
-    count = export_rows(session.store, project, out, problems)
+    count, problems = session.doyen.annotate.export_rows(project, out)
     text = "\n".join([f"{count} rows written to {out}.", *problems])
     session.emit({"rows": count, "file": str(out), "problems": problems}, text)
 
 
 def _export_labels(session: CliSession, project: str, out: Path, format_name: str) -> None:
-    from doyen.annotation.exchange.transfer import export_labels
-
-    done = export_labels(session.store, project, out, format_name)
+    done = session.doyen.annotate.export_labels(project, out, format_name)
     text = "\n".join([f"{done.labels} labels written to {out}.", *done.losses.sentences(), *done.problems])
     value = {"labels": done.labels, "file": str(out), "losses": done.losses.as_json(), "problems": done.problems}
     session.emit(value, text)

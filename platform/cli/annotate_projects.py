@@ -1,4 +1,4 @@
-"""``doyen annotate list | relink``: which projects there are, and tying one to its place on a server again."""
+"""``doyen annotate adopt | list | relink``: which projects there are, and tying one to its place on a server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,32 @@ if TYPE_CHECKING:
     from doyen.annotation import ProjectStatus
 
 
+def adopt(
+    project: Annotated[str, typer.Option("--project", "-p", help="Name that it gets here.")],
+    remote: Annotated[int, typer.Option("--id", help="Number of the project on the server, as in its address.")],
+    task_type: Annotated[str, typer.Option("--type", help="What its labels are, as for `create`.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Take over a project on the Label Studio server that was not made here, and pull its labels; safe to repeat."""
+    with open_session(workspace, as_json=as_json, debug=debug) as session:
+        report = session.doyen.annotate.adopt(project, remote, task_type)
+        lines = [f"{report.adopted} tasks of project {remote} at {report.location} are new here, {report.known} were known."]
+        if report.without_text:
+            lines.append(f"{report.without_text} tasks have no text and were left alone.")
+        if report.left_fields:
+            lines.append(f"These fields of its screen are not read: {', '.join(report.left_fields)}.")
+        if report.pulled is not None:
+            lines.append(f"{report.pulled.added} labels are new, {report.pulled.updated} updated.")
+            lines += report.pulled.problems
+        session.emit(asdict(report), "\n".join(lines))
+
+
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the projects with their progress, as the last pull found it."""
-    from doyen.annotation import list_projects, project_status
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        found = [project_status(session.store, row.name) for row in list_projects(session.store)]
+        found = session.doyen.annotate.projects()
         text = "\n".join(map(_line, found)) or "there are none yet: make one with `doyen annotate create --project NAME`"
         session.emit({"projects": [asdict(status) for status in found]}, text)
 
@@ -37,19 +57,16 @@ def relink(
     debug: DebugOption = False,
 ) -> None:
     """Go on with the project over there that holds these tasks: of an older workspace that was moved, or at a new address."""
-    from doyen.annotation.relink import relink as link_again
-    from doyen.annotation.relink import separate
-
     if (project is None) != as_copy:
         raise InputError("name the project with --project, or give --as-copy for the whole workspace: one of the two")
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         if project is None:
-            names = separate(session.store)
+            names = session.doyen.annotate.separate()
             listed = ", ".join(names) or "none"
             text = f"This workspace has an id of its own. To be made anew with `doyen annotate create`: {listed}."
             session.emit({"separated": names}, text)
             return
-        status = link_again(session.workspace, session.store, project, str(remote) if remote is not None else None)
+        status = session.doyen.annotate.relink(project, remote)
         text = f"Project {project!r} goes on at {status.location}.\nNext: doyen annotate pull --project {project}"
         session.emit(asdict(status), text)
 

@@ -26,12 +26,10 @@ def adjudicate(
     debug: DebugOption = False,
 ) -> None:
     """Send disputed tasks to an expert-review project; pull that project to take the decisions over."""
-    from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        disputes = find_disputes(session.store, project, threshold=threshold, share=share)
-        report = send_to_review(session.workspace, session.store, project, disputes, expert=expert, reporter=session.reporter)
-        settled = settle_by_consensus(session.store, project, disputes, threshold=threshold) if consensus else 0
+        report, settled = session.doyen.annotate.adjudicate(
+            project, threshold=threshold, share=share, expert=expert, consensus=consensus
+        )
         text = (
             f"{report.sent} disputed tasks sent to {report.review!r} at {report.location}, {report.waiting} wait there; "
             f"{settled} settled by consensus.\nNext: doyen annotate pull --project {report.review!r}, once they are decided"
@@ -48,14 +46,8 @@ def gold(
     debug: DebugOption = False,
 ) -> None:
     """Hide items with known answers among the tasks; they measure each annotator and stay out of datasets."""
-    from doyen.annotation import get_project
-    from doyen.annotation.exchange.formats import Losses, read_labels
-    from doyen.annotation.quality.gold import seed_gold
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        losses = Losses()
-        items = list(read_labels(file, format_name, get_project(session.store, project).task_type, losses))
-        report = seed_gold(session.store, project, items)
+        report, losses = session.doyen.annotate.gold(project, file, format_name)
         text = (
             f"{report.made} gold items are new, {report.hidden} are tasks that were there, {report.unchanged} were known.\n"
             f"Next: doyen annotate push --project {project}"
@@ -73,12 +65,11 @@ def feedback(
     debug: DebugOption = False,
 ) -> None:
     """Make tasks from answers that got a thumb down or a correction in the chat."""
-    from doyen.annotation.feedback_tasks import feedback_tasks
     from doyen.core.records import Question, read_records
 
     questions = read_records(frozen, Question) if frozen else []
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = feedback_tasks(session.store, project, questions)
+        report = session.doyen.annotate.feedback(project, questions)
         text = (
             f"{report.answers} answers were found wrong: {report.made} new tasks, {report.known} known, "
             f"{report.frozen} left out as frozen questions.\nNext: doyen annotate push --project {project}"

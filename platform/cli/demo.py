@@ -119,18 +119,14 @@ def ingest_step(session: CliSession, example: Example) -> None:
 
 def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
     """Tasks for annotators out, and the labels that the example's two annotators made in."""
-    from doyen.annotation import create_project, draft_tasks, import_pairs, project_status, pull, push
-
     with step(session, "2/5 Annotation tasks and labels"):
-        workspace, store = session.workspace, session.store
-        create_project(workspace, store, PROJECT)
-        waiting = sum(project_status(store, PROJECT).tasks.values())
-        if not waiting:
-            draft_tasks(store, PROJECT, limit=DRAFTED_TASKS, reporter=session.reporter)
-        import_pairs(workspace, store, PROJECT, pairs, reporter=session.reporter)
-        push(workspace, store, PROJECT, reporter=session.reporter)
-        pull(workspace, store, PROJECT, reporter=session.reporter)
-        status = project_status(store, PROJECT)
+        annotate = session.doyen.annotate
+        known = any(project.name == PROJECT and project.tasks for project in annotate.projects())
+        annotate.create(PROJECT, limit=0 if known else DRAFTED_TASKS)
+        annotate.import_pairs(PROJECT, pairs)
+        annotate.push(PROJECT)
+        annotate.pull(PROJECT)
+        status, _ = annotate.status(PROJECT)
         labels = ", ".join(f"{name} {count}" for name, count in sorted(status.annotators.items()))
         session.reporter.say(f"{sum(status.tasks.values())} tasks in {status.location}; labels: {labels}")
 

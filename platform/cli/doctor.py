@@ -170,15 +170,14 @@ def _disk(session: CliSession) -> str:
 
 
 def _label_studio(session: CliSession) -> str:
-    from doyen.annotation.linking import require_remote
-    from doyen.annotation.projects import list_projects, require_backend
+    from doyen.annotation.projects import connect
+    from doyen.annotation.store import list_projects
 
     found = []
     for project in list_projects(session.store):
-        backend, external_id = require_backend(session.workspace, project)
-        require_remote(session.workspace, session.store, backend, project)
-        count = backend.count_tasks(external_id)
-        found.append(f"{project.name}: {count} tasks at {redact(backend.location)}")
+        there = connect(session.workspace, session.store, project.name)
+        count = there.backend.count_tasks(there.external_id)
+        found.append(f"{project.name}: {count} tasks at {redact(there.backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 
 

@@ -23,7 +23,8 @@ from doyen.annotation import (
 from doyen.annotation.exchange.pair_import import import_pairs
 from doyen.annotation.quality.decisions import decide
 from doyen.annotation.task_types import get_task_type
-from doyen.annotation.texts import PlainText, read_texts, text_tasks
+from doyen.annotation.tasks import text_tasks
+from doyen.annotation.texts import PlainText, read_texts
 from doyen.annotation.types.descriptions import (
     TYPE_NAMES,
     DescriptionError,

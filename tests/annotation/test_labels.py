@@ -15,11 +15,10 @@ from doyen.annotation import create_project
 from doyen.annotation.current_labels import READ_BATCH, labelled_pairs, labelled_texts
 from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.labelstudio.orphans import OrphanedLabels
-from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.decisions import CONSENSUS, EXPERT, decide
+from doyen.annotation.store import add_version, task_type_of
 from doyen.annotation.types.descriptions import parse_description
 from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
-from doyen.annotation.versions import store_version
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 from doyen.core.workspace import Workspace
@@ -86,7 +85,7 @@ def test_an_edited_export_replaces_the_label_that_it_came_from(workspace: Worksp
         task = session.scalars(select(AnnotationTaskRow)).one()
         result = session.scalars(select(AnnotationRow.result).where(AnnotationRow.annotator == "ada")).one()
         for person in ("cid", ""):
-            store_version(session, task.uid, f"on the server {person}", person, result, "2026-01-02")
+            add_version(session, task.uid, f"on the server {person}", person, result, "2026-01-02")
     exported = {item.annotator: item for item in labelled_texts(moods, NAME)}
     edited = [replace(exported[name], label=Classes(("positive",))) for name in ("cid", "")]
     store_labels(workspace, moods, NAME, edited)

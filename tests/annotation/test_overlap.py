@@ -22,9 +22,9 @@ from doyen.annotation import (
     push,
     text_tasks,
 )
-from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.gold import gold_labels, seed_gold
+from doyen.annotation.store import task_type_of
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError

@@ -28,9 +28,9 @@ from doyen.annotation import (
     pull,
     push,
 )
-from doyen.annotation.projects import task_type_of
 from doyen.annotation.quality.gold import gold_labels, seed_gold
 from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
+from doyen.annotation.store import task_type_of
 from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError
 from doyen.core.store import Store

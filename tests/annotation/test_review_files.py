@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,13 @@ from doyen.annotation.backend import RemoteTask
 from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.feedback_tasks import feedback_tasks
 from doyen.annotation.files.folder import FilesBackend
-from doyen.annotation.projects import sync_lock, task_type_of
-from doyen.annotation.puller import Puller
+from doyen.annotation.projects import connect, sync_lock
+from doyen.annotation.pulled_labels import PullReport, store_changes, withdraw_deleted
 from doyen.annotation.quality.gold import gold_labels, seed_gold
 from doyen.annotation.quality.review import find_disputes, review_name, send_to_review, settle_by_consensus
-from doyen.annotation.tasks import new_task_row, task_data
-from doyen.annotation.texts import PlainText, text_tasks
+from doyen.annotation.store import new_task_row, task_type_of
+from doyen.annotation.tasks import task_data, text_tasks
+from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.store import Store
@@ -269,11 +271,11 @@ def test_a_deletion_is_found_behind_a_task_that_was_added_long_ago(workspace: Wo
             return super().known_uids(project_id)
 
     def reconcile(*changed: RemoteTask) -> int:
-        row = get_project(project, NAME)
-        puller = Puller(project, row, task_type_of(row), Place(workspace.annotation_folder), NAME)
-        puller.take(list(changed))
-        puller.reconcile(path.read_text().count("\n"))
-        return puller.report.deleted_tasks
+        there = replace(connect(workspace, project, NAME), backend=Place(workspace.annotation_folder))
+        report = PullReport(NAME, "files")
+        store_changes(there, changed, report)
+        withdraw_deleted(there, path.read_text().count("\n"), report)
+        return report.deleted_tasks
 
     path = workspace.annotation_folder / NAME / "tasks.jsonl"
     path.write_text(path.read_text() + json.dumps({"data": {"text": "by hand"}}) + "\n")

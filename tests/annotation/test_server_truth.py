@@ -24,9 +24,9 @@ from doyen.annotation import (
     push,
     text_tasks,
 )
-from doyen.annotation.projects import task_type_of
+from doyen.annotation.create import relink
 from doyen.annotation.quality.review import find_disputes, send_to_review
-from doyen.annotation.relink import relink
+from doyen.annotation.store import task_type_of
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes
 from doyen.core.errors import StateError

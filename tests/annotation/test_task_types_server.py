@@ -9,7 +9,8 @@ import pytest
 from support.task_labels import TASK_TYPES, random_label, random_text
 
 from doyen.annotation import create_project, labelled_pairs, labelled_texts, pull, push
-from doyen.annotation.texts import PlainText, text_tasks
+from doyen.annotation.tasks import text_tasks
+from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Label
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow

@@ -16,7 +16,7 @@ from support.label_studio import LabelStudioServer
 from support.serving import served
 
 from doyen.annotation import create_project, draft_tasks, labelled_pairs, push
-from doyen.annotation.labelstudio.webhooks import register_webhook
+from doyen.annotation.create import register_webhook
 from doyen.core.errors import InputError, SettingsError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow

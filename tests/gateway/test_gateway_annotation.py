@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from support.fake_assistant import QUOTE, TEXT
 
 from doyen.annotation import create_project, get_project, project_status
-from doyen.annotation.projects import task_type_of
+from doyen.annotation.store import task_type_of
 from doyen.core.errors import Busy, ServiceError
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.gateway.pulls import PullScheduler

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.chroma_server import ChromaServer
 
-from doyen.annotation.relink import separate
+from doyen.annotation.create import separate
 from doyen.core.errors import ServiceError, StateError
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace

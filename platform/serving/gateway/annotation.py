@@ -16,9 +16,8 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.annotation import TaskType, get_project
-from doyen.annotation.labelstudio.webhooks import HOOK_HEADER
-from doyen.annotation.projects import task_type_of
+from doyen.annotation import TaskType
+from doyen.annotation.create import HOOK_HEADER
 from doyen.core.deadline import until
 from doyen.core.errors import NotFoundError
 from doyen.platform.serving.gateway.chat_run import ClientGone, RequestTime
@@ -66,8 +65,8 @@ def take_hint(services: ServicesOf, project: Annotated[str, Query(min_length=1, 
 
     The body is not read: whatever it says, lost, repeated, reordered or forged, only the server's own state counts.
     """
-    name = get_project(services.store, project).name
-    return Hint(project=name, scheduled=services.pulls.hint(name))
+    services.doyen.annotate.task_type(project)  # an unknown project is refused now, not by the pull
+    return Hint(project=project, scheduled=services.pulls.hint(project))
 
 
 DRAFT_LIMIT_S = 60.0
@@ -108,7 +107,7 @@ def _basic_secret(services: ServicesOf, given: Annotated[HTTPBasicCredentials | 
 
 
 def _task_type(services: ServicesOf, project: str) -> TaskType:
-    return task_type_of(get_project(services.store, project))
+    return services.doyen.annotate.task_type(project)
 
 
 TypeOf = Annotated[TaskType, Depends(_task_type)]

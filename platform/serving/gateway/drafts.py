@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from doyen.annotation import Draft, Drafter, Excerpt, Proposal, RuleDrafter, TaskType
+from doyen.annotation.tasks import excerpt_shown
 from doyen.core.errors import DoyenError
 from doyen.platform.serving.certainty import certainty
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
-
-_PLACE = ("source", "document_id", "version", "chunk_id", "heading")
 
 
 class AssistantDrafter:
@@ -57,8 +56,7 @@ def draft_prediction(drafter: Drafter, task_type: TaskType, data: dict[str, Any]
     nothing = {"model_version": drafter.version, "score": 0.0, "result": []}
     if not isinstance(data.get("text"), str) or not isinstance(data.get("uid"), str):
         return nothing
-    place = {name: str(data.get(name) or "") for name in _PLACE}
-    excerpt = Excerpt(text=data["text"], start=int(data.get("start") or 0), page=data.get("page"), **place)
+    excerpt = excerpt_shown(data)
     prompt = data.get("prompt")
     given = drafter.answer(prompt, excerpt) if prompt and isinstance(drafter, AssistantDrafter) else None
     draft = given or drafter.draft(excerpt)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from doyen.annotation import pull
 from doyen.core.errors import DoyenError, IncompatibleError, StateError
 from doyen.core.settings import Settings
 from doyen.core.store import Store
@@ -52,7 +51,7 @@ class Services:
         self.settings: Settings = workspace.settings
         self.doyen = Doyen(workspace, store=store, open_index=self.retriever)
         self.limiter = Limiter(self.settings.serving.max_concurrent, self.settings.serving.max_waiting)
-        self.pulls = PullScheduler(lambda project: pull(workspace, store, project))
+        self.pulls = PullScheduler(self.doyen.annotate.pull)
         metrics.running.set_function(lambda: self.limiter.running)
         metrics.waiting.set_function(lambda: self.limiter.waiting)
         self._open = open_assistant

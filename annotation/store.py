@@ -1,0 +1,223 @@
+"""Projects, tasks and labels in the database.
+
+Every label is kept in all its versions: a changed result adds one, and none is ever changed or deleted. At most one
+version of an annotation is current.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from doyen.annotation.labelstudio.regions import Result
+from doyen.annotation.task_types import TaskType, stored_task_type
+from doyen.annotation.types.proposals import Excerpt
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.manifest import fingerprint, now, short_id
+from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+
+ADOPTED = "adopted"
+"""Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
+REVIEW = "review"
+"""Purpose of a project in which experts decide about another one's tasks."""
+IMPORTED, KEPT = "import:", "kept:"
+"""Prefixes of the external ids of annotations that no pull touches: of those that came from a file, and of those from a
+server that the project has since left."""
+OPEN = ("created", "pushed")
+"""States of tasks that nobody has labelled."""
+SQL_BATCH = 500
+"""Ids in one statement: databases limit the number of parameters."""
+
+
+# Projects.
+
+
+def find_project(store: Store, name: str) -> AnnotationProjectRow | None:
+    """Return the project's row, detached, or None where there is no such project."""
+    with store.session() as session:
+        return session.get(AnnotationProjectRow, name)
+
+
+def get_project(store: Store, name: str) -> AnnotationProjectRow:
+    """Return the project's row, detached.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    row = find_project(store, name)
+    if row is None:
+        known = [row.name for row in list_projects(store)]
+        listed = f"known ones are {', '.join(known)}" if known else "there are none yet"
+        raise NotFoundError(
+            f"there is no annotation project {name!r} ({listed}): make it with `doyen annotate create --project {name}`"
+        )
+    return row
+
+
+def get_annotation_project(store: Store, name: str) -> AnnotationProjectRow:
+    """Return the row of a project in which people annotate, detached.
+
+    Raises:
+        NotFoundError: there is no such project.
+        InputError: it is a review project, which gets its tasks from the one that it reviews alone.
+    """
+    row = get_project(store, name)
+    if row.purpose == REVIEW:
+        raise InputError(
+            f"{name!r} is a review project, which takes nothing else: name the one that it reviews, {row.parent!r}"
+        )
+    return row
+
+
+def list_projects(store: Store) -> list[AnnotationProjectRow]:
+    """Return all projects' rows by name, detached."""
+    with store.session() as session:
+        return list(session.scalars(select(AnnotationProjectRow).order_by(AnnotationProjectRow.name)))
+
+
+def task_type_of(project: AnnotationProjectRow) -> TaskType:
+    """Return the project's task type with the description that the project was made from."""
+    return stored_task_type(project.task_type, project.description)
+
+
+def update_project(store: Store, name: str, **values: Any) -> None:
+    """Set columns of a project's row."""
+    with store.session() as session:
+        session.execute(update(AnnotationProjectRow).where(AnnotationProjectRow.name == name).values(**values))
+
+
+def leave_backend(session: Session, row: AnnotationProjectRow) -> None:
+    """Forget the old place: its tasks wait to be pushed again, its labels stay current and no pull can touch them."""
+    old = KEPT + short_id(row.backend, row.external_id or "", now())
+    row.synced_at = None
+    tasks = select(AnnotationTaskRow.uid).where(AnnotationTaskRow.project == row.name)
+    for annotation in session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(tasks))):
+        if not annotation.external_id.startswith((IMPORTED, KEPT)):
+            annotation.external_id = f"{old}:{annotation.external_id}"
+    there = AnnotationTaskRow.external_id.is_not(None), AnnotationTaskRow.state != "deleted"
+    moved = update(AnnotationTaskRow).where(AnnotationTaskRow.project == row.name, *there)
+    session.execute(moved.values(state="created", external_id=None))
+
+
+# Tasks.
+
+
+def new_task_row(project: str, uid: str, excerpt: Excerpt, data: dict[str, Any]) -> AnnotationTaskRow:
+    """Return a row in state "created", without predictions."""
+    return AnnotationTaskRow(
+        uid=uid,
+        project=project,
+        external_id=None,
+        document_id=excerpt.document_id or None,
+        version=excerpt.version or None,
+        chunk_id=excerpt.chunk_id or None,
+        data=data,
+        predictions=[],
+        state="created",
+        created_at=now(),
+    )
+
+
+def tasks_in(session: Session, project: str, *conditions: Any) -> list[AnnotationTaskRow]:
+    """Return the project's tasks that meet the conditions, oldest first."""
+    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, *conditions)
+    return list(session.scalars(query.order_by(AnnotationTaskRow.created_at, AnnotationTaskRow.uid)))
+
+
+def external_ids(store: Store, project: str) -> dict[str, str | None]:
+    """Return uid → external id of the project's tasks."""
+    query = select(AnnotationTaskRow.uid, AnnotationTaskRow.external_id).where(AnnotationTaskRow.project == project)
+    with store.session() as session:
+        return dict(session.execute(query).tuples().all())
+
+
+def mark_pushed(store: Store, external_ids: Mapping[str, str]) -> None:
+    """Note that tasks have arrived: uid → external id."""
+    rows = [{"uid": uid, "external_id": external_id, "state": "pushed"} for uid, external_id in external_ids.items()]
+    if rows:
+        with store.session() as session:
+            session.execute(update(AnnotationTaskRow), rows)
+
+
+# Labels.
+
+
+def labels_of(session: Session, uids: Collection[str]) -> dict[str, list[AnnotationRow]]:
+    """Return the tasks' annotations in all their versions, by uid."""
+    labels: dict[str, list[AnnotationRow]] = defaultdict(list)
+    wanted = list(uids)
+    for start in range(0, len(wanted), SQL_BATCH):
+        query = select(AnnotationRow).where(AnnotationRow.task_uid.in_(wanted[start : start + SQL_BATCH]))
+        for row in session.scalars(query):
+            labels[row.task_uid].append(row)
+    return labels
+
+
+def add_version(
+    session: Session,
+    task_uid: str,
+    external_id: str,
+    annotator: str,
+    result: Result,
+    created_at: str,
+    known: list[AnnotationRow] | None = None,
+) -> str:
+    """Keep one version of one annotation and make it the current one.
+
+    Args:
+        known: the task's annotations, where the caller has read them; a new version is added to the list.
+
+    Returns:
+        "added" (first version), "updated" (an older version was current, or none was) or "unchanged".
+    """
+    known = labels_of(session, [task_uid])[task_uid] if known is None else known
+    revision = fingerprint(result)[:16]
+    versions = [row for row in known if row.external_id == external_id]
+    same = next((version for version in versions if version.revision == revision), None)
+    if same is not None and same.current:
+        return "unchanged"
+    for version in versions:
+        version.current = False
+    if same is not None:
+        same.current = True
+        return "updated"
+    row = AnnotationRow(
+        annotation_id=short_id(task_uid, external_id, revision),
+        task_uid=task_uid,
+        external_id=external_id,
+        revision=revision,
+        annotator=annotator,
+        result=result,
+        current=True,
+        created_at=created_at,
+        pulled_at=now(),
+    )
+    session.add(row)
+    known.append(row)
+    return "updated" if versions else "added"
+
+
+def has_copied_tasks(session: Session, project: str) -> bool:
+    """Whether labels lie on a second task of the same uid, which an import by hand makes and which may be deleted."""
+    own = AnnotationRow.external_id.startswith(AnnotationTaskRow.external_id + ":")
+    elsewhere = or_(*(AnnotationRow.external_id.startswith(prefix) for prefix in (IMPORTED, KEPT)))
+    query = (
+        select(AnnotationRow.annotation_id)
+        .join(AnnotationTaskRow, AnnotationTaskRow.uid == AnnotationRow.task_uid)
+        .where(AnnotationTaskRow.project == project, AnnotationRow.current, ~own, ~elsewhere)
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
+def stored_results(session: Session, project: str) -> Iterator[tuple[str, Result]]:
+    """Yield (task, result) of current labels, decisions and gold items."""
+    for table in (AnnotationRow, DecisionRow):
+        query = select(table.task_uid, table.result).join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
+        ours = query.where(AnnotationTaskRow.project == project, table.current).order_by(table.task_uid)
+        yield from session.execute(ours).tuples()
+    yield from ((task.uid, task.gold or []) for task in tasks_in(session, project, AnnotationTaskRow.gold.is_not(None)))

@@ -1,0 +1,269 @@
+"""The use cases of annotation, as ``Doyen.annotate``: what the command line, the gateway and Python call.
+
+doyen = Doyen("my-domain")
+doyen.annotate.create("qa", limit=200)
+doyen.annotate.push("qa")
+doyen.annotate.pull("qa")
+doyen.build_dataset("qa", project="qa")
+
+A project is known by its name. ``annotation.projects`` checks names, and keeps two syncs of one project apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from doyen.core.progress import Reporter, Silent
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from doyen.annotation import Drafter, Labels, ProjectStatus, PullReport, PushReport, TaskDescription, TaskType
+    from doyen.annotation.adopt import AdoptionReport
+    from doyen.annotation.exchange.doccano_pull import DoccanoReport
+    from doyen.annotation.exchange.doccano_server import DoccanoServer
+    from doyen.annotation.exchange.label_format import Losses
+    from doyen.annotation.exchange.pair_import import ImportReport
+    from doyen.annotation.exchange.transfer import FileExport, FileImport
+    from doyen.annotation.feedback_tasks import FeedbackReport
+    from doyen.annotation.quality.agreement import AgreementReport
+    from doyen.annotation.quality.gold import GoldReport
+    from doyen.annotation.quality.review import AdjudicationReport
+    from doyen.core.lineage import StaleReport
+    from doyen.core.records import Pair, Question
+
+# What a use case needs is imported inside it: `doyen --help` must not wait for the database's or Label Studio's libraries.
+
+
+class Annotation:
+    """What can be done with the labelling projects of a workspace."""
+
+    def __init__(self, workspace: Workspace, store: Store, reporter: Reporter | None = None) -> None:
+        self._workspace, self._store, self._reporter = workspace, store, reporter or Silent()
+
+    # Projects
+
+    def create(
+        self,
+        project: str,
+        task_type: str | None = None,
+        description: TaskDescription | None = None,
+        *,
+        texts: Path | None = None,
+        limit: int | None = None,
+        sources: Sequence[str] = (),
+        drafter: Drafter | None = None,
+        webhook: str | None = None,
+        overlap: int | None = None,
+        share: float | None = None,
+    ) -> tuple[int, ProjectStatus]:
+        """Make or update a project (see `create_project`) and its tasks: one for each chunk or text without one.
+
+        Args:
+            texts: a file of texts to label instead of chunks (see `read_texts`).
+            limit: at most this many new tasks.
+            sources: only chunks of these documents.
+            drafter: proposes labels; None goes by rule.
+            webhook: the gateway's base URL, which Label Studio is to call when labels change.
+
+        Returns:
+            How many tasks are new, and where the project stands.
+        """
+        from doyen.annotation.create import create_project, register_webhook
+        from doyen.annotation.status import project_status
+        from doyen.annotation.tasks import draft_tasks, text_tasks
+        from doyen.annotation.texts import read_texts
+
+        given = read_texts(texts) if texts else None
+        create_project(self._workspace, self._store, project, task_type, description, overlap=overlap, share=share)
+        if webhook:
+            register_webhook(self._workspace, self._store, project, webhook)
+        if given is not None:
+            made = text_tasks(self._store, project, given, drafter=drafter, limit=limit, reporter=self._reporter)
+        else:
+            made = draft_tasks(self._store, project, drafter=drafter, limit=limit, sources=sources, reporter=self._reporter)
+        return made, project_status(self._store, project)
+
+    def adopt(self, project: str, remote_id: int, task_type: str) -> AdoptionReport:
+        """Take over a project on the server that was not made here, and pull its labels; see `adopt_project`."""
+        from doyen.annotation.adopt import adopt_project
+
+        return adopt_project(self._workspace, self._store, project, remote_id, task_type, reporter=self._reporter)
+
+    def relink(self, project: str, remote_id: int | None = None) -> ProjectStatus:
+        """Go on with the project over there that holds these tasks; see `relink`."""
+        from doyen.annotation.create import relink
+
+        return relink(self._workspace, self._store, project, None if remote_id is None else str(remote_id))
+
+    def separate(self) -> list[str]:
+        """Make a copied workspace one of its own; see `separate`."""
+        from doyen.annotation.create import separate
+
+        return separate(self._store)
+
+    def projects(self) -> list[ProjectStatus]:
+        """Return where each project stands, by name, as the last pull found it."""
+        from doyen.annotation.status import project_status
+        from doyen.annotation.store import list_projects
+
+        return [project_status(self._store, row.name) for row in list_projects(self._store)]
+
+    def status(self, project: str) -> tuple[ProjectStatus, StaleReport]:
+        """Return where a project stands, and what of it is stale by now and was used."""
+        from doyen.annotation.stale import mark_stale, stale_tasks
+        from doyen.annotation.status import project_status
+
+        mark_stale(self._workspace, self._store)
+        return project_status(self._store, project), stale_tasks(self._workspace, self._store, project)
+
+    def task_type(self, project: str) -> TaskType:
+        """Return the task type of a project. Raises NotFoundError."""
+        from doyen.annotation.store import get_project, task_type_of
+
+        return task_type_of(get_project(self._store, project))
+
+    # Tasks out, labels in
+
+    def push(self, project: str, *, scores: bool = False, overlap: int | None = None, share: float | None = None) -> PushReport:
+        """Send the tasks that are not there yet; see `push`."""
+        from doyen.annotation.sync import push
+
+        return push(self._workspace, self._store, project, scores=scores, overlap=overlap, share=share, reporter=self._reporter)
+
+    def pull(self, project: str) -> PullReport:
+        """Fetch the labels that changed since the last pull; see `pull`."""
+        from doyen.annotation.sync import pull
+
+        return pull(self._workspace, self._store, project, reporter=self._reporter)
+
+    def redraft(self, project: str, drafter: Drafter) -> int:
+        """Replace the drafts of tasks that nobody has labelled; see `redraft_tasks`."""
+        from doyen.annotation.tasks import redraft_tasks
+
+        return redraft_tasks(self._store, project, drafter, reporter=self._reporter)
+
+    def feedback(self, project: str, frozen: Sequence[Question] = ()) -> FeedbackReport:
+        """Make tasks from answers that were found wrong in the chat; see `feedback_tasks`."""
+        from doyen.annotation.feedback_tasks import feedback_tasks
+
+        return feedback_tasks(self._store, project, frozen)
+
+    # Exchange
+
+    def import_pairs(self, project: str, pairs: Sequence[Pair]) -> ImportReport:
+        """Take labelled pairs in as annotations; see `import_pairs`."""
+        from doyen.annotation.exchange.pair_import import import_pairs
+
+        return import_pairs(self._workspace, self._store, project, pairs, reporter=self._reporter)
+
+    def import_labels(
+        self, project: str, path: Path, format_name: str, *, task_type: str | None = None, annotator: str = ""
+    ) -> FileImport:
+        """Take the labels of a file of another tool in; see `import_labels`."""
+        from doyen.annotation.exchange.transfer import import_labels
+
+        where = self._workspace, self._store, project, path, format_name
+        return import_labels(*where, kind=task_type, annotator=annotator, reporter=self._reporter)
+
+    def pull_doccano(
+        self,
+        project: str,
+        server: DoccanoServer,
+        remote_id: int,
+        *,
+        task_type: str | None = None,
+        only_new: bool = False,
+    ) -> DoccanoReport:
+        """Fetch the confirmed labels of a project on a Doccano server; see `pull_doccano`."""
+        from doyen.annotation.exchange.doccano_pull import pull_doccano
+
+        where = self._workspace, self._store, project, server, remote_id
+        return pull_doccano(*where, kind=task_type, only_new=only_new, reporter=self._reporter)
+
+    def export_pairs(self, project: str, path: Path) -> Labels:
+        """Write a project's labels as training pairs; see `export_pairs`."""
+        from doyen.annotation.current_labels import export_pairs
+
+        return export_pairs(self._store, project, path)
+
+    def export_rows(self, project: str, path: Path) -> tuple[int, list[str]]:
+        """Write a project's labels as rows for a classifier; return how many, and what is wrong with labels left out."""
+        from doyen.annotation.current_labels import export_rows
+
+        problems: list[str] = []
+        return export_rows(self._store, project, path, problems), problems
+
+    def export_labels(self, project: str, path: Path, format_name: str) -> FileExport:
+        """Write a project's labels in another tool's format; see `export_labels`."""
+        from doyen.annotation.exchange.transfer import export_labels
+
+        return export_labels(self._store, project, path, format_name)
+
+    # Quality
+
+    def agreement(
+        self, project: str, *, period: Literal["week", "month"] = "week", order: Sequence[str] | None = None
+    ) -> tuple[AgreementReport, list[str]]:
+        """Measure how far annotators agree with each other and with gold items.
+
+        Args:
+            period: length of the periods over which agreement is followed.
+            order: classes from low to high; None takes the description's, where it has one.
+
+        Returns:
+            The figures, and a sentence for each label that is not valid and so is left out.
+        """
+        from doyen.annotation.current_labels import labelled_texts
+        from doyen.annotation.quality.agreement import agreement_report
+        from doyen.annotation.quality.gold import gold_labels
+
+        description, problems = self.task_type(project).description, list[str]()
+        report = agreement_report(
+            labelled_texts(self._store, project, decided=False, gold=True, problems=problems),
+            description.type,
+            gold=gold_labels(self._store, project),
+            period=period,
+            multiple=description.multiple,
+            order=order or description.scale,
+        )
+        return report, problems
+
+    def adjudicate(
+        self,
+        project: str,
+        *,
+        threshold: float | None = None,
+        share: float | None = None,
+        expert: str | None = None,
+        consensus: bool = False,
+    ) -> tuple[AdjudicationReport, int]:
+        """Send disputed tasks to an expert's project; with ``consensus`` the aggregated answer decides the others.
+
+        Args:
+            threshold, share: what is disputed; see `find_disputes`.
+            expert: whose answers decide; see `send_to_review`.
+
+        Returns:
+            What was sent, and how many decisions by consensus are new.
+        """
+        from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
+
+        disputes = find_disputes(self._store, project, threshold=threshold, share=share)
+        report = send_to_review(self._workspace, self._store, project, disputes, expert=expert, reporter=self._reporter)
+        return report, settle_by_consensus(self._store, project, disputes, threshold=threshold) if consensus else 0
+
+    def gold(self, project: str, path: Path, format_name: str) -> tuple[GoldReport, Losses]:
+        """Hide the items of a file, with their known answers, among the tasks; see `seed_gold`.
+
+        Returns:
+            What became of the items, and what of the file is not carried.
+        """
+        from doyen.annotation.exchange.formats import Losses, read_labels
+        from doyen.annotation.quality.gold import seed_gold
+
+        losses = Losses()
+        items = list(read_labels(path, format_name, self.task_type(project).name, losses))
+        return seed_gold(self._store, project, items), losses
