@@ -27,6 +27,8 @@ from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, find_workspace
 
 if TYPE_CHECKING:
+    from llama_index.core.postprocessor.types import BaseNodePostprocessor
+
     from doyen.core.answers import Answer, Passage
     from doyen.core.records import Pair, Question, Turn
     from doyen.eval.gate import Verdict
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from doyen.platform.annotate import Annotation
     from doyen.platform.serving.assistant import Assistant
     from doyen.retrieval.hybrid import HybridRetriever
+    from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
 
 # What a use case needs beyond this is imported inside it: `doyen --help` must not wait for PyTorch.
 
@@ -181,6 +184,35 @@ class Doyen:
     ) -> Answer:
         """Answer a question with its citations; see `Assistant.ask`."""
         return self.assistant.ask(question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record)
+
+    # In llama-index
+
+    def as_retriever(self, k: int | None = None) -> PassageRetriever:
+        """Return the index as a retriever of llama-index.
+
+        Args:
+            k: passages at most; None takes retrieval.top_k.
+        """
+        from doyen.retrieval.query_engine import PassageRetriever
+
+        return PassageRetriever(self.retriever, k or self.settings.retrieval.top_k)
+
+    def as_query_engine(
+        self, mode: str = "rag", *, k: int | None = None, rerankers: Sequence[BaseNodePostprocessor] = ()
+    ) -> AnswerEngine:
+        """Return a query engine of llama-index that answers as `ask` does, from the passages that the rerankers leave.
+
+        Args:
+            mode: one that uses passages.
+            k: passages that are retrieved; None takes serving.context_passages.
+            rerankers: llama-index's postprocessors, applied in order.
+        """
+        from doyen.retrieval.query_engine import AnswerEngine
+
+        def answer(question: str, passages: list[Passage]) -> Answer:
+            return self.assistant.ask(question, mode, passages=passages)
+
+        return AnswerEngine(self.as_retriever(k or self.settings.serving.context_passages), answer, rerankers)
 
     # Labels to adapters
 

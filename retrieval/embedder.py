@@ -1,4 +1,8 @@
-"""Text to vectors with a sentence-transformers model, run directly for speed."""
+"""Text to vectors with a model of sentence-transformers, run directly.
+
+Its batches hold texts of similar length and its queries run on one thread, which the library cannot be told. A test compares
+the vectors of both, and layers that are not run here are refused.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,8 @@ BATCH_TOKENS = 2048
 """Padded tokens in a batch: more no longer fills the processor better and costs cache."""
 SMALL_TOKENS = 256
 """Tokens up to which a batch is computed on one thread."""
+MODULES = {"Transformer", "Pooling", "Normalize"}
+"""Of sentence-transformers; another one, such as a Dense layer, would make other vectors."""
 POOLINGS = ("pooling_mode_mean_tokens", "pooling_mode_cls_token", "pooling_mode_lasttoken")
 
 
@@ -134,6 +140,11 @@ def _load(name: str, dtype: str) -> Embedder:
 
 def _pooling(folder: Path) -> str:
     """Return the model's pooling mode; a plain model without the file is mean-pooled, as sentence-transformers does."""
+    modules = _read_json(folder / "modules.json") or []
+    if unknown := {module["type"].rpartition(".")[2] for module in modules} - MODULES:
+        raise ModelMissing(
+            f"the embedder in {folder} has layers that Doyen does not run ({', '.join(sorted(unknown))}): choose one without"
+        )
     config = _read_json(folder / "1_Pooling" / "config.json")
     if not config:
         return POOLINGS[0]
@@ -148,5 +159,5 @@ def _window(folder: Path, positions: int) -> int:
     return min(int(wanted or positions), positions, 8192)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,8 +1,8 @@
 """The vector index: the only module that knows Chroma.
 
-Chroma is reached through llama-index's ChromaVectorStore, except for writing: its ``add`` leaves ids that exist
-unchanged, and an interrupted run has to be repeatable, so writes are Chroma's upserts. No text is stored: Chroma keeps
-deleted text in its files (chroma #2063), and the store has it anyway.
+Chroma is called directly: llama-index's ChromaVectorStore hides distances behind ``exp(-distance)``, and its ``add`` leaves
+ids that exist unchanged, where an interrupted run has to be repeatable. No text is stored: Chroma keeps deleted text in its
+files (chroma #2063), and the store has it anyway.
 
 An embedded Chroma is written by one process and then only read: even a query makes it replay and write its log, so two
 processes on one folder damage it, and a process that has it open does not see what another one wrote (chroma #3792).
@@ -11,7 +11,6 @@ processes on one folder damage it, and a process that has it open does not see w
 from __future__ import annotations
 
 import ctypes
-import math
 import shutil
 import sqlite3
 import threading
@@ -76,10 +75,7 @@ class VectorIndex:
             folder: where an embedded Chroma keeps its files; None for a server.
             name: that the client was opened by.
         """
-        from llama_index.vector_stores.chroma import ChromaVectorStore
-
         self._client, self._collection, self._folder, self._name = client, collection, folder, name
-        self._store = ChromaVectorStore(chroma_collection=collection)
         self._hung = False
 
     def upsert(self, names: Sequence[str], documents: Sequence[str], vectors: NDArray[np.float32]) -> None:
@@ -103,20 +99,18 @@ class VectorIndex:
         self, vector: NDArray[np.float32], k: int = NEAREST, exclude_documents: Sequence[str] = ()
     ) -> list[tuple[str, int, float]]:
         """Return at most ``k`` pieces as (chunk_id, number, cosine), most similar first."""
-        from llama_index.core.vector_stores.types import FilterOperator, MetadataFilter, MetadataFilters, VectorStoreQuery
-
-        excluded = MetadataFilter(key="document_id", value=list(exclude_documents), operator=FilterOperator.NIN)
-        query = VectorStoreQuery(
-            query_embedding=vector.tolist(),
-            similarity_top_k=k,
-            filters=MetadataFilters(filters=[excluded]) if exclude_documents else None,
+        query = partial(
+            self._collection.query,
+            query_embeddings=[vector],
+            n_results=k,
+            where={"document_id": {"$nin": list(exclude_documents)}} if exclude_documents else None,
+            include=["distances"],
         )
-        result = self._call("searching", READ_SECONDS, lambda: self._store.query(query))
+        result = self._call("searching", READ_SECONDS, query)
         found = []
-        for name, similarity in zip(result.ids or [], result.similarities or [], strict=True):
+        for name, distance in zip(result["ids"][0], result["distances"][0], strict=True):
             chunk_id, _, number = name.rpartition(":")
-            # The wrapper gives exp(-distance), and the distance is 1 - cosine.
-            found.append((chunk_id, int(number), 1.0 + math.log(similarity)))
+            found.append((chunk_id, int(number), 1.0 - distance))
         return found
 
     def count(self) -> int:
@@ -261,7 +255,6 @@ def import_chroma() -> None:
     """Import Chroma once: two threads that import it together break each other."""
     with LOADING:
         import chromadb  # noqa: F401
-        import llama_index.vector_stores.chroma  # noqa: F401
 
 
 def _embedded(name: str, folder: Path, create: bool) -> VectorIndex:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from doyen.core.answers import Answer, Retriever, Timings, Usage
+from doyen.core.answers import Answer, Passage, Retriever, Timings, Usage
 from doyen.core.errors import PromptTooLong
 from doyen.core.modes import BEST, PASSAGE_MODES, SHORT_MODES
 from doyen.core.prompts import build_messages
@@ -80,6 +80,7 @@ class Assistant:
         history: Sequence[Turn] = (),
         adapter: str | None = None,
         max_tokens: int | None = None,
+        passages: Sequence[Passage] | None = None,
         record: bool = True,
     ) -> Answer:
         """Answer a question.
@@ -91,6 +92,7 @@ class Assistant:
             adapter: "name" or "name:version"; None takes the promoted adapter, else the newest, and for "best" the one
                 that the report measured.
             max_tokens: longest answer; None takes it from the settings.
+            passages: shown to the model in modes with passages; None retrieves them.
             record: whether to store the answer, so that feedback can point to it; one that is not stored does not depend
                 on what was asked before.
 
@@ -101,7 +103,9 @@ class Assistant:
             IncompatibleError: the adapter belongs to another base model.
             ServiceError: the model server failed.
         """
-        pieces = self.stream(question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record)
+        pieces = self.stream(
+            question, mode, history=history, adapter=adapter, max_tokens=max_tokens, passages=passages, record=record
+        )
         return next(piece for piece in pieces if isinstance(piece, Answer))
 
     def stream(
@@ -112,6 +116,7 @@ class Assistant:
         history: Sequence[Turn] = (),
         adapter: str | None = None,
         max_tokens: int | None = None,
+        passages: Sequence[Passage] | None = None,
         record: bool = True,
     ) -> Iterator[str | Answer]:
         """Yield the answer's text as it comes, and at the end the `Answer`, which holds the whole.
@@ -120,7 +125,7 @@ class Assistant:
         generation.
         """
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record)
-        plan = self._retrieve(plan)
+        plan = self._retrieve(plan, passages)
         plan, generated = yield from self._generate(plan)
         answer = self._build(plan, generated, self._verify(plan, generated))
         if record:
@@ -167,10 +172,12 @@ class Assistant:
             reuse_prompt=record,
         )
 
-    def _retrieve(self, plan: Plan) -> Plan:
+    def _retrieve(self, plan: Plan, given: Sequence[Passage] | None) -> Plan:
         """Return the plan with its passages; modes without them and small talk need none."""
         if plan.mode not in PASSAGE_MODES or plan.reply is not None:
             return plan
+        if given is not None:
+            return replace(plan, passages=list(given))
         started = time.monotonic()
         passages = self._retriever.retrieve(plan.query, self._settings.context_passages)
         return replace(plan, passages=passages, retrieve_s=time.monotonic() - started)

@@ -66,6 +66,16 @@ def test_unknown_pooling_is_refused(tmp_path: Path) -> None:
         open_embedder(RetrievalSettings(embedder=str(copy)))
 
 
+def test_layers_that_are_not_run_are_refused(tmp_path: Path) -> None:
+    folder, _ = resolve_embedder("all-minilm-l6-v2")
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    modules = json.loads((copy / "modules.json").read_text(encoding="utf-8"))
+    dense = {"idx": 3, "name": "3", "path": "3_Dense", "type": "sentence_transformers.models.Dense"}
+    (copy / "modules.json").write_text(json.dumps([*modules, dense]), encoding="utf-8")
+    with pytest.raises(ModelMissing, match="Dense"):
+        open_embedder(RetrievalSettings(embedder=str(copy)))
+
+
 @pytest.mark.parametrize("imported", [False, True], ids=["cold", "transformers imported"])
 def test_eight_threads_load_it_and_the_engine_once(imported: bool) -> None:
     """In a fresh process, as after `doyen serve`: nothing is loaded, and all ask at once."""
