@@ -12,13 +12,12 @@ from doyen.core.evaluations import DATA, read_figures
 from doyen.core.files import write_json_atomic, write_text_atomic
 from doyen.core.records import Question
 from doyen.eval.answers import AnswerRecord
-from doyen.eval.metrics import INFO
 from doyen.eval.scores import Table
+from doyen.eval.view import MAIN_METRIC, TAG_ORDER, Difference, Figure, interval_text, view_report
 
 PAGE = "report.html"
 HEADLINE = ("token_f1", "key_facts", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")
 """Metrics of the terminal's table; the page shows all."""
-HEADLINE_TAGS = ("seen-document", "unseen-document")
 
 
 @dataclass(frozen=True)
@@ -80,62 +79,40 @@ def load_report(folder: Path) -> Report:
 
 def comparison_table(report: Report) -> str:
     """Return the headline figures as plain text for a terminal: modes × metrics, then the paired differences."""
-    data = report.data
-    modes = data["modes"]
-    names = [name for name in HEADLINE if any(name in part["metrics"] for part in modes.values())]
-    rows = [
-        row for name in names for row in _metric_rows(INFO[name].title, [part["metrics"].get(name) for part in modes.values()])
-    ]
-    for tag in HEADLINE_TAGS:
-        if tag in data["tags"]:
-            values = [part["metrics"].get("token_f1") for part in data["tags"][tag]["modes"].values()]
-            rows += _metric_rows(f"F1, {tag.split('-')[0]} documents", values)
-    rows.append(["Median length", *(f"{part['answer_words']['p50']:.0f} words" for part in modes.values())])
-    rows.append(["Median time", *(f"{part['latency_s']['p50']:.2f} s" for part in modes.values())])
-    lines = [f"{data['questions']['n']} questions; mean, and under it n and the 95% interval", "", *_grid(["", *modes], rows)]
-    differences = _difference_rows(data["comparisons"])
+    view = view_report(report.data)
+    rows = [line for name in HEADLINE if (row := view.whole.row(name)) for line in _metric_lines(row.title, row.figures)]
+    for tag in TAG_ORDER:
+        if tag in view.tags and (row := view.tags[tag].row(MAIN_METRIC)):
+            rows += _metric_lines(f"F1, {tag.split('-')[0]} documents", row.figures)
+    rows.append(["Median length", *(f"{value:.0f} words" for value in view.words)])
+    rows.append(["Median time", *(f"{value:.2f} s" for value in view.seconds)])
+    lines = [f"{view.whole.n} questions; mean, and under it n and the 95% interval", "", *_grid(["", *view.modes], rows)]
+    differences = [_difference_line(item) for item in view.whole.differences if item.metric == MAIN_METRIC]
     if differences:
         lines += ["", "Token F1, differences on the same questions with 95% interval", *_grid(None, differences)]
-    if data["retrieval"]:
-        lines += ["", "Retrieval: " + ", ".join(f"{name} {value:.3f}" for name, value in data["retrieval"].items())]
-    if "gate" in data:
+    if view.retrieval:
+        lines += ["", "Retrieval: " + ", ".join(f"{name} {value:.3f}" for name, value in view.retrieval.items())]
+    if view.gate:
         from doyen.eval.gate import verdict_text
 
-        lines += ["", f"Gate: {'open' if data['gate']['open'] else 'closed'}", verdict_text(data["gate"]["rules"])]
+        lines += ["", f"Gate: {'open' if view.gate['open'] else 'closed'}", verdict_text(view.gate["rules"])]
     return "\n".join(lines)
 
 
-def _metric_rows(title: str, values: Sequence[Mapping[str, Any] | None]) -> list[list[str]]:
+def _metric_lines(title: str, figures: Sequence[Figure | None]) -> list[list[str]]:
     """Return a line of means, and a line with the number of questions and the intervals."""
-    known = [value if value and value["mean"] is not None else None for value in values]
-    counts = sorted({value["n"] for value in known if value})
+    known = [figure if figure and figure.mean is not None else None for figure in figures]
+    counts = sorted({figure.n for figure in known if figure})
     asked = f"  n {counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "") if counts else ""
     return [
-        [title, *(f"{value['mean']:.3f}" if value else "–" for value in known)],
-        [asked, *(interval_text(value, digits=2) if value else "" for value in known)],
+        [title, *(f"{figure.mean:.3f}" if figure else "–" for figure in known)],
+        [asked, *(interval_text(figure.low, figure.high, digits=2) if figure else "" for figure in known)],
     ]
 
 
-def interval_text(value: Mapping[str, Any], *, digits: int, signed: bool = False) -> str:
-    """Return "0.12 to 0.34", or a dash where the numbers were too few or too equal for an interval."""
-    if value["low"] is None or value["high"] is None:
-        return "–"
-    form = f"{'+' if signed else ''}.{digits}f"
-    return f"{value['low']:{form}} to {value['high']:{form}}"
-
-
-def _difference_rows(comparisons: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    return [
-        [
-            f"{item['a']} − {item['b']}",
-            f"{item['delta']:+.3f}",
-            interval_text(item, digits=3, signed=True),
-            f"p {item['p']:.4f}",
-            f"n {item['n']}",
-        ]
-        for item in comparisons
-        if item["metric"] == "token_f1"
-    ]
+def _difference_line(item: Difference) -> list[str]:
+    interval = interval_text(item.low, item.high, digits=3, signed=True)
+    return [f"{item.a} − {item.b}", f"{item.delta:+.3f}", interval, f"p {item.p:.4f}", f"n {item.n}"]
 
 
 def _grid(head: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> list[str]:

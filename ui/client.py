@@ -84,8 +84,8 @@ class GatewayClient:
         return list(self._call("GET", "/v1/evals")["data"])
 
     def report(self, eval_id: str) -> dict[str, Any]:
-        """Return an evaluation's report.json."""
-        return self._call("GET", f"/v1/evals/{eval_id}")
+        """Return an evaluation as it is shown: see ``doyen.eval.view.ReportView``."""
+        return self._call("GET", f"/v1/evals/{eval_id}/view")
 
     def report_page(self, eval_id: str) -> str:
         """Return an evaluation's report as an HTML page."""

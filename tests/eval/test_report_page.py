@@ -18,6 +18,7 @@ from doyen.core.records import Question
 from doyen.eval.page import verdict
 from doyen.eval.plots import Row, interval_plot
 from doyen.eval.report import Report, comparison_table
+from doyen.eval.view import view_report
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
@@ -116,12 +117,12 @@ def test_what_the_page_shows(finished: Report) -> None:
 
 
 def test_the_verdict_speaks_of_the_best_mode(finished: Report, shown: Report) -> None:
-    said = verdict(finished.data)
+    said = verdict(view_report(finished.data))
     assert said[0] == "finetune has the highest mean Token F1, 1.000."
     assert any("not surely above hybrid" in line for line in said)
     assert any(line.startswith("It is not surely above base: by +") for line in said), "four questions prove nothing"
-    assert verdict(shown.data)[1].startswith("It is above rag: by +")
-    assert verdict(shown.data)[1].endswith("n 64.")
+    assert verdict(view_report(shown.data))[1].startswith("It is above rag: by +")
+    assert verdict(view_report(shown.data))[1].endswith("n 64.")
 
 
 def test_the_terminals_table_fits(finished: Report) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
+from support.evaluation_world import evaluate_small_world, make_questions
 from support.fake_assistant import QUOTE
 
-from doyen.core.store.schema import AdapterRow, AnswerRow, FeedbackRow
+from doyen.core.store.schema import AnswerRow, FeedbackRow
+from doyen.finetune.registry import Registry
 
 pytestmark = pytest.mark.browser
 
@@ -224,22 +226,14 @@ def feedback_by_question(site: Any) -> dict[str, list[tuple[int, str | None]]]:
     return said
 
 
-def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
-    with site.store.session() as session:
-        for version in (1, 2):
-            fields = {"base_model": "base", "base_sha256": "0", "dataset_id": "d", "status": "candidate", "manifest": {}}
-            session.add(AdapterRow(name="known", version=version, created_at="2026-01-01T00:00:00+00:00", **fields))
-    folder = site.workspace.reports_folder / "first"
-    folder.mkdir(parents=True)
-    metric = {"token_f1": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 3}}
-    report = {
-        "manifest": {"created_at": "2026-01-01T00:00:00+00:00"},
-        "questions": {"n": 3},
-        "modes": {"rag": {"metrics": metric}, "hybrid": {"metrics": metric}},
-    }
-    report |= {"comparisons": [], "tags": {}}
-    (folder / "report.json").write_text(json.dumps(report))
-    (folder / "report.html").write_text("<h1>Whole report</h1><img src='https://evil.example/x.png'>")
+def test_adapters_and_reports(visit: Callable[[], Any], site: Any, tmp_path: Path) -> None:
+    """Adapters as the registry keeps them, and a report as an evaluation writes it."""
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
+    registry = Registry(site.workspace, site.store)
+    for fingerprint in ("weights of known:1", "weights of known:2"):
+        manifest = {"inputs": {"base": "0"}, "fingerprint": fingerprint}
+        registry.register("known", tmp_path, base_model="base", dataset_id="d", manifest=manifest)
+    report = evaluate_small_world(make_questions(), site.workspace.reports_folder / "first", "known:2")
     seen = visit()
     page = seen.page
 
@@ -257,9 +251,11 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any) -> None:
 
     page.get_by_role("tab", name="Evaluation").click()
     page.wait_for_selector("#comparison table")
-    assert "0.500" in page.inner_text("#comparison")
+    assert f"{report.metric('hybrid', 'token_f1')['mean']:.3f}" in page.inner_text("#comparison")
+    assert "Over-refusal" in page.inner_text("#comparison")
+    assert "– to –" not in page.inner_text("#comparison")
     page.click("#full-report button")
-    page.frame_locator("#report-frame iframe").get_by_role("heading", name="Whole report").wait_for()
+    page.frame_locator("#report-frame iframe").get_by_role("heading", name="Differences on the same questions").wait_for()
 
     page.get_by_role("tab", name="Chat").click()
     page.get_by_label("Documents + adapter").check()

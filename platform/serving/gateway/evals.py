@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError, StorageError
 from doyen.core.evaluations import read_figures, report_folders
+from doyen.eval.view import ReportView, view_report
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -63,6 +64,12 @@ def list_evals(services: ServicesOf) -> EvaluationList:
 def read_eval(eval_id: str, services: ServicesOf) -> dict[str, Any]:
     """Return an evaluation's report.json."""
     return read_figures(report_folder(services, eval_id))
+
+
+@router.get("/evals/{eval_id}/view", responses=documented(404, 507))
+def view_eval(eval_id: str, services: ServicesOf) -> ReportView:
+    """Return an evaluation as it is shown: titles, the best of each row, which differences are more than chance."""
+    return view_report(read_figures(report_folder(services, eval_id)))
 
 
 @router.get("/evals/{eval_id}/report.html", responses=documented(404))

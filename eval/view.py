@@ -1,0 +1,170 @@
+"""One view of a report for everyone who shows it: terminal, page and browser.
+
+What is decided here is decided nowhere else: titles, the order of metrics and kinds of questions, which mode of a row is the
+best, whether a difference is one, and what becomes of figures that earlier versions did not write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from doyen.core.evaluations import ALPHA
+from doyen.eval.metrics import INFO, MetricInfo
+
+MAIN_METRIC = "token_f1"
+"""The metric that plots, verdict and tags show."""
+TAG_ORDER = ("seen-document", "unseen-document")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric of one mode.
+
+    Attributes:
+        mean: None where no question gave a value.
+        low: lower end of the 95% interval; None where the questions are too few or too equal for one.
+        high: upper end.
+        n: questions with a value.
+        nan: questions without one.
+        best: whether it is the one best mean of its row.
+    """
+
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    nan: int = 0
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A metric in all modes of the report, None for a mode without it."""
+
+    metric: str
+    title: str
+    explanation: str
+    better: str
+    figures: list[Figure | None]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What mode ``a`` gains over mode ``b`` on the same questions.
+
+    Attributes:
+        verdict: better or worse where p is below 0.05, else unsure.
+    """
+
+    a: str
+    b: str
+    metric: str
+    title: str
+    delta: float
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int | None
+    verdict: Literal["better", "worse", "unsure"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The figures of all questions, or of those with a tag."""
+
+    n: int | None
+    rows: list[MetricRow]
+    differences: list[Difference]
+
+    def row(self, metric: str) -> MetricRow | None:
+        """Return the row of a metric, None where no mode has it."""
+        return next((row for row in self.rows if row.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A report as it is shown.
+
+    Attributes:
+        modes: in the order of the figures of each row.
+        whole: all questions.
+        tags: tag → the questions that carry it, documents that training saw and did not see first.
+        seconds: median time of each mode until the whole answer; None where it was not measured.
+        words: median length of each mode's answers.
+        retrieval: retrieval metric → mean.
+        gate: verdict on the adapter, None where none was evaluated: ``{"open", "rules": [Verdict.to_json()]}``.
+    """
+
+    adapter: str | None
+    modes: list[str]
+    whole: Part
+    tags: dict[str, Part]
+    seconds: list[float | None]
+    words: list[float | None]
+    retrieval: dict[str, float]
+    gate: dict[str, Any] | None
+
+
+def view_report(data: Mapping[str, Any]) -> ReportView:
+    """Return the view of a report.json, also of one that an earlier version wrote."""
+    modes = list(data["modes"])
+    tags = data.get("tags", {})
+    return ReportView(
+        adapter=data.get("adapter"),
+        modes=modes,
+        whole=_part({**data, "n": data.get("questions", {}).get("n")}, modes),
+        tags={tag: _part(tags[tag], modes) for tag in sorted(tags, key=lambda tag: (tag not in TAG_ORDER, tag))},
+        seconds=[data["modes"][mode].get("latency_s", {}).get("p50") for mode in modes],
+        words=[data["modes"][mode].get("answer_words", {}).get("p50") for mode in modes],
+        retrieval=data.get("retrieval", {}),
+        gate=data.get("gate"),
+    )
+
+
+def interval_text(low: float | None, high: float | None, *, digits: int = 3, signed: bool = False) -> str:
+    """Return "0.12 to 0.34", or a dash where the numbers were too few or too equal for an interval."""
+    if low is None or high is None:
+        return "–"
+    form = f"{'+' if signed else ''}.{digits}f"
+    return f"{low:{form}} to {high:{form}}"
+
+
+def metric_info(name: str) -> MetricInfo:
+    """Return a metric's title and explanation; one of a newer version is shown by its name."""
+    return INFO.get(name, MetricInfo(name.replace("_", " "), ""))
+
+
+def _part(data: Mapping[str, Any], modes: Sequence[str]) -> Part:
+    metrics = [data["modes"].get(mode, {}).get("metrics", {}) for mode in modes]
+    there = dict.fromkeys(name for of_mode in metrics for name in of_mode)
+    names = [name for name in INFO if name in there] + [name for name in there if name not in INFO]
+    rows = [_row(name, [of_mode.get(name) for of_mode in metrics]) for name in names]
+    return Part(data.get("n"), rows, [_difference(item) for item in data.get("comparisons", [])])
+
+
+def _row(metric: str, values: Sequence[Mapping[str, Any] | None]) -> MetricRow:
+    info = metric_info(metric)
+    best = _best((value["mean"] for value in values if value), info.better)
+    figures = [value and Figure(**_known(Figure, value), best=best is not None and value["mean"] == best) for value in values]
+    return MetricRow(metric, info.title, info.explanation, info.better, figures)
+
+
+def _best(means: Iterable[float | None], better: str) -> float | None:
+    """Return the best of several means, None where there is no choice or a tie."""
+    found = [mean for mean in means if mean is not None]
+    wanted = (min if better == "lower" else max)(found, default=None)
+    return wanted if len(found) > 1 and found.count(wanted) == 1 else None  # type: ignore[arg-type]
+
+
+def _difference(item: Mapping[str, Any]) -> Difference:
+    info = metric_info(item["metric"])
+    sure = item.get("p") is not None and item["p"] < ALPHA
+    better = (item["delta"] > 0) != (info.better == "lower")
+    figures = {name: item.get(name) for name in ("a", "b", "metric", "delta", "low", "high", "p", "n")}
+    return Difference(**figures, title=info.title, verdict=("better" if better else "worse") if sure else "unsure")  # type: ignore[arg-type]
+
+
+def _known(shape: type, value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value[name] for name in shape.__dataclass_fields__ if name in value and name != "best"}
