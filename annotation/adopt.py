@@ -152,7 +152,7 @@ def _adopt_task(
     if task.uid != uid:
         server.set_data(task.external_id, {**task.data, ADOPTED_UID: uid})
     prompt, excerpt = (text, Excerpt("")) if screen.answers_text else ("", Excerpt(text))
-    row = new_task_row(name, uid, excerpt, task_data(uid, excerpt, prompt))
+    row = new_task_row(name, task_data(uid, excerpt, prompt))
     rest = {key: value for key, value in task.data.items() if key not in {screen.text_key, ADOPTED_UID}}
     row.external_id, row.state, row.origin = task.external_id, "pushed", {ORIGIN: {"item_id": task.external_id, "meta": rest}}
     with store.session() as session:

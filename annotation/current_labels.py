@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from sqlalchemy import or_, select
-
 from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.quality.decisions import CONSENSUS
-from doyen.annotation.store import IMPORTED, get_project, task_type_of
+from doyen.annotation.store import IMPORTED, current_results, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.typed_labels import Label, LabelledText, PromptResponse, describe_problems
 from doyen.core.files import open_atomic, write_text_atomic
@@ -24,7 +22,6 @@ from doyen.core.records import Pair
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 
-READ_BATCH = 500
 LINEAGE = ("source", "document_id", "version", "chunk_id", "start", "page", "heading", "group")
 """What of a task's data goes with its label."""
 
@@ -146,25 +143,11 @@ def _valid_labels(
 
 def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = False) -> Iterator[_StoredLabel]:
     """Yield current labels by task, then annotator; a standing decision in their stead where ``decided``."""
-    query = (
-        select(AnnotationTaskRow, AnnotationRow, DecisionRow)
-        .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
-        .outerjoin(DecisionRow, (DecisionRow.task_uid == AnnotationTaskRow.uid) & DecisionRow.current)
-        .where(AnnotationTaskRow.project == project, or_(AnnotationRow.current, DecisionRow.current))
-        .order_by(AnnotationTaskRow.uid, AnnotationRow.annotator, AnnotationRow.annotation_id)
-        .execution_options(yield_per=READ_BATCH)
-    )
-    if not gold:
-        query = query.where(AnnotationTaskRow.gold.is_(None))
-    with store.session() as session:
-        for uid, group in groupby(session.execute(query), key=lambda found: found[0].uid):
-            found = list(group)
-            task, _, decision = found[0]
-            rows = [row for _, row, _ in found if row is not None]
-            if decided and decision is not None and _stands(decision, rows):
-                identity = short_id(uid, "decision")
-                yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
-                continue
+    for task, rows, decision in current_results(store, project, gold=gold):
+        if decided and decision is not None and _stands(decision, rows):
+            identity = short_id(task.uid, "decision")
+            yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
+        else:
             for row in rows:
                 yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at, row.pulled_at)
 

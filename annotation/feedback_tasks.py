@@ -110,7 +110,7 @@ def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: lis
     telling = next((entry for entry in reversed(said) if entry.correction), said[-1])
     response = telling.correction or ("" if answer.abstained else answer.answer)
     label = PromptResponse(answer.question, response, answerable=response.strip() != REFUSAL)
-    row = new_task_row(project, uid, excerpt, data)
+    row = new_task_row(project, data)
     row.predictions = [{"model_version": VERSION, "score": 0.0, "result": write_prompt_response(label, uid)}]
     row.origin = {"feedback_id": telling.feedback_id, "answer_id": answer.answer_id}
     return row

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from doyen.annotation.backend import RemoteAnnotation, RemoteTask
 from doyen.annotation.labelstudio.people import UNNAMED
+from doyen.annotation.labelstudio.regions import label_part
 from doyen.annotation.projects import Connection
-from doyen.annotation.quality.decisions import record_star, starred_tasks
-from doyen.annotation.quality.expert_answers import label_part, why_undecided
+from doyen.annotation.quality.decisions import record_star, starred_tasks, why_undecided
 from doyen.annotation.store import IMPORTED, KEPT, REVIEW, add_version, has_copied_tasks, labels_of, tasks_in
 from doyen.annotation.types.typed_labels import describe_problems
 from doyen.core.manifest import now

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
-
-from doyen.annotation.quality.expert_answers import label_part, why_undecided
-from doyen.annotation.store import REVIEW, get_project, task_type_of
+from doyen.annotation.labelstudio.regions import label_part
+from doyen.annotation.quality.decisions import why_undecided
+from doyen.annotation.store import (
+    OPEN,
+    REVIEW,
+    count_tasks,
+    count_versions,
+    current_results,
+    get_project,
+    task_type_of,
+)
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
 
-READ_BATCH = 500
 AGES = ((1, "under a day"), (7, "1 to 7 days"), (30, "7 to 30 days"))
 OLDEST = "over 30 days"
 
@@ -72,76 +77,56 @@ def project_status(store: Store, name: str) -> ProjectStatus:
         NotFoundError: there is no such project.
     """
     project = get_project(store, name)
-    ours, there = AnnotationTaskRow.project == name, AnnotationTaskRow.state != "deleted"
+    labels = _count_labels(store, project)
     with store.session() as session:
+        there = AnnotationTaskRow.state != "deleted"
+        opened = count_tasks(session, name, AnnotationTaskRow.created_at, AnnotationTaskRow.state.in_(OPEN))
 
-        def count_by(column: Any, *conditions: Any, table: Any = None) -> dict[str, int]:
-            query = select(column, func.count()).select_from(table or AnnotationTaskRow)
-            if table is not None:
-                query = query.join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
-            return dict(sorted(session.execute(query.where(ours, *conditions).group_by(column)).tuples()))
+        def count(*conditions: Any) -> int:
+            return sum(count_tasks(session, name, AnnotationTaskRow.state, *conditions).values())
 
-        opened = session.scalars(
-            select(AnnotationTaskRow.created_at).where(ours, AnnotationTaskRow.state.in_(("created", "pushed")))
-        )
-        annotators = count_by(AnnotationRow.annotator, AnnotationRow.current, table=AnnotationRow)
         return ProjectStatus(
             name,
             project.task_type,
             redact(project.backend),
             project.synced_at,
-            tasks=count_by(AnnotationTaskRow.state),
-            annotators={annotator or "unknown": count for annotator, count in annotators.items()},
-            versions=sum(count_by(AnnotationRow.current, table=AnnotationRow).values()),
+            tasks=count_tasks(session, name, AnnotationTaskRow.state),
+            versions=count_versions(session, name),
             ages=_ages(opened),
-            stale=count_by(AnnotationTaskRow.stale, AnnotationTaskRow.stale.is_not(None)),
-            gold=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.gold.is_not(None)).values()),
-            decisions=count_by(DecisionRow.method, DecisionRow.current, table=DecisionRow),
-            **_soundness(session, project),
-            skipped=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.skipped > 0, there).values()),
-            overlap=sum(count_by(AnnotationTaskRow.state, AnnotationTaskRow.overlap > 1, there).values()),
-            labelled_twice=_labelled_twice(session, name),
+            stale=count_tasks(session, name, AnnotationTaskRow.stale, AnnotationTaskRow.stale.is_not(None)),
+            gold=count(AnnotationTaskRow.gold.is_not(None)),
+            skipped=count(AnnotationTaskRow.skipped > 0, there),
+            overlap=count(AnnotationTaskRow.overlap > 1, there),
             purpose=project.purpose,
+            **labels,
         )
 
 
-def _labelled_twice(session: Session, project: str) -> int:
-    """Count the tasks with current labels of two people or more."""
-    query = (
-        select(AnnotationRow.task_uid)
-        .join(AnnotationTaskRow, AnnotationTaskRow.uid == AnnotationRow.task_uid)
-        .where(AnnotationTaskRow.project == project, AnnotationRow.current)
-        .group_by(AnnotationRow.task_uid)
-        .having(func.count(AnnotationRow.annotator.distinct()) > 1)
-    )
-    return len(session.scalars(query).all())
-
-
-def _soundness(session: Session, project: AnnotationProjectRow) -> dict[str, int]:
-    """Count what of the current labels does not count."""
+def _count_labels(store: Store, project: AnnotationProjectRow) -> dict[str, Any]:
+    """Count current labels by annotator, decisions by method, and what of the labels does not count."""
     task_type = task_type_of(project)
-    found: Counter[str] = Counter()
-    query = (
-        select(AnnotationTaskRow, AnnotationRow)
-        .join(AnnotationRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
-        .where(AnnotationTaskRow.project == project.name, AnnotationRow.current)
-        .execution_options(yield_per=READ_BATCH)
-    )
-    for task, row in session.execute(query).tuples():
-        label, problems = task_type.salvage(label_part(row.result), task.data)
-        if label is None or (project.purpose == REVIEW and why_undecided(task, row.annotator, row.result)):
-            found["invalid"] += 1
-        elif problems:
-            found["incomplete"] += 1
-            found["parts_left_out"] += len(problems)
-    return dict(found)
+    annotators: Counter[str] = Counter()
+    decisions: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for task, rows, decision in current_results(store, project.name):
+        annotators.update(row.annotator or "unknown" for row in rows)
+        decisions.update([decision.method] if decision is not None else [])
+        counts["labelled_twice"] += len({row.annotator for row in rows}) > 1
+        for row in rows:
+            label, problems = task_type.salvage(label_part(row.result), task.data)
+            if label is None or (project.purpose == REVIEW and why_undecided(task, row.annotator, row.result)):
+                counts["invalid"] += 1
+            elif problems:
+                counts["incomplete"] += 1
+                counts["parts_left_out"] += len(problems)
+    return {"annotators": dict(sorted(annotators.items())), "decisions": dict(sorted(decisions.items())), **counts}
 
 
-def _ages(moments: Iterable[str]) -> dict[str, int]:
-    """Count moments by how many days ago they were, in the order of the buckets; empty buckets left out."""
+def _ages(moments: Mapping[str, int]) -> dict[str, int]:
+    """Count tasks by how many days ago they were made, in the order of the buckets; empty buckets left out."""
     today = datetime.now(UTC)
     counts: Counter[str] = Counter()
-    for moment in moments:
+    for moment, count in moments.items():
         days = (today - datetime.fromisoformat(moment)).total_seconds() / 86_400
-        counts[next((name for limit, name in AGES if days < limit), OLDEST)] += 1
+        counts[next((name for limit, name in AGES if days < limit), OLDEST)] += count
     return {name: counts[name] for name in (*(name for _, name in AGES), OLDEST) if counts[name]}

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeAlias
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.task_types import TaskType, stored_task_type
-from doyen.annotation.types.proposals import Excerpt
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
@@ -31,7 +31,8 @@ server that the project has since left."""
 OPEN = ("created", "pushed")
 """States of tasks that nobody has labelled."""
 SQL_BATCH = 500
-"""Ids in one statement: databases limit the number of parameters."""
+"""Ids in one statement (databases limit the number of parameters), and rows held at once while many are read."""
+CurrentResults: TypeAlias = tuple[AnnotationTaskRow, list[AnnotationRow], DecisionRow | None]
 
 
 # Projects.
@@ -107,15 +108,15 @@ def leave_backend(session: Session, row: AnnotationProjectRow) -> None:
 # Tasks.
 
 
-def new_task_row(project: str, uid: str, excerpt: Excerpt, data: dict[str, Any]) -> AnnotationTaskRow:
-    """Return a row in state "created", without predictions."""
+def new_task_row(project: str, data: dict[str, Any]) -> AnnotationTaskRow:
+    """Return a row in state "created", without predictions, for a task's data (``tasks.task_data``)."""
     return AnnotationTaskRow(
-        uid=uid,
+        uid=data["uid"],
         project=project,
         external_id=None,
-        document_id=excerpt.document_id or None,
-        version=excerpt.version or None,
-        chunk_id=excerpt.chunk_id or None,
+        document_id=data["document_id"] or None,
+        version=data["version"] or None,
+        chunk_id=data["chunk_id"] or None,
         data=data,
         predictions=[],
         state="created",
@@ -127,6 +128,12 @@ def tasks_in(session: Session, project: str, *conditions: Any) -> list[Annotatio
     """Return the project's tasks that meet the conditions, oldest first."""
     query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, *conditions)
     return list(session.scalars(query.order_by(AnnotationTaskRow.created_at, AnnotationTaskRow.uid)))
+
+
+def count_tasks(session: Session, project: str, column: Any, *conditions: Any) -> dict[str, int]:
+    """Count the project's tasks that meet the conditions by a column's value."""
+    query = select(column, func.count()).where(AnnotationTaskRow.project == project, *conditions)
+    return dict(sorted(session.execute(query.group_by(column)).tuples()))
 
 
 def external_ids(store: Store, project: str) -> dict[str, str | None]:
@@ -200,6 +207,42 @@ def add_version(
     session.add(row)
     known.append(row)
     return "updated" if versions else "added"
+
+
+def current_results(store: Store, project: str, *, gold: bool = True) -> Iterator[CurrentResults]:
+    """Yield (task, its current labels by annotator, its current decision) of each task that has any, by uid.
+
+    Args:
+        gold: whether gold items are among them.
+    """
+    query = (
+        select(AnnotationTaskRow, AnnotationRow, DecisionRow)
+        .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
+        .outerjoin(DecisionRow, (DecisionRow.task_uid == AnnotationTaskRow.uid) & DecisionRow.current)
+        .where(AnnotationTaskRow.project == project, or_(AnnotationRow.current, DecisionRow.current))
+        .order_by(AnnotationTaskRow.uid, AnnotationRow.annotator, AnnotationRow.annotation_id)
+        .execution_options(yield_per=SQL_BATCH)
+    )
+    if not gold:
+        query = query.where(AnnotationTaskRow.gold.is_(None))
+    with store.session() as session:
+        for _, group in groupby(session.execute(query), key=lambda found: found[0].uid):
+            found = list(group)
+            yield found[0][0], [row for _, row, _ in found if row is not None], found[0][2]
+
+
+def uids_with_results(session: Session, project: str) -> set[str]:
+    """Return the uids of tasks about which people said anything: labels, decisions, gold; current or not."""
+    ours = select(AnnotationTaskRow.uid).where(AnnotationTaskRow.project == project)
+    queries = [select(table.task_uid).where(table.task_uid.in_(ours)) for table in (AnnotationRow, DecisionRow)]
+    queries.append(ours.where(AnnotationTaskRow.gold.is_not(None)))
+    return {uid for query in queries for uid in session.scalars(query)}
+
+
+def count_versions(session: Session, project: str) -> int:
+    """Count all stored versions of labels, replaced ones included."""
+    query = select(func.count()).select_from(AnnotationRow).join(AnnotationTaskRow)
+    return session.scalars(query.where(AnnotationTaskRow.project == project)).one()
 
 
 def has_copied_tasks(session: Session, project: str) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.projects import sync_lock
+from doyen.annotation.store import list_projects, tasks_in, uids_with_results
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
 from doyen.core.workspace import Workspace
 
 FILES = "files"
@@ -28,20 +26,18 @@ def purge_tasks(
     files = FilesBackend(workspace.annotation_folder)
     count = 0
     kept: list[str] = []
+    projects = list_projects(store)
     with store.session() as session:
-        projects = {row.name: row for row in session.scalars(select(AnnotationProjectRow))}
-        tasks = [task for task in session.scalars(select(AnnotationTaskRow)) if _copies(task, document_ids, answer_ids)]
-        labelled = _made_by_people(session, tasks)
-        for name, project in projects.items():
-            ours = [task for task in tasks if task.project == name]
-            held = labelled & {task.uid for task in ours}
+        for project in projects:
+            ours = [task for task in tasks_in(session, project.name) if _copies(task, document_ids, answer_ids)]
+            held = uids_with_results(session, project.name) & {task.uid for task in ours}
             in_files = bool(ours) and project.backend == FILES and project.external_id is not None
             if in_files:
-                held |= files.labelled_uids(project.external_id or "") & {task.uid for task in ours}
+                held |= files.labelled_uids(project.name) & {task.uid for task in ours}
             gone = [task for task in ours if task.uid not in held]
             if in_files and gone:
-                with sync_lock(workspace, name):
-                    files.remove_tasks(project.external_id or "", {task.uid for task in gone})
+                with sync_lock(workspace, project.name):
+                    files.remove_tasks(project.name, {task.uid for task in gone})
             for task in gone:
                 session.delete(task)
             count += len(gone)
@@ -53,12 +49,6 @@ def _copies(task: AnnotationTaskRow, document_ids: Collection[str], answer_ids: 
     """Whether a task shows text of the documents: as its excerpt, among its passages, or in an answer that rested on them."""
     shown = [task.document_id, *(passage.get("document_id") for passage in task.data.get("passages") or ())]
     return any(each in document_ids for each in shown) or (task.origin or {}).get("answer_id") in answer_ids
-
-
-def _made_by_people(session: Session, tasks: Collection[AnnotationTaskRow]) -> set[str]:
-    """Return the uids of tasks with labels, decisions or a known right result."""
-    labelled = set(session.scalars(select(AnnotationRow.task_uid))) | set(session.scalars(select(DecisionRow.task_uid)))
-    return {task.uid for task in tasks if task.uid in labelled or task.gold is not None}
 
 
 def _sentences(project: AnnotationProjectRow, gone: list[AnnotationTaskRow], held: int, in_files: bool) -> Iterator[str]:

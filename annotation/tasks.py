@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from sqlalchemy import select
@@ -177,7 +178,7 @@ def add_task(
     if session.get(AnnotationTaskRow, uid) is not None:
         return False
     data = task_data(uid, excerpt, prompt)
-    row = new_task_row(project, uid, excerpt, data)
+    row = new_task_row(project, data)
     row.origin = origin
     row.predictions = _predictions(task_type, proposal, data, version)
     session.add(row)
@@ -210,34 +211,19 @@ def task_data(
     where = [excerpt.source, f"page {excerpt.page}" if excerpt.page else "", excerpt.heading]
     return {
         "uid": uid,
-        "text": excerpt.text,
         "title": " · ".join(part for part in where if part),
         "conversation": "  ".join(f"[{turn.role}] {turn.content}" for turn in history),
         "prompt": prompt,
         "group": group or uid,
         "history": [turn.model_dump() for turn in history],
-        "source": excerpt.source,
-        "page": excerpt.page,
-        "heading": excerpt.heading,
-        "document_id": excerpt.document_id,
-        "version": excerpt.version,
-        "chunk_id": excerpt.chunk_id,
-        "start": excerpt.start,
+        **asdict(excerpt),
     }
 
 
 def excerpt_of(chunk: ChunkRow, source: str) -> Excerpt:
     """Return a chunk as an annotator sees it."""
-    return Excerpt(
-        text=chunk.text,
-        source=source,
-        document_id=chunk.document_id,
-        version=chunk.version,
-        chunk_id=chunk.chunk_id,
-        start=chunk.start,
-        page=chunk.page,
-        heading=chunk.heading,
-    )
+    place = chunk.document_id, chunk.version, chunk.chunk_id, chunk.start, chunk.page, chunk.heading
+    return Excerpt(chunk.text, source, *place)
 
 
 def excerpt_shown(data: Mapping[str, Any]) -> Excerpt:

@@ -18,7 +18,7 @@ from doyen.annotation.exchange.doccano_server import (
     DoccanoServer,
 )
 from doyen.annotation.exchange.label_format import Losses
-from doyen.annotation.exchange.label_import import Incoming, store_incoming
+from doyen.annotation.exchange.label_import import ImportedLabel, import_batches
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.transfer import problems_in
 from doyen.annotation.projects import sync_lock
@@ -102,7 +102,7 @@ def pull_doccano(
         counts = ImportReport(project)
         with (reporter or Silent()).bar("pulling labels from Doccano", server.count_examples(remote)) as bar:
             found = server.examples(remote, get_project(store, project).task_type, held)
-            for batch in store_incoming(store, project, pass_.labels(found, bar.advance), counts):
+            for batch in import_batches(store, project, pass_.labels(found, bar.advance), counts):
                 pass_.present.update(row.external_id for row in batch)
         report.added, report.updated, report.unchanged = counts.added, counts.updated, counts.unchanged
         slipped = pass_.reconcile(lambda example: server.is_confirmed(remote, example))
@@ -132,7 +132,7 @@ class _Pass:
         self.examples: set[int] = set()
         self._kept: set[int] = set()
 
-    def labels(self, examples: Iterator[DoccanoExample], advance: Callable[[float], None]) -> Iterator[Incoming]:
+    def labels(self, examples: Iterator[DoccanoExample], advance: Callable[[float], None]) -> Iterator[ImportedLabel]:
         """Yield the labels of the examples; what cannot be used is noted."""
         for example in examples:
             advance(1)
@@ -146,7 +146,7 @@ class _Pass:
             self.report.asked += 1
             yield from self._labels_of(example, example.row)
 
-    def _labels_of(self, example: DoccanoExample, row: dict[str, object]) -> Iterator[Incoming]:
+    def _labels_of(self, example: DoccanoExample, row: dict[str, object]) -> Iterator[ImportedLabel]:
         name = f"{self._source}{example.id}"
         parts = [str(label) for label in example.label_ids] or [""]
         try:
@@ -157,7 +157,7 @@ class _Pass:
         self.report.problems += [f"example {example.id}: {problem}" for problem in problems]
         if not problems:
             yield from (
-                Incoming(item, f"{name}:{part}" if part else name, part) for item, part in zip(found, parts, strict=False)
+                ImportedLabel(item, f"{name}:{part}" if part else name, part) for item, part in zip(found, parts, strict=False)
             )
 
     def reconcile(self, is_confirmed: Callable[[int], bool]) -> set[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,7 +14,15 @@ from sqlalchemy.orm import Session
 
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.projects import sync_lock
-from doyen.annotation.store import IMPORTED, add_version, get_annotation_project, new_task_row, task_type_of
+from doyen.annotation.store import (
+    IMPORTED,
+    add_version,
+    get_annotation_project,
+    labels_of,
+    new_task_row,
+    task_type_of,
+    tasks_in,
+)
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.proposals import Excerpt
@@ -32,7 +39,7 @@ ORIGIN = "imported"
 
 
 @dataclass(frozen=True)
-class Incoming:
+class ImportedLabel:
     """A label on its way into the store.
 
     Attributes:
@@ -65,13 +72,13 @@ def store_labels(
     """
     report = ImportReport(project)
     with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", None) as bar:
-        for batch in store_incoming(store, project, map(Incoming, labels), report):
+        for batch in import_batches(store, project, map(ImportedLabel, labels), report):
             bar.advance(len(batch))
     return report
 
 
-def store_incoming(
-    store: Store, project: str, labels: Iterable[Incoming], report: ImportReport
+def import_batches(
+    store: Store, project: str, labels: Iterable[ImportedLabel], report: ImportReport
 ) -> Iterator[list[AnnotationRow]]:
     """Store labels batch by batch and yield each batch's annotations after they are committed; the caller holds the lock."""
     task_type = task_type_of(get_annotation_project(store, project))
@@ -79,7 +86,7 @@ def store_incoming(
         iterator = iter(labels)
         while batch := list(islice(iterator, BATCH)):
             with store.session() as session:
-                stored = _Batch(session, project, task_type, report).store([occurrences.told_apart(one) for one in batch])
+                stored = _Batch(session, project, task_type, report).store([occurrences.distinguish(one) for one in batch])
             yield stored
 
 
@@ -89,17 +96,15 @@ class _Batch:
     def __init__(self, session: Session, project: str, task_type: TaskType, report: ImportReport) -> None:
         self._session, self._project, self._task_type, self._report = session, project, task_type, report
 
-    def store(self, batch: list[Incoming]) -> list[AnnotationRow]:
+    def store(self, batch: list[ImportedLabel]) -> list[AnnotationRow]:
         """Store the labels; return the annotation that each is now, in order."""
         tasks = self._tasks(batch)
-        known: dict[str, list[AnnotationRow]] = defaultdict(list)
-        for row in self._session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(list(tasks)))):
-            known[row.task_uid].append(row)
+        known = labels_of(self._session, tasks)
         stored = []
-        for incoming in batch:
-            task = _own_task(tasks, incoming) or tasks[incoming.uid(self._project)]
-            source_id = incoming.source_id or short_id(task.uid, incoming.item.annotator)
-            stored.append(self._store_one(task, incoming.item, IMPORTED + source_id, known[task.uid]))
+        for label in batch:
+            task = _own_task(tasks, label) or tasks[label.uid(self._project)]
+            source_id = label.source_id or short_id(task.uid, label.item.annotator)
+            stored.append(self._store_one(task, label.item, IMPORTED + source_id, known[task.uid]))
         return stored
 
     def _store_one(
@@ -130,20 +135,19 @@ class _Batch:
         before = self._task_type.write(_without_ids(known), data)
         return before == self._task_type.write(_without_ids(self._task_type.read(result, data)), data)
 
-    def _tasks(self, batch: list[Incoming]) -> dict[str, AnnotationTaskRow]:
+    def _tasks(self, batch: list[ImportedLabel]) -> dict[str, AnnotationTaskRow]:
         """Return the tasks of the labels by uid; those that are not there yet are made."""
-        uids = {incoming.uid(self._project): incoming for incoming in batch}
-        wanted = {*uids, *(incoming.item.item_id for incoming in batch)}
-        query = select(AnnotationTaskRow).where(AnnotationTaskRow.uid.in_(wanted), AnnotationTaskRow.project == self._project)
-        tasks = {task.uid: task for task in self._session.scalars(query)}
-        documents = self._documents([incoming.item for incoming in batch])
-        for uid, incoming in uids.items():
-            if uid in tasks or _own_task(tasks, incoming) is not None:
+        uids = {label.uid(self._project): label for label in batch}
+        wanted = {*uids, *(label.item.item_id for label in batch)}
+        tasks = {task.uid: task for task in tasks_in(self._session, self._project, AnnotationTaskRow.uid.in_(wanted))}
+        documents = self._documents([label.item for label in batch])
+        for uid, label in uids.items():
+            if uid in tasks or _own_task(tasks, label) is not None:
                 continue
-            item = incoming.item
+            item = label.item
             excerpt = excerpt_of_label(item, documents)
             self._report.without_document += bool(excerpt.source) and not excerpt.document_id
-            row = new_task_row(self._project, uid, excerpt, task_data(uid, excerpt, prompt_of(item)))
+            row = new_task_row(self._project, task_data(uid, excerpt, prompt_of(item)))
             row.state = "labelled"
             row.origin = {ORIGIN: {"item_id": item.item_id, "meta": dict(item.meta)}}
             self._session.add(row)
@@ -166,17 +170,17 @@ class _Occurrences:
         self._database = sqlite3.connect("")
         self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
 
-    def told_apart(self, incoming: Incoming) -> Incoming:
+    def distinguish(self, label: ImportedLabel) -> ImportedLabel:
         """Return the label, told from earlier ones of the same item and annotator; those of nobody may share a task."""
-        item = incoming.item
-        if incoming.source_id is not None:
-            return incoming
+        item = label.item
+        if label.source_id is not None:
+            return label
         number = self._count(short_id(item.item_id, item.text, item.annotator))
         if number == 1:
-            return incoming
+            return label
         if item.annotator:
-            return replace(incoming, part=str(number))
-        return replace(incoming, source_id=short_id(item.item_id, item.text, str(number)))
+            return replace(label, part=str(number))
+        return replace(label, source_id=short_id(item.item_id, item.text, str(number)))
 
     def _count(self, name: str) -> int:
         query = "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
@@ -212,10 +216,10 @@ def excerpt_of_label(item: LabelledText, documents: set[str]) -> Excerpt:
     )
 
 
-def _own_task(tasks: dict[str, AnnotationTaskRow], incoming: Incoming) -> AnnotationTaskRow | None:
+def _own_task(tasks: dict[str, AnnotationTaskRow], label: ImportedLabel) -> AnnotationTaskRow | None:
     """Return the project's own task that the label is about, where its id says so."""
-    task = tasks.get(incoming.item.item_id)
-    return task if task is not None and not incoming.part and task.data.get("text") == incoming.item.text else None
+    task = tasks.get(label.item.item_id)
+    return task if task is not None and not label.part and task.data.get("text") == label.item.text else None
 
 
 def _without_ids(label: Any) -> Any:

@@ -91,7 +91,7 @@ def _import_group(
         lead = next((pair for pair in members if pair.source), members[0])
         excerpt = documents.excerpt(lead.source, [quote for pair in members for quote in pair.evidence])
         data = task_data(uid, excerpt, lead.prompt, group=lead.group, history=lead.history)
-        fresh = new_task_row(project, uid, excerpt, data)
+        fresh = new_task_row(project, data)
         fresh.created_at = row.created_at if row is not None else fresh.created_at
         row = session.merge(fresh)
     row.state = "labelled"

@@ -21,6 +21,7 @@ from doyen.annotation.types.typed_labels import (
     Region,
     Relation,
     Tags,
+    by_place,
     short,
 )
 from doyen.core.manifest import short_id
@@ -37,6 +38,8 @@ TEXT, PASSAGE = "text", "passage"
 CLASS, MARKS = "class", "label"
 """Names of the control for the classes of a text, and of the one with which stretches are marked."""
 TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
+REASON = "reason"
+"""The field of a review task in which the expert says why; no part of the label."""
 UNANSWERABLE = "not answerable from this passage"
 MAX_RATING = 5
 
@@ -62,9 +65,19 @@ def read_label(result: Result, text: str, description: TaskDescription) -> Readi
         return read_prompt_response(result, text)
     if description.type in {"classification", "sentiment"}:
         return _read_classes(result, description)
-    reader = _MarksReader(text, description)
-    reader.read(result)
-    return reader.label(), reader.problems
+    return _read_marks(result, text, description)
+
+
+def label_part(result: Result) -> Result:
+    """Return the regions that make the label: an expert's reason is none."""
+    return [region for region in result if not (isinstance(region, dict) and region.get("from_name") == REASON)]
+
+
+def reason_of(result: Result) -> str:
+    """Return what the expert wrote as the reason; empty where that is nothing."""
+    fields = [region for region in result if isinstance(region, dict) and region.get("from_name") == REASON]
+    texts = [text for region in fields for text in (region.get("value") or {}).get("text") or []]
+    return "\n".join(text for text in texts if isinstance(text, str)).strip()
 
 
 # Classes of a whole text.
@@ -109,106 +122,98 @@ def _write_marks(text: str, regions: Collection[Region], relations: Collection[R
     return marks + links
 
 
-class _MarksReader:
-    """Reads the marks and relations of one annotation, and collects what is wrong with them."""
-
-    def __init__(self, text: str, description: TaskDescription) -> None:
-        self.text, self.type, self.labels = text, description.type, description.label_names
-        self.relation_names = description.relations
-        self.regions: list[Region] = []
-        self.relations: list[Relation] = []
-        self.problems: list[str] = []
-
-    def read(self, result: Result) -> None:
-        """Read all regions, which relations may precede, and then the relations."""
-        links = []
-        for region in result:
-            if not isinstance(region, dict):
-                self.problems.append(f"a region is no JSON object: {short(region)}")
-            elif region.get("type") == "relation":
-                links.append(region)
-            else:
-                self._read_mark(region)
-        for link in links:
-            self._read_relation(link)
-        self.regions.sort(key=lambda region: (region.start, region.end, region.label))
-        if self.type == "pos":
-            self._drop_overlapping()
-
-    def label(self) -> Label | None:
-        """Return what was found; None where nothing is sound, which does not mean that there is nothing to mark."""
-        if self.problems and not self.regions:
-            return None
-        if self.type == "pos":
-            return Tags(tuple(self.regions))
-        kind = Entities if self.type == "entities" else Coreference
-        return kind(tuple(self.regions), tuple(self.relations))
-
-    def _read_mark(self, region: dict[str, Any]) -> None:
-        value, identity = region.get("value"), region.get("id")
-        if region.get("from_name") != MARKS:
-            self.problems.append(f"there is no field {region.get('from_name')!r} in this task type")
-        elif not isinstance(value, dict):
-            self.problems.append(f"a region has no value: {short(region)}")
-        elif not isinstance(identity, str) or not identity:
-            self.problems.append(f"a region has no id: {short(region)}")
-        elif any(known.id == identity for known in self.regions):
-            self.problems.append(f"two regions have the id {identity!r}")
+def _read_marks(result: Result, text: str, description: TaskDescription) -> Reading:
+    """Read the marks, which relations may precede, and then the relations."""
+    links: Result = []
+    marks: dict[str, Region] = {}
+    problems: list[str] = []
+    for part in result:
+        if isinstance(part, dict) and part.get("type") == "relation":
+            links.append(part)
+            continue
+        found = _read_mark(part, text, description.label_names)
+        if isinstance(found, list):
+            problems += found
+        elif found.id in marks:
+            problems.append(f"two regions have the id {found.id!r}")
         else:
-            label = self._known_label(value.get("labels"))
-            span = _located(value, self.text, "region", "text")
-            if isinstance(span, str):
-                self.problems.append(span)
-            elif label is not None:
-                self.regions.append(Region(identity, span.start, span.end, label))
+            marks[found.id] = found
+    relations: list[Relation] = []
+    for link in links:
+        wrong, sound = _read_relation(link, marks, description)
+        problems += wrong
+        relations += sound
+    regions = sorted(marks.values(), key=by_place)
+    if problems and not regions:
+        # That nothing is sound does not mean that there is nothing to mark.
+        return None, problems
+    if description.type == "pos":
+        tokens, overlapping = _apart(regions, text)
+        return Tags(tokens), problems + overlapping
+    kind = Entities if description.type == "entities" else Coreference
+    return kind(tuple(regions), tuple(relations)), problems
 
-    def _known_label(self, labels: Any) -> str | None:
-        if not isinstance(labels, list) or len(labels) != 1:
-            self.problems.append(f"a region must have one label, found {short(labels)}")
-        elif labels[0] not in self.labels:
-            self.problems.append(f"there is no label {short(labels[0])}: known ones are {', '.join(self.labels)}")
+
+def _read_mark(part: Any, text: str, labels: Collection[str]) -> Region | list[str]:
+    """Return the stretch that a region marks, or everything that is wrong with it."""
+    if not isinstance(part, dict):
+        return [f"a region is no JSON object: {short(part)}"]
+    value, identity = part.get("value"), part.get("id")
+    if part.get("from_name") != MARKS:
+        return [f"there is no field {part.get('from_name')!r} in this task type"]
+    if not isinstance(value, dict):
+        return [f"a region has no value: {short(part)}"]
+    if not isinstance(identity, str) or not identity:
+        return [f"a region has no id: {short(part)}"]
+    names, problems = value.get("labels"), []
+    if not isinstance(names, list) or len(names) != 1:
+        problems.append(f"a region must have one label, found {short(names)}")
+    elif names[0] not in labels:
+        problems.append(f"there is no label {short(names[0])}: known ones are {', '.join(labels)}")
+    span = _located(value, text, "region", "text")
+    if isinstance(span, str):
+        problems.append(span)
+    if problems or isinstance(span, str):
+        return problems
+    return Region(identity, span.start, span.end, str(value["labels"][0]))
+
+
+def _read_relation(
+    link: dict[str, Any], marks: Collection[str], description: TaskDescription
+) -> tuple[list[str], list[Relation]]:
+    """Return what is wrong with a link, and the relations that it means; one that points both ways is two."""
+    head, tail, names = link.get("from_id"), link.get("to_id"), link.get("labels") or []
+    known = ", ".join(description.relations)
+    if description.type == "pos" or (description.type == "entities" and not known):
+        return [f"this task has no relations, but one leads from {head!r} to {tail!r}"], []
+    if missing := [end for end in (head, tail) if end not in marks]:
+        return [f"a relation leads to a region {short(end)}, which does not exist" for end in missing], []
+    if head == tail:
+        return [f"a relation leads from the region {head!r} to itself"], []
+    if not isinstance(names, list) or (known and not names):
+        return [f"the relation from {head!r} to {tail!r} has no name: choose among {known}"], []
+    unknown = [name for name in names if name not in description.relations] if known else []
+    relations = []
+    # Links between mentions carry no name.
+    for name in [name for name in names if name not in unknown] if known else [""]:
+        if link.get("direction") != "left":
+            relations.append(Relation(str(head), str(tail), name))
+        if link.get("direction") in {"left", "bi"}:
+            relations.append(Relation(str(tail), str(head), name))
+    return [f"there is no relation {short(name)}: known ones are {known}" for name in unknown], relations
+
+
+def _apart(tokens: list[Region], text: str) -> tuple[tuple[Region, ...], list[str]]:
+    """Return the tokens without those that overlap the one before them, and a sentence for each of these."""
+    kept: list[Region] = []
+    problems: list[str] = []
+    for token in tokens:
+        if kept and token.start < kept[-1].end:
+            words = (short(text[other.start : other.end]) for other in (kept[-1], token))
+            problems.append(f"the tokens {' and '.join(words)} overlap at {token.start}")
         else:
-            return str(labels[0])
-        return None
-
-    def _read_relation(self, link: dict[str, Any]) -> None:
-        head, tail, names = link.get("from_id"), link.get("to_id"), link.get("labels") or []
-        missing = [end for end in (head, tail) if end not in {region.id for region in self.regions}]
-        if self.type == "pos" or (self.type == "entities" and not self.relation_names):
-            self.problems.append(f"this task has no relations, but one leads from {head!r} to {tail!r}")
-        elif missing:
-            self.problems += [f"a relation leads to a region {short(end)}, which does not exist" for end in missing]
-        elif head == tail:
-            self.problems.append(f"a relation leads from the region {head!r} to itself")
-        elif not isinstance(names, list) or (self.relation_names and not names):
-            known = ", ".join(self.relation_names)
-            self.problems.append(f"the relation from {head!r} to {tail!r} has no name: choose among {known}")
-        else:
-            for name in self._known_relations(names):
-                if link.get("direction") != "left":
-                    self.relations.append(Relation(str(head), str(tail), name))
-                if link.get("direction") in {"left", "bi"}:
-                    self.relations.append(Relation(str(tail), str(head), name))
-
-    def _known_relations(self, names: list[Any]) -> list[str]:
-        """Return the known ones among the names of a link; links between mentions carry none."""
-        if not self.relation_names:
-            return [""]
-        unknown = [name for name in names if name not in self.relation_names]
-        known = ", ".join(self.relation_names)
-        self.problems += [f"there is no relation {short(name)}: known ones are {known}" for name in unknown]
-        return [name for name in names if name not in unknown]
-
-    def _drop_overlapping(self) -> None:
-        """Keep the first of two tokens that overlap."""
-        kept: list[Region] = []
-        for token in self.regions:
-            if kept and token.start < kept[-1].end:
-                words = (short(self.text[other.start : other.end]) for other in (kept[-1], token))
-                self.problems.append(f"the tokens {' and '.join(words)} overlap at {token.start}")
-            else:
-                kept.append(token)
-        self.regions = kept
+            kept.append(token)
+    return tuple(kept), problems
 
 
 # Questions, answers and the words that prove them.

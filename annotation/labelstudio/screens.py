@@ -9,9 +9,11 @@ from typing import Any
 
 from lxml import etree
 
-from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT
+from doyen.annotation.labelstudio.regions import CLASS, MARKS, REASON, TEXT
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
 
+ANSWERS = "answers"
+"""Key of a review task's data: what each annotator answered, to be read."""
 SAME = "same"
 """Name of the relation between mentions of the same thing; links carry no name in a label."""
 _GUIDELINE_STYLE = "max-height: 14em; overflow-y: auto; padding: 0 1em; border-left: 4px solid #8d99ae"
@@ -40,6 +42,34 @@ def screen_of(description: TaskDescription) -> str:
     # A mark snaps to words, or to nothing: tokens are often parts of words.
     granularity = "symbol" if description.type == "pos" else "word"
     view.append(etree.Element("Text", name=TEXT, value=f"${TEXT}", granularity=granularity))
+    return to_xml(view)
+
+
+def review_screen_of(description: TaskDescription) -> str:
+    """Return the expert's screen: the annotators' screen, their answers above it, and a field for the reason below."""
+    view = etree.fromstring(screen_of(description).encode("utf-8"))
+    shown = next(tag for tag in view.iter() if tag.get("value") == "$text")
+    above = [
+        etree.Element("Header", value="The annotators' answers (each is also a prediction that you can take over)", size="5"),
+        etree.Element("Table", name=ANSWERS, value=f"${ANSWERS}"),
+    ]
+    for position, tag in enumerate(above):
+        view.insert(position, tag)
+    below = [
+        etree.Element("Header", value="Why do you decide so?", size="5"),
+        etree.Element(
+            "TextArea",
+            name=REASON,
+            toName=str(shown.get("name")),
+            rows="2",
+            maxSubmissions="1",
+            editable="true",
+            required="true",
+            requiredMessage="Say why you decide so",
+            placeholder="What the guideline or the document says; it is kept with the decision",
+        ),
+    ]
+    view.extend(below)
     return to_xml(view)
 
 

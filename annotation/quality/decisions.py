@@ -7,8 +7,7 @@ from collections import defaultdict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.labelstudio.regions import Result
-from doyen.annotation.quality.expert_answers import label_part, reason_of, why_undecided
+from doyen.annotation.labelstudio.regions import Result, label_part, reason_of
 from doyen.annotation.task_types import TaskType
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
@@ -42,6 +41,16 @@ def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
             if answer is not None and _counts(task, answer, task_type):
                 reviewed.append((task, answer))
         return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))
+
+
+def why_undecided(task: AnnotationTaskRow, annotator: str, result: Result) -> str | None:
+    """Return why an expert's answer in a review project decides nothing, valid or not; None where it may decide."""
+    expert = (task.origin or {}).get("expert")
+    if expert is not None and expert.casefold() != annotator.casefold():
+        return f"it decides nothing, because {expert} was asked: change that with `adjudicate --expert`"
+    if not reason_of(result):
+        return "it decides nothing, because it gives no reason: write one over there, then pull again"
+    return None
 
 
 def decide(

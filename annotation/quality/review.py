@@ -11,16 +11,16 @@ from sqlalchemy.orm import Session
 
 from doyen.annotation.create import ensure_project
 from doyen.annotation.current_labels import labelled_texts
+from doyen.annotation.labelstudio.screens import ANSWERS, review_screen_of
 from doyen.annotation.projects import open_backend, sync_lock
 from doyen.annotation.quality.consensus import consensus
 from doyen.annotation.quality.decisions import CONSENSUS, decide
 from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.quality.reliability import gold_reliability
-from doyen.annotation.quality.review_screen import ANSWERS, answers_shown, review_config
 from doyen.annotation.store import REVIEW, get_annotation_project, get_project, task_type_of
 from doyen.annotation.sync import push
-from doyen.annotation.types.typed_labels import LabelledText
+from doyen.annotation.types.typed_labels import LabelledText, describe_label
 from doyen.core.errors import InputError
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter
@@ -97,7 +97,7 @@ def send_to_review(
         wanted = AnnotationProjectRow(
             name=review,
             task_type=parent.task_type,
-            config=review_config(task_type_of(parent).config),
+            config=review_screen_of(task_type_of(parent).description),
             description=parent.description,
             purpose=REVIEW,
             parent=project,
@@ -222,7 +222,7 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
             document_id=task.document_id,
             version=task.version,
             chunk_id=task.chunk_id,
-            data={**task.data, "uid": uid, ANSWERS: answers_shown(dispute.labels)},
+            data={**task.data, "uid": uid, ANSWERS: _answers_shown(dispute.labels)},
             predictions=predictions,
             state="created",
             created_at=datetime.now(UTC).isoformat(),
@@ -230,6 +230,11 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
         )
     )
     return True
+
+
+def _answers_shown(labels: tuple[LabelledText, ...]) -> dict[str, str]:
+    """Return what the table above the screen shows. Names are left out: an expert should judge answers, not people."""
+    return {f"Answer {number}": describe_label(label.label, label.text) for number, label in enumerate(labels, start=1)}
 
 
 def _ask(session: Session, review: str, expert: str) -> None:

@@ -162,6 +162,26 @@ def regions_of(label: Label) -> Iterator[Region]:
             return
 
 
+def describe_label(label: Label, text: str) -> str:
+    """Return a label as a person reads it."""
+    match label:
+        case PromptResponse():
+            quotes = [span.text for span in label.evidence] + list(label.quotes)
+            evidence = " | evidence: " + " … ".join(quotes) if quotes else ""
+            rating = f" | rating: {label.rating}" if label.rating is not None else ""
+            return f"{label.prompt} → {label.response}{evidence}{rating}"
+        case Classes():
+            return ", ".join(label.labels) or "none"
+        case Entities():
+            spans = {region.id: f"{text[region.start : region.end]} [{region.label}]" for region in label.regions}
+            links = [f"{spans[link.head]} → {link.label} → {spans[link.tail]}" for link in label.relations]
+            return "; ".join([*spans.values(), *links]) or "none"
+        case Coreference():
+            return "; ".join(" = ".join(text[m.start : m.end] for m in chain) for chain in label.chains()) or "none"
+        case Tags():
+            return " ".join(f"{text[token.start : token.end]}/{token.label}" for token in label.tokens) or "none"
+
+
 def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:
     """Return a sentence for each part that is left out of a label (``kept``), or for each reason why none of it counts."""
     what = "left out of the label" if kept else "label"

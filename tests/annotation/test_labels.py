@@ -12,11 +12,11 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from doyen.annotation import create_project
-from doyen.annotation.current_labels import READ_BATCH, labelled_pairs, labelled_texts
+from doyen.annotation.current_labels import labelled_pairs, labelled_texts
 from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.labelstudio.orphans import OrphanedLabels
 from doyen.annotation.quality.decisions import CONSENSUS, EXPERT, decide
-from doyen.annotation.store import add_version, task_type_of
+from doyen.annotation.store import SQL_BATCH, add_version, task_type_of
 from doyen.annotation.types.descriptions import parse_description
 from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
 from doyen.core.store import Store
@@ -63,7 +63,7 @@ def test_a_consensus_counts_while_its_labels_do(workspace: Workspace, moods: Sto
 
 
 def test_decisions_are_not_all_held_in_memory(workspace: Workspace, moods: Store) -> None:
-    count = 3 * READ_BATCH
+    count = 3 * SQL_BATCH
     store_labels(workspace, moods, NAME, [said("ada", "negative", f"Pump {number}") for number in range(count)])
     with moods.session() as session:
         result = session.scalars(select(AnnotationRow.result)).first()
@@ -76,7 +76,7 @@ def test_decisions_are_not_all_held_in_memory(workspace: Workspace, moods: Store
     for _ in range(count):
         next(found)
     gc.collect()
-    assert sum(isinstance(thing, DecisionRow) for thing in gc.get_objects()) <= 2 * READ_BATCH
+    assert sum(isinstance(thing, DecisionRow) for thing in gc.get_objects()) <= 2 * SQL_BATCH
     assert [item.annotator for item in found] == ["x"]
 
 

@@ -158,7 +158,7 @@ def test_a_task_of_unknown_origin_in_a_review_project_stops_no_pull(workspace: W
     send_to_review(workspace, project, NAME, find_disputes(project, NAME))
     with project.session() as session:
         excerpt = Excerpt("Text.", source="", document_id="", version="", chunk_id="", start=0)
-        session.add(new_task_row(REVIEW, "odd", excerpt, task_data("odd", excerpt, "")))
+        session.add(new_task_row(REVIEW, task_data("odd", excerpt, "")))
     assert pull(workspace, project, REVIEW).decisions == 0
 
 
@@ -205,7 +205,7 @@ def test_a_description_keeps_what_gold_items_use(workspace: Workspace, project: 
 def test_every_task_of_the_same_text_becomes_gold(project: Store) -> None:
     with project.session() as session:
         excerpt = Excerpt(TEXTS[0], source="", document_id="", version="", chunk_id="", start=0)
-        session.add(new_task_row(NAME, "twin", excerpt, task_data("twin", excerpt, "")))
+        session.add(new_task_row(NAME, task_data("twin", excerpt, "")))
     items = [LabelledText("g", TEXTS[0], Classes(("line",)))]
     assert seed_gold(project, NAME, items).hidden == 1
     assert [row.gold is not None for row in tasks_of(project, TEXTS[0])] == [True, True]
