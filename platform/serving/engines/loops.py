@@ -3,6 +3,10 @@
 Use the key. Use the key. Use the key. …
 |<- m ->|<- still repeating ->
 |<-   p   ->|             p: the period, m: how far the end repeats what stands p characters before it
+
+Prose may say a thing twice; rows, cells and lists of numbers ("0, 0, 0") may rightly repeat more often:
+
+"Use the key. " 3 times, "1. Use the key. 2. Use the key. …" 6 times, "| bolt | 5 Nm |" 20 times: a loop
 """
 
 from __future__ import annotations
@@ -20,19 +24,13 @@ _HELD = _TAIL + 4
 _CALM = 40
 """The first characters are shown at once: no loop is that short."""
 _LONG_PERIOD = 60
-"""A part of this length said twice in a row is a loop; shorter ones must come three times."""
-_LEAST = 48
-"""Characters of a loop of short parts; ``_LEAST_TINY`` for parts under ``_TAIL``."""
-_LEAST_TINY = 80
-_LEAST_SIGNS = 200
-"""Characters of a loop without a letter or digit: rules of tables and dotted lines are shorter."""
-_CELLS = (50, 600)
-"""Rounds or characters, whichever is less, of a loop of cells and numbers in a list, which may rightly repeat."""
-_ROWS = (12, 1500)
-"""The same of table rows."""
-_COUNTED = (6, 600)
-"""The same of parts that differ in a counter alone; those with other numbers or cells come as often as ``_COUNTED_DATA``."""
-_COUNTED_DATA = (20, 1500)
+"""A part of this length is a loop when it comes twice in a row; a shorter one must come ``_ROUNDS`` times."""
+_ROUNDS = 3
+_COUNTED_ROUNDS = 6
+"""Rounds of parts that differ in a counter alone."""
+_DATA_ROUNDS = 20
+_LEAST, _DATA_LEAST, _MOST = 80, 160, 1500
+"""Characters of the shortest loop of prose and of data; what repeats for ``_MOST`` is a loop whatever it is."""
 _LEAST_LETTERS = 8
 """Letters of a part beside its counter; "1, 2, 3" is a list."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -118,26 +116,24 @@ def _repeating(text: str) -> tuple[Sequence[int], bool]:
     repeated, period = _repetition(text)
     if not period:
         return [len(text)], False
-    return range(len(text) - repeated, len(text) + 1, period), _is_loop(text, repeated, period)
+    part = text[-period:]
+    rounds = 2 if period >= _LONG_PERIOD else _ROUNDS
+    is_loop = repeated + period >= _enough(period, rounds, is_data=_is_data(part))
+    return range(len(text) - repeated, len(text) + 1, period), is_loop
 
 
-def _is_loop(text: str, repeated: int, period: int) -> bool:
-    part, length = text[-period:], repeated + period
-    if not any(char.isalnum() for char in part):
-        return length >= _LEAST_SIGNS
-    if period < _TAIL:
-        return length >= (_enough(_CELLS, period) if _is_cell(part) else _LEAST_TINY) and repeated >= 2 * period
-    if "|" in part:
-        return length >= _enough(_ROWS, period)
-    return (repeated >= 2 * period and length >= _LEAST) or (period >= _LONG_PERIOD and repeated >= period)
+def _enough(period: int, rounds: int, *, is_data: bool) -> int:
+    """Return the characters from which a repetition is a loop."""
+    least, rounds = (_DATA_LEAST, _DATA_ROUNDS) if is_data else (_LEAST, rounds)
+    return max(least, min(rounds * period, _MOST))
 
 
-def _is_cell(part: str) -> bool:
-    """Whether a short part is a cell of a table ("| yes ") or a number in a list ("5 Nm, ", "0 ")."""
-    if "|" in part:
+def _is_data(part: str) -> bool:
+    """Whether a part is a row or cell of a table ("| yes "), a number in a list ("5 Nm, ", "0 "), or a rule ("-----")."""
+    if "|" in part or not any(map(str.isalnum, part)):
         return True
-    parting = ",;\n" if any(char.isalpha() for char in part) else ",;\n "
-    return any(char.isdigit() for char in part) and any(char in parting for char in part)
+    separators = ",;\n" if any(map(str.isalpha, part)) else ",;\n "
+    return len(part) < _TAIL and any(map(str.isdigit, part)) and any(char in separators for char in part)
 
 
 def _counting(text: str) -> tuple[Sequence[int], bool]:
@@ -159,10 +155,10 @@ def _counting(text: str) -> tuple[Sequence[int], bool]:
     counters = [row for row in rows if len(set(row)) > 1]
     if not counters or not all(_counts(row) and row[0] == counters[0][0] for row in counters):
         return [len(text)], False
-    least = _COUNTED_DATA if len(counters) < slots or "|" in part else _COUNTED
+    is_loop = repeated + period >= _enough(period, _COUNTED_ROUNDS, is_data=len(counters) < slots or "|" in part)
     earlier = len(text) - len(recent)
     places = range(len(blind) - repeated, len(blind) + 1, period)
-    return [earlier + _original(blind, numbers, place) for place in places], repeated + period >= _enough(least, period)
+    return [earlier + _original(blind, numbers, place) for place in places], is_loop
 
 
 def _counts(row: list[str]) -> bool:
@@ -173,9 +169,3 @@ def _counts(row: list[str]) -> bool:
 def _original(blind: str, numbers: list[re.Match[str]], place: int) -> int:
     """Return the place in the text of a place in the text without numbers."""
     return place + sum(len(match.group()) - 1 for match in numbers[: blind.count(_BLANK, 0, place)])
-
-
-def _enough(least: tuple[int, int], period: int) -> int:
-    """Return the characters of so many rounds, or so many at most."""
-    rounds, most = least
-    return min(rounds * period, most)
