@@ -20,7 +20,7 @@ Support = Literal["supported", "number_not_found", "not_checked"]
 """Whether an answer's numbers, units and codes stand in the sentences that it cites; see platform/serving/number_guard.py."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 5
+ANSWER_RULES = 6
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 

@@ -1,7 +1,10 @@
 """Whether a text says that the documents hold no answer: the fixed refusal, or a model's own wording of it.
 
-The wordings are anchored at both ends: every clause of the text must be one of them. A text that refuses first and then
-states something ("The documents do not say, 26 weeks is usual.") is an answer, and in doubt a text is one.
+"Unfortunately, the passages do not mention the torque of the Corvane 415. Please consult the manual."
+ |-- opening --||-- says nothing about ---||-------- the rest --------|    |------- advice -------|
+
+Every clause of the text must be one of `_WORDINGS` with nothing stated in its rest; advice may follow. So a text that refuses
+first and then states something ("The documents do not say, 26 weeks is usual.") is an answer, and in doubt a text is one.
 """
 
 from __future__ import annotations
@@ -12,97 +15,88 @@ import regex
 
 from doyen.core.quantities import find_facts
 
+_CHAR = r"(?:[^.,:;!?()\[\]–—。、\n]|(?<=\d)[.,:–](?=\d))"
+"""A character within a clause; "1,200" and "17:15" hold no end of one."""
+_TAKES_BACK = (
+    r"\b(?:but|however|although|though|instead|except|only|rather|yet|whereas|because|since|while|unless|besides"
+    r"|other than|apart from|aside from)\b|\bso\b(?= \w)|(?<!\bsuch )\bas\b(?! to\b| well as\b)"
+    r"|\band\b(?! (?:(?:the|an?|its|their|any) )?[\w-]+(?: (?:of|for)\b| ?[.,!?;。\[\n]|$))| -+ |--"
+)
+"""What opens another clause; "the price and weight of the cell" is none."""
+_FINITE = r"\b(?:is|are|was|were|has|have|had|must|may|might|can|cannot|shall|should|will|would|could|it's|that's|there's)\b"
+_QUESTION = r"(?:how|what|which|who|whom|whose|when|where|why|whether|if|that)"
+_REST = rf"(?:(?!{_TAKES_BACK}|{_FINITE}){_CHAR})*(?:\b{_QUESTION}\b(?:(?!{_TAKES_BACK}){_CHAR})*)?"
+"""What is not said: the rest of a clause, which has no verb of its own but after a question word."""
+_REST_ELSEWHERE = rf"(?:(?!\b(?:aber|sondern|und|denn|weil|jedoch|mais|et|car|puisque|pero|sino|y|porque)\b){_CHAR})*"
+"""The same in German, French and Spanish."""
+
 _DOCUMENTS = (
-    r"(?:(?:the|these|this|any of the|our|your|my) )?(?:(?:provided|given|available|retrieved|above|supplied|quoted) )*"
+    r"(?:(?:the|these|this|any of the|our|your|my|provided|given|available|retrieved|above|supplied|quoted) )*"
     r"(?:documents?|passages?|texts?|excerpts?|context|sources?|information)"
     r"(?: (?:of|from) (?:the|this|your|our) organi[sz]ation)?"
     r"(?: (?:(?:that )?(?:you (?:have )?)?(?:provided|gave|given|supplied|available)|above|here))?"
 )
-_NOT = r"(?:do(?:es)? not|don't|doesn't|did not|didn't)(?: (?:explicitly|specifically|directly|actually|clearly))?"
-_TAKES_BACK = (
-    r"\b(?:but|however|although|though|instead|except|only|rather|yet|whereas|because|since|while|unless|besides"
-    r"|(?:other than|apart from|aside from))\b|\bso\b(?= \w)|(?<!\bsuch )\bas\b(?! to\b| well as\b)"
-    r"|\band\b(?! (?:(?:the|an?|its|their|any) )?[\w-]+(?: (?:of|for)\b| ?[.,!?;。\[\n]|$))| -+ |--"
-)
-"""What opens another clause; "the price and weight of the cell" is none."""
-_CHAR = r"(?:[^.,:;!?()\[\]–—。、\n]|(?<=\d)[.,:–](?=\d))"
-_ABOUT = rf"(?:(?!{_TAKES_BACK}){_CHAR})*"
-"""The rest of a clause."""
-_FINITE = r"(?:is|are|was|were|has|have|had|must|may|might|can|cannot|shall|should|will|would|could|it's|that's|there's)"
-_OBJECT = (
-    rf"(?:(?!{_TAKES_BACK}|\b{_FINITE}\b){_CHAR})*"
-    rf"(?:\b(?:how|what|which|who|whom|whose|when|where|why|whether|if|that)\b{_ABOUT})?"
-)
-"""What is not said: the rest of a clause without a statement ("that smoking is forbidden") in it."""
-_NO_STATEMENT = r"\b(?! that \w)"
-_ELSEWHERE = rf"(?:(?!\b(?:aber|sondern|und|denn|weil|jedoch|mais|et|car|puisque|pero|sino|y|porque)\b){_CHAR})*"
-"""The rest of a clause in German, French or Spanish."""
+_IN_DOCUMENTS = rf"(?:in|by|from|within) {_DOCUMENTS}"
+_ADVERB = r"(?:(?:explicitly|specifically|directly|actually|clearly|anywhere) )?"
+_DO_NOT = rf"(?:do|does|did)(?: not|n't) {_ADVERB}"
+_NOBODY = rf"(?:{_DOCUMENTS} {_DO_NOT}|(?:none|nothing|no passage|no document) (?:(?:of|in) {_DOCUMENTS} )?)"
+_SAYS = r"(?:say|mention|state|indicate|tell|explain|answer|address|discuss|describe|clarify|clarifie|specify|specifie)s?"
+_SAID = r"(?:mentioned|stated|specified|given|provided|found|described|addressed|answered|available)"
 _ANY = r"(?:(?:any|enough|sufficient|specific|explicit|direct|clear|detailed|relevant|further|the|an|a|this|that|such|exact) )*"
-_KNOWLEDGE = r"(?:information|details?|mention|answers?|indication|specifics)(?![\w-])"
-_SAID = (
-    r"(?:(?:explicitly|specifically|directly) )?"
-    r"(?:mentioned|stated|specified|given|provided|found|described|addressed|answered)"
-)
-_LEAD = (
-    r"(?:(?:(?:i'm|i am) )?sorry,? (?:but |that )?|(?:i'm|i am) afraid,? (?:that )?|unfortunately,? |"
-    r"as an? (?:ai|language model|assistant)[^,.]{0,40}, |"
-    rf"(?:based on|according to|from|in) {_DOCUMENTS},? )*"
-)
+_KNOWLEDGE = rf"{_ANY}(?:information|details?|mention|answers?|indication|specifics)(?![\w-])"
 _TOPIC = (
-    r"(?:(?: (?:given|provided|found|available|here|there|necessary|needed|required))?"
-    r"(?: (?:about|regarding|concerning|on|of|for|to|as to|in|from|with|at|related|relating|pertaining|that|how|what|which|who"
-    rf"|when|where|why|whether|if|stating|specifying|describing|indicating|explaining)\b{_OBJECT})?)"
+    rf"(?: (?:{_SAID}|here|there|necessary|needed|required))?"
+    rf"(?: (?:about|on|of|for|to|as to|in|from|with|at|related|{_QUESTION}|\w+ing)\b{_REST})?"
 )
 """What information is about, if that is said at all: "information rights" are none."""
+_THING = rf"(?:this|that|it|the (?:(?!an?\b|the\b|any\b)[\w-]+ ){{0,2}}[\w-]+(?: (?:of|for|in|on|at|between)\b{_REST})?)"
 _WORDINGS = (
-    rf"{_DOCUMENTS} {_NOT} "
-    rf"(?:say|mention|state|specify|indicate|tell|explain|answer|address|discuss|describe|clarify){_NO_STATEMENT}{_OBJECT}",
-    rf"{_DOCUMENTS} {_NOT} (?:contain|provide|include|have|give|offer|hold)(?: me| us)?(?: with)? {_ANY}{_KNOWLEDGE}{_TOPIC}",
-    r"(?:(?:the|these|this) )?(?:(?:provided|given|above) )?(?:passages?|texts?|excerpts?|context)"
-    rf"(?: (?:provided|given|above))? {_NOT} (?:provide|give)(?: (?:this|that|it)"
-    rf"| the (?:(?!an?\b|the\b|any\b)[\w-]+ ){{0,2}}[\w-]+(?: (?:of|for|in|on|at|between)\b{_OBJECT})?)?",
-    rf"(?:there is|there's|there are|i (?:see|find|found|have)) (?:no|not) {_ANY}{_KNOWLEDGE}"
-    rf"(?: (?:about|regarding|concerning)\b{_OBJECT}|{_OBJECT} (?:in|from|by) {_DOCUMENTS})?",
-    rf"no {_ANY}{_KNOWLEDGE} (?:(?:is|are|was|were) )?(?:given|provided|found|available)?"
-    rf"(?: (?:about|regarding|concerning)\b{_OBJECT})?(?: ?in {_DOCUMENTS})?",
-    rf"(?:none|nothing|no passage|no document)(?: (?:of|in) {_DOCUMENTS})? "
-    rf"(?:(?:says?|mentions?|states?|specif(?:y|ies)|answers?|indicates?){_NO_STATEMENT}{_OBJECT}|"
-    rf"(?:provides?|gives?|contains?) {_ANY}{_KNOWLEDGE}{_TOPIC})",
-    rf"i (?:do not|don't) have {_ANY}(?:{_KNOWLEDGE}|access|knowledge|context|data)\b{_OBJECT}",
-    rf"i (?:do not|don't) know(?: (?:the|that|this|what|which|who|whom|when|where|why|how|whether|if|about)\b{_ABOUT})?",
-    r"i(?: cannot| can not| can't| could not| couldn't|(?: am|'m| was) (?:unable|not able) to) "
-    rf"(?:answer|find|determine|provide|locate|tell|say|give|help|assist|identify)\b{_OBJECT}",
-    r"(?:it|this|that|the answer|the question|(?:the|this|that) (?:requested )?information) "
-    r"(?:is not|was not|isn't|wasn't|cannot be|can't be|could not be)"
-    rf" {_SAID} (?:anywhere )?(?:in|by|from|within) {_DOCUMENTS}",
-    rf"(?:it|this|that|the answer) is not in {_DOCUMENTS}",
-    rf"not (?:{_SAID}|available) (?:anywhere )?in {_DOCUMENTS}|not (?:mentioned|stated|specified)",
-    # In other languages: German, French, Spanish, Chinese, Japanese.
+    # The passages do not mention the price. None of the documents says how often.
+    rf"{_NOBODY}{_SAYS}\b(?! that \w){_REST}",
+    # The context does not contain any information about holidays.
+    rf"{_NOBODY}(?:contain|provide|include|have|give|offer|hold)s?(?: me| us)?(?: with)? {_KNOWLEDGE}{_TOPIC}",
+    # The text does not provide the weight of the cell.
+    rf"{_DOCUMENTS} {_DO_NOT}(?:provide|give)(?: {_THING})?",
+    # There is no mention of a colour in the text. No information is given.
+    rf"(?:(?:there is|there's|there are|i (?:see|find|found|have)) )?no {_KNOWLEDGE}(?: (?:is|are|was|were))?(?: {_SAID})?"
+    rf"(?: (?:about|regarding|concerning)\b{_REST}|{_REST} {_IN_DOCUMENTS})?",
+    # I do not know the price. I don't have enough information to answer.
+    rf"i {_DO_NOT}(?:know|have (?:{_KNOWLEDGE}|{_ANY}(?:access|knowledge|context|data)))\b{_REST}",
+    # I cannot answer this question.
+    r"i(?: can ?not| can't| could not| couldn't|(?: am|'m| was) (?:unable|not able) to) "
+    rf"(?:answer|find|determine|provide|locate|tell|say|give|help|assist|identify)\b{_REST}",
+    # It is not mentioned in the documents. The answer is not in the passages. Not specified.
+    r"(?:(?:it|this|that|the answer|the question|(?:the|this|that) (?:requested )?information) "
+    r"(?:is not|was not|isn't|wasn't|cannot be|can't be|could not be)|not)"
+    rf" (?:{_ADVERB}{_SAID} )?{_ADVERB}{_IN_DOCUMENTS}|not (?:mentioned|stated|specified)",
+    # German, French, Spanish, Chinese, Japanese.
     rf"(?:die|diese) (?:dokumente|textstellen|passagen) (?:sagen|enthalten|nennen|geben) (?:(?:dazu|darüber|hierzu|das|es) )*"
-    rf"(?:nichts|nicht|keine (?:angaben?|informationen?|auskunft))\b{_ELSEWHERE}"
-    rf"(?:, (?:wie|was|wer|wen|wem|wann|wo|warum|ob|welche[rsmn]?)\b{_ELSEWHERE})?",
+    rf"(?:nichts|nicht|keine (?:angaben?|informationen?|auskunft))\b{_REST_ELSEWHERE}"
+    rf"(?:, (?:wie|was|wer|wen|wem|wann|wo|warum|ob|welche[rsmn]?)\b{_REST_ELSEWHERE})?",
     r"(?:dazu|darüber|hierzu|davon) (?:sagen|steht) (?:die dokumente|in den dokumenten) nichts|das weiß ich (?:leider )?nicht",
-    rf"les documents ne (?:le |l')?(?:disent|précisent|mentionnent|indiquent) pas\b{_ELSEWHERE}",
-    rf"los documentos no (?:lo )?(?:dicen|mencionan|especifican|indican)\b{_ELSEWHERE}",
+    rf"les documents ne (?:le |l')?(?:disent|précisent|mentionnent|indiquent) pas\b{_REST_ELSEWHERE}",
+    rf"los documentos no (?:lo )?(?:dicen|mencionan|especifican|indican)\b{_REST_ELSEWHERE}",
     rf"(?:这些)?(?:文档|文件|资料|段落)(?:中|里)?(?:并)?(?:没有|未)(?:说明|提及|提到|提供|给出)(?:(?!因为|所以|而且|不过|但){_CHAR})*",
     rf"(?:文書|資料|文章|ドキュメント)(?:に)?は?{_CHAR}{{0,30}}(?:記載されていません|記載がありません|書かれていません)",
 )
-_SOURCE = (
-    r"(?:(?:the|your|our|its|a) (?:[\w-]+ ){0,2}"
-    r"(?:manual|documentation|documents?|handbook|guide|website|sources?|supplier)\b)"
+_OPENING = (
+    r"(?:(?:(?:i'm|i am) )?sorry,? (?:but |that )?|(?:i'm|i am) afraid,? (?:that )?|unfortunately,? |"
+    rf"as an? (?:ai|language model|assistant)[^,.]{{0,40}}, |(?:based on|according to|from|in) {_DOCUMENTS},? )*"
 )
-_MORE = r"(?:me|us|any|more|additional|further|another|other|a different|the (?:full|relevant|complete))\b"
+_WITHIN = rf"(?:(?!{_FINITE})[^.,!?;\d])*"
+"""A stretch of advice without a figure or a statement."""
 _ADVICE = (
-    r"(?:(?:please|you (?:may|might|could|should|can)|i (?:recommend|suggest|advise))"
-    r"(?: (?:want|wish|need|like|try|that|you|to))* (?:consult|contact|refer|ask|rephras|clarif|specify|reach(?:ing)? out"
-    r"|feel free|try again|let me know|let us know"
-    rf"|(?:check|see|review|look)\w*(?: (?:in|at|with))? {_SOURCE}|(?:provid|giv|shar|send)\w* {_MORE})"
-    r"|for (?:more|further) information|could you|would you|let me know|i apologi[sz]e"
-    rf"|if you (?:have|need|can|could|provide|give|share|would like|want)\b(?:(?!{_FINITE}\b)[^.,!?;\d])*"
-    r"\b(?:information|details?|questions?|context|documents?|help|assistance|passages?|text)\b)[^.!?;\d\n]*"
+    r"(?:(?:please|if you|could you|would you|you (?:may|might|could|should|can)|i (?:recommend|suggest|advise))"
+    r"(?: (?:want|wish|need|like|try|that|you|to|please))* "
+    r"(?:consult|contact|refer|ask|rephras|clarif|specify|reach(?:ing)? out|feel free|try again|let (?:me|us) know"
+    rf"|(?:check|see|review|look)\w* {_WITHIN}\b(?:manual|documentation|documents?|handbook|guide|website|sources?|supplier)\b"
+    rf"|(?:provid|giv|shar|send|have|need|want|like|know)\w* {_WITHIN}"
+    r"\b(?:information|details?|more|questions?|context|help|assistance|documents?|passages?|text)\b)"
+    r"|for (?:more|further) information|let me know|i apologi[sz]e)[^.!?;\d\n]*"
 )
+"""Whom to ask or what to send instead; "Please close the valve." is none."""
 _END = r"[.!?。…\"'”’)*\s]*(?:\[\d{1,3}\])*[.!?。…\s]*"
-_SENTENCE = rf"[\"'“‘(*\s]*{_LEAD}(?:{'|'.join(_WORDINGS)}){_END}"
+_SENTENCE = rf"[\"'“‘(*\s]*{_OPENING}(?:{'|'.join(_WORDINGS)}){_END}"
 _NEXT = rf"(?:{_SENTENCE}|{_ADVICE}{_END})"
 _JOINT = r"(?:[,;:]|,? (?:so|and|because|as|since|therefore|thus)\b| ?[–—]| -+)+ ?"
 _REFUSAL = regex.compile(rf"(?:{_SENTENCE})(?:(?<=[.!?。…\"'”’)*\]\s]){_NEXT}|{_JOINT}{_NEXT})*")

@@ -61,6 +61,10 @@ REFUSALS = [
     "Nothing in the documents says so.",
     "Die Dokumente sagen nicht, wie oft der Sensor geprüft wird.",
     "Die Dokumente enthalten keine Angaben zum Preis.",
+    "The documents do not provide the weight of the cell.",
+    "There is no information available.",
+    "This information is not in the passages.",
+    "I don't know. Please provide more context.",
     "The documents do not say how much 1,200 litres at 17:15 cost.",
 ]
 ANSWERS = [
@@ -116,6 +120,7 @@ ANSWERS = [
     "The documents do not say. You should close the valve first.",
     "The documents do not say. If you open the valve the pump stops.",
     "The documents do not say. Please close the valve.",
+    "The documents do not say. You can see details on the display.",
     "文档没有提到价格，价格是45元",
     "文档没有提到价格（45元）。",
     "文档没有提到价格因为免费",
