@@ -53,8 +53,8 @@ def adopt_project(
 ) -> AdoptionReport:
     """Take a project on the server over and pull its labels; repeating it takes in what was added since.
 
-    Over there each task's data gets our id under a key of its own, and the project's description a marker. Its screen, its
-    order, its drafts and its members stay as they are.
+    On the server, each task's data gets our id under a key of its own, and the project's description a marker. Its screen,
+    order, drafts and members stay as they are.
 
     Args:
         remote_id: its number on the server.
@@ -138,7 +138,7 @@ def _store_project(
 def _adopt_task(
     store: Store, server: LabelStudioBackend, name: str, screen: ForeignScreen, task: RemoteTask, report: AdoptionReport
 ) -> None:
-    """Give a task our id over there, and store it here. Stopped between the two, it is the same id the next time."""
+    """Write our id into the task on the server, and store it here. Stopped between the two, it is the same id the next time."""
     text = task.data.get(screen.text_key)
     if not isinstance(text, str) or is_blank(text):
         report.without_text += 1

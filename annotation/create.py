@@ -69,7 +69,7 @@ def create_project(
 ) -> ProjectStatus:
     """Make the project here and at its backend, or bring an existing one up to date; safe to repeat.
 
-    A project whose backend has changed (another server, files instead of a server, or deleted over there) is made
+    A project whose backend has changed (another server, files instead of a server, or deleted on the server) is made
     anew in the new place: its tasks will be pushed again, and labels pulled so far are kept.
 
     Args:
@@ -83,9 +83,9 @@ def create_project(
             share cannot be.
         NotFoundError: there is no such task type.
         DescriptionError: the type has no default description and none was given.
-        OrphanedLabels: labels here or over there use what the description drops, or somebody added it to the screen
-            over there; nothing was changed.
-        StateError: the project over there holds our tasks under the marker of another workspace.
+        OrphanedLabels: labels here or at the backend use what the description drops, or somebody added it to the
+            screen there; nothing was changed.
+        StateError: the project at the backend holds our tasks under the marker of another workspace.
         ServiceError: the server failed.
     """
     check_name(name)
@@ -163,26 +163,26 @@ def register_webhook(workspace: Workspace, store: Store, project: str, gateway: 
     parts = urlsplit(gateway)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InputError(f"{gateway!r} is no address: give the gateway's, such as http://127.0.0.1:8321")
-    there = connect(workspace, store, project)
-    if there.server is None:
+    connection = connect(workspace, store, project)
+    if connection.server is None:
         raise InputError(
             "a webhook needs a Label Studio server, but annotation.label_studio_url is not set: "
             "set it, or leave --webhook out and run `doyen annotate pull` yourself"
         )
     url = f"{gateway.rstrip('/')}{HOOK_PATH}?project={quote(project)}"
-    there.server.ensure_webhook(there.external_id, url, {HOOK_HEADER: secret})
+    connection.server.ensure_webhook(connection.external_id, url, {HOOK_HEADER: secret})
     return url
 
 
 def relink(workspace: Workspace, store: Store, name: str, external_id: str | None = None) -> ProjectStatus:
-    """Take the project over there that holds our tasks for ours, whoever's marker it carries; it carries ours afterwards.
+    """Connect to the project on the server that holds our tasks, whichever marker it carries, and mark it as ours.
 
     Args:
-        external_id: its id over there; default: the one that is known, else the first of that title.
+        external_id: its id on the server; default: the known one, else the first project of that title.
 
     Raises:
         NotFoundError: there is no such project here.
-        StateError: none over there holds a task of ours.
+        StateError: no project there holds a task of ours.
         ServiceError, Unauthorized, Busy: as for ``push``.
     """
     backend = open_backend(workspace)
@@ -251,7 +251,7 @@ def _check_orphans(
     found: RemoteProject | None,
     wanted: AnnotationProjectRow,
 ) -> None:
-    """Refuse a configuration that drops what labels use, here or over there, or what somebody added over there.
+    """Refuse a configuration that drops what labels use, here or at the backend, or what somebody added there.
 
     Raises:
         OrphanedLabels: with the list of them.
@@ -262,7 +262,7 @@ def _check_orphans(
     if all(_same(config, wanted.config) for config in before):
         return
     if row is not None and row.backend == backend.location and row.external_id is not None:
-        # If it is gone over there it will be made anew: what was pulled before still counts.
+        # If it is gone it will be made anew: what was pulled before still counts.
         with suppress(StateError):
             pull_changes(connect(workspace, store, row.name))
     results = list(_foreign_results(store, backend, found, wanted.name)) if found is not None and there else []
@@ -278,7 +278,7 @@ def _check_orphans(
 
 
 def _foreign_results(store: Store, backend: Backend, found: RemoteProject, name: str) -> Iterator[tuple[str, Result]]:
-    """Yield (task, result) of labels over there that no pull fetches, because their tasks are not ours."""
+    """Yield (task, result) of labels at the backend that no pull fetches, because their tasks are not ours."""
     ours = external_ids(store, name)
     for task in backend.read_changes(found.external_id, None)[1]:
         if task.uid not in ours:

@@ -1,6 +1,6 @@
 """A project and the place where people label it: names, the lock of a sync, the connection, and whose project it is.
 
-Each project over there carries a marker of its workspace in its description. A marker can be lost (someone edits the
+Each project at a backend carries a marker of its workspace in its description. A marker can be lost (someone edits the
 description) or be older than the workspace's id (such a marker named the workspace's path). What decides then is whether
 the project holds tasks of ours, by their uids. A marker of another workspace is never passed over: two workspaces with the
 same documents make tasks with the same uids.
@@ -90,7 +90,7 @@ def connect(workspace: Workspace, store: Store, name: str) -> Connection:
 
     Raises:
         NotFoundError: there is no such project here.
-        StateError: the settings now name another place than the project was made in, the project is gone over there, or
+        StateError: the settings now name another place than the project was made in, the project is gone there, or
             its id belongs to somebody else's project by now.
         ServiceError, Unauthorized: the server failed.
     """
@@ -158,10 +158,10 @@ def project_marker(store: Store, name: str) -> str:
 def find_remote(
     workspace: Workspace, store: Store, backend: Backend, name: str, external_id: str | None
 ) -> RemoteProject | None:
-    """Return the project over there that is ours, with our marker in its note; None where there is none.
+    """Return the project at the backend that is ours, with our marker in its note; None where there is none.
 
     Args:
-        external_id: its id over there, where it is known; an id can be given again after a deletion.
+        external_id: its id there, where it is known; an id can be given again after a deletion.
 
     Raises:
         StateError: it holds tasks of ours, but carries the marker of another workspace.
@@ -180,7 +180,7 @@ def find_remote(
 def find_holding(
     store: Store, backend: Backend, name: str, known_id: str | None, wanted_id: str | None
 ) -> RemoteProject | None:
-    """Return the project over there that holds tasks of ours, whatever its note says; None where there is none.
+    """Return the project at the backend that holds tasks of ours, whatever its note says; None where there is none.
 
     Args:
         known_id: its id as it was known; projects of that title are looked at, too.

@@ -40,7 +40,7 @@ class PushReport:
         stale: tasks that were not sent because their text is no longer the document's.
         overlap: of all tasks, those that several people label.
         people: how many label each of them.
-        kept_model: the model that was chosen over there and stays in force, so that our drafts are not shown; else empty.
+        kept_model: the model that somebody chose on the server, whose drafts are shown instead of ours; else empty.
     """
 
     project: str
@@ -64,11 +64,11 @@ def push(
     share: float | None = None,
     reporter: Reporter | None = None,
 ) -> PushReport:
-    """Send the tasks that are not there yet, and have the people served by the certainty of the newest drafts.
+    """Send the tasks that are not there yet, and have tasks served in order of draft uncertainty.
 
     Tasks that are marked stale are not sent: nobody should label a text that has changed.
 
-    Interrupted anywhere, here or over there, and repeated, it sends each task once: before sending, it asks which uids
+    Interrupted anywhere, here or on the server, and repeated, it sends each task once: before sending, it asks which uids
     have arrived.
 
     Args:
@@ -79,34 +79,41 @@ def push(
     Raises:
         NotFoundError: there is no such project.
         InputError: overlap or share cannot be, or is given for a review project.
-        StateError: the project lives elsewhere than the settings say, or is gone over there.
+        StateError: the project lives elsewhere than the settings say, or is gone there.
         ServiceError: the server failed; what had arrived stays.
         Busy: another process is syncing this project.
     """
-    with connected(workspace, store, project) as there:
+    with connected(workspace, store, project) as connection:
         if overlap is not None or share is not None:
             change_overlap(store, get_annotation_project(store, project).name, overlap, share)
         people, for_all = plan_overlap(store, project)
-        count = there.backend.count_tasks(there.external_id)
-        if there.server and not for_all and not count:
+        count = connection.backend.count_tasks(connection.external_id)
+        if connection.server and not for_all and not count:
             # Added for one person each, so that only the others have to be changed one by one.
-            there.server.limit_people(there.external_id, 1)
+            connection.server.limit_people(connection.external_id, 1)
         waiting = _tasks(store, project, "created")
-        arrived = there.backend.known_uids(there.external_id) if (waiting or scores) and count else {}
+        arrived = connection.backend.known_uids(connection.external_id) if (waiting or scores) and count else {}
         mark_pushed(store, {task.uid: min(arrived[task.uid]) for task in waiting if task.uid in arrived})
         absent = [task for task in waiting if task.uid not in arrived]
         fresh = _gold_scattered([task for task in absent if task.stale is None])
-        shown = there.server.shown_version(there.external_id) if there.server else ""
-        version = f"{DRAFTS} {datetime.now(UTC).isoformat()}" if scores else shown if shown.startswith(DRAFTS) else DRAFTS
-        _send(there, fresh, version, reporter or Silent())
-        shared = apply_overlap(store, there.backend, there.external_id, project)
-        again = _push_scores(there, version, {uid for uids in arrived.values() for uid in uids}) if scores else 0
-        kept = shown if shown and not shown.startswith(DRAFTS) else ""
-        # A server refuses a version under which it has no draft; a model that somebody chose there stays chosen.
-        if there.server and not kept and (again or any(task.predictions for task in fresh)):
-            there.server.show_version(there.external_id, version)
-    where, known, stale = redact(there.backend.location), len(waiting) - len(absent), len(absent) - len(fresh)
-    return PushReport(project, where, len(fresh), known, again, stale, shared, people, kept)
+        version, kept_model = _choose_version(connection, renew=scores)
+        _send(connection, fresh, version, reporter or Silent())
+        shared = apply_overlap(store, connection.backend, connection.external_id, project)
+        again = _push_scores(connection, version, {uid for uids in arrived.values() for uid in uids}) if scores else 0
+        # A server refuses a version under which it has no draft.
+        if connection.server and not kept_model and (again or any(task.predictions for task in fresh)):
+            connection.server.show_version(connection.external_id, version)
+    return PushReport(
+        project,
+        redact(connection.backend.location),
+        sent=len(fresh),
+        already_there=len(waiting) - len(absent),
+        scores=again,
+        stale=len(absent) - len(fresh),
+        overlap=shared,
+        people=people,
+        kept_model=kept_model,
+    )
 
 
 def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter | None = None) -> PullReport:
@@ -118,30 +125,30 @@ def pull(workspace: Workspace, store: Store, project: str, *, reporter: Reporter
         NotFoundError, StateError, ServiceError, Busy: as for ``push``.
         RecordError: a labels file is broken.
     """
-    with connected(workspace, store, project) as there:
-        return pull_changes(there, reporter=reporter)
+    with connected(workspace, store, project) as connection:
+        return pull_changes(connection, reporter=reporter)
 
 
-def pull_changes(there: Connection, *, reporter: Reporter | None = None) -> PullReport:
+def pull_changes(connection: Connection, *, reporter: Reporter | None = None) -> PullReport:
     """Pull, for a caller that holds the project's lock.
 
     The mark up to which changes were seen moves only when a pull has gone through, to a time noted before it began:
     an interrupted pull is repeated, and a change made during one is seen by the next.
     """
-    synced_at, store = there.row.synced_at, there.store
+    synced_at, store = connection.row.synced_at, connection.store
     since = (datetime.fromisoformat(synced_at) - OVERLAP).isoformat() if synced_at else None
-    report = PullReport(there.name, redact(there.backend.location))
-    count = there.backend.count_tasks(there.external_id)
-    newest, changed = there.backend.read_changes(there.external_id, since)
+    report = PullReport(connection.name, redact(connection.backend.location))
+    count = connection.backend.count_tasks(connection.external_id)
+    newest, changed = connection.backend.read_changes(connection.external_id, since)
     with (reporter or Silent()).bar("pulling labels", None) as bar:
         for batch in _batches(changed, PULL_BATCH):
-            store_changes(there, batch, report)
+            store_changes(connection, batch, report)
             bar.advance(len(batch))
-    withdraw_deleted(there, count, report)
-    keep_people(there.workspace.annotation_folder, there.backend.people())
-    if there.row.purpose == REVIEW:
-        report.decisions = record_decisions(store, there.name, there.task_type)
-    update_project(store, there.name, synced_at=newest or synced_at)
+    withdraw_deleted(connection, count, report)
+    keep_people(connection.workspace.annotation_folder, connection.backend.people())
+    if connection.row.purpose == REVIEW:
+        report.decisions = record_decisions(store, connection.name, connection.task_type)
+    update_project(store, connection.name, synced_at=newest or synced_at)
     return report
 
 
@@ -157,13 +164,21 @@ def _gold_scattered(tasks: Sequence[AnnotationTaskRow]) -> list[AnnotationTaskRo
     return sorted(tasks, key=lambda task: rank.get(task.uid, int(short_id("place", task.uid), 16) % (len(others) + 1)))
 
 
-def _send(there: Connection, tasks: Sequence[AnnotationTaskRow], version: str, reporter: Reporter) -> None:
+def _choose_version(connection: Connection, *, renew: bool) -> tuple[str, str]:
+    """Return under which version drafts are sent, and the model that somebody chose on the server instead, or ""."""
+    shown = connection.server.shown_version(connection.external_id) if connection.server else ""
+    ours = shown.startswith(DRAFTS)
+    version = f"{DRAFTS} {datetime.now(UTC).isoformat()}" if renew else shown if ours else DRAFTS
+    return version, "" if ours else shown
+
+
+def _send(connection: Connection, tasks: Sequence[AnnotationTaskRow], version: str, reporter: Reporter) -> None:
     """Send tasks in batches, each noted as soon as it has arrived."""
     with reporter.bar("pushing tasks", len(tasks)) as bar:
         for batch in _batches(tasks, PUSH_BATCH):
             sent = [{"data": task.data, "predictions": _drafts(task, version), "overlap": task.overlap} for task in batch]
-            ids = there.backend.add_tasks(there.external_id, sent)
-            mark_pushed(there.store, dict(zip((task.uid for task in batch), ids, strict=True)))
+            ids = connection.backend.add_tasks(connection.external_id, sent)
+            mark_pushed(connection.store, dict(zip((task.uid for task in batch), ids, strict=True)))
             bar.advance(len(batch))
 
 
@@ -172,13 +187,13 @@ def _drafts(task: AnnotationTaskRow, version: str) -> list[dict[str, Any]]:
     return [{**draft, "model_version": version} for draft in task.predictions]
 
 
-def _push_scores(there: Connection, version: str, present: set[str]) -> int:
+def _push_scores(connection: Connection, version: str, present: set[str]) -> int:
     """Send the drafts of open tasks again as a newer version, where the task is still there; return how many."""
-    tasks = [task for task in _tasks(there.store, there.name, "pushed") if task.external_id in present]
+    tasks = [task for task in _tasks(connection.store, connection.name, "pushed") if task.external_id in present]
     drafts = [(task.external_id or "", draft) for task in tasks for draft in _drafts(task, version)]
-    if there.server:
+    if connection.server:
         for batch in _batches(drafts, PUSH_BATCH):
-            there.server.add_predictions(there.external_id, batch)
+            connection.server.add_predictions(connection.external_id, batch)
     return len(drafts)
 
 

@@ -93,7 +93,7 @@ class Annotation:
         return adopt_project(self._workspace, self._store, project, remote_id, task_type, reporter=self._reporter)
 
     def relink(self, project: str, remote_id: int | None = None) -> ProjectStatus:
-        """Go on with the project over there that holds these tasks; see `relink`."""
+        """Connect to the project on the server that holds these tasks; see `relink`."""
         from doyen.annotation.create import relink
 
         return relink(self._workspace, self._store, project, None if remote_id is None else str(remote_id))

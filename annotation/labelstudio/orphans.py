@@ -39,7 +39,7 @@ class Orphan:
 
     Attributes:
         value: None where the field itself is missing.
-        count: regions that use it; 0 for what was added over there and has not been used yet.
+        count: regions that use it; 0 for what was added on the server and has not been used yet.
         tasks: uids of tasks that use it, at most ten.
     """
 
@@ -75,7 +75,7 @@ def find_orphans(results: Iterable[tuple[str, Result]], config: str, before: Seq
 
 
 def added_values(there: str, ours: Sequence[str]) -> list[Orphan]:
-    """Return the fields and values of the configuration over there that none of ours has: somebody added them."""
+    """Return the fields and values of the server's configuration that none of ours has: somebody added them."""
     known = [config_values(config) for config in ours if config]
     found = []
     for field, values in config_values(there).items():

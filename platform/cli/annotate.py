@@ -12,7 +12,7 @@ from doyen.platform.cli.annotate_agreement import agreement
 from doyen.platform.cli.annotate_exchange import doccano, export, import_
 from doyen.platform.cli.annotate_projects import adopt, list_, relink
 from doyen.platform.cli.annotate_review import adjudicate, feedback, gold
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import DebugOption, JsonOption, ProjectOption, WorkspaceOption, open_session
 
 app = typer.Typer(
     help="Annotation: tasks from chunks, exchange with Label Studio or files, labels as pairs.", no_args_is_help=True
@@ -29,7 +29,6 @@ app.command()(adopt)
 app.command("list")(list_)
 app.command()(relink)
 
-ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 OverlapOption = Annotated[
     int | None,
     typer.Option("--overlap", help="People who label each gold item and each task of the share; default: as before, else 2."),

@@ -9,12 +9,11 @@ from typing import Annotated
 import typer
 
 from doyen.core.errors import InputError
-from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, ProjectOption, WorkspaceOption, open_session
 
 PAIRS, PLAIN = "pairs", "plain"
 FORMATS = "label-studio (JSON), label-studio-min (JSON-MIN), doccano, labelbox, conll, conllu, spacy, huggingface, csv"
 
-ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 TypeOption = Annotated[str | None, typer.Option("--type", help="Task type of a project that does not exist yet.")]
 
 
@@ -63,7 +62,7 @@ def export(
 def doccano(
     url: Annotated[str, typer.Argument(help="Address of the Doccano server.")],
     project: ProjectOption,
-    remote: Annotated[int, typer.Option("--id", help="Number of the project over there.")],
+    remote: Annotated[int, typer.Option("--id", help="Number of the project on the server.")],
     task_type: TypeOption = None,
     only_new: Annotated[bool, typer.Option(help="Ask only for examples that are not here yet.")] = False,
     user: Annotated[str, typer.Option(envvar="DOYEN_DOCCANO_USER", help="Account to sign in with.")] = "",

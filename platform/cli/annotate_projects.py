@@ -47,7 +47,7 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug:
 def relink(
     project: Annotated[str | None, typer.Option("--project", "-p", help="Name of the annotation project.")] = None,
     remote: Annotated[
-        int | None, typer.Option("--id", help="Number of the project over there; default: the one that is known.")
+        int | None, typer.Option("--id", help="Number of the project on the server; default: the known one.")
     ] = None,
     as_copy: Annotated[
         bool, typer.Option("--as-copy", help="Make this copied workspace one of its own, with projects of its own.")
@@ -56,7 +56,7 @@ def relink(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Go on with the project over there that holds these tasks: of an older workspace that was moved, or at a new address."""
+    """Connect to the project on the server that holds these tasks: after a move of either."""
     if (project is None) != as_copy:
         raise InputError("name the project with --project, or give --as-copy for the whole workspace: one of the two")
     with open_session(workspace, as_json=as_json, debug=debug) as session:

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
-
-ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
+from doyen.platform.cli.session import DebugOption, JsonOption, ProjectOption, WorkspaceOption, open_session
 
 
 def adjudicate(

@@ -175,9 +175,9 @@ def _label_studio(session: CliSession) -> str:
 
     found = []
     for project in list_projects(session.store):
-        there = connect(session.workspace, session.store, project.name)
-        count = there.backend.count_tasks(there.external_id)
-        found.append(f"{project.name}: {count} tasks at {redact(there.backend.location)}")
+        connection = connect(session.workspace, session.store, project.name)
+        count = connection.backend.count_tasks(connection.external_id)
+        found.append(f"{project.name}: {count} tasks at {redact(connection.backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", "-w", help="Workspace folder; default: the nearest folder with a doyen.toml.")
 ]
+ProjectOption = Annotated[str, typer.Option("--project", "-p", help="Name of the annotation project.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs and progress on stderr.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")]
 

@@ -271,10 +271,10 @@ def test_a_deletion_is_found_behind_a_task_that_was_added_long_ago(workspace: Wo
             return super().known_uids(project_id)
 
     def reconcile(*changed: RemoteTask) -> int:
-        there = replace(connect(workspace, project, NAME), backend=Place(workspace.annotation_folder))
+        connection = replace(connect(workspace, project, NAME), backend=Place(workspace.annotation_folder))
         report = PullReport(NAME, "files")
-        store_changes(there, changed, report)
-        withdraw_deleted(there, path.read_text().count("\n"), report)
+        store_changes(connection, changed, report)
+        withdraw_deleted(connection, path.read_text().count("\n"), report)
         return report.deleted_tasks
 
     path = workspace.annotation_folder / NAME / "tasks.jsonl"
