@@ -14,7 +14,7 @@ from doyen.annotation.task_types import TaskType, get_task_type
 from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
-from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal
+from doyen.annotation.types.drafter import Draft, Drafter, Excerpt
 from doyen.annotation.types.typed_labels import LabelError
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "Orphan",
     "OrphanedLabels",
     "ProjectStatus",
-    "Proposal",
     "PullReport",
     "PushReport",
     "RuleDrafter",

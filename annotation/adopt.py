@@ -17,7 +17,7 @@ from doyen.annotation.sync import pull_changes
 from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.descriptions import TaskDescription
-from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.drafter import Excerpt
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent

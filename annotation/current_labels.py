@@ -15,7 +15,7 @@ from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.quality.decisions import CONSENSUS
 from doyen.annotation.store import IMPORTED, current_results, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.types.typed_labels import Label, LabelledText, PromptResponse, describe_problems
+from doyen.annotation.types.typed_labels import Label, LabelledText, describe_problems, prompt_of
 from doyen.core.files import open_atomic, write_text_atomic
 from doyen.core.manifest import short_id
 from doyen.core.records import Pair
@@ -136,8 +136,7 @@ def _valid_labels(
             problems += describe_problems(stored.task.uid, stored.annotator, wrong, kept=label is not None)
             if label is None:
                 continue
-            prompt = label.prompt if isinstance(label, PromptResponse) else ""
-            newest[stored.annotator or stored.identity, prompt] = stored, label
+            newest[stored.annotator or stored.identity, prompt_of(label)] = stored, label
         yield from newest.values()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.types.proposals import Draft, Excerpt, Proposal
+from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.question_rules import draft_question
 
 MODEL_SCORE = 0.5
@@ -24,7 +24,7 @@ class RuleDrafter:
     def __init__(self, task_type: TaskType | None = None) -> None:
         self._task_type = task_type
 
-    def draft(self, excerpt: Excerpt) -> Draft | Proposal | None:
+    def draft(self, excerpt: Excerpt) -> Draft | Draft | None:
         """Return the label that the rules of the task type propose."""
         return self._task_type.propose(excerpt) if self._task_type is not None else draft_question(excerpt)
 
@@ -53,7 +53,7 @@ class ModelDrafter:
         """The model's name."""
         return self._version
 
-    def draft(self, excerpt: Excerpt) -> Proposal | None:
+    def draft(self, excerpt: Excerpt) -> Draft | None:
         """Return what is sound of the model's answer; nothing of it: no label. None for an empty text."""
         if not excerpt.text.strip():
             return None
@@ -61,5 +61,5 @@ class ModelDrafter:
         answer = self._ask(prompt)
         label, _ = self._task_type.parse(answer, excerpt.text)
         if label is None:
-            return Proposal(None, 0.0)
-        return Proposal(label, self._score(prompt, answer) if callable(self._score) else self._score)
+            return Draft(None, 0.0)
+        return Draft(label, self._score(prompt, answer) if callable(self._score) else self._score)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from doyen.annotation.labelstudio.regions import write_prompt_response
 from doyen.annotation.store import get_annotation_project, new_task_row
 from doyen.annotation.tasks import task_data
-from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.answers import Passage
 from doyen.core.errors import InputError

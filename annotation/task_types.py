@@ -14,7 +14,7 @@ from doyen.annotation.labelstudio.regions import Reading, Result, read_label, wr
 from doyen.annotation.labelstudio.screens import screen_of
 from doyen.annotation.types import classification, coreference, entities, pos, prompt_response
 from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description, parse_description
-from doyen.annotation.types.proposals import Excerpt, Proposal
+from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.question_rules import draft_question
 from doyen.annotation.types.typed_labels import Label, LabelError, PromptResponse
 from doyen.core.errors import InputError, NotFoundError
@@ -39,7 +39,7 @@ class TextKind(Protocol):
     def row(self, label: Any, text: str) -> dict[str, Any]:
         """Return the label as a plain row for training a classifier."""
 
-    def propose(self, text: str, description: TaskDescription) -> Proposal | None:
+    def propose(self, text: str, description: TaskDescription) -> Draft | None:
         """Return a label by rule, or None."""
 
 
@@ -127,14 +127,13 @@ class TaskType:
         """Read a model's answer to the instruction: what is sound of it (None: nothing), and what is wrong with it."""
         return self._kind.parse(answer, text, self.description) if self._kind else prompt_response.parse(answer, text)
 
-    def propose(self, excerpt: Excerpt) -> Proposal | None:
+    def propose(self, excerpt: Excerpt) -> Draft | None:
         """Return a label by rule (None in the proposal: the rules know nothing), or None for a text that asks for none."""
         if self._kind is None:
-            draft = draft_question(excerpt)
-            return draft.located(excerpt.text) if draft else None
+            return draft_question(excerpt)
         if not excerpt.text.strip():
             return None
-        return self._kind.propose(excerpt.text, self.description) or Proposal(None, 0.0)
+        return self._kind.propose(excerpt.text, self.description) or Draft(None, 0.0)
 
     def _own(self, label: Label) -> Any:
         if not isinstance(label, self._label_type):

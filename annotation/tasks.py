@@ -15,8 +15,8 @@ from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.store import OPEN, get_annotation_project, new_task_row, task_type_of, tasks_in
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.texts import PlainText
-from doyen.annotation.types.proposals import Draft, Drafter, Excerpt, Proposal, propose
-from doyen.annotation.types.typed_labels import PromptResponse
+from doyen.annotation.types.drafter import Draft, Drafter, Excerpt
+from doyen.annotation.types.typed_labels import prompt_of
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Turn
@@ -88,7 +88,7 @@ def _draft_each(
     task_type = task_type_of(get_annotation_project(store, project))
     drafter = drafter or RuleDrafter(task_type)
     made = 0
-    waiting: list[tuple[Excerpt, Proposal, Origin]] = []
+    waiting: list[tuple[Excerpt, Draft, Origin]] = []
 
     def store_waiting() -> int:
         with store.session() as session:
@@ -102,10 +102,10 @@ def _draft_each(
         for excerpt, origin in shown:
             if limit is not None and made >= limit:
                 break
-            proposal = propose(drafter, excerpt)
+            draft = drafter.draft(excerpt)
             bar.advance(1)
-            if proposal is not None:
-                waiting.append((excerpt, proposal, origin))
+            if draft is not None:
+                waiting.append((excerpt, draft, origin))
             if len(waiting) >= COMMIT_EVERY or (limit is not None and made + len(waiting) >= limit):
                 made += store_waiting()
         return made + store_waiting()
@@ -158,7 +158,7 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
     with store.session() as session:
         for prompt, source in prompts:
             excerpt = _likeliest_excerpt(session, prompt, source) or Excerpt("", source=source or "")
-            made += add_task(session, project, task_type, excerpt, Draft(prompt, "", 0.0), GIVEN)
+            made += add_task(session, project, task_type, excerpt, Draft.of_answer(excerpt.text, prompt, "", 0.0), GIVEN)
     return made
 
 
@@ -167,36 +167,35 @@ def add_task(
     project: str,
     task_type: TaskType,
     excerpt: Excerpt,
-    draft: Draft | Proposal,
+    draft: Draft | Draft,
     version: str,
     origin: Origin = None,
 ) -> bool:
     """Add one task unless it is there already; return whether it was added."""
-    proposal = draft.located(excerpt.text) if isinstance(draft, Draft) else draft
-    prompt = proposal.label.prompt if isinstance(proposal.label, PromptResponse) else ""
+    prompt = prompt_of(draft.label)
     uid = task_uid(project, excerpt, prompt)
     if session.get(AnnotationTaskRow, uid) is not None:
         return False
     data = task_data(uid, excerpt, prompt)
     row = new_task_row(project, data)
     row.origin = origin
-    row.predictions = _predictions(task_type, proposal, data, version)
+    row.predictions = _predictions(task_type, draft, data, version)
     session.add(row)
     return True
 
 
-def _predictions(task_type: TaskType, proposal: Proposal, data: dict[str, Any], version: str) -> list[dict[str, Any]]:
-    return [] if proposal.label is None else [task_type.prediction(proposal.label, proposal.score, data, version)]
+def _predictions(task_type: TaskType, draft: Draft, data: dict[str, Any], version: str) -> list[dict[str, Any]]:
+    return [] if draft.label is None else [task_type.prediction(draft.label, draft.score, data, version)]
 
 
 def _redraft(task_type: TaskType, drafter: Drafter, data: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Return a task's drafts as the drafter makes them now; None where it has none for this task."""
-    proposal = propose(drafter, excerpt_shown(data))
-    if proposal is None:
+    draft = drafter.draft(excerpt_shown(data))
+    if draft is None:
         return None
-    if isinstance(proposal.label, PromptResponse) and data.get("prompt") not in {None, "", proposal.label.prompt}:
+    if prompt_of(draft.label) and data.get("prompt") not in {None, "", prompt_of(draft.label)}:
         return None
-    return _predictions(task_type, proposal, data, drafter.version)
+    return _predictions(task_type, draft, data, drafter.version)
 
 
 def task_uid(project: str, excerpt: Excerpt, prompt: str) -> str:

@@ -25,8 +25,8 @@ from doyen.annotation.store import (
 )
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
-from doyen.annotation.types.proposals import Excerpt
-from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, PromptResponse, regions_of
+from doyen.annotation.types.drafter import Excerpt
+from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, prompt_of, regions_of
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
@@ -147,7 +147,7 @@ class _Batch:
             item = label.item
             excerpt = excerpt_of_label(item, documents)
             self._report.without_document += bool(excerpt.source) and not excerpt.document_id
-            row = new_task_row(self._project, task_data(uid, excerpt, prompt_of(item)))
+            row = new_task_row(self._project, task_data(uid, excerpt, prompt_of(item.label)))
             row.state = "labelled"
             row.origin = {ORIGIN: {"item_id": item.item_id, "meta": dict(item.meta)}}
             self._session.add(row)
@@ -189,11 +189,6 @@ class _Occurrences:
     def close(self) -> None:
         """Forget everything."""
         self._database.close()
-
-
-def prompt_of(item: LabelledText) -> str:
-    """Return the prompt that a label answers; empty for other task types."""
-    return item.label.prompt if isinstance(item.label, PromptResponse) else ""
 
 
 def excerpt_of_label(item: LabelledText, documents: set[str]) -> Excerpt:

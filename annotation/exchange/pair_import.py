@@ -13,8 +13,8 @@ from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import IMPORTED, add_version, get_annotation_project, new_task_row, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
+from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.prompt_response import label_of_pair
-from doyen.annotation.types.proposals import Excerpt
 from doyen.annotation.types.spans import find_quotes
 from doyen.core.errors import InputError
 from doyen.core.manifest import canonical_json, short_id

@@ -10,14 +10,14 @@ from pathlib import Path
 from doyen.annotation.create import create_project
 from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.formats import Losses, get_format, read_labels
-from doyen.annotation.exchange.label_import import ORIGIN, excerpt_of_label, prompt_of, store_labels
+from doyen.annotation.exchange.label_import import ORIGIN, excerpt_of_label, store_labels
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.record_files import SHOWN
 from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
-from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, regions_of
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, prompt_of, regions_of
 from doyen.core.errors import InputError, RecordError
 from doyen.core.progress import Reporter
 from doyen.core.store import Store
@@ -165,7 +165,7 @@ def _check_all(path: Path, task_type: TaskType, labels: Iterable[LabelledText]) 
 
 def problems_in(item: LabelledText, task_type: TaskType) -> list[str]:
     """Return what of a label a project of that type does not know or allow; empty when it fits."""
-    data = task_data("check", excerpt_of_label(item, set()), prompt_of(item))
+    data = task_data("check", excerpt_of_label(item, set()), prompt_of(item.label))
     return task_type.problems(task_type.write(item.label, data), data)
 
 

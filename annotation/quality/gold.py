@@ -17,8 +17,8 @@ from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.store import get_annotation_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
-from doyen.annotation.types.proposals import Draft, Excerpt, Proposal
-from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, PromptResponse
+from doyen.annotation.types.drafter import Draft, Excerpt
+from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, prompt_of
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
 
@@ -56,7 +56,7 @@ def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> Gold
         tasks = _tasks_by_content(session, project)
         problems: list[str] = []
         for number, item in enumerate(items, start=1):
-            prompt = item.label.prompt if isinstance(item.label, PromptResponse) else ""
+            prompt = prompt_of(item.label)
             rows = tasks[item.text, prompt]
             made = not rows
             if made:
@@ -105,7 +105,7 @@ def _new_task(session: Session, project: str, task_type: TaskType, text: str, pr
         select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.text == text).order_by(ChunkRow.chunk_id)
     ).first()
     excerpt = excerpt_of(*found) if found else Excerpt(text)
-    draft = Draft(prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Proposal(None, 0.0)
+    draft = Draft.of_answer(text, prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Draft(None, 0.0)
     add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
     row = session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))
     row.state, row.external_id = "created", None

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from doyen.annotation.types.descriptions import NOTHING, TaskDescription
+from doyen.annotation.types.drafter import Draft
 from doyen.annotation.types.matching import match_classes, match_sentiment
-from doyen.annotation.types.proposals import Proposal
 from doyen.annotation.types.typed_labels import Classes, short
 
 LABEL = Classes
@@ -54,6 +54,6 @@ def row(label: Classes, text: str) -> dict[str, Any]:
     return {"text": text, "label": label.labels[0] if len(label.labels) == 1 else None, "labels": list(label.labels)}
 
 
-def propose(text: str, description: TaskDescription) -> Proposal | None:
+def propose(text: str, description: TaskDescription) -> Draft | None:
     """Return what the words of the text suggest."""
     return match_sentiment(text, description) if description.type == "sentiment" else match_classes(text, description)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -133,11 +133,11 @@ class TaskDescription(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_defaults(cls, data: Any) -> Any:
-        return {**_default(data["type"]), **data} if isinstance(data, dict) and data.get("type") in TYPE_NAMES else data
+        return _with_defaults(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _check_whole(self) -> TaskDescription:
-        if problems := list(_conflicts(self)):
+        if problems := list(_conflicts(self.model_dump())):
             raise ValueError("; ".join(problems))
         return self
 
@@ -170,7 +170,7 @@ def parse_description(raw: dict[str, Any], where: str) -> TaskDescription:
         return TaskDescription.model_validate(raw)
     except ValidationError as error:
         own = [_problem(item) for item in error.errors() if item["loc"]]
-        raise DescriptionError(where, own + list(_conflicts(_sound_part(raw)))) from error
+        raise DescriptionError(where, own + list(_conflicts(_with_defaults(raw)))) from error
 
 
 def default_description(type_name: str) -> TaskDescription:
@@ -182,51 +182,43 @@ def default_description(type_name: str) -> TaskDescription:
     return parse_description({"type": type_name}, f"the {type_name} task without a description (--description FILE.toml)")
 
 
+def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    return {**_default(raw["type"]), **raw} if raw.get("type") in TYPE_NAMES else raw
+
+
 @cache
 def _default(type_name: str) -> dict[str, Any]:
     path = _DEFAULTS / f"{type_name}.toml"
     return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _conflicts(found: TaskDescription) -> Iterator[str]:
-    """Yield what is wrong with a description as a whole."""
-    names = found.label_names
-    if not names and found.type in {"classification", "entities", "sentiment", "coreference", "pos"}:
-        yield f"labels: there are none: describe at least one label of the {found.type} task in a [[labels]] table"
-    if names and found.type == "prompt-response":
+def _conflicts(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a description as a whole; parts of it may be wrong by themselves, too."""
+    kind, given, relations = raw.get("type"), raw.get("labels"), _texts(raw.get("relations"))
+    labels = [label for label in given if isinstance(label, dict)] if isinstance(given, list | tuple) else []
+    if not given and kind in TYPE_NAMES and kind != "prompt-response":
+        yield f"labels: there are none: describe at least one label of the {kind} task in a [[labels]] table"
+    if given and kind == "prompt-response":
         yield "labels: a prompt-response task has none: leave [[labels]] out"
-    if found.multiple and found.type != "classification":
-        yield f"multiple: a {found.type} task cannot have it, only classification can"
-    if found.relations and found.type != "entities":
-        yield f"relations: a {found.type} task cannot have them, only entities can"
-    hotkeys = [label.hotkey.lower() for label in found.labels if label.hotkey]
-    for what, values in (("the name", names), ("the hot key", hotkeys), ("the relation", found.relations)):
+    if raw.get("multiple") is True and kind != "classification":
+        yield f"multiple: a {kind} task cannot have it, only classification can"
+    if relations and kind != "entities":
+        yield f"relations: a {kind} task cannot have them, only entities can"
+    hotkeys = [hotkey.lower() for hotkey in _texts([label.get("hotkey") for label in labels])]
+    names = _texts([label.get("name") for label in labels])
+    for field, what, values in (
+        ("labels", "the name", names),
+        ("labels", "the hot key", hotkeys),
+        ("relations", "the relation", relations),
+    ):
         for value, count in Counter(values).items():
             if count > 1:
-                field = "relations" if what == "the relation" else "labels"
                 yield f"{field}: {what} {value!r} is used {count} times: make each one different"
 
 
-def _sound_part(raw: dict[str, Any]) -> TaskDescription:
-    """Return what is right by itself in a wrong description, so that the rest is checked as well."""
-    whole = {**_default(raw["type"]), **raw} if raw.get("type") in TYPE_NAMES else raw
-    labels = []
-    given_labels = whole.get("labels", [])
-    for label in given_labels if isinstance(given_labels, list) else [given_labels]:
-        try:
-            labels.append(LabelDescription.model_validate(label))
-        except ValidationError:
-            given = label if isinstance(label, dict) else {}
-            found = {key: given[key] for key in ("name", "hotkey") if isinstance(given.get(key), str)}
-            labels.append(LabelDescription.model_construct(**{"name": f"\0{len(labels)}", **found}))
-    relations = whole.get("relations")
-    sound: dict[str, Any] = {
-        "type": whole.get("type"),
-        "labels": tuple(labels),
-        "multiple": whole.get("multiple") is True,
-        "relations": tuple(name for name in relations if isinstance(name, str)) if isinstance(relations, list) else (),
-    }
-    return TaskDescription.model_construct(**sound)
+def _texts(values: Any) -> list[str]:
+    """Return the texts in what should be a list of them."""
+    return [value for value in values if value and isinstance(value, str)] if isinstance(values, list | tuple) else []
 
 
 def _problem(item: Any) -> str:

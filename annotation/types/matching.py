@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
-from doyen.annotation.types.proposals import Proposal
+from doyen.annotation.types.drafter import Draft
 from doyen.annotation.types.typed_labels import Classes, Entities, Region
 
 IN_EXAMPLE, IN_NAME, IN_MEANING, WHOLE_EXAMPLE = 2.0, 2.0, 1.0, 4.0
@@ -21,21 +21,21 @@ _NEGATION_REACH = 3
 """How many words a negation turns round."""
 
 
-def match_classes(text: str, description: TaskDescription) -> Proposal | None:
+def match_classes(text: str, description: TaskDescription) -> Draft | None:
     """Return the class whose name, meaning and examples share most words with the text; several where that is allowed."""
     weights = {label.name: _weight(text, label) for label in description.labels}
     ranked = sorted(description.label_names, key=lambda name: -weights[name])
     best = weights[ranked[0]]
     if best == 0:
-        return Proposal(Classes(()), NOTHING_FOUND) if description.multiple else None
+        return Draft(Classes(()), NOTHING_FOUND) if description.multiple else None
     second = weights[ranked[1]] if len(ranked) > 1 else 0.0
     if description.multiple:
         chosen = tuple(name for name in description.label_names if weights[name] >= max(best / 2, IN_EXAMPLE))
-        return Proposal(Classes(chosen), round(best / (best + IN_EXAMPLE), 3))
-    return Proposal(Classes((ranked[0],)), round(best / (best + second + 1), 3))
+        return Draft(Classes(chosen), round(best / (best + IN_EXAMPLE), 3))
+    return Draft(Classes((ranked[0],)), round(best / (best + second + 1), 3))
 
 
-def match_sentiment(text: str, description: TaskDescription) -> Proposal | None:
+def match_sentiment(text: str, description: TaskDescription) -> Draft | None:
     """Return the feeling that most words of the list show, negations heeded; other labels are matched as classes."""
     names = {name.casefold(): name for name in description.label_names}
     if not {"positive", "negative"} <= names.keys():
@@ -43,12 +43,12 @@ def match_sentiment(text: str, description: TaskDescription) -> Proposal | None:
     good, bad = _feelings(text)
     if good == bad:
         neutral = names.get("neutral")
-        return Proposal(Classes((neutral,)), 0.5 if good == 0 else 0.3) if neutral else None
+        return Draft(Classes((neutral,)), 0.5 if good == 0 else 0.3) if neutral else None
     feeling = names["positive" if good > bad else "negative"]
-    return Proposal(Classes((feeling,)), round((abs(good - bad) + 0.5) / (good + bad + 1), 3))
+    return Draft(Classes((feeling,)), round((abs(good - bad) + 0.5) / (good + bad + 1), 3))
 
 
-def match_entities(text: str, description: TaskDescription) -> Proposal:
+def match_entities(text: str, description: TaskDescription) -> Draft:
     """Return the examples that the text holds, and what has the shape of an example with digits ("PN 410-778")."""
     found: dict[tuple[int, int], tuple[float, str]] = {}
     for label in description.labels:
@@ -62,7 +62,7 @@ def match_entities(text: str, description: TaskDescription) -> Proposal:
     kept = [place for place in found if not any(_within(place, other) for other in found)]
     regions = tuple(Region(f"e{start}-{end}", start, end, found[start, end][1]) for start, end in sorted(kept))
     scores = [found[place][0] for place in kept]
-    return Proposal(Entities(regions), round(sum(scores) / len(scores), 3) if scores else NOTHING_FOUND)
+    return Draft(Entities(regions), round(sum(scores) / len(scores), 3) if scores else NOTHING_FOUND)
 
 
 def _weight(text: str, label: LabelDescription) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from doyen.annotation.types.descriptions import TaskDescription
-from doyen.annotation.types.proposals import Proposal
+from doyen.annotation.types.drafter import Draft
 from doyen.annotation.types.tagger import tag_words
 from doyen.annotation.types.tokenizer import tokenise
 from doyen.annotation.types.typed_labels import Coreference, Region, Relation
@@ -28,7 +28,7 @@ class _Phrase:
     is_name: bool
 
 
-def find_mentions(text: str, description: TaskDescription) -> Proposal:
+def find_mentions(text: str, description: TaskDescription) -> Draft:
     """Return things named at least twice, each mention linked to the one before it; labelled with the first label."""
     last: dict[str, int] = {}
     found: list[_Phrase] = []
@@ -45,7 +45,7 @@ def find_mentions(text: str, description: TaskDescription) -> Proposal:
     label = description.label_names[0]
     mentions = tuple(Region(f"m{number}", found[number].start, found[number].end, label) for number in linked)
     relations = tuple(Relation(f"m{number}", f"m{earlier}") for number, earlier in links.items())
-    return Proposal(Coreference(mentions, relations), SCORE if mentions else NOTHING_FOUND)
+    return Draft(Coreference(mentions, relations), SCORE if mentions else NOTHING_FOUND)
 
 
 def _phrases(text: str) -> Iterator[_Phrase]:

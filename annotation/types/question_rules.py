@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from doyen.annotation.types.proposals import Draft, Excerpt
+from doyen.annotation.types.drafter import Draft, Excerpt
 
 MIN_WORDS, MAX_WORDS = 5, 45
 MIN_SCORE = 0.2
@@ -28,7 +28,7 @@ def draft_question(excerpt: Excerpt) -> Draft | None:
     best = max(_sentences(excerpt.text), key=_weight, default=None)
     if best is None or _weight(best) < MIN_SCORE:
         return None
-    return Draft(_question(best, excerpt), best, round(_weight(best), 3), evidence=(best,))
+    return Draft.of_answer(excerpt.text, _question(best, excerpt), best, round(_weight(best), 3), evidence=(best,))
 
 
 def _sentences(text: str) -> list[str]:

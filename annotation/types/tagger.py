@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from doyen.annotation.types.descriptions import TaskDescription
-from doyen.annotation.types.proposals import Proposal
+from doyen.annotation.types.drafter import Draft
 from doyen.annotation.types.tokenizer import tokenise
 from doyen.annotation.types.typed_labels import Region, Tags
 
@@ -29,7 +29,7 @@ _OBJECTS = {"DET", "NOUN", "PROPN", "NUM", "ADJ", "PUNCT"}
 _TO_NOUNS = {"DET", "PRON", "PROPN", "NUM", "ADP", "PUNCT"}
 
 
-def tag_tokens(text: str, description: TaskDescription) -> Proposal | None:
+def tag_tokens(text: str, description: TaskDescription) -> Draft | None:
     """Return one tagged token for each word and sign; tags that the description lacks are left out."""
     places = tokenise(text)
     words = [text[start:end] for start, end in places]
@@ -41,7 +41,7 @@ def tag_tokens(text: str, description: TaskDescription) -> Proposal | None:
     ]
     if not regions:
         return None
-    return Proposal(Tags(tuple(regions)), round(sum(score for _, score in tagged) / len(tagged), 3))
+    return Draft(Tags(tuple(regions)), round(sum(score for _, score in tagged) / len(tagged), 3))
 
 
 def tag_words(words: Sequence[str]) -> list[tuple[str, float]]:

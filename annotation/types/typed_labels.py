@@ -141,6 +141,11 @@ class LabelledText:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
+def prompt_of(label: Label | None) -> str:
+    """Return the question that a label answers; empty for other types and for no label."""
+    return label.prompt if isinstance(label, PromptResponse) else ""
+
+
 def by_place(region: Region) -> tuple[int, int, str]:
     """Sort key: by start, then end, then label."""
     return region.start, region.end, region.label

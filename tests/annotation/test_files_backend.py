@@ -174,7 +174,7 @@ def test_a_drafter_can_be_brought_along(workspace: Workspace, filled: Store) -> 
         version = "model-7"
 
         def draft(self, excerpt: Excerpt) -> Draft | None:
-            return Draft("What?", "This.", 0.9, evidence=(excerpt.text[:4], "not in the passage"))
+            return Draft.of_answer(excerpt.text, "What?", "This.", 0.9, evidence=(excerpt.text[:4], "not in the passage"))
 
     create_project(workspace, filled, NAME)
     assert draft_tasks(filled, NAME, drafter=Fixed(), limit=2) == 2
@@ -197,7 +197,7 @@ def test_open_tasks_are_drafted_anew(workspace: Workspace, filled: Store, home: 
             self._question = question
 
         def draft(self, excerpt: Excerpt) -> Draft:
-            return Draft(self._question, "This.", 0.2)
+            return Draft.of_answer(excerpt.text, self._question, "This.", 0.2)
 
     assert redraft_tasks(filled, NAME, Trained("Something else?")) == 0
     assert redraft_tasks(filled, NAME, Trained(tasks[1]["data"]["prompt"])) == 1
@@ -216,9 +216,9 @@ def test_the_rules_ask_what_the_sentence_answers() -> None:
     assert draft("Welcome to the filters.") is None
     found = draft("Hello there friends.\n- The calibration interval is 12 months for all devices.")
     assert found is not None
-    assert found.prompt == "What is the calibration interval?"
-    assert found.evidence == ("The calibration interval is 12 months for all devices.",)
-    assert draft("Replace it after 300 hours of use at most.").prompt == "What does “Filters” say?"
+    assert found.label.prompt == "What is the calibration interval?"
+    assert [span.text for span in found.label.evidence] == ["The calibration interval is 12 months for all devices."]
+    assert draft("Replace it after 300 hours of use at most.").label.prompt == "What does “Filters” say?"
 
 
 def test_imported_pairs_come_out_as_they_went_in(workspace: Workspace, filled: Store, tmp_path: Path) -> None:

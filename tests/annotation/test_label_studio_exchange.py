@@ -13,7 +13,7 @@ from support.task_labels import TASK_TYPES, random_label, random_text
 
 from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
 from doyen.annotation.tasks import task_data
-from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, LabelledText
 
 pytestmark = pytest.mark.label_studio

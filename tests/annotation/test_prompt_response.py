@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from doyen.annotation.labelstudio.regions import UNANSWERABLE, Result, write_prompt_response
 from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import task_data
+from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.prompt_response import label_of_pair
-from doyen.annotation.types.proposals import Draft, Excerpt
 from doyen.annotation.types.spans import find_quotes, locate_span
 from doyen.annotation.types.typed_labels import Label, LabelError, PromptResponse
 from doyen.core.records import REFUSAL, Pair, Turn
@@ -113,7 +113,7 @@ def test_rating_comment_and_quotes_survive() -> None:
 
 def test_the_tick_wins_over_a_draft_answer_left_standing() -> None:
     data = task_data("u1", excerpt("some text"), "Q?")
-    draft = Draft("Q?", "a draft answer", 0.5).located("some text")
+    draft = Draft.of_answer("some text", "Q?", "a draft answer", 0.5)
     result = KIND.prediction(draft.label, draft.score, data, "v1")["result"]
     result.append(
         {"id": "x", "from_name": "answerable", "to_name": "passage", "type": "choices", "value": {"choices": [UNANSWERABLE]}}

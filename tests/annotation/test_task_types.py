@@ -15,7 +15,7 @@ from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.answer_lines import escape, find, quote, unescape
 from doyen.annotation.types.descriptions import parse_description
-from doyen.annotation.types.proposals import Excerpt
+from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.typed_labels import (
     Classes,
     Coreference,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from doyen.annotation import Draft, Drafter, Excerpt, Proposal, RuleDrafter, TaskType
+from doyen.annotation import Draft, Drafter, Excerpt, RuleDrafter, TaskType
 from doyen.annotation.tasks import excerpt_shown
+from doyen.annotation.types.typed_labels import prompt_of
 from doyen.core.errors import DoyenError
 from doyen.platform.serving.certainty import certainty
 
@@ -25,10 +26,10 @@ class AssistantDrafter:
         """Name of the model behind the drafts."""
         return f"assistant {self._assistant.model}"
 
-    def draft(self, excerpt: Excerpt) -> Draft | Proposal | None:
+    def draft(self, excerpt: Excerpt) -> Draft | None:
         """Return the rules' question with the assistant's answer; the rules' own answer where the assistant has none."""
         proposed = self._rules.draft(excerpt)
-        return (self.answer(proposed.prompt, excerpt) or proposed) if isinstance(proposed, Draft) else proposed
+        return proposed and (self.answer(prompt_of(proposed.label), excerpt) or proposed)
 
     def answer(self, prompt: str, excerpt: Excerpt) -> Draft | None:
         """Answer a given question; None where the assistant cannot, for example because nothing is indexed."""
@@ -38,7 +39,7 @@ class AssistantDrafter:
         except DoyenError:
             return None
         evidence = tuple(dict.fromkeys(cited.quote for cited in answer.citations if cited.quote in excerpt.text))
-        return Draft(prompt, answer.answer, certainty(answer), evidence)
+        return Draft.of_answer(excerpt.text, prompt, answer.answer, certainty(answer), evidence)
 
 
 def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:
@@ -60,7 +61,6 @@ def draft_prediction(drafter: Drafter, task_type: TaskType, data: dict[str, Any]
     prompt = data.get("prompt")
     given = drafter.answer(prompt, excerpt) if prompt and isinstance(drafter, AssistantDrafter) else None
     draft = given or drafter.draft(excerpt)
-    proposal = draft.located(excerpt.text) if isinstance(draft, Draft) else draft
-    if proposal is None or proposal.label is None:
+    if draft is None or draft.label is None:
         return nothing
-    return task_type.prediction(proposal.label, proposal.score, data, drafter.version)
+    return task_type.prediction(draft.label, draft.score, data, drafter.version)

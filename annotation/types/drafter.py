@@ -1,7 +1,8 @@
-"""Proposed labels: what a person is shown (an excerpt), and what a model or a rule says about it beforehand."""
+"""Drafts: what a person is shown (an excerpt), and what a model or a rule says about it beforehand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,7 +31,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
-class Proposal:
+class Draft:
     """A label that a model or a rule proposes, for a person to correct.
 
     Attributes:
@@ -41,26 +42,16 @@ class Proposal:
     label: Label | None
     score: float
 
+    @classmethod
+    def of_answer(cls, text: str, prompt: str, response: str, score: float, evidence: Iterable[str] = ()) -> Draft:
+        """Return a question and its answer about a text.
 
-@dataclass(frozen=True)
-class Draft:
-    """A proposed question and answer, by quotes instead of offsets.
-
-    Attributes:
-        response: may be empty, where only a question is proposed.
-        score: certainty from 0 to 1.
-        evidence: exact substrings of the excerpt.
-    """
-
-    prompt: str
-    response: str
-    score: float
-    evidence: tuple[str, ...] = ()
-
-    def located(self, text: str) -> Proposal:
-        """Return the draft with its evidence located in the text; what the text does not hold is left out."""
-        spans, _ = find_quotes(text, list(self.evidence))
-        return Proposal(PromptResponse(self.prompt, self.response, answerable=True, evidence=tuple(spans)), self.score)
+        Args:
+            response: may be empty, where only a question is proposed.
+            evidence: exact quotes, which are located in the text; those that it does not hold are left out.
+        """
+        spans, _ = find_quotes(text, list(evidence))
+        return cls(PromptResponse(prompt, response, answerable=True, evidence=tuple(spans)), score)
 
 
 class Drafter(Protocol):
@@ -70,11 +61,5 @@ class Drafter(Protocol):
     def version(self) -> str:
         """Name of the model or rules, stored with each prediction."""
 
-    def draft(self, excerpt: Excerpt) -> Draft | Proposal | None:
+    def draft(self, excerpt: Excerpt) -> Draft | None:
         """Return a draft, or None for an excerpt that is not worth an expert's time."""
-
-
-def propose(drafter: Drafter, excerpt: Excerpt) -> Proposal | None:
-    """Return the drafter's label of an excerpt, with its evidence located."""
-    draft = drafter.draft(excerpt)
-    return draft.located(excerpt.text) if isinstance(draft, Draft) else draft
