@@ -23,7 +23,7 @@ from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
 from doyen.core.text import is_blank
 from doyen.core.workspace import Workspace
 
@@ -154,7 +154,8 @@ def _adopt_task(
     prompt, excerpt = (text, Excerpt("")) if screen.answers_text else ("", Excerpt(text))
     row = new_task_row(name, task_data(uid, excerpt, prompt))
     rest = {key: value for key, value in task.data.items() if key not in {screen.text_key, ADOPTED_UID}}
-    row.external_id, row.state, row.origin = task.external_id, "pushed", {ORIGIN: {"item_id": task.external_id, "meta": rest}}
+    row.external_id, row.state = task.external_id, TaskState.PUSHED
+    row.origin = {ORIGIN: {"item_id": task.external_id, "meta": rest}}
     with store.session() as session:
         session.merge(row)
     report.adopted += 1

@@ -49,7 +49,7 @@ from doyen.annotation.types.descriptions import TaskDescription
 from doyen.core.errors import InputError, SettingsError, StateError
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, WorkspaceRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState, WorkspaceRow
 from doyen.core.workspace import Workspace
 
 DEFAULT_TYPE = "prompt-response"
@@ -134,7 +134,7 @@ def ensure_project(workspace: Workspace, store: Store, backend: Backend, wanted:
         if row.config and row.config != wanted.config:
             # Drafts with labels that the configuration lacks, of tasks that still wait to be pushed.
             known = config_values(wanted.config)
-            for task in tasks_in(session, name, AnnotationTaskRow.state == "created"):
+            for task in tasks_in(session, name, AnnotationTaskRow.state == TaskState.CREATED):
                 task.predictions = [each for each in task.predictions if not any(missing_values(each["result"], known))]
         row.backend, row.external_id = backend.location, external_id
         row.config, row.description = wanted.config, wanted.description

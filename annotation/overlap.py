@@ -15,9 +15,9 @@ from doyen.annotation.store import ADOPTED, REVIEW, get_project, tasks_in, updat
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
 
-PRESENT = AnnotationTaskRow.state != "deleted"
+PRESENT = AnnotationTaskRow.state != TaskState.DELETED
 
 
 def check_overlap(people: int | None, share: float | None) -> None:
@@ -68,6 +68,6 @@ def _shared(tasks: Iterable[AnnotationTaskRow], share: float) -> set[str]:
     """Return the uids of the share, rounded up: those chosen before, then open tasks, then labelled ones."""
     others = sorted(
         (task for task in tasks if task.gold is None),
-        key=lambda task: ((task.overlap or 1) < 2, task.state == "labelled", short_id("overlap", task.uid)),
+        key=lambda task: ((task.overlap or 1) < 2, task.state == TaskState.LABELLED, short_id("overlap", task.uid)),
     )
     return {task.uid for task in others[: math.ceil(round(share * len(others), 6))]}

@@ -15,7 +15,7 @@ from doyen.annotation.quality.decisions import record_star, starred_tasks, why_u
 from doyen.annotation.store import IMPORTED, KEPT, REVIEW, add_version, has_copied_tasks, labels_of, tasks_in
 from doyen.annotation.types.typed_labels import describe_problems
 from doyen.core.manifest import now
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, TaskState
 
 
 @dataclass
@@ -71,7 +71,7 @@ def withdraw_deleted(connection: Connection, count: int, report: PullReport) -> 
         count: tasks there, ours or not. How many are not ours is remembered from the last time that ids were asked
             for: else a deletion would hide behind a task that somebody added by hand long ago.
     """
-    pushed = AnnotationTaskRow.external_id.is_not(None), AnnotationTaskRow.state != "deleted"
+    pushed = AnnotationTaskRow.external_id.is_not(None), AnnotationTaskRow.state != TaskState.DELETED
     with connection.store.session() as session:
         tasks = tasks_in(session, connection.name, *pushed)
         project = session.get_one(AnnotationProjectRow, connection.name)
@@ -87,9 +87,9 @@ def withdraw_deleted(connection: Connection, count: int, report: PullReport) -> 
             _withdraw((row for row in labels[task.uid] if row.external_id.partition(":")[0] not in left), report)
             if not left:
                 report.deleted_tasks += 1
-                task.state = "deleted"
+                task.state = TaskState.DELETED
                 record_star(session, task.uid, None, "", "")
-        project.foreign_tasks = count - sum(task.state != "deleted" for task in tasks)
+        project.foreign_tasks = count - sum(task.state != TaskState.DELETED for task in tasks)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _LabelUpdate:
         present = {annotation.external_id for annotation in given}
         own = [row for row in labels if row.external_id.startswith(f"{remote.external_id}:")]
         _withdraw((row for row in own if row.external_id not in present), self.report)
-        task.state = "labelled" if any(row.current for row in labels) else "pushed"
+        task.state = TaskState.LABELLED if any(row.current for row in labels) else TaskState.PUSHED
         if self.connection.row.purpose != REVIEW:
             decided = self._decide_by_star(task, [annotation for annotation in given if annotation.starred], labels)
             if was_starred and not decided:

@@ -21,7 +21,7 @@ from doyen.annotation.store import (
 )
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
 
 AGES = ((1, "under a day"), (7, "1 to 7 days"), (30, "7 to 30 days"))
 OLDEST = "over 30 days"
@@ -79,7 +79,7 @@ def project_status(store: Store, name: str) -> ProjectStatus:
     project = get_project(store, name)
     labels = _count_labels(store, project)
     with store.session() as session:
-        there = AnnotationTaskRow.state != "deleted"
+        there = AnnotationTaskRow.state != TaskState.DELETED
         opened = count_tasks(session, name, AnnotationTaskRow.created_at, AnnotationTaskRow.state.in_(OPEN))
 
         def count(*conditions: Any) -> int:

@@ -19,7 +19,7 @@ from doyen.annotation.task_types import TaskType, stored_task_type
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow, TaskState
 
 ADOPTED = "adopted"
 """Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
@@ -28,7 +28,7 @@ REVIEW = "review"
 IMPORTED, KEPT = "import:", "kept:"
 """Prefixes of the external ids of annotations that no pull touches: of those that came from a file, and of those from a
 server that the project has since left."""
-OPEN = ("created", "pushed")
+OPEN = (TaskState.CREATED, TaskState.PUSHED)
 """States of tasks that nobody has labelled."""
 SQL_BATCH = 500
 """Ids in one statement (databases limit the number of parameters), and rows held at once while many are read."""
@@ -100,9 +100,9 @@ def leave_backend(session: Session, row: AnnotationProjectRow) -> None:
     for annotation in session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(tasks))):
         if not annotation.external_id.startswith((IMPORTED, KEPT)):
             annotation.external_id = f"{old}:{annotation.external_id}"
-    there = AnnotationTaskRow.external_id.is_not(None), AnnotationTaskRow.state != "deleted"
+    there = AnnotationTaskRow.external_id.is_not(None), AnnotationTaskRow.state != TaskState.DELETED
     moved = update(AnnotationTaskRow).where(AnnotationTaskRow.project == row.name, *there)
-    session.execute(moved.values(state="created", external_id=None))
+    session.execute(moved.values(state=TaskState.CREATED, external_id=None))
 
 
 # Tasks.
@@ -119,7 +119,7 @@ def new_task_row(project: str, data: dict[str, Any]) -> AnnotationTaskRow:
         chunk_id=data["chunk_id"] or None,
         data=data,
         predictions=[],
-        state="created",
+        state=TaskState.CREATED,
         created_at=now(),
     )
 
@@ -145,7 +145,7 @@ def external_ids(store: Store, project: str) -> dict[str, str | None]:
 
 def mark_pushed(store: Store, external_ids: Mapping[str, str]) -> None:
     """Note that tasks have arrived: uid → external id."""
-    rows = [{"uid": uid, "external_id": external_id, "state": "pushed"} for uid, external_id in external_ids.items()]
+    rows = [{"uid": uid, "external_id": external_id, "state": TaskState.PUSHED} for uid, external_id in external_ids.items()]
     if rows:
         with store.session() as session:
             session.execute(update(AnnotationTaskRow), rows)

@@ -18,7 +18,7 @@ from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow
+from doyen.core.store.schema import AnnotationTaskRow, TaskState
 from doyen.core.workspace import Workspace
 
 PUSH_BATCH, PULL_BATCH = 1000, 500
@@ -91,7 +91,7 @@ def push(
         if connection.server and not for_all and not count:
             # Added for one person each, so that only the others have to be changed one by one.
             connection.server.limit_people(connection.external_id, 1)
-        waiting = _tasks(store, project, "created")
+        waiting = _tasks(store, project, TaskState.CREATED)
         arrived = connection.backend.known_uids(connection.external_id) if (waiting or scores) and count else {}
         mark_pushed(store, {task.uid: min(arrived[task.uid]) for task in waiting if task.uid in arrived})
         absent = [task for task in waiting if task.uid not in arrived]
@@ -189,7 +189,7 @@ def _drafts(task: AnnotationTaskRow, version: str) -> list[dict[str, Any]]:
 
 def _push_scores(connection: Connection, version: str, present: set[str]) -> int:
     """Send the drafts of open tasks again as a newer version, where the task is still there; return how many."""
-    tasks = [task for task in _tasks(connection.store, connection.name, "pushed") if task.external_id in present]
+    tasks = [task for task in _tasks(connection.store, connection.name, TaskState.PUSHED) if task.external_id in present]
     drafts = [(task.external_id or "", draft) for task in tasks for draft in _drafts(task, version)]
     if connection.server:
         for batch in _batches(drafts, PUSH_BATCH):

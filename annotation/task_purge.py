@@ -9,7 +9,7 @@ from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import list_projects, tasks_in, uids_with_results
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
 from doyen.core.workspace import Workspace
 
 FILES = "files"
@@ -54,6 +54,6 @@ def _copies(task: AnnotationTaskRow, document_ids: Collection[str], answer_ids: 
 def _sentences(project: AnnotationProjectRow, gone: list[AnnotationTaskRow], held: int, in_files: bool) -> Iterator[str]:
     if held:
         yield f"{held} task(s) of project {project.name!r} with the labels that people made"
-    sent = Counter(task.state for task in gone)["pushed"]
+    sent = Counter(task.state for task in gone)[TaskState.PUSHED]
     if sent and not in_files:
         yield f"{sent} task(s) of project {project.name!r} at {project.backend}: delete them there"

@@ -30,7 +30,7 @@ from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledT
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DocumentRow
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DocumentRow, TaskState
 from doyen.core.workspace import Workspace
 
 BATCH = 200
@@ -123,8 +123,8 @@ class _Batch:
                 created_at = now()
         outcome = add_version(self._session, task.uid, external_id, item.annotator, result, created_at, known)
         setattr(self._report, outcome, getattr(self._report, outcome) + 1)
-        if task.state != "deleted":
-            task.state = "labelled"
+        if task.state != TaskState.DELETED:
+            task.state = TaskState.LABELLED
         return next(row for row in known if row.external_id == external_id and row.current)
 
     def _says_the_same(self, row: AnnotationRow, result: list[dict[str, Any]], data: dict[str, Any]) -> bool:
@@ -148,7 +148,7 @@ class _Batch:
             excerpt = excerpt_of_label(item, documents)
             self._report.without_document += bool(excerpt.source) and not excerpt.document_id
             row = new_task_row(self._project, task_data(uid, excerpt, prompt_of(item.label)))
-            row.state = "labelled"
+            row.state = TaskState.LABELLED
             row.origin = {ORIGIN: {"item_id": item.item_id, "meta": dict(item.meta)}}
             self._session.add(row)
             tasks[uid] = row

@@ -21,7 +21,7 @@ from doyen.core.manifest import canonical_json, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Pair
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow, TaskState
 from doyen.core.workspace import Workspace
 
 IMPORT_BATCH = 200
@@ -94,7 +94,7 @@ def _import_group(
         fresh = new_task_row(project, data)
         fresh.created_at = row.created_at if row is not None else fresh.created_at
         row = session.merge(fresh)
-    row.state = "labelled"
+    row.state = TaskState.LABELLED
     for pair in members:
         result = task_type.write(label_of_pair(pair, row.data), row.data)
         report.without_document += bool(pair.source) and row.chunk_id is None

@@ -20,7 +20,7 @@ from doyen.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, prompt_of
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
+from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, TaskState
 
 
 @dataclass
@@ -89,7 +89,7 @@ def gold_labels(store: Store, project: str) -> dict[str, Label]:
 
 
 def _tasks_by_content(session: Session, project: str) -> defaultdict[tuple[str, str], list[AnnotationTaskRow]]:
-    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.state != "deleted")
+    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.state != TaskState.DELETED)
     found: defaultdict[tuple[str, str], list[AnnotationTaskRow]] = defaultdict(list)
     for task in session.scalars(query.order_by(AnnotationTaskRow.uid)):
         found[task.data["text"], task.data.get("prompt") or ""].append(task)
@@ -108,5 +108,5 @@ def _new_task(session: Session, project: str, task_type: TaskType, text: str, pr
     draft = Draft.of_answer(text, prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Draft(None, 0.0)
     add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
     row = session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))
-    row.state, row.external_id = "created", None
+    row.state, row.external_id = TaskState.CREATED, None
     return row

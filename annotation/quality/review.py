@@ -26,7 +26,7 @@ from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow, TaskState
 from doyen.core.workspace import Workspace
 
 SUFFIX, LONGEST_NAME = " review", 50
@@ -224,7 +224,7 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
             chunk_id=task.chunk_id,
             data={**task.data, "uid": uid, ANSWERS: _answers_shown(dispute.labels)},
             predictions=predictions,
-            state="created",
+            state=TaskState.CREATED,
             created_at=datetime.now(UTC).isoformat(),
             origin={"task": task.uid, "inputs": inputs, "expert": expert, "reason": dispute.reason},
         )

@@ -5,6 +5,7 @@ document → document_version → chunk → annotation_task → annotation → d
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
@@ -154,6 +155,15 @@ class AnnotationProjectRow(Base):
     """Share of the other tasks, 0 to 1, that as many people label."""
 
 
+class TaskState(StrEnum):
+    """How far a task has come. Databases hold the values: add to them, never change one."""
+
+    CREATED = "created"
+    PUSHED = "pushed"
+    LABELLED = "labelled"
+    DELETED = "deleted"
+
+
 class AnnotationTaskRow(Base):
     """One task; ``uid`` is ours, because Label Studio reuses ids of deleted tasks."""
 
@@ -168,7 +178,7 @@ class AnnotationTaskRow(Base):
     data: Mapped[dict[str, Any]]
     predictions: Mapped[list[Any]]
     state: Mapped[str]
-    """created, pushed, labelled or deleted."""
+    """A `TaskState`."""
     overlap: Mapped[int] = mapped_column(default=1)
     """How many people are asked for a label."""
     skipped: Mapped[int] = mapped_column(default=0)
