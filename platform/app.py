@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from doyen.core.answers import Answer, Passage
     from doyen.core.records import Pair, Question, Turn
+    from doyen.core.store.schema import FeedbackRow
     from doyen.eval.gate import Verdict
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
@@ -213,6 +214,14 @@ class Doyen:
             return self.assistant.ask(question, mode, passages=passages)
 
         return AnswerEngine(self.as_retriever(k or self.settings.serving.context_passages), answer, rerankers)
+
+    def give_feedback(
+        self, answer_id: str, *, rating: int = 0, correction: str | None = None, comment: str | None = None
+    ) -> FeedbackRow:
+        """Store what a person says about an answer; see `record_feedback`."""
+        from doyen.platform.serving.answer import record_feedback
+
+        return record_feedback(self.store, answer_id, rating=rating, correction=correction, comment=comment)
 
     # Labels to adapters
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from doyen.core.answers import Answer
+from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import now
 from doyen.core.records import Turn
 from doyen.core.store import Store
-from doyen.core.store.schema import AnswerRow
+from doyen.core.store.schema import AnswerRow, FeedbackRow
 
 
 def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None:
@@ -34,3 +36,33 @@ def record_answer(store: Store, answer: Answer, history: Sequence[Turn]) -> None
                 created_at=now(),
             )
         )
+
+
+def record_feedback(
+    store: Store, answer_id: str, *, rating: int = 0, correction: str | None = None, comment: str | None = None
+) -> FeedbackRow:
+    """Store what a person says about an answer. Each call adds an entry; none is ever changed.
+
+    Args:
+        rating: 1 thumb up, -1 thumb down, 0 none.
+        correction: what the answer should have been.
+
+    Raises:
+        InputError: it says nothing.
+        NotFoundError: no such answer was given here.
+    """
+    row = FeedbackRow(
+        feedback_id=uuid4().hex,
+        answer_id=answer_id,
+        rating=rating,
+        correction=(correction or "").strip() or None,
+        comment=(comment or "").strip() or None,
+        created_at=now(),
+    )
+    if not (rating or row.correction or row.comment):
+        raise InputError("the feedback says nothing: give a rating of 1 or -1, a correction or a comment")
+    with store.session() as session:
+        if session.get(AnswerRow, answer_id) is None:
+            raise NotFoundError(f"there is no answer {answer_id!r}: take the answer_id of an answer that was given here")
+        session.add(row)
+    return row

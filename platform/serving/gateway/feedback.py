@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from typing import Literal
-from uuid import uuid4
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.core.errors import InputError, NotFoundError
-from doyen.core.manifest import now
-from doyen.core.store.schema import AnswerRow, FeedbackRow
 from doyen.platform.serving.gateway.errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -51,21 +47,8 @@ class FeedbackSaved(BaseModel):
 @router.post("/feedback", status_code=201, responses=documented(404, 507))
 def give_feedback(body: FeedbackRequest, services: ServicesOf) -> FeedbackSaved:
     """Store feedback on an answer. Each call adds an entry; none is ever changed."""
-    correction = (body.correction or "").strip() or None
-    comment = (body.comment or "").strip() or None
-    if not (body.rating or correction or comment):
-        raise InputError("the feedback says nothing: give a rating of 1 or -1, a correction or a comment")
-    saved = FeedbackSaved(
-        feedback_id=uuid4().hex,
-        answer_id=body.answer_id,
-        rating=body.rating or 0,
-        correction=correction,
-        comment=comment,
-        created_at=now(),
+    row = services.doyen.give_feedback(
+        body.answer_id, rating=body.rating or 0, correction=body.correction, comment=body.comment
     )
-    with services.store.session() as session:
-        if session.get(AnswerRow, body.answer_id) is None:
-            raise NotFoundError(f"there is no answer {body.answer_id!r}: take the answer_id of an answer that was given here")
-        session.add(FeedbackRow(**saved.model_dump(exclude={"object"})))
-    services.metrics.feedback.labels(str(saved.rating)).inc()
-    return saved
+    services.metrics.feedback.labels(str(row.rating)).inc()
+    return FeedbackSaved.model_validate(row, from_attributes=True)
