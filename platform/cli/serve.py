@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +42,18 @@ def serve(
 
         chat = Companion("Chat", settings.ui.port, build_ui) if with_ui else None
         run_servers(session.workspace, host=host, port=port, beside=chat)
+    _end_with_other_threads()
+
+
+def _end_with_other_threads() -> None:
+    """End the process, although other threads may be at work: the servers have stopped and nobody waits for them.
+
+    A thread that loads a model is in native code, which aborts the process when the interpreter is torn down around it.
+    """
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def ui(

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from doyen import Doyen
 from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.platform.documents import open_retriever
 from doyen.platform.serving.gateway.app import create_app
@@ -195,6 +196,23 @@ def test_serve_starts_both_servers_and_stops_cleanly(tmp_path: Path) -> None:
     finally:
         process.kill()
     assert "Traceback" not in "".join(lines)
+
+
+@pytest.mark.parametrize("seconds", [1, 3, 6])
+def test_a_stop_while_the_model_is_being_loaded_is_quick_and_clean(tmp_path: Path, seconds: float) -> None:
+    """Native code of PyTorch aborts the process (134) when the interpreter ends below it."""
+    (tmp_path / "pump.md").write_text("# Pump\n\nThe oil of the PX-90 is changed every 800 hours.\n")
+    workspace = create_workspace(tmp_path / "space", "test")
+    with Doyen(workspace) as doyen:
+        doyen.ingest([tmp_path / "pump.md"])
+    command = [sys.executable, "-m", "doyen.platform.cli.main", "serve", "--port", "0", "--no-ui"]
+    with subprocess.Popen([*command, "--workspace", str(workspace.root)], stderr=subprocess.PIPE, text=True) as process:
+        assert any("Ctrl-C stops" in line for line in process.stderr)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        stopped = time.monotonic()
+        assert process.wait(30) == 0, process.stderr.read()
+        assert time.monotonic() - stopped < 8
 
 
 def test_serve_refuses_the_network_without_a_key(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -226,17 +227,18 @@ from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
 from doyen.platform.serving.engines.worker_process import WorkerProcess
 engine = LlamaCppEngine(resolve_generator("smollm2-135m-instruct"), context=512, slots=1)
 complete(engine, GenerationRequest(build_messages("Hello?"), max_tokens=1))
-print(engine._worker.process.pid, flush=True)
+print(engine._worker.process.pid, engine._worker._folder, flush=True)
 time.sleep(60)
 """
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=os.environ)
-    pid = int(parent.stdout.readline())
-    worker = psutil.Process(pid)
+    pid, folder = parent.stdout.readline().split()
+    worker = psutil.Process(int(pid))
     parent.kill()
     parent.wait()
     parent.stdout.close()
     _, alive = psutil.wait_procs([worker], timeout=10)
     assert not alive
+    assert not Path(folder).exists()
 
 
 def test_an_adapter_of_another_base_is_refused(llama, reference, adapters):

@@ -6,11 +6,14 @@ says ``{"ready": true}`` on stdout, and ends when stdin closes: so it never outl
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 PARENT_CHECK_SECONDS = 1.0
@@ -19,13 +22,15 @@ PARENT_CHECK_SECONDS = 1.0
 def main() -> None:
     """Load the model, say so, and wait for the end of stdin."""
     orders = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    folder = Path(orders["socket"]).parent
+    threading.Thread(target=_end_with_parent, args=(os.getppid(), folder), daemon=True).start()
     server = build_server(orders)
-    sys.stdout.write(json.dumps({"ready": True, "address": server.listening_address}) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    # Not a normal exit: dropping the server object can wait for running requests, and the memory goes anyway.
-    os._exit(0)
+    # The parent may be gone by now.
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(json.dumps({"ready": True, "address": server.listening_address}) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    _end(folder)
 
 
 def build_server(orders: dict[str, Any]) -> Any:
@@ -55,10 +60,16 @@ def build_server(orders: dict[str, Any]) -> Any:
     return xllamacpp.Server(params)
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_parent(parent: int, folder: Path) -> None:
     """End when the parent is gone although stdin is open, as when a forked child still holds its other end."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
+    _end(folder)
+
+
+def _end(folder: Path) -> None:
+    """Remove the socket's folder and end; dropping the server object could wait for running requests."""
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
