@@ -15,7 +15,6 @@ from doyen.core.store.schema import (
     DocumentRow,
     DocumentSignatureRow,
     DocumentVersionRow,
-    IndexRemovalRow,
 )
 from doyen.ingestion.chunk import Chunk
 from doyen.ingestion.document import ParsedDocument
@@ -56,7 +55,7 @@ class Prepared:
 def write_document(session: Session, prepared: Prepared) -> str | None:
     """Write a document, new or changed; return the document id of its exact duplicate if there is one.
 
-    Chunks that stay the same keep their rows; those that go are noted for removal from the index.
+    Chunks that stay the same keep their rows.
     """
     document_id = prepared.document_id
     twin = _twin(session, prepared)
@@ -125,7 +124,6 @@ def _chunk_row(row: DocumentRow, number: int, chunk: Chunk) -> ChunkRow:
         page=chunk.page,
         heading=chunk.heading,
         text=chunk.text,
-        indexed=False,
     )
 
 
@@ -134,10 +132,6 @@ def _replace_chunks(session: Session, document_id: str, chunks: Sequence[ChunkRo
     new = {chunk.chunk_id for chunk in chunks}
     for batch in _batches(sorted(old - new)):
         session.execute(delete(ChunkRow).where(ChunkRow.chunk_id.in_(batch)))
-        for chunk_id in batch:
-            session.merge(IndexRemovalRow(chunk_id=chunk_id))
-    for batch in _batches(sorted(new - old)):
-        session.execute(delete(IndexRemovalRow).where(IndexRemovalRow.chunk_id.in_(batch)))
     session.add_all(chunk for chunk in chunks if chunk.chunk_id not in old)
     session.flush()
 

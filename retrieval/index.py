@@ -7,13 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, update
-
 from doyen.core.errors import IndexMissing, StateError, storage_errors
 from doyen.core.models import resolve_embedder
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
-from doyen.core.store.schema import ChunkRow, IndexRemovalRow
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
 from doyen.retrieval.hybrid import HybridRetriever
@@ -146,7 +143,6 @@ def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: 
             embedded = writer.embedded
         manifest = IndexManifest(name, digest, tuple(segments), chunks, content.digest)
         manifest.write(folder)
-        _settle(store)
         _tidy(folder, manifest)
         if plan is not None and workspace.settings.retrieval.chroma_url:
             clean_collection(workspace, store, manifest)
@@ -241,13 +237,6 @@ def _vectors_there(workspace: Workspace, store: Store) -> set[str]:
 def _lost(loaded: Loaded, owners: dict[str, str]) -> int:
     """Return how many chunks leave the index."""
     return sum(len(set(lexical.chunk_ids.tolist()) - set(segment.dropped) - owners.keys()) for segment, lexical in loaded)
-
-
-def _settle(store: Store) -> None:
-    """Note in the store that the index holds its chunks and nothing else."""
-    with store.session() as session:
-        session.execute(update(ChunkRow).where(~ChunkRow.indexed).values(indexed=True))
-        session.execute(delete(IndexRemovalRow))
 
 
 def _tidy(folder: Path, manifest: IndexManifest) -> None:

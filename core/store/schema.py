@@ -109,16 +109,6 @@ class ChunkRow(Base):
     heading: Mapped[str]
     """Path of headings above the chunk, joined by ' > '; empty at the top."""
     text: Mapped[str] = mapped_column(Text)
-    indexed: Mapped[bool] = mapped_column(default=False, index=True)
-    """Whether the vector index holds the chunk."""
-
-
-class IndexRemovalRow(Base):
-    """A chunk that is gone from the store and still has to leave the vector index."""
-
-    __tablename__ = "index_removals"
-
-    chunk_id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class WorkspaceRow(Base):

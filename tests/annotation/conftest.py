@@ -100,7 +100,6 @@ def add_document(store: Store, source: str, text: str, *, cuts: tuple[int, ...])
                     page=None,
                     heading="Sample pump",
                     text=text[start:end],
-                    indexed=False,
                 )
             )
 

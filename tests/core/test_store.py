@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from doyen.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
 from doyen.core.store import open_store
 from doyen.core.store.database import MIGRATIONS
-from doyen.core.store.schema import AnnotationProjectRow, AnswerRow, Base
+from doyen.core.store.schema import AnnotationProjectRow, AnswerRow, Base, ChunkRow
 
 
 def test_migrations_give_the_schema_that_the_code_expects(store):
@@ -134,4 +134,26 @@ def test_answers_of_an_older_workspace_were_not_checked(workspace):
     store = open_store(workspace)
     with store.session() as session:
         assert session.scalars(sa.select(AnswerRow)).one().support == "not_checked"
+    store.close()
+
+
+def test_chunks_of_an_older_workspace_stay(workspace):
+    workspace.state.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(workspace.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        columns = "document_id, source, root, path, version, title, media_type, size, modified_ns, settings_fingerprint"
+        values = "'d', 'a.md', '/r', '/r/a.md', 'v', 'A', 'text/plain', 3, 1, 'f'"
+        connection.execute(sa.text(f"INSERT INTO documents ({columns}, near_group, ingested_at) VALUES ({values}, 'd', 'now')"))
+        columns = 'chunk_id, document_id, version, ordinal, start, "end", page, heading, text, indexed'
+        connection.execute(sa.text(f"INSERT INTO chunks ({columns}) VALUES ('c', 'd', 'v', 0, 0, 3, NULL, 'A', 'One', 1)"))
+        connection.execute(sa.text("INSERT INTO index_removals (chunk_id) VALUES ('gone')"))
+    engine.dispose()
+    store = open_store(workspace)
+    with store.session() as session:
+        chunk = session.scalars(sa.select(ChunkRow)).one()
+        assert (chunk.chunk_id, chunk.document_id, chunk.start, chunk.end, chunk.text) == ("c", "d", 0, 3, "One")
     store.close()

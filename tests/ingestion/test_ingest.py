@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import short_id
-from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow, IndexRemovalRow
+from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest, ingest_bytes
@@ -54,23 +54,20 @@ def test_unchanged_changed_and_removed(workspace, store, folder):
     (folder / "service" / "pump.md").unlink()
     third = ingest(workspace, store, [folder])
     assert (third.updated, third.removed, third.n_documents) == (["fan.md"], ["service/pump.md"], 1)
-    assert ids(store, IndexRemovalRow) == before - ids(store)
     with store.session() as session:
         assert session.scalar(select(func.count()).select_from(DocumentVersionRow)) == 3
     assert check_offsets(store) == []
 
 
-def test_ids_are_stable_and_a_document_that_comes_back_is_not_removed_from_the_index(workspace, store, folder):
+def test_ids_are_stable_for_a_document_that_comes_back(workspace, store, folder):
     ingest(workspace, store, [folder])
     before = ids(store)
     assert document(store, "fan.md").document_id == short_id("fan.md")
     (folder / "fan.md").unlink()
     ingest(workspace, store, [folder])
-    assert ids(store, IndexRemovalRow)
     (folder / "fan.md").write_text(FAN)
     ingest(workspace, store, [folder])
     assert ids(store) == before
-    assert not ids(store, IndexRemovalRow)
 
 
 def test_other_settings_cut_all_documents_again(workspace, store, folder):
@@ -80,7 +77,6 @@ def test_other_settings_cut_all_documents_again(workspace, store, folder):
     report = ingest(Workspace(workspace.root), store, [folder])
     assert len(report.updated) == 2
     assert not ids(store) & before
-    assert ids(store, IndexRemovalRow) == before
     assert check_offsets(store) == []
 
 

@@ -15,7 +15,7 @@ from support.index_files import published_vectors, published_words
 
 from doyen.core.errors import Busy, IndexMissing, NotFoundError
 from doyen.core.store import Store
-from doyen.core.store.schema import ChunkRow, IndexRemovalRow
+from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
 from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval.index import update_index
@@ -58,11 +58,9 @@ def indexed_chunks(workspace: Workspace) -> set[str]:
 
 
 def assert_consistent(workspace: Workspace, store: Store) -> None:
-    """Both indexes hold the store's chunks and nothing else, and nothing waits."""
+    """Both indexes hold the store's chunks and nothing else."""
     with store.session() as session:
         chunks = set(session.scalars(select(ChunkRow.chunk_id)))
-        assert not session.scalars(select(ChunkRow).where(~ChunkRow.indexed)).all()
-        assert not session.scalars(select(IndexRemovalRow)).all()
     assert indexed_chunks(workspace) == chunks
     assert stored_pieces(workspace) == expected_pieces(store)
 
@@ -208,9 +206,6 @@ def test_files_do_not_grow_with_every_update(indexed: tuple[Workspace, Store]) -
     workspace, store = indexed
 
     def cycle() -> tuple[int, int]:
-        with store.session() as session:
-            for row in session.scalars(select(ChunkRow)):
-                row.indexed = False
         shutil.rmtree(next(workspace.index_folder.glob("segment-*/lexical")))
         update_index(workspace, store)
         files = [path for path in workspace.index_folder.rglob("*") if path.is_file()]
