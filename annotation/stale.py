@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from doyen.annotation.store import tasks_in
 from doyen.core.lineage import DatasetUse, StaleReport
 from doyen.core.store import Store
 from doyen.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow, DocumentRow, DocumentVersionRow
@@ -42,10 +43,9 @@ def mark_stale(workspace: Workspace, store: Store) -> StaleReport:
 
 def stale_tasks(workspace: Workspace, store: Store, project: str) -> StaleReport:
     """Return what of a project is stale, and which datasets and adapters hold its labels."""
-    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.stale.is_not(None))
     found: dict[str, list[AnnotationTaskRow]] = defaultdict(list)
     with store.session() as session:
-        for task in session.scalars(query):
+        for task in tasks_in(session, project, AnnotationTaskRow.stale.is_not(None)):
             found[task.stale or ""].append(task)
     return _report(workspace, store, found)
 

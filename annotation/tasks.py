@@ -1,4 +1,7 @@
-"""Making annotation tasks: from chunks with drafts, or from given prompts."""
+"""Making annotation tasks: from chunks or texts with drafts, or from given prompts.
+
+Functions that take a project raise NotFoundError where there is none, and InputError for a review project.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +55,6 @@ def draft_tasks(
 
     Returns:
         How many tasks were made.
-
-    Raises:
-        NotFoundError: there is no such project.
-        InputError: it is a review project.
     """
     with store.session() as session:
         excerpts = list(_open_excerpts(session, project, sources))
@@ -118,10 +117,6 @@ def redraft_tasks(store: Store, project: str, drafter: Drafter, *, reporter: Rep
 
     Returns:
         How many tasks have a new draft.
-
-    Raises:
-        NotFoundError: there is no such project.
-        InputError: it is a review project, whose drafts are the annotators' answers.
     """
     task_type = task_type_of(get_annotation_project(store, project))
     with store.session() as session:
@@ -148,10 +143,6 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
 
     Returns:
         How many tasks were made; prompts that are there already are not made again.
-
-    Raises:
-        NotFoundError: there is no such project.
-        InputError: it is a review project.
     """
     task_type = task_type_of(get_annotation_project(store, project))
     made = 0
