@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.annotation.drafting import RuleDrafter
-from doyen.annotation.store import get_annotation_project, get_project, task_type_of
+from doyen.annotation.store import get_annotation_project, get_project, task_type_of, tasks_in
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
 from doyen.annotation.types.drafter import Draft, Excerpt
@@ -83,15 +83,14 @@ def gold_labels(store: Store, project: str) -> dict[str, Label]:
         LabelError: a stored answer does not fit the project's present description.
     """
     task_type = task_type_of(get_project(store, project))
-    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.gold.is_not(None))
     with store.session() as session:
-        return {task.uid: task_type.read(task.gold or [], task.data) for task in session.scalars(query)}
+        tasks = tasks_in(session, project, AnnotationTaskRow.gold.is_not(None))
+    return {task.uid: task_type.read(task.gold or [], task.data) for task in tasks}
 
 
 def _tasks_by_content(session: Session, project: str) -> defaultdict[tuple[str, str], list[AnnotationTaskRow]]:
-    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, AnnotationTaskRow.state != TaskState.DELETED)
     found: defaultdict[tuple[str, str], list[AnnotationTaskRow]] = defaultdict(list)
-    for task in session.scalars(query.order_by(AnnotationTaskRow.uid)):
+    for task in tasks_in(session, project, AnnotationTaskRow.state != TaskState.DELETED):
         found[task.data["text"], task.data.get("prompt") or ""].append(task)
     return found
 
