@@ -29,11 +29,11 @@ from typing import Any
 
 import agreement_oracles as oracles
 
+from doyen.annotation.quality.aggregation import aggregate, consensus
 from doyen.annotation.quality.agreement import AgreementReport, agreement_report
-from doyen.annotation.quality.consensus import consensus
-from doyen.annotation.quality.differences import difference
+from doyen.annotation.quality.comparison import difference
 from doyen.annotation.quality.disputes import disputed
-from doyen.annotation.quality.reliability import reliability
+from doyen.annotation.quality.labelled_items import gather
 from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
 
 ITEMS, NOISE, ADJUDICATED, SEED = 300, 0.12, 0.15, 12
@@ -279,7 +279,7 @@ def agreed_by_three(data: DataSet, items: Sequence[LabelledText], damage: Damage
     """Return the share of wrong labels of three annotators, who all err on 12% of the parts, and of their consensus."""
     labels = [annotate(items, damage, name, "parts", SEED + number)[0] for number, name in enumerate(("A", "B", "C"))]
     found = consensus([label for own in labels for label in own])
-    trust = reliability([label for own in labels for label in own])
+    trust = aggregate(gather(label for own in labels for label in own)).reliability
     return {
         "single": sum(_wrong(own, items) for own in labels) / len(labels),
         "consensus": _wrong([replace(item, label=found[item.item_id].label) for item in items], items),

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from doyen.annotation.quality.intervals import Figure
-from doyen.annotation.quality.labelled_items import LABEL_TYPES, Item, gather
-from doyen.annotation.quality.nominal_figures import (
+from doyen.annotation.quality.aggregation import Reliability, aggregate, gold_reliability, require_single
+from doyen.annotation.quality.agreement_figures import (
+    Figures,
     class_units,
+    coreference_figures,
+    entity_figures,
+    entity_label_figures,
     nominal_figures,
     nominal_label_figures,
     set_figures,
     set_label_figures,
     tag_units,
-)
-from doyen.annotation.quality.reliability import Reliability, gold_reliability, judge, require_single
-from doyen.annotation.quality.span_figures import (
-    coreference_figures,
-    entity_figures,
-    entity_label_figures,
     text_figures,
     token_figures,
 )
+from doyen.annotation.quality.coefficients import Figure
+from doyen.annotation.quality.labelled_items import Item, gather
 from doyen.annotation.types.descriptions import SENTIMENT
-from doyen.annotation.types.typed_labels import Classes, Label, LabelledText
+from doyen.annotation.types.typed_labels import LABEL_TYPES, Classes, Label, LabelledText
 from doyen.core.errors import InputError, NotFoundError
 
-Figures = dict[str, Figure]
 Period = Literal["week", "month"]
+Key = TypeVar("Key", str, tuple[str, str])
 
 GOLD = "\x00gold"
 """Stands for the known right answer among the annotators; no person's name begins with a NUL."""
 UNDATED = "undated"
+MOST_ROWS = 20
+"""Labels that the tables show, those with the least agreement first; the report as JSON has all."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class AgreementReport:
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values; what is undefined is null with its reason."""
+        groups = {"labels": self.labels, "periods": self.periods, "gold": self.gold}
         return {
             "type": self.type,
             "primary": self.primary,
@@ -77,16 +79,30 @@ class AgreementReport:
             "shared": self.shared,
             "annotators": self.annotators,
             "overall": _json(self.overall),
-            "labels": {name: _json(own) for name, own in self.labels.items()},
+            **{group: {name: _json(own) for name, own in found.items()} for group, found in groups.items()},
             "pairs": [{"annotators": list(pair), "measures": _json(own)} for pair, own in self.pairs.items()],
-            "periods": {name: _json(own) for name, own in self.periods.items()},
-            "gold": {name: _json(own) for name, own in self.gold.items()},
             "reliability": {name: asdict(own) for name, own in self.reliability.items()},
         }
 
+    def as_text(self) -> str:
+        """Return tables for people, one figure a line: value, 95% interval, items behind it, or why there is none."""
+        people = ", ".join(f"{name} {count}" for name, count in self.annotators.items()) or "nobody"
+        lines = [f"{self.items} items, {self.shared} of them labelled by two annotators or more ({people})."]
+        lines += _table("Overall", {"": self.overall})
+        lines += _table("By label, least agreement first", _worst(self.labels))
+        if len(self.pairs) > 1:
+            lines += _table("By pair of annotators", {f"{a} · {b}": own for (a, b), own in self.pairs.items()})
+        if len(self.periods) > 1:
+            lines += _table("Over time", {name: {self.primary: own[self.primary]} for name, own in self.periods.items()})
+        lines += _table("Against gold items", self.gold)
+        if self.reliability:
+            lines += ["", "Reliability of annotators"]
+            lines += [f"  {name:<30} {own.value:.3f} ({own.method})" for name, own in self.reliability.items()]
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
-class _Kind:
+class _Measures:
     """The measures of one task type."""
 
     primary: str
@@ -121,108 +137,115 @@ def agreement_report(
         InputError: a label is not of this type, or has several classes without ``multiple``; ``order`` lacks a class that is
             in use, or the task has no classes to be put in order.
     """
-    label_type = _label_type(type)
-    labels = list(labels)
+    if type not in LABEL_TYPES:
+        raise NotFoundError(f"there is no task type {type!r}: known ones are {', '.join(LABEL_TYPES)}")
+    gold = gold or {}
     items = gather(labels)
     for item in items:
-        item.of(label_type)
-    measured = _against_gold(items, gold or {})
-    kind = _kind(type, [*items, *(item for own in measured.values() for item in own)], multiple, order)
+        item.of(LABEL_TYPES[type])
+    against_gold = _grouped(_with_right_answers(items, gold))
+    measures = _measures(type, [*items, *(item for own in against_gold.values() for item in own)], multiple, order)
     shared = [item for item in items if len(item.labels) > 1]
+    pairs = ((a, b, item.item_id) for item in shared for a, b in combinations(item.labels, 2))
+    by_pair = _grouped(((a.annotator, b.annotator), Item(uid, (a, b))) for a, b, uid in pairs)
+    by_period = _grouped((_period(item, period), item) for item in shared)
+    known = gold_reliability(items, gold)
     return AgreementReport(
         type=type,
-        primary=kind.primary,
+        primary=measures.primary,
         items=len(items),
         shared=len(shared),
         annotators=dict(sorted(Counter(name for item in items for name in item.annotators).items())),
-        overall=kind.overall(shared),
-        labels=kind.by_label(shared),
-        pairs={pair: kind.overall(own) for pair, own in _by_pair(shared).items()},
-        periods={name: kind.overall(own) for name, own in _by_period(shared, period).items()},
-        gold={name: kind.overall(own) for name, own in measured.items()},
-        reliability=_reliability(items, gold_reliability(labels, gold or {}), measured, multiple),
+        overall=measures.overall(shared),
+        labels=measures.by_label(shared),
+        pairs={pair: measures.overall(own) for pair, own in by_pair.items()},
+        periods={name: measures.overall(own) for name, own in by_period.items()},
+        gold={name: measures.overall(own) for name, own in against_gold.items()},
+        reliability={
+            name: Reliability(own.value, len(against_gold[name]), "gold") if name in known else own
+            for name, own in aggregate(items, known, multiple=multiple).reliability.items()
+        },
     )
 
 
-def _label_type(type: str) -> Any:
-    if type not in LABEL_TYPES:
-        raise NotFoundError(f"there is no task type {type!r}: known ones are {', '.join(LABEL_TYPES)}")
-    return LABEL_TYPES[type]
-
-
-def _kind(type: str, items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> _Kind:
-    if order and (multiple or _label_type(type) is not Classes):
+def _measures(type: str, items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> _Measures:
+    if order and (multiple or LABEL_TYPES[type] is not Classes):
         raise InputError("only classes of which each text has one can have an order: leave it out")
     match type:
         case "entities":
-            return _Kind("f1_exact", entity_figures, entity_label_figures)
+            return _Measures("f1_exact", entity_figures, entity_label_figures)
         case "coreference":
-            return _Kind("muc_f1", coreference_figures, lambda _: {})
+            return _Measures("muc_f1", coreference_figures, lambda _: {})
         case "pos":
-            return _Kind(
+            return _Measures(
                 "alpha",
                 lambda own: nominal_figures(tag_units(own)) | token_figures(own),
                 lambda own: nominal_label_figures(tag_units(own)),
             )
         case "prompt-response":
-            return _Kind("token_f1", text_figures, lambda _: {})
+            return _Measures("token_f1", text_figures, lambda _: {})
     if multiple:
-        return _Kind("alpha_masi", set_figures, set_label_figures)
+        return _Measures("alpha_masi", set_figures, set_label_figures)
     require_single(items)
-    levels = _levels(type, items, order)
-    return _Kind(
+    levels = (SENTIMENT if type == "sentiment" else ()) if order is None else order
+    used = {name for item in items for label in item.of(Classes) for name in label.labels}
+    if levels and (missing := sorted(used - set(levels))):
+        raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")
+    return _Measures(
         "alpha",
         lambda own: nominal_figures(class_units(own, levels), ordered=bool(levels)),
         lambda own: nominal_label_figures(class_units(own, levels)),
     )
 
 
-def _levels(type: str, items: Sequence[Item], order: Sequence[str] | None) -> Sequence[str]:
-    """Return the classes from low to high, or nothing where they have no order."""
-    order = (SENTIMENT if type == "sentiment" else ()) if order is None else order
-    if not order:
-        return ()
-    used = {name for item in items for label in item.of(Classes) for name in label.labels}
-    if missing := sorted(used - set(order)):
-        raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")
-    return order
+def _grouped(found: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
+    groups: dict[Key, list[Item]] = defaultdict(list)
+    for key, item in found:
+        groups[key].append(item)
+    return dict(sorted(groups.items()))
 
 
-def _by_pair(items: Sequence[Item]) -> dict[tuple[str, str], list[Item]]:
-    found: dict[tuple[str, str], list[Item]] = defaultdict(list)
-    for item in items:
-        for pair in combinations(item.annotators, 2):
-            found[pair].append(item.only(pair))
-    return dict(sorted(found.items()))
+def _period(item: Item, period: Period) -> str:
+    moment = item.finished_at
+    return moment.strftime("%G-W%V" if period == "week" else "%Y-%m") if moment else UNDATED
 
 
-def _by_period(items: Sequence[Item], period: Period) -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        moment = item.finished_at
-        form = "%G-W%V" if period == "week" else "%Y-%m"
-        found[moment.strftime(form) if moment else UNDATED].append(item)
-    return dict(sorted(found.items()))
-
-
-def _against_gold(items: Sequence[Item], gold: Mapping[str, Label]) -> dict[str, list[Item]]:
-    """Return, by annotator, the gold items that the annotator labelled, with the right answer as the second label."""
-    found: dict[str, list[Item]] = defaultdict(list)
+def _with_right_answers(items: Sequence[Item], gold: Mapping[str, Label]) -> Iterator[tuple[str, Item]]:
+    """Yield (annotator, item) of the gold items that each labelled, with the right answer as the second label."""
     for item in items:
         if item.item_id in gold:
             for entry in item.labels:
                 right = replace(entry, annotator=GOLD, label=gold[item.item_id])
-                found[entry.annotator].append(Item(item.item_id, (entry, right)))
-    return dict(sorted(found.items()))
-
-
-def _reliability(
-    items: Sequence[Item], known: Mapping[str, float], measured: Mapping[str, Sequence[Item]], multiple: bool
-) -> dict[str, Reliability]:
-    """Estimate everybody's reliability; who labelled enough gold items has the one measured there."""
-    found = judge(items, known, multiple=multiple).reliability
-    return {name: Reliability(own.value, len(measured[name]), "gold") if name in known else own for name, own in found.items()}
+                yield entry.annotator, Item(item.item_id, (entry, right))
 
 
 def _json(found: Figures) -> dict[str, Any]:
     return {name: value.as_json() for name, value in found.items()}
+
+
+def _worst(labels: Mapping[str, Figures]) -> dict[str, Figures]:
+    """Return the labels with the lowest first measure; those where it is undefined come last."""
+
+    def key(name: str) -> tuple[bool, float, str]:
+        value = next(iter(labels[name].values())).value
+        return value != value, value if value == value else 0.0, name
+
+    return {name: labels[name] for name in sorted(labels, key=key)[:MOST_ROWS]}
+
+
+def _table(title: str, rows: Mapping[str, Figures]) -> Iterator[str]:
+    if not rows:
+        return
+    yield from ("", title)
+    width = max(map(len, rows))
+    for name, own in rows.items():
+        for measure, found in own.items():
+            yield f"  {name:<{width}}{' ' if width else ''}{measure:<20} {_described(found)}"
+
+
+def _described(found: Figure) -> str:
+    items = f"{found.items} item{'' if found.items == 1 else 's'}"
+    if found.value != found.value:
+        return f"  –   {found.reason} ({items})"
+    between = f"[{found.low:.3f}, {found.high:.3f}]" if found.low == found.low else "no interval"
+    return f"{found.value:6.3f} {between} on {items}"

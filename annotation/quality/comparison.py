@@ -1,7 +1,7 @@
-"""What two labels of one text have in common, counted in parts that add up over items.
+"""What two labels of one text have in common, and on how many decisions they differ.
 
-Each count is (hits, marked): what both marked, and what the one marked plus what the other marked; their F1 is
-``2 * hits / marked`` (``coefficients.f1``). Regions are compared by offsets, since ids carry no meaning.
+Counts are (hits, marked): what both marked, and what the one marked plus what the other marked; they add up over items, and
+their F1 is ``2 * hits / marked``. Regions are compared by offsets, since ids carry no meaning.
 """
 
 from __future__ import annotations
@@ -9,20 +9,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from rapidfuzz.distance import LCSseq
 from scipy.optimize import linear_sum_assignment
 
-from doyen.annotation.types.typed_labels import Coreference, Entities, PromptResponse, Region, Tags
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, PromptResponse, Region, Tags
 
 Place: TypeAlias = tuple[int, int]
 Mark: TypeAlias = tuple[int, int, str]
 Clusters: TypeAlias = list[frozenset[Place]]
 
+NOTHING = "nothing"
+BOUNDARY = 0.5
+"""What spans of equal label count at least when only their boundaries differ; nearly 1 when they hardly touch."""
 _WORD = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+")
 """A word; a single character in scripts that write no blanks between words."""
 
@@ -39,13 +43,8 @@ class Shared(NamedTuple):
         return 2 * self.hits / self.marked if self.marked else 1.0
 
 
-def marks(regions: Iterable[Region], label: str | None = None) -> set[Mark]:
-    """Return offsets and labels of regions, of one label or of all."""
-    return {(region.start, region.end, region.label) for region in regions if label is None or region.label == label}
-
-
-def exact(first: set[Mark], second: set[Mark]) -> Shared:
-    """Count spans with equal offsets and equal label."""
+def exact(first: Set[Any], second: Set[Any]) -> Shared:
+    """Count what is the same in both, as spans with equal offsets and equal label."""
     return Shared(len(first & second), len(first) + len(second))
 
 
@@ -64,13 +63,8 @@ def pair_up(first: set[Mark], second: set[Mark], *, any_label: bool = False) -> 
         return []
     if columns < rows:
         return [(mine, yours) for yours, mine in pair_up(second, first, any_label=any_label)]
-    fit = np.zeros((len(rows), len(columns)))
-    for i, mine in enumerate(rows):
-        for j, yours in enumerate(columns):
-            if mine[2] == yours[2]:
-                fit[i, j] = overlap(mine, yours)
-            elif any_label:
-                fit[i, j] = overlap(mine, yours) / 2
+    other_label = 0.5 if any_label else 0.0
+    fit = np.array([[overlap(a, b) * (1 if a[2] == b[2] else other_label) for b in columns] for a in rows])
     # The number of matches counts first: one more match outweighs any difference in fit.
     worth = np.where(fit > 0, min(len(rows), len(columns)) + fit, 0)
     chosen = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
@@ -83,10 +77,9 @@ def overlap(first: Mark, second: Mark) -> float:
     return shared / (max(first[1], second[1]) - min(first[0], second[0])) if shared > 0 else 0.0
 
 
-def relations(first: Entities, second: Entities) -> Shared:
-    """Count relations of equal label between equal spans."""
-    mine, yours = relation_marks(first), relation_marks(second)
-    return Shared(len(mine & yours), len(mine) + len(yours))
+def marks(regions: Iterable[Region]) -> set[Mark]:
+    """Return offsets and labels of regions."""
+    return {(region.start, region.end, region.label) for region in regions}
 
 
 def relation_marks(label: Entities) -> set[tuple[Mark, Mark, str]]:
@@ -100,16 +93,20 @@ def places(tags: Tags) -> dict[Place, str]:
     return {(token.start, token.end): token.label for token in tags.tokens}
 
 
+def evidence(label: PromptResponse) -> set[int]:
+    """Return the positions of the passage that are marked as evidence."""
+    return {position for span in label.evidence for position in range(span.start, span.end)}
+
+
 def clusters(label: Coreference) -> Clusters:
     """Return the clusters as sets of offsets; of two mentions at one place the first cluster's counts."""
     where = {mention.id: (mention.start, mention.end) for mention in label.mentions}
     seen: set[Place] = set()
     found = []
     for members in label.clusters():
-        own = frozenset(where[member] for member in members) - seen
-        seen |= own
-        if own:
+        if own := frozenset(where[member] for member in members) - seen:
             found.append(own)
+            seen |= own
     return found
 
 
@@ -132,7 +129,7 @@ def ceaf_e(first: Clusters, second: Clusters) -> Shared:
     """
     if not first or not second:
         return Shared(0, len(first) + len(second))
-    worth = np.array([[2 * len(mine & yours) / (len(mine) + len(yours)) for yours in second] for mine in first])
+    worth = np.array([[exact(mine, yours).f1 for yours in second] for mine in first])
     return Shared(float(worth[linear_sum_assignment(worth, maximize=True)].sum()), len(first) + len(second))
 
 
@@ -147,8 +144,6 @@ def masi(first: Iterable[str], second: Iterable[str]) -> float:
     mine, yours = set(first), set(second)
     if mine == yours:
         return 1.0
-    if not mine & yours:
-        return 0.0
     return jaccard(mine, yours) * (2 / 3 if mine <= yours or yours <= mine else 1 / 3)
 
 
@@ -164,15 +159,95 @@ def rouge_l(first: str, second: str) -> float:
     return Shared(LCSseq.similarity(mine, yours), len(mine) + len(yours)).f1
 
 
-def evidence(first: PromptResponse, second: PromptResponse) -> Shared:
-    """Count characters of the passage that both marked as evidence."""
-    mine, yours = (
-        {position for span in label.evidence for position in range(span.start, span.end)} for label in (first, second)
-    )
-    return Shared(len(mine & yours), len(mine) + len(yours))
-
-
 @lru_cache(maxsize=4096)
 def words(text: str) -> tuple[str, ...]:
     """Return the words in lower case, without punctuation; composed and compatible characters count as one."""
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two labels differ.
+
+    Attributes:
+        decisions: how many decisions the text asked for.
+        apart: on how many of them the labels differ; parts of one where they nearly agree.
+        confusions: what the one said where the other said something else, in alphabetical order.
+    """
+
+    decisions: float
+    apart: float
+    confusions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def agreement(self) -> float:
+        """From 0 to 1; 1 where there was nothing to decide."""
+        return 1 - self.apart / self.decisions if self.decisions else 1.0
+
+
+def difference(first: Label, second: Label) -> Difference:
+    """Compare two labels of one type; the order does not matter."""
+    match first, second:
+        case Classes(), Classes():
+            return _differing_classes(first, second)
+        case Entities(), Entities():
+            return _differing_entities(first, second)
+        case Coreference(), Coreference():
+            return _differing_clusters(first, second)
+        case Tags(), Tags():
+            return _differing_tags(first, second)
+        case PromptResponse(), PromptResponse():
+            return _differing_answers(first, second)
+    raise TypeError(f"{type(first).__name__} and {type(second).__name__} cannot be compared")
+
+
+def _differing_classes(first: Classes, second: Classes) -> Difference:
+    apart = 1 - jaccard(first.labels, second.labels)
+    mine, yours = (", ".join(sorted(set(label.labels))) or NOTHING for label in (first, second))
+    return Difference(1, apart, (_confusion(mine, yours),) if apart else ())
+
+
+def _differing_entities(first: Entities, second: Entities) -> Difference:
+    mine, yours = marks(first.regions), marks(second.regions)
+    same = mine & yours
+    pairs = pair_up(mine - same, yours - same, any_label=True)
+    apart = sum(1.0 if a[2] != b[2] else BOUNDARY + (1 - BOUNDARY) * (1 - overlap(a, b)) for a, b in pairs)
+    alone = (mine ^ yours) - {mark for pair in pairs for mark in pair}
+    related = [relation_marks(label) for label in (first, second)]
+    return Difference(
+        len(same) + len(pairs) + len(alone) + len(related[0] | related[1]),
+        apart + len(alone) + len(related[0] ^ related[1]),
+        tuple(sorted([*(_confusion(a[2], b[2]) for a, b in pairs), *(_confusion(mark[2], NOTHING) for mark in alone)])),
+    )
+
+
+def _differing_clusters(first: Coreference, second: Coreference) -> Difference:
+    mine, yours = marks(first.mentions), marks(second.mentions)
+    own, other = clusters(first), clusters(second)
+    links = max(sum(len(members) - 1 for members in found) for found in (own, other))
+    return Difference(len(mine | yours) + links, len(mine ^ yours) + links - muc(own, other).hits)
+
+
+def _differing_tags(first: Tags, second: Tags) -> Difference:
+    mine, yours = places(first), places(second)
+    everywhere = mine.keys() | yours.keys()
+    apart = [(mine.get(place, NOTHING), yours.get(place, NOTHING)) for place in everywhere]
+    confusions = sorted(_confusion(a, b) for a, b in apart if a != b)
+    return Difference(len(everywhere), len(confusions), tuple(confusions))
+
+
+def _differing_answers(first: PromptResponse, second: PromptResponse) -> Difference:
+    """One decision on the answer, one on the evidence, one on the rating, as far as anybody gave them."""
+    decisions, apart = 1, 1.0
+    if first.answerable == second.answerable:
+        apart = 1 - token_f1(first.response, second.response)
+    proof = exact(evidence(first), evidence(second))
+    if proof.marked:
+        decisions, apart = decisions + 1, apart + 1 - proof.f1
+    if first.rating is not None and second.rating is not None:
+        decisions, apart = decisions + 1, apart + abs(first.rating - second.rating) / 4
+    return Difference(decisions, apart)
+
+
+def _confusion(first: str, second: str) -> tuple[str, str]:
+    return (first, second) if first <= second else (second, first)

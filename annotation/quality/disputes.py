@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-from doyen.annotation.quality.consensus import conclude
-from doyen.annotation.quality.differences import NOTHING, Difference, difference
+from doyen.annotation.quality.aggregation import Aggregation, aggregate
+from doyen.annotation.quality.comparison import NOTHING, Difference, difference
 from doyen.annotation.quality.labelled_items import Item, gather
-from doyen.annotation.quality.reliability import Judgement, judge
 from doyen.annotation.types.typed_labels import LabelledText, PromptResponse
 from doyen.core.errors import InputError
 
@@ -24,7 +23,7 @@ LOW_RELIABILITY = 0.7
 LOW_CONFIDENCE = 0.6
 TELLING = ("dawid-skene", "mace", "given")
 """Ways of knowing an annotator's reliability that tell one annotator from another."""
-_TELL = 3
+MOST_NAMED = 3
 """Differences that a reason names."""
 
 
@@ -48,17 +47,12 @@ class Dispute:
 
 
 @dataclass(frozen=True)
-class _Case:
-    """An item with how its annotators differ, pair by pair, and how sure the consensus is.
-
-    Attributes:
-        doubtful: nobody trustworthy labelled it, or the consensus is unsure.
-    """
+class _Comparison:
+    """An item with how its annotators differ, pair by pair, and how sure the consensus is."""
 
     item: Item
     differences: list[Difference]
     confidence: float
-    doubtful: bool
 
     @property
     def agreement(self) -> float:
@@ -67,6 +61,10 @@ class _Case:
     @property
     def apart(self) -> float:
         return fmean(found.apart for found in self.differences) if self.differences else 0.0
+
+    @property
+    def confusions(self) -> list[tuple[str, str]]:
+        return [confusion for found in self.differences for confusion in found.confusions]
 
 
 def disputed(
@@ -104,13 +102,20 @@ def disputed(
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"{name} is {value}: choose a number from 0 to 1")
     items = gather(labels)
-    cases = _cases(items, judge(items, reliability, multiple=multiple), multiple)
-    times = Counter(confusion for case in cases for found in case.differences for confusion in found.confusions)
+    together = aggregate(items, reliability, multiple=multiple)
+    agreed = together.consensus()
+    compared = [
+        _Comparison(
+            item, [difference(a.label, b.label) for a, b in combinations(item.labels, 2)], agreed[item.item_id].confidence
+        )
+        for item in items
+    ]
+    times = Counter(confusion for found in compared for confusion in found.confusions)
     below = threshold if threshold is not None else _usual_threshold(items) if share is None else math.inf
     ranked = [
-        Dispute(case.item.item_id, _score(case, times), _reason(case), case.item.labels, case.agreement)
-        for case in cases
-        if case.doubtful or (case.apart > 0 and case.agreement < below)
+        Dispute(found.item.item_id, _score(found, times), _reason(found), found.item.labels, found.agreement)
+        for found in compared
+        if _is_doubtful(found, together) or (found.apart > 0 and found.agreement < below)
     ]
     ranked.sort(key=lambda dispute: (-dispute.score, dispute.item_id))
     return ranked if share is None else ranked[: math.ceil(round(share * len(items), 9))]
@@ -120,55 +125,39 @@ def _usual_threshold(items: Sequence[Item]) -> float:
     return TEXTS_DISPUTED_BELOW if items and isinstance(items[0].labels[0].label, PromptResponse) else DISPUTED_BELOW
 
 
-def _cases(items: Sequence[Item], judgement: Judgement, multiple: bool) -> list[_Case]:
-    agreed = conclude(items, judgement, multiple=multiple)
-    return [
-        _Case(
-            item,
-            [difference(a.label, b.label) for a, b in combinations(item.labels, 2)],
-            agreed[item.item_id].confidence,
-            _doubtful(item, judgement, agreed[item.item_id].confidence),
-        )
-        for item in items
-    ]
-
-
-def _doubtful(item: Item, judgement: Judgement, confidence: float) -> bool:
+def _is_doubtful(found: _Comparison, together: Aggregation) -> bool:
     """Whether what is known of its annotators makes the label doubtful, however much they agree.
 
     Only a model or gold items tell one annotator from another: that two people seldom agree says nothing against the
     items on which they do.
     """
-    trusted = [judgement.reliability[name] for name in item.annotators if name in judgement.reliability]
+    trusted = [together.reliability[name] for name in found.item.annotators if name in together.reliability]
     if trusted and all(own.method in TELLING and own.value < LOW_RELIABILITY for own in trusted):
         return True
-    return judgement.method in TELLING and confidence < LOW_CONFIDENCE
+    return together.method in TELLING and found.confidence < LOW_CONFIDENCE
 
 
-def _score(case: _Case, times: Mapping[tuple[str, str], int]) -> float:
+def _score(found: _Comparison, times: Mapping[tuple[str, str], int]) -> float:
     """Decisions that differ, plus less than one half for what distinguishes items that differ as much."""
-    confusions = {confusion for found in case.differences for confusion in found.confusions}
-    rarity = max((1 / times[confusion] for confusion in confusions), default=0.0)
-    return case.apart + (rarity + 1 - case.confidence) / 4.01
+    rarity = max((1 / times[confusion] for confusion in found.confusions), default=0.0)
+    return found.apart + (rarity + 1 - found.confidence) / 4.01
 
 
-def _reason(case: _Case) -> str:
-    names = case.item.annotators
-    if len(names) == 1:
-        return f"Only {names[0]} labelled this, whose labels are right with probability {case.confidence:.2f}."
-    said = Counter(confusion for found in case.differences for confusion in found.confusions)
-    told = [f"{_word(a)} or {_word(b)}" if a != b else f"where {_word(a)} begins and ends" for a, b in list(said)[:_TELL]]
-    if len(said) > _TELL:
-        told.append(f"{len(said) - _TELL} more")
-    about = f": {'; '.join(told)}" if told else ""
-    if not case.apart:
-        return f"{_listed(names)} agree, but are of low reliability or the consensus is unsure ({case.confidence:.2f})."
-    return f"{_listed(names)} agree to {case.agreement:.0%}{about}."
+def _reason(found: _Comparison) -> str:
+    *others, last = found.item.annotators
+    if not others:
+        return f"Only {last} labelled this, whose labels are right with probability {found.confidence:.2f}."
+    people = f"{', '.join(others)} and {last}"
+    if not found.apart:
+        return f"{people} agree, but are of low reliability or the consensus is unsure ({found.confidence:.2f})."
+    said = list(dict.fromkeys(found.confusions))
+    named = [_confusion(*confusion) for confusion in said[:MOST_NAMED]]
+    if len(said) > MOST_NAMED:
+        named.append(f"{len(said) - MOST_NAMED} more")
+    about = f": {'; '.join(named)}" if named else ""
+    return f"{people} agree to {found.agreement:.0%}{about}."
 
 
-def _word(label: str) -> str:
-    return label if label == NOTHING else f"“{label}”"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _confusion(first: str, second: str) -> str:
+    one, other = (label if label == NOTHING else f"“{label}”" for label in (first, second))
+    return f"{one} or {other}" if first != second else f"where {one} begins and ends"

@@ -8,29 +8,16 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import TypeVar
 
-from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, LabelledText, PromptResponse, Tags
+from doyen.annotation.types.typed_labels import Label, LabelledText
 from doyen.core.errors import InputError
 
 UNKNOWN = "unknown"
-LABEL_TYPES: dict[str, type] = {
-    "prompt-response": PromptResponse,
-    "classification": Classes,
-    "sentiment": Classes,
-    "entities": Entities,
-    "coreference": Coreference,
-    "pos": Tags,
-}
-
 L = TypeVar("L", bound=Label)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One text with its labels.
-
-    Attributes:
-        labels: one for each annotator, sorted by annotator.
-    """
+    """One text with its labels, one for each annotator, sorted by annotator."""
 
     item_id: str
     labels: tuple[LabelledText, ...]
@@ -43,33 +30,32 @@ class Item:
     @property
     def finished_at(self) -> datetime | None:
         """When its newest label was made; None when no label says."""
-        moments = [moment for entry in self.labels if (moment := moment_of(entry.created_at)) is not None]
+        moments = [moment for entry in self.labels if (moment := _moment(entry)) is not None]
         return max(moments, default=None)
 
-    def of(self, kind: type[L]) -> list[L]:
+    def by_annotator(self, kind: type[L]) -> dict[str, L]:
         """Return the bare labels.
 
         Raises:
             InputError: a label is of another type.
         """
-        found: list[L] = []
+        found: dict[str, L] = {}
         for entry in self.labels:
             if not isinstance(entry.label, kind):
                 raise InputError(
                     f"item {self.item_id}: the label of {entry.annotator} is {type(entry.label).__name__}, "
                     f"expected {kind.__name__}: compare labels of one task type at a time"
                 )
-            found.append(entry.label)
+            found[entry.annotator] = entry.label
         return found
+
+    def of(self, kind: type[L]) -> list[L]:
+        """Return the bare labels, as ``by_annotator`` does."""
+        return list(self.by_annotator(kind).values())
 
     def pairs(self, kind: type[L]) -> Iterator[tuple[L, L]]:
         """Yield the bare labels of every pair of annotators."""
         return combinations(self.of(kind), 2)
-
-    def only(self, annotators: Iterable[str]) -> Item:
-        """Return the item with the labels of some annotators alone."""
-        wanted = set(annotators)
-        return Item(self.item_id, tuple(entry for entry in self.labels if entry.annotator in wanted))
 
 
 def gather(labels: Iterable[LabelledText]) -> list[Item]:
@@ -81,30 +67,25 @@ def gather(labels: Iterable[LabelledText]) -> list[Item]:
     for entry in labels:
         own = found.setdefault(entry.item_id, {})
         name = entry.annotator or _next_unknown(own)
-        known = own.get(name)
-        if known is None or not _older(entry, known):
+        if name not in own or not _older(entry, own[name]):
             own[name] = replace(entry, annotator=name)
     return [Item(item_id, tuple(own[name] for name in sorted(own))) for item_id, own in found.items()]
 
 
-def moment_of(created_at: str) -> datetime | None:
-    """Read an ISO 8601 time; one without a zone is taken as UTC. None for what is no time."""
+def _moment(entry: LabelledText) -> datetime | None:
+    """Read the ISO 8601 time of a label; one without a zone is taken as UTC. None for what is no time."""
     try:
-        moment = datetime.fromisoformat(created_at)
+        moment = datetime.fromisoformat(entry.created_at)
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _older(entry: LabelledText, known: LabelledText) -> bool:
-    mine, other = moment_of(entry.created_at), moment_of(known.created_at)
+    mine, other = _moment(entry), _moment(known)
     return mine is not None and other is not None and mine < other
 
 
 def _next_unknown(taken: dict[str, LabelledText]) -> str:
-    if UNKNOWN not in taken:
-        return UNKNOWN
-    number = 2
-    while f"{UNKNOWN} {number}" in taken:
-        number += 1
-    return f"{UNKNOWN} {number}"
+    names = (UNKNOWN if number == 1 else f"{UNKNOWN} {number}" for number in range(1, len(taken) + 2))
+    return next(name for name in names if name not in taken)

@@ -13,11 +13,11 @@ from doyen.annotation.create import ensure_project
 from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.labelstudio.screens import ANSWERS, review_screen_of
 from doyen.annotation.projects import open_backend, sync_lock
-from doyen.annotation.quality.consensus import consensus
+from doyen.annotation.quality.aggregation import consensus, gold_reliability
 from doyen.annotation.quality.decisions import CONSENSUS, decide
 from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
-from doyen.annotation.quality.reliability import gold_reliability
+from doyen.annotation.quality.labelled_items import gather
 from doyen.annotation.store import REVIEW, get_annotation_project, get_project, task_type_of
 from doyen.annotation.sync import push
 from doyen.annotation.types.typed_labels import LabelledText, describe_label
@@ -185,7 +185,7 @@ def _open_labels(store: Store, project: str) -> tuple[list[LabelledText], dict[s
     """Return the annotators' labels of all but gold items, and how far each annotator is trusted by gold items."""
     gold = gold_labels(store, project)
     labels = list(labelled_texts(store, project, decided=False, gold=True))
-    trusted = gold_reliability(labels, gold) if gold else {}
+    trusted = gold_reliability(gather(labels), gold) if gold else {}
     return [label for label in labels if label.item_id not in gold], trusted or None
 
 

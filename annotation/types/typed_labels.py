@@ -119,6 +119,15 @@ class PromptResponse:
 
 
 Label: TypeAlias = PromptResponse | Classes | Entities | Coreference | Tags
+LABEL_TYPES: dict[str, type[Label]] = {
+    "prompt-response": PromptResponse,
+    "classification": Classes,
+    "entities": Entities,
+    "sentiment": Classes,
+    "coreference": Coreference,
+    "pos": Tags,
+}
+"""Task type → the class of its labels."""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,6 @@ def agreement(
     debug: DebugOption = False,
 ) -> None:
     """Measure agreement: overall, by label, by pair, over time, and against gold items, with 95% intervals."""
-    from doyen.annotation.quality.agreement_text import as_text
-
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         report, problems = session.doyen.annotate.agreement(
             project,
@@ -37,4 +35,4 @@ def agreement(
             order=[label.strip() for label in order.split(",")] if order else None,
         )
         value = {"project": project, **report.as_json(), "problems": problems}
-        session.emit(value, "\n".join([as_text(report), *problems]))
+        session.emit(value, "\n".join([report.as_text(), *problems]))

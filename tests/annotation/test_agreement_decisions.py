@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.annotation.quality.aggregation import aggregate, consensus, weigh
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.annotator_models import fit
-from doyen.annotation.quality.consensus import consensus
-from doyen.annotation.quality.differences import difference
+from doyen.annotation.quality.comparison import difference
 from doyen.annotation.quality.disputes import disputed
-from doyen.annotation.quality.labelled_items import LABEL_TYPES
-from doyen.annotation.quality.reliability import reliability, weigh
+from doyen.annotation.quality.labelled_items import gather
 from doyen.annotation.types.typed_labels import (
+    LABEL_TYPES,
     Classes,
     Coreference,
     Entities,
@@ -64,7 +64,7 @@ def marks(label: Label) -> set[tuple[int, int, str]]:
 )
 def test_models_find_out_who_is_reliable(model: str, names: str) -> None:
     labels, truth = crowd_answers(120, names)
-    found = reliability(labels, model=model)
+    found = aggregate(gather(labels), model=model).reliability
     assert {own.method for own in found.values()} == {model}
     assert found["ann"].value < found["max"].value - 0.1
     assert found["zoe"].value > 0.85
@@ -118,7 +118,7 @@ def test_two_annotators_are_held_equally_reliable() -> None:
         for number in range(20)
         for entry in of_item(Classes(("a",)), Classes(("a" if number else "b",)), item=str(number))
     ]
-    found = reliability(labels)
+    found = aggregate(gather(labels)).reliability
     assert found["annotator 1"] == found["annotator 2"]
     assert found["annotator 1"].value == pytest.approx(math.sqrt(19 / 20))
     assert found["annotator 1"].method == "agreement"
@@ -237,7 +237,7 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
     with pytest.raises(InputError, match="threshold is -1"):
         disputed([], threshold=-1)
     mixed = [LabelledText("i", "t", Classes(("a",)), "ann"), LabelledText("i", "t", Entities(), "ben")]
-    for ask in (disputed, consensus, reliability):
+    for ask in (disputed, consensus, lambda labels: aggregate(gather(labels)).reliability):
         with pytest.raises(InputError, match="one task type at a time"):
             ask(mixed)
         assert not ask([])

@@ -17,7 +17,9 @@ from doyen.annotation.quality.coefficients import (
     cohen_kappa,
     distance_alpha,
     f1,
+    figure,
     fleiss_kappa,
+    interval,
     label_alphas,
     mean,
     nominal_alpha,
@@ -36,7 +38,6 @@ from doyen.annotation.quality.comparison import (
     token_f1,
     words,
 )
-from doyen.annotation.quality.intervals import figure, interval
 
 NAN = np.nan
 
@@ -244,7 +245,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
 def test_the_interval_does_not_depend_on_how_resamples_are_cut_into_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     measure = nominal_alpha(counts(FOUR_OBSERVERS))
     whole = figure(measure)
-    monkeypatch.setattr("doyen.annotation.quality.intervals._BLOCK", 100)
+    monkeypatch.setattr("doyen.annotation.quality.coefficients._BLOCK", 100)
     assert figure(measure) == whole
 
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import pytest
 
+from doyen.annotation.quality.aggregation import consensus
 from doyen.annotation.quality.agreement import agreement_report
-from doyen.annotation.quality.consensus import consensus
 from doyen.annotation.types.spans import Span
 from doyen.annotation.types.typed_labels import (
     Classes,
