@@ -8,14 +8,15 @@ of that is counted in the losses. A text that came from such a file is cut at it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
-from doyen.annotation.exchange.conll_tokens import tokens
-from doyen.annotation.exchange.label_checks import checked
-from doyen.annotation.exchange.label_format import Losses
-from doyen.annotation.exchange.record_files import Intake, text_lines
+import regex
+
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import RecordFile, read_records, text_lines
 from doyen.annotation.types.typed_labels import Entities, LabelError, LabelledText, Region
 from doyen.core.files import open_atomic
 from doyen.core.manifest import short_id
@@ -27,54 +28,46 @@ CUT, AT_BLANKS = "tokens", "at blanks"
 """What the metadata say about a text whose tokens are known."""
 BEGINS, CONTINUES, ENDS = "BSU", "IELM", "ESLU"
 """First letters of tags: of an entity's first token, of one that may go on with it, and of its last one."""
+_BETWEEN_BLANKS = regex.compile("[^ ]+")
+_WORDS_AND_SIGNS = regex.compile(r"[\p{L}\p{N}_]+(?:[\p{M}\u200d]+[\p{L}\p{N}_]*)*|[^\s\x1c-\x1f][\p{M}\u200d]*")
+"""Combining marks and joiners stay with the character before them, so that no accent becomes a token of its own."""
 
 Token = tuple[int, str, str]
 """Line number, form and tag."""
 
 
-class ConllFormat:
-    """Implements ``Format``."""
-
-    name = "conll"
-    kinds = ("entities",)
-    writes = True
-
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield each sentence as a text of its tokens."""
-        intake = Intake(path)
-        for number, sentence in _sentences(intake):
-            yield from intake.take(number, _read_sentence, sentence)
-        intake.finish("a token and its tag on each line, as 'Bob B-PER', and a blank line between sentences")
-
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Write each text as one block of tokens; of overlapping entities the longest is kept."""
-        with open_atomic(path) as stream:
-            for item in checked(labels, Entities):
-                label = cast(Entities, item.label)
-                rows = _tagged(item, label, losses)
-                if not rows:
-                    losses.skip("the text has no token")
-                    continue
-                _count_losses(item, label, [form for form, _ in rows], losses)
-                block = "".join(f"{form} {tag}\n" for form, tag in rows)
-                # A token that starts with a byte order mark must not be the first thing in the file.
-                lead = "\n" if block.startswith("\ufeff") else ""
-                stream.write(f"{lead}{block}\n".encode())
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield each sentence as a text of its tokens."""
+    expected = "a token and its tag on each line, as 'Bob B-PER', and a blank line between sentences"
+    return read_records(path, _sentences, _read_sentence, expected)
 
 
-def _sentences(intake: Intake) -> Iterator[tuple[int, list[Token]]]:
+def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
+    """Write each text as one block of tokens; of overlapping entities the longest is kept."""
+    with open_atomic(path) as stream:
+        for item in labels:
+            rows = _tagged(item, losses)
+            if not rows:
+                losses.skip("the text has no token")
+                continue
+            _count_losses(item, [form for form, _ in rows], losses)
+            block = "".join(f"{form} {tag}\n" for form, tag in rows)
+            # A token that starts with a byte order mark must not be the first thing in the file.
+            lead = "\n" if block.startswith("\ufeff") else ""
+            stream.write(f"{lead}{block}\n".encode())
+
+
+def _sentences(file: RecordFile) -> Iterator[tuple[int, list[Token]]]:
     """Yield (first line, tokens) of each sentence; lines without a tag are noted as broken."""
     sentence: list[Token] = []
-    for number, line in text_lines(intake):
+    for number, line in text_lines(file):
         columns = line.split("\t") if "\t" in line else BLANKS.split(line.strip(" "))
-        if columns and columns[0] == DOCUMENT:
-            columns = []
-        if not line.strip() or not columns:
+        if not line.strip() or columns[0] == DOCUMENT:
             if sentence:
                 yield sentence[0][0], sentence
             sentence = []
         elif len(columns) < 2:
-            intake.reject(number, f"expected a token and a tag, found {line[:40]!r}")
+            file.reject(number, f"expected a token and a tag, found {line[:40]!r}")
         else:
             sentence.append((number, columns[0], columns[-1].strip()))
     if sentence:
@@ -83,13 +76,19 @@ def _sentences(intake: Intake) -> Iterator[tuple[int, list[Token]]]:
 
 def _read_sentence(sentence: list[Token]) -> Iterator[LabelledText]:
     """Join the tokens by blanks and gather runs of tags into entities. Raises LabelError."""
-    places, position = [], 0
-    for _, form, _ in sentence:
-        places.append((position, position + len(form)))
-        position += len(form) + 1
-    text = " ".join(form for _, form, _ in sentence)
+    forms = [form for _, form, _ in sentence]
+    text, places = joined(forms)
     regions = entities_of_tags(places, [tag for _, _, tag in sentence])
     yield LabelledText(short_id(text), text, Entities(tuple(regions)), meta={CUT: AT_BLANKS})
+
+
+def joined(forms: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Return the tokens joined by blanks, and the place of each in that text."""
+    places, position = [], 0
+    for form in forms:
+        places.append((position, position + len(form)))
+        position += len(form) + 1
+    return " ".join(forms), places
 
 
 def entities_of_tags(places: Sequence[tuple[int, int]], tags: Sequence[str]) -> list[Region]:
@@ -115,20 +114,33 @@ def entities_of_tags(places: Sequence[tuple[int, int]], tags: Sequence[str]) -> 
     return regions
 
 
-def _tagged(item: LabelledText, label: Entities, losses: Losses) -> list[tuple[str, str]]:
+def _tagged(item: LabelledText, losses: Losses) -> list[tuple[str, str]]:
     """Return the tokens of a text with their IOB2 tags; entities that tags cannot say are counted."""
-    entities = _representable(item.text, label, losses)
-    cuts = {offset for entity in entities for offset in (entity.start, entity.end)}
+    entities = _representable(item.text, cast(Entities, item.label), losses)
+    cuts = sorted({offset for entity in entities for offset in (entity.start, entity.end)})
     rows: list[tuple[str, str]] = []
     waiting = iter(entities)
     entity = next(waiting, None)
-    for start, end in tokens(item.text, cuts, at_blanks=item.meta.get(CUT) == AT_BLANKS):
+    for start, end in _tokens(item.text, cuts, _BETWEEN_BLANKS if item.meta.get(CUT) == AT_BLANKS else _WORDS_AND_SIGNS):
         while entity is not None and entity.end <= start:
             entity = next(waiting, None)
         inside = entity is not None and start >= entity.start
         tag = f"{'B' if start == entity.start else 'I'}-{entity.label}" if entity and inside else OUTSIDE
         rows.append((item.text[start:end], tag))
     return rows
+
+
+def _tokens(text: str, cuts: list[int], pattern: regex.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of tokens, none with a blank in it, cut also at the given offsets."""
+    waiting = iter(cuts)
+    cut = next(waiting, len(text))
+    for found in pattern.finditer(text):
+        start, end = found.span()
+        inner = []
+        while cut < end:
+            inner += [cut] if cut > start else []
+            cut = next(waiting, len(text))
+        yield from pairwise([start, *inner, end])
 
 
 def _representable(text: str, label: Entities, losses: Losses) -> list[Region]:
@@ -150,8 +162,8 @@ def _representable(text: str, label: Entities, losses: Losses) -> list[Region]:
     return sorted(kept, key=lambda region: region.start)
 
 
-def _count_losses(item: LabelledText, label: Entities, forms: list[str], losses: Losses) -> None:
-    losses.drop("relation", len(label.relations))
+def _count_losses(item: LabelledText, forms: list[str], losses: Losses) -> None:
+    losses.drop("relation", len(cast(Entities, item.label).relations))
     losses.drop("spacing of the text", int(" ".join(forms) != item.text))
     losses.drop("item_id")
     losses.drop("annotator", int(bool(item.annotator)))

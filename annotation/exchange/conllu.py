@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from doyen.annotation.exchange.columns import labelled, own_fields
-from doyen.annotation.exchange.label_checks import checked
-from doyen.annotation.exchange.label_format import Losses
-from doyen.annotation.exchange.record_files import Intake, Row, parse_object, text_lines
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import RecordFile, parse_object, read_records, text_lines
 from doyen.annotation.types.typed_labels import LabelError, LabelledText, Region, Tags
 from doyen.core.files import open_atomic
 
@@ -26,8 +25,6 @@ UNREAD = (2, 4, 5, 6, 7, 8)
 EMPTY = "_"
 UNSAID = [EMPTY] * 5
 OWN_COMMENT = "doyen"
-USUAL: dict[str, tuple[str, str | None, bool]] = {EMPTY: ("", None, False), "SpaceAfter=No": ("", "", False)}
-"""What most tokens say about the blanks around them."""
 RANGE, EMPTY_NODE = re.compile("[0-9]+-[0-9]+"), re.compile(r"[0-9]+\.[0-9]+")
 UNTAGGED = re.compile(r"\S+")
 WRITABLE = re.compile(r"\S+( \S+)*")
@@ -37,108 +34,93 @@ ESCAPES = {"\\": "\\\\", " ": "\\s", "\t": "\\t", "\n": "\\n", "\r": "\\r", "|":
 UNESCAPES = {escape: sign for sign, escape in ESCAPES.items()}
 
 
-class ConlluFormat:
-    """Implements ``Format``."""
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield each sentence as a text; the columns besides FORM and UPOS are counted as losses."""
+    expected = "sentences of ten tab-separated columns (CoNLL-U)"
+    return read_records(path, _sentences, lambda sentence: _read_sentence(sentence, losses), expected)
 
-    name = "conllu"
-    kinds = ("pos",)
-    writes = True
 
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield each sentence as a text; the columns besides FORM and UPOS are counted as losses."""
-        intake = Intake(path)
-        for sentence in _sentences(intake):
-            yield from intake.take(sentence.line, _read_sentence, sentence, losses)
-        intake.finish("sentences of ten tab-separated columns (CoNLL-U)")
-
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Write each text as one sentence."""
-        with open_atomic(path) as stream:
-            for item in checked(labels, Tags):
-                if lines := _sentence_lines(item, losses):
-                    stream.write(("\n".join(lines) + "\n\n").encode("utf-8"))
-                else:
-                    losses.skip("the text has no token")
+def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
+    """Write each text as one sentence."""
+    with open_atomic(path) as stream:
+        for item in labels:
+            if lines := _sentence_lines(item, losses):
+                stream.write(("\n".join(lines) + "\n\n").encode("utf-8"))
+            else:
+                losses.skip("the text has no token")
 
 
 @dataclass
 class _Sentence:
-    line: int
     comments: dict[str, str] = field(default_factory=dict)
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
-def _sentences(intake: Intake) -> Iterator[_Sentence]:
-    """Yield sentences; lines that are neither comments nor ten columns are noted as broken."""
-    sentence = _Sentence(1)
-    for number, line in text_lines(intake):
+def _sentences(file: RecordFile) -> Iterator[tuple[int, _Sentence]]:
+    """Yield (first line, sentence); lines that are neither comments nor ten columns are noted as broken."""
+    sentence, start = _Sentence(), 1
+    for number, line in text_lines(file):
         if not line or line.isspace():
             if sentence.rows:
-                yield sentence
-            sentence = _Sentence(number + 1)
+                yield start, sentence
+            sentence, start = _Sentence(), number + 1
         elif line.startswith("#"):
             key, equals, value = line[1:].partition("=")
             if equals:
                 sentence.comments[key.strip()] = value.strip()
         elif len(columns := line.split("\t")) != len(COLUMNS):
-            intake.reject(number, f"expected {len(COLUMNS)} tab-separated columns, found {len(columns)}")
+            file.reject(number, f"expected {len(COLUMNS)} tab-separated columns, found {len(columns)}")
         else:
             sentence.rows.append((number, columns))
     if sentence.rows:
-        yield sentence
+        yield start, sentence
 
 
 @dataclass(slots=True)
-class _Word:
-    """A stretch of the surface text: a token, or a multiword token with its words.
+class _Token:
+    """A stretch of the surface text: a word, or a multiword token with its words.
 
     Attributes:
         after: blanks behind it; None for the usual one, or none at the end.
         words: (form, UPOS) of the syntactic words.
-        placed: whether the file says exactly which blanks stand around it.
+        exact: whether the file says exactly which blanks stand around it.
     """
 
     form: str
     before: str
     after: str | None
     words: list[tuple[str, str]]
-    placed: bool
+    exact: bool
 
 
 def _read_sentence(sentence: _Sentence, losses: Losses) -> Iterator[LabelledText]:
-    words = _words(sentence, losses)
-    text, starts = _rebuild(words, sentence.comments.get("text"))
+    comments = sentence.comments
+    tokens = _tokens(sentence, losses)
+    text, starts = _rebuild(tokens, comments.get("text"))
     regions: list[Region] = []
-    for word, start in zip(words, starts, strict=True):
-        form, tag = word.words[0]
-        if form == word.form and len(word.words) == 1:
-            if tag != EMPTY:
-                regions.append(Region(str(len(regions)), start, start + len(form), tag))
+    for token, position in zip(tokens, starts, strict=True):
+        if "".join(form for form, _ in token.words) != token.form:
+            losses.drop("tag of a word inside a multiword token whose words are not in the text", len(token.words))
             continue
-        if "".join(form for form, _ in word.words) != word.form:
-            losses.drop("tag of a word inside a multiword token whose words are not in the text", len(word.words))
-            continue
-        position = start
-        for form, tag in word.words:
+        for form, tag in token.words:
             if tag != EMPTY:
                 regions.append(Region(str(len(regions)), position, position + len(form), tag))
             position += len(form)
-    own = parse_object(sentence.comments[OWN_COMMENT]) if OWN_COMMENT in sentence.comments else _foreign(sentence.comments)
+    if OWN_COMMENT in comments:
+        own = parse_object(comments[OWN_COMMENT])
+    else:
+        meta = {key: value for key, value in comments.items() if key not in {"text", "sent_id"}}
+        own = {"item_id": comments.get("sent_id"), "meta": meta}
     yield labelled(own, text, Tags(tuple(regions)), ())
 
 
-def _foreign(comments: dict[str, str]) -> Row:
-    meta = {key: value for key, value in comments.items() if key not in {"text", "sent_id"}}
-    return {"item_id": comments.get("sent_id"), "meta": meta}
-
-
-def _words(sentence: _Sentence, losses: Losses) -> list[_Word]:
-    """Return the surface words in order; lemma, features and syntax are counted as losses.
+def _tokens(sentence: _Sentence, losses: Losses) -> list[_Token]:
+    """Return the surface tokens in order; lemma, features and syntax are counted as losses.
 
     Raises:
         LabelError: ids or tags are missing.
     """
-    words: list[_Word] = []
+    tokens: list[_Token] = []
     covered = 0
     for number, columns in sentence.rows:
         identity, form, upos = columns[0], columns[1], columns[3]
@@ -151,21 +133,21 @@ def _words(sentence: _Sentence, losses: Losses) -> list[_Word]:
             continue
         if not (plain or RANGE.fullmatch(identity)) or not form or not upos:
             raise LabelError([f"line {number}: {identity!r} is no id, or the form or the tag is missing"])
-        if plain and words and int(identity) <= covered:
-            words[-1].words.append((form, upos))
+        if plain and tokens and int(identity) <= covered:
+            tokens[-1].words.append((form, upos))
             continue
-        before, after, placed = _spacing(columns[9])
-        words.append(_Word(form, before, after, [(form, upos)] if plain else [], placed))
+        before, after, exact = _spacing(columns[9])
+        tokens.append(_Token(form, before, after, [(form, upos)] if plain else [], exact))
         covered = covered if plain else int(identity.partition("-")[2])
-    if any(not word.words for word in words):
+    if any(not token.words for token in tokens):
         raise LabelError(["a multiword token has no words"])
-    return words
+    return tokens
 
 
 def _spacing(misc: str) -> tuple[str, str | None, bool]:
     """Return the blanks before and after a token (None: the usual ones), and whether they were given exactly."""
-    if misc in USUAL:
-        return USUAL[misc]
+    if misc == EMPTY:
+        return "", None, False
     values = dict(part.partition("=")[::2] for part in misc.split("|"))
     before, after = values.get("SpacesBefore"), values.get("SpacesAfter")
     exact = before is not None or after is not None
@@ -174,35 +156,33 @@ def _spacing(misc: str) -> tuple[str, str | None, bool]:
     return _unescape(before or ""), _unescape(after) if after is not None else None, exact
 
 
-def _rebuild(words: list[_Word], comment: str | None) -> tuple[str, list[int]]:
-    """Return the text and where each word starts in it.
+def _rebuild(tokens: list[_Token], comment: str | None) -> tuple[str, list[int]]:
+    """Return the text and where each token starts in it.
 
     The ``text`` comment decides about blanks where tokens do not say them exactly.
 
     Raises:
         LabelError: the comment and the tokens contradict each other.
     """
-    if comment is not None and not any(word.placed for word in words):
-        starts = list(_align(words, comment))
-        return comment, starts
-    parts, starts, position = [], [], 0
-    for word in words:
-        starts.append(position + len(word.before))
-        usual = "" if word is words[-1] else " "
-        parts.append(word.before + word.form + (usual if word.after is None else word.after))
-        position += len(parts[-1])
-    return "".join(parts), starts
+    if comment is not None and not any(token.exact for token in tokens):
+        return comment, list(_align(tokens, comment))
+    text, starts = "", []
+    for token in tokens:
+        starts.append(len(text) + len(token.before))
+        usual = "" if token is tokens[-1] else " "
+        text += token.before + token.form + (usual if token.after is None else token.after)
+    return text, starts
 
 
-def _align(words: list[_Word], text: str) -> Iterator[int]:
+def _align(tokens: list[_Token], text: str) -> Iterator[int]:
     position = 0
-    for word in words:
-        while not text.startswith(word.form, position):
+    for token in tokens:
+        while not text.startswith(token.form, position):
             if not text[position : position + 1].isspace():
-                raise LabelError([f"the token {word.form!r} is not at position {position} of the text comment"])
+                raise LabelError([f"the token {token.form!r} is not at position {position} of the text comment"])
             position += 1
         yield position
-        position += len(word.form)
+        position += len(token.form)
     if text[position:].strip():
         raise LabelError([f"the text comment goes on after the last token: {text[position:][:40]!r}"])
 
@@ -216,9 +196,11 @@ def _sentence_lines(item: LabelledText, losses: Losses) -> list[str]:
     lines = [f"# sent_id = {_one_line(item.item_id)}", f"# text = {_one_line(item.text)}", f"# {OWN_COMMENT} = {own}"]
     for number, (start, end, tag) in enumerate(pieces, 1):
         last = number == len(pieces)
-        after = item.text[end:] if last else item.text[end : pieces[number][0]]
-        misc = _misc(item.text[: start if number == 1 else 0], after, usual="" if last else " ")
-        lines.append("\t".join([str(number), item.text[start:end], EMPTY, tag, *[EMPTY] * 5, misc]))
+        before, after = item.text[: start if number == 1 else 0], item.text[end : None if last else pieces[number][0]]
+        misc = [f"SpacesBefore={_escape(before)}"] if before else []
+        if after != ("" if last else " "):
+            misc.append(f"SpacesAfter={_escape(after)}" if after else "SpaceAfter=No")
+        lines.append("\t".join([str(number), item.text[start:end], EMPTY, tag, *UNSAID, "|".join(misc) or EMPTY]))
     return lines
 
 
@@ -243,13 +225,6 @@ def _pieces(item: LabelledText, losses: Losses) -> Iterator[tuple[int, int, str]
 def _untagged(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
     for found in UNTAGGED.finditer(text, start, end):
         yield found.start(), found.end(), EMPTY
-
-
-def _misc(before: str, after: str, usual: str) -> str:
-    parts = [f"SpacesBefore={_escape(before)}"] if before else []
-    if after != usual:
-        parts.append(f"SpacesAfter={_escape(after)}" if after else "SpaceAfter=No")
-    return "|".join(parts) or EMPTY
 
 
 def _escape(blanks: str) -> str:

@@ -9,77 +9,87 @@ projects with relations or intents. An empty list of classes means that nobody l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import (
-    DETAILS,
+    CLASS_KINDS,
+    UNLABELLED,
+    column_of,
     details,
     given,
     labelled,
     names,
-    objects,
     own_fields,
     prompt_response,
     region,
+    region_of,
+    relations_of,
     span_label,
     stretches,
     string,
 )
-from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
-from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
-from doyen.annotation.exchange.record_files import Row, json_line, read_objects
-from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region, Relation
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import Row, json_line, json_lines, read_records, write_json_lines
+from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region
 from doyen.core.files import open_atomic
 
-UNLABELLED = "it has no label"
 COLUMNS = ("label", "labels", "entities", "cats", "annotations", "relations")
 TEXT = ("text", "data")
 TEXTUAL = ("cats", "label", "labels", "annotations")
 MARKED = ("entities", "label", "labels", "annotations")
+DETAILS = "details"
+"""Holds what a prompt/response label of ours says besides prompt, response and passage."""
 
 
-class DoccanoFormat:
-    """Implements ``Format``."""
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of an export; examples without a label are left out."""
+    expected = 'one JSON object a line, as {"text": "…", "label": […]}'
+    return read_records(path, json_lines, lambda row: read_row(row, kind, losses), expected)
 
-    name = "doccano"
-    kinds = KINDS
-    writes = True
 
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield the labels of an export; examples without a label are left out."""
-        return read_objects(
-            path, lambda row: read_row(row, kind, losses), 'one JSON object a line, as {"text": "…", "label": […]}'
-        )
-
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Write the labels as Doccano imports them; without any relation, in the plain form ``[start, end, label]``."""
-        plain = True
-        spool = path.with_name(f".{path.name}.relations")
-        try:
-            with open_atomic(spool) as stream:
-                for item in checked(labels, *ANY_LABEL):
-                    row = _row(item, losses)
-                    plain = plain and not row.get("relations")
-                    stream.write(json_line(row))
-            if not plain:
-                spool.replace(path)
-                return
-            with spool.open("rb") as lines, open_atomic(path) as stream:
-                for line in lines:
-                    stream.write(json_line(_without_relations(json.loads(line))))
-        finally:
-            spool.unlink(missing_ok=True)
+def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
+    """Write the labels as Doccano imports them; without any relation, in the plain form ``[start, end, label]``."""
+    plain = True
+    spool = path.with_name(f".{path.name}.relations")
+    try:
+        with open_atomic(spool) as stream:
+            for item in labels:
+                row = _row(item, losses)
+                plain = plain and not row.get("relations")
+                stream.write(json_line(row))
+        if plain:
+            with spool.open("rb") as lines:
+                write_json_lines(path, (_without_relations(json.loads(line)) for line in lines))
+        else:
+            spool.replace(path)
+    finally:
+        spool.unlink(missing_ok=True)
 
 
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     """Yield the labels of one example, as its line in an export describes it. Raises LabelError."""
-    if row.get("Comments"):
-        losses.drop("comment", len(row["Comments"]))
+    losses.drop("comment", len(row.get("Comments") or []))
     if kind == "prompt-response":
-        return _read_answers(row, losses)
-    return _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, kind, losses)
+        yield from _read_answers(row, losses)
+        return
+    key = column_of(row, TEXTUAL if kind in CLASS_KINDS else MARKED)
+    _drop_others(row, key, losses)
+    if kind in CLASS_KINDS:
+        classes = _texts(row, key)
+        if not classes and "item_id" not in row:
+            losses.skip(UNLABELLED)
+            return
+        label: Any = Classes(tuple(classes))
+    else:
+        spans = row[key] or []
+        if not isinstance(spans, list):
+            raise LabelError([f"{key!r} must be a list"])
+        regions = [_region(number, span) for number, span in enumerate(spans)]
+        label = span_label(kind, regions, relations_of(row.get("relations"), "from_id", "to_id", "type"), losses)
+    text = column_of(row, TEXT)
+    yield labelled(row, string(row, text), label, (text, "Comments", *COLUMNS))
 
 
 def _row(item: LabelledText, losses: Losses) -> Row:
@@ -106,54 +116,17 @@ def _without_relations(row: Row) -> Row:
     return {"text": row["text"], "label": spans, **rest}
 
 
-def _read_classes(row: Row, losses: Losses) -> Iterator[LabelledText]:
-    key = _column(row, TEXTUAL)
-    _drop_others(row, key, losses)
-    classes = _texts(row, key)
-    if not classes and "item_id" not in row:
-        losses.skip(UNLABELLED)
-        return
-    text = _column(row, TEXT)
-    yield labelled(row, string(row, text), Classes(tuple(classes)), (text, "Comments", *COLUMNS))
-
-
 def _read_answers(row: Row, losses: Losses) -> Iterator[LabelledText]:
     """Yield a label for each answer: several answers are several labels of one item."""
-    key = _column(row, TEXTUAL)
-    answers = _texts(row, key)
+    answers = _texts(row, column_of(row, TEXTUAL))
     if not answers:
         losses.skip(UNLABELLED)
     passage = string(row, "passage") if given(row, ["passage"]) else ""
-    text = _column(row, TEXT)
+    text = column_of(row, TEXT)
     ours = isinstance(row.get(DETAILS), dict)
-    more: Row = row[DETAILS] if ours else {}
+    used = (text, "passage", "Comments", *COLUMNS, *([DETAILS] if ours else []))
     for answer in answers:
-        label = prompt_response(string(row, text), answer, passage, more)
-        yield labelled(row, passage, label, (text, "passage", "Comments", *COLUMNS, *([DETAILS] if ours else [])))
-
-
-def _read_spans(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    key = _column(row, MARKED)
-    _drop_others(row, key, losses)
-    spans = row[key] or []
-    if not isinstance(spans, list):
-        raise LabelError([f"{key!r} must be a list"])
-    regions = [_region(number, span) for number, span in enumerate(spans)]
-    relations = [
-        Relation(str(link.get("from_id")), str(link.get("to_id")), str(link.get("type") or ""))
-        for link in objects(row.get("relations"), "relations")
-    ]
-    label = span_label(kind, regions, relations, losses)
-    text = _column(row, TEXT)
-    yield labelled(row, string(row, text), label, (text, "Comments", *COLUMNS))
-
-
-def _column(row: Row, known: tuple[str, ...]) -> str:
-    """Return the first of the known columns that holds something, else one that is there at all. Raises LabelError."""
-    key = given(row, known) or next((key for key in known if key in row), None)
-    if key is None:
-        raise LabelError([f"it has none of the columns {', '.join(known)}"])
-    return key
+        yield labelled(row, passage, prompt_response(string(row, text), answer, passage, row[DETAILS] if ours else {}), used)
 
 
 def _texts(row: Row, key: str) -> list[str]:
@@ -168,12 +141,7 @@ def _texts(row: Row, key: str) -> list[str]:
 
 def _region(number: int, span: Any) -> Region:
     if isinstance(span, dict):
-        return region(
-            number if span.get("id") is None else span["id"],
-            span.get("start_offset"),
-            span.get("end_offset"),
-            span.get("label"),
-        )
+        return region_of(number, span, "start_offset", "end_offset")
     if isinstance(span, list) and len(span) == 3:
         return region(number, *span)
     if isinstance(span, str):

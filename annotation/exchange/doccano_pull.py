@@ -17,8 +17,8 @@ from doyen.annotation.exchange.doccano_server import (
     DoccanoProject,
     DoccanoServer,
 )
-from doyen.annotation.exchange.label_format import Losses
 from doyen.annotation.exchange.label_import import ImportedLabel, import_batches
+from doyen.annotation.exchange.losses import Losses
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.transfer import problems_in
 from doyen.annotation.projects import sync_lock

@@ -1,36 +1,97 @@
-"""Other tools' formats: one module each, streaming in both directions, with an account of what they cannot carry."""
+"""The table of file formats. Each is a module with ``read`` and ``write``, and one entry here.
+
+Both directions stream: memory does not grow with the number of labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from doyen.annotation.exchange.conll import ConllFormat
-from doyen.annotation.exchange.conllu import ConlluFormat
-from doyen.annotation.exchange.doccano_jsonl import DoccanoFormat
-from doyen.annotation.exchange.huggingface import HuggingFaceFormat
-from doyen.annotation.exchange.label_format import KINDS, Format, Losses
-from doyen.annotation.exchange.label_studio_json import LabelStudioFormat, LabelStudioMinFormat
-from doyen.annotation.exchange.labelbox import LabelboxFormat
-from doyen.annotation.exchange.sagemaker import SageMakerFormat
-from doyen.annotation.exchange.spacy import SpacyFormat
-from doyen.annotation.exchange.spreadsheet import CsvFormat
-from doyen.annotation.types.typed_labels import LabelledText
+from doyen.annotation.exchange import (
+    conll,
+    conllu,
+    doccano_jsonl,
+    huggingface,
+    label_studio_json,
+    label_studio_min,
+    labelbox,
+    sagemaker,
+    spacy,
+    spreadsheet,
+)
+from doyen.annotation.exchange.label_checks import problems_of
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.types.descriptions import TYPE_NAMES
+from doyen.annotation.types.typed_labels import LABEL_TYPES, LabelError, LabelledText
 from doyen.core.errors import InputError, NotFoundError
 
-FORMATS: dict[str, Format] = {
-    made.name: made
-    for made in (
-        LabelStudioFormat(),
-        LabelStudioMinFormat(),
-        DoccanoFormat(),
-        LabelboxFormat(),
-        ConllFormat(),
-        ConlluFormat(),
-        SpacyFormat(),
-        HuggingFaceFormat(),
-        CsvFormat(),
-        SageMakerFormat(),
+NO_TEXTS = tuple(name for name in TYPE_NAMES if name != "prompt-response")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to write labels into a file or folder, and to read them back.
+
+    Attributes:
+        name: its name in commands.
+        kinds: the task types that it can carry.
+        read: ``read(path, kind, losses)`` yields the labels of a file, in its order. Labels come before the file's end is
+            known to be sound (``read_labels`` checks all of it first). Raises InputError where the file does not exist or
+            holds no label, and RecordError at the end for broken records: each named with its line (the first ten).
+        save: ``save(labels, path, losses)`` writes valid labels, whole or not at all; None: the format is only read.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    read: Callable[[Path, str, Losses], Iterator[LabelledText]]
+    save: Callable[[Iterator[LabelledText], Path, Losses], None] | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can be written, or only read."""
+        return self.save is not None
+
+    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
+        """Write labels of one task type, whole or not at all.
+
+        Raises:
+            InputError: the format is only read.
+            LabelError: a label contradicts its text or itself, or is of a type that the format cannot carry.
+        """
+        if self.save is None:
+            raise InputError(f"labels cannot be written as {self.name}: it is a format to import from")
+        self.save(self._checked(labels), path, losses)
+
+    def _checked(self, labels: Iterable[LabelledText]) -> Iterator[LabelledText]:
+        first: type | None = None
+        for item in labels:
+            found = type(item.label)
+            first = first or found
+            problems = problems_of(item)
+            if found not in {LABEL_TYPES[kind] for kind in self.kinds}:
+                problems.append(f"labels of type {found.__name__} cannot be written in this format")
+            elif found is not first:
+                problems.append(f"it is of type {found.__name__} among labels of type {first.__name__}: write one type a file")
+            if problems:
+                raise LabelError([f"item {item.item_id!r}: {problem}" for problem in problems])
+            yield item
+
+
+FORMATS = {
+    entry.name: entry
+    for entry in (
+        Format("label-studio", TYPE_NAMES, label_studio_json.read, label_studio_json.write),
+        Format("label-studio-min", TYPE_NAMES, label_studio_min.read, label_studio_min.write),
+        Format("doccano", TYPE_NAMES, doccano_jsonl.read, doccano_jsonl.write),
+        Format("labelbox", TYPE_NAMES, labelbox.read, labelbox.write),
+        Format("conll", ("entities",), conll.read, conll.write),
+        Format("conllu", ("pos",), conllu.read, conllu.write),
+        Format("spacy", NO_TEXTS, spacy.read, spacy.write),
+        Format("huggingface", TYPE_NAMES, huggingface.read, huggingface.write),
+        Format("csv", ("classification", "sentiment", "prompt-response"), spreadsheet.read, spreadsheet.write),
+        Format("sagemaker", ("classification", "sentiment", "entities"), sagemaker.read),
     )
 }
 
@@ -44,14 +105,14 @@ def get_format(name: str, kind: str, *, to_write: bool = False) -> Format:
     """
     if name not in FORMATS:
         raise NotFoundError(f"there is no format {name!r}: known ones are {', '.join(sorted(FORMATS))}")
-    if kind not in KINDS:
-        raise NotFoundError(f"there is no task type {kind!r}: known ones are {', '.join(KINDS)}")
+    if kind not in TYPE_NAMES:
+        raise NotFoundError(f"there is no task type {kind!r}: known ones are {', '.join(TYPE_NAMES)}")
     found = FORMATS[name]
-    able = sorted(other.name for other in FORMATS.values() if kind in other.kinds and (other.writes or not to_write))
+    able = ", ".join(sorted(other.name for other in FORMATS.values() if kind in other.kinds and (other.writes or not to_write)))
     if kind not in found.kinds:
-        raise InputError(f"{name} cannot carry labels of type {kind}: use {', '.join(able)}")
+        raise InputError(f"{name} cannot carry labels of type {kind}: use {able}")
     if to_write and not found.writes:
-        raise InputError(f"labels cannot be written as {name}, which is a format to import from: use {', '.join(able)}")
+        raise InputError(f"labels cannot be written as {name}, which is a format to import from: use {able}")
     return found
 
 
@@ -66,6 +127,3 @@ def read_labels(path: Path, name: str, kind: str, losses: Losses) -> Iterator[La
     for _ in found.read(path, kind, Losses()):
         pass
     yield from found.read(path, kind, losses)
-
-
-__all__ = ["FORMATS", "KINDS", "Format", "Losses", "get_format", "read_labels"]

@@ -7,40 +7,34 @@ or a folder of them; columns of usual names are known, others go into ``meta``. 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import (
-    OWN,
+    CLASS_KINDS,
+    TEXTS,
+    column_of,
     details,
     given,
-    json_cell,
     labelled,
     names,
     objects,
     own_fields,
-    prompt_response,
-    region,
+    own_values,
+    read_text_row,
+    region_of,
+    relations_of,
     span_label,
     stretches,
     string,
 )
-from doyen.annotation.exchange.conll import entities_of_tags
-from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
-from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
-from doyen.annotation.exchange.record_files import Intake, Row, json_line, parse_object, text_lines
-from doyen.annotation.exchange.spreadsheet import CLASSES, PASSAGES, PROMPTS, RESPONSES, TEXTS
-from doyen.annotation.types.typed_labels import (
-    Classes,
-    Entities,
-    LabelError,
-    LabelledText,
-    PromptResponse,
-    Region,
-    Relation,
-    Tags,
-)
+from doyen.annotation.exchange.conll import entities_of_tags, joined
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import RecordFile, Row, json_line, json_lines, read_records
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText, PromptResponse, Region, Tags
 from doyen.core.errors import InputError
 from doyen.core.files import new_folder, write_text_atomic
 
@@ -51,46 +45,38 @@ TAGS = {"entities": ("ner_tags", "tags", "labels"), "pos": ("pos_tags", "upos", 
 SUFFIXES = (".parquet", ".arrow", ".jsonl")
 
 
-class HuggingFaceFormat:
-    """Implements ``Format``; the path is a folder, for reading also a single file."""
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of all splits; with several, ``meta["split"]`` names each row's. The path may be a single file."""
+    files = _files(path)
+    several = len({_split(path, file) for file in files}) > 1
+    expected = "rows with the columns text and label, text and entities, tokens and tags, or prompt and response"
+    for file in files:
+        extra = {"split": _split(path, file)} if several else {}
+        yield from read_records(file, _rows, partial(_read_row, extra=extra, kind=kind, losses=losses), expected)
 
-    name = "huggingface"
-    kinds = KINDS
-    writes = True
 
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield the labels of all splits; with several, ``meta["split"]`` names each row's."""
-        files = _files(path)
-        splits = {_split(path, file) for file in files}
-        for file in files:
-            intake = Intake(file, unit="row")
-            extra = {"split": _split(path, file)} if len(splits) > 1 else {}
-            for number, row in _rows(file, intake):
-                yield from intake.take(number, _read_row, row | extra, kind, losses)
-            intake.finish("rows with the columns text and label, text and entities, tokens and tags, or prompt and response")
+def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
+    """Write a folder; an earlier export in its place is replaced, any other folder is left alone.
 
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Write a folder; an earlier export in its place is replaced, any other folder is left alone.
-
-        Raises:
-            InputError: the path is something else already.
-        """
-        _require_free(path)
-        with new_folder(path) as folder:
-            spool = folder / "rows.jsonl"
-            known: dict[str, int] = {}
-            single, count = True, 0
-            with spool.open("wb") as stream:
-                for item in checked(labels, *ANY_LABEL):
-                    row = _row(item, known, losses)
-                    single = single and len(row.get("labels", ())) == 1
-                    count += 1
-                    stream.write(json_line(row))
-            if count:
-                (folder / DATA).parent.mkdir()
-                _write_parquet(spool, folder / DATA, list(known), single)
-            spool.unlink()
-            write_text_atomic(folder / "README.md", f"{MARK}\n\nOpen it with `datasets.load_dataset(folder)`: {count} rows.\n")
+    Raises:
+        InputError: the path is something else already.
+    """
+    _require_free(path)
+    with new_folder(path) as folder:
+        spool = folder / "rows.jsonl"
+        known: dict[str, int] = {}
+        single, count = True, 0
+        with spool.open("wb") as stream:
+            for item in labels:
+                row = _row(item, known, losses)
+                single = single and len(row.get("labels", ())) == 1
+                count += 1
+                stream.write(json_line(row))
+        if count:
+            (folder / DATA).parent.mkdir()
+            _write_parquet(spool, folder / DATA, list(known), single)
+        spool.unlink()
+        write_text_atomic(folder / "README.md", f"{MARK}\n\nOpen it with `datasets.load_dataset(folder)`: {count} rows.\n")
 
 
 def _row(item: LabelledText, known: dict[str, int], losses: Losses) -> Row:
@@ -107,8 +93,7 @@ def _row(item: LabelledText, known: dict[str, int], losses: Losses) -> Row:
             return {"prompt": item.label.prompt, "response": item.label.response, "passage": item.text, **more, **own}
         case Classes():
             return {"text": item.text, "labels": [number(name) for name in item.label.labels], **own}
-        case Tags():
-            marked = item.label.tokens
+        case Tags(tokens=marked):
             forms = [item.text[token.start : token.end] for token in marked]
             starts, tags = [token.start for token in marked], [number(token.label) for token in marked]
             return {"text": item.text, "tokens": forms, "pos_tags": tags, "starts": starts, **own}
@@ -128,21 +113,10 @@ def _write_parquet(spool: Path, path: Path, class_names: list[str], single: bool
         schema = _features(first, class_names, single).arrow_schema
         lines.seek(0)
         with pq.ParquetWriter(path, schema) as writer:
-            for batch in _batches(lines):
+            while batch := [json.loads(line) for line in islice(lines, BATCH)]:
                 if single and "labels" in first:
                     batch = [{**row, "label": row["labels"][0]} for row in batch]
                 writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-
-
-def _batches(lines: Iterable[bytes]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for line in lines:
-        batch.append(json.loads(line))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _features(row: Row, class_names: list[str], single: bool) -> Any:
@@ -162,8 +136,7 @@ def _features(row: Row, class_names: list[str], single: bool) -> Any:
         "quotes": List(text),
         "rating": whole,
     }
-    renamed = {name: "label" if name == "labels" and single else name for name in row}
-    return Features({renamed[name]: known.get(name, text) for name in row})
+    return Features({"label" if name == "labels" and single else name: known.get(name, text) for name in row})
 
 
 def _require_free(path: Path) -> None:
@@ -191,27 +164,18 @@ def _split(root: Path, file: Path) -> str:
     return file.stem.split("-")[0]
 
 
-def _rows(file: Path, intake: Intake) -> Iterator[tuple[int, Row]]:
+def _rows(file: RecordFile) -> Iterator[tuple[int, Row]]:
     """Yield (number from 1, row) with class names instead of their numbers."""
-    if file.suffix == ".jsonl":
-        for number, line in text_lines(intake):
-            if line.strip():
-                try:
-                    yield number, parse_object(line)
-                except LabelError as error:
-                    intake.reject(number, "; ".join(error.problems))
+    file.unit = "row"
+    if file.path.suffix == ".jsonl":
+        yield from json_lines(file)
         return
     from datasets import Features
 
-    schema, batches = _open_arrow(file)
-    coded = {name: part for name, part in Features.from_arrow_schema(schema).items() if _needs_decoding(part)}
-    number = 0
-    for batch in batches:
-        for row in batch.to_pylist():
-            number += 1
-            for name, part in coded.items():
-                row[name] = _decoded(part, row[name])
-            yield number, row
+    schema, batches = _open_arrow(file.path)
+    features = Features.from_arrow_schema(schema).items()
+    for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
+        yield number, row | {name: _decoded(part, row[name]) for name, part in features}
 
 
 def _open_arrow(file: Path) -> tuple[Any, Iterator[Any]]:
@@ -229,17 +193,11 @@ def _open_arrow(file: Path) -> tuple[Any, Iterator[Any]]:
         raise InputError(f"{file} is no {file.suffix[1:]} file ({error}): write it again") from error
 
 
-def _needs_decoding(feature: Any) -> bool:
-    """Return whether a column holds classes or records; a ``ClassLabel`` is what has ``names``."""
-    inner = getattr(feature, "feature", None)
-    return isinstance(feature, dict) or hasattr(feature, "names") or (inner is not None and _needs_decoding(inner))
-
-
 def _decoded(feature: Any, value: Any) -> Any:
     """Return a value with class names instead of numbers; a column of records kept as record of columns is turned."""
     if value is None:
         return None
-    if hasattr(feature, "names"):
+    if hasattr(feature, "names"):  # a ClassLabel
         return feature.names[value] if 0 <= value < len(feature.names) else None
     if isinstance(feature, dict):
         fields = {name: _decoded(feature[name], part) for name, part in value.items()}
@@ -250,62 +208,34 @@ def _decoded(feature: Any, value: Any) -> Any:
     return [_decoded(inner, part) for part in value] if inner is not None and isinstance(value, list) else value
 
 
-def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    row = _own_values(row)
-    if kind == "prompt-response":
-        yield _read_prompt(row)
-    elif kind in CLASS_KINDS:
-        text, column = _column(row, TEXTS), _column(row, CLASSES)
-        if row[column] is None:
-            losses.skip("it has no label")
-            return
-        yield labelled(row, string(row, text), Classes(tuple(names(row[column], column))), (text, column))
+def _read_row(row: Row, extra: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    row = own_values(row | extra)
+    if kind == "prompt-response" or kind in CLASS_KINDS:
+        yield from read_text_row(row, kind, losses)
     elif given(row, ["entities"]):
-        yield _read_entities(row, kind, losses)
+        text = column_of(row, TEXTS)
+        regions = [region_of(number, entity) for number, entity in enumerate(objects(row["entities"], "entities"))]
+        label = span_label(kind, regions, relations_of(row.get("relations"), "head", "tail", "label"), losses)
+        yield labelled(row, string(row, text), label, (text, "entities", "relations"))
     elif given(row, ["tokens"]):
         yield _read_tokens(row, kind)
     else:
         raise LabelError([f"it has neither 'entities' nor 'tokens'; its columns are {', '.join(row)}"])
 
 
-def _read_prompt(row: Row) -> LabelledText:
-    prompt, response = _column(row, PROMPTS), _column(row, RESPONSES)
-    passage = given(row, PASSAGES)
-    text = string(row, passage) if passage else ""
-    ours = all(name in row for name in OWN)
-    label = prompt_response(string(row, prompt), string(row, response), text, row if ours else {})
-    more = tuple(details(label)) if ours else ()
-    return labelled(row, text, label, (prompt, response, passage or "", *more))
-
-
-def _read_entities(row: Row, kind: str, losses: Losses) -> LabelledText:
-    text = _column(row, TEXTS)
-    regions = [
-        region(number, entity.get("start"), entity.get("end"), entity.get("label"))
-        for number, entity in enumerate(objects(row["entities"], "entities"))
-    ]
-    relations = [
-        Relation(str(link.get("head")), str(link.get("tail")), str(link.get("label") or ""))
-        for link in objects(row.get("relations"), "relations")
-    ]
-    label = span_label(kind, regions, relations, losses)
-    return labelled(row, string(row, text), label, (text, "entities", "relations"))
-
-
 def _read_tokens(row: Row, kind: str) -> LabelledText:
     """Read tokens and their tags; without a text and the places of the tokens, they are joined by blanks."""
     forms = names(row["tokens"], "tokens")
-    column = _column(row, TAGS.get(kind, ()))
+    column = column_of(row, TAGS.get(kind, ()))
     tags = names(row[column], column)
-    text, starts = row.get("text"), row.get("starts")
-    if not isinstance(text, str) or starts is None:
-        text, starts, position = " ".join(forms), [], 0
-        for form in forms:
-            starts.append(position)
-            position += len(form) + 1
-    if not len(forms) == len(tags) == len(starts):
-        raise LabelError([f"{len(forms)} tokens, {len(tags)} tags and {len(starts)} places do not belong together"])
-    places = [(start, start + len(form)) for start, form in zip(starts, forms, strict=True)]
+    text, places = joined(forms)
+    if isinstance(row.get("text"), str) and row.get("starts") is not None:
+        text, starts = row["text"], row["starts"]
+        if len(starts) != len(forms):
+            raise LabelError([f"{len(forms)} tokens and {len(starts)} places do not belong together"])
+        places = [(start, start + len(form)) for start, form in zip(starts, forms, strict=True)]
+    if len(tags) != len(forms):
+        raise LabelError([f"{len(forms)} tokens and {len(tags)} tags do not belong together"])
     if any(text[start:end] != form for (start, end), form in zip(places, forms, strict=True)):
         raise LabelError(["the tokens are not where 'starts' says"])
     used = ("text", "tokens", "starts", column)
@@ -313,21 +243,3 @@ def _read_tokens(row: Row, kind: str) -> LabelledText:
         tokens = (Region(str(n), *place, tag) for n, (place, tag) in enumerate(zip(places, tags, strict=True)))
         return labelled(row, text, Tags(tuple(tokens)), used)
     return labelled(row, text, Entities(tuple(entities_of_tags(places, tags))), used)
-
-
-def _own_values(row: Row) -> Row:
-    """Return a row of our own exports with its JSON columns as values."""
-    if not all(name in row for name in OWN) or not isinstance(row["meta"], str):
-        return row
-    row = {**row, "meta": json_cell(row["meta"], "meta", dict)}
-    if isinstance(row.get("overrides"), str):
-        row["overrides"] = json_cell(row["overrides"], "overrides", dict)
-    return row
-
-
-def _column(row: Row, known: tuple[str, ...]) -> str:
-    """Return the first of the known columns that holds something, else one that is there at all. Raises LabelError."""
-    name = given(row, known) or next((name for name in known if name in row), None)
-    if name is None:
-        raise LabelError([f"there is none of the columns {', '.join(known)}; its columns are {', '.join(row)}"])
-    return name

@@ -6,44 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from doyen.annotation.types.typed_labels import (
-    Classes,
-    Coreference,
-    Entities,
-    Label,
-    LabelError,
-    LabelledText,
-    PromptResponse,
-    Region,
-    Relation,
-    Tags,
-    regions_of,
-)
+from doyen.annotation.labelstudio.regions import MAX_RATING
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, LabelledText, PromptResponse, Tags, regions_of
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
-
-ANY_LABEL = (PromptResponse, Classes, Entities, Coreference, Tags)
-MAX_RATING = 5
-
-
-def checked(labels: Iterable[LabelledText], *types: type) -> Iterator[LabelledText]:
-    """Pass labels on to a writer that can carry labels of these types: all of one type, each valid.
-
-    Raises:
-        LabelError: one is not.
-    """
-    first: type | None = None
-    for item in labels:
-        found = type(item.label)
-        first = first or found
-        problems = problems_of(item)
-        if found not in types:
-            problems.append(f"labels of type {found.__name__} cannot be written in this format")
-        elif found is not first:
-            problems.append(f"it is of type {found.__name__} among labels of type {first.__name__}: write one type a file")
-        if problems:
-            raise LabelError([f"item {item.item_id!r}: {problem}" for problem in problems])
-        yield item
 
 
 def problems_of(item: LabelledText) -> list[str]:
@@ -55,72 +21,10 @@ def problems_of(item: LabelledText) -> list[str]:
         case PromptResponse():
             problems += _prompt_problems(item.label, item.text)
         case Classes():
-            problems += _class_problems(item.label)
+            problems += ["a class has no name"] if any(map(is_blank, item.label.labels)) else []
+            problems += [f"class {name!r} is given twice" for name in _repeated(item.label.labels)]
         case _:
-            problems += _text_problems(item)
-    return problems
-
-
-def region_problems(text: str, regions: Iterable[Region]) -> list[str]:
-    """Return what is wrong with the offsets and labels of marked stretches."""
-    problems = []
-    for region in regions:
-        if not 0 <= region.start < region.end <= len(text):
-            where = f"{region.start} to {region.end}"
-            problems.append(f"{region.label!r} at {where} lies outside the text of {len(text)} characters")
-        if is_blank(region.label):
-            problems.append(f"the stretch {region.start} to {region.end} has no label")
-    return problems
-
-
-def _text_problems(item: LabelledText) -> list[str]:
-    regions = list(regions_of(item.label))
-    problems = region_problems(item.text, regions)
-    known = {region.id for region in regions}
-    if len(known) < len(regions):
-        twice = [name for name, count in Counter(region.id for region in regions).items() if count > 1]
-        problems += [f"the id {name!r} stands for several stretches" for name in twice]
-    for relation in _relations_of(item.label):
-        missing = [name for name in (relation.head, relation.tail) if name not in known]
-        problems += [f"relation {relation.label!r} names the stretch {name!r}, which is not there" for name in missing]
-    if isinstance(item.label, Tags):
-        for before, after in pairwise(regions):
-            if after.start < before.end:
-                problems.append(f"the tokens at {before.start} and {after.start} overlap or stand in the wrong order")
-    return problems
-
-
-def _relations_of(label: Label) -> tuple[Relation, ...]:
-    match label:
-        case Entities():
-            return label.relations
-        case Coreference():
-            return label.links
-        case _:
-            return ()
-
-
-def _class_problems(label: Classes) -> list[str]:
-    problems = ["a class has no name"] if any(map(is_blank, label.labels)) else []
-    twice = [name for name, count in Counter(label.labels).items() if count > 1]
-    return problems + [f"class {name!r} is given twice" for name in twice]
-
-
-def _prompt_problems(label: PromptResponse, passage: str) -> list[str]:
-    problems = []
-    if is_blank(label.prompt):
-        problems.append("the prompt is empty")
-    if is_blank(label.response):
-        problems.append("the response is empty")
-    if label.answerable != (label.response.strip() != REFUSAL):
-        problems.append(f"answerable is {label.answerable}, which contradicts the response")
-    for span in label.evidence:
-        if not 0 <= span.start < span.end <= len(passage):
-            problems.append(f"evidence {span.start} to {span.end} lies outside the passage of {len(passage)} characters")
-        elif passage[span.start : span.end] != span.text:
-            problems.append(f"evidence {span.start} to {span.end} does not read {span.text[:40]!r} in the passage")
-    if label.rating is not None and label.rating not in range(1, MAX_RATING + 1):
-        problems.append(f"the rating must be 1 to {MAX_RATING}, found {label.rating!r}")
+            problems += _span_problems(item)
     return problems
 
 
@@ -131,3 +35,45 @@ def encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _span_problems(item: LabelledText) -> Iterator[str]:
+    regions, length = list(regions_of(item.label)), len(item.text)
+    for region in regions:
+        where = f"{region.start} to {region.end}"
+        if not 0 <= region.start < region.end <= length:
+            yield f"{region.label!r} at {where} lies outside the text of {length} characters"
+        if is_blank(region.label):
+            yield f"the stretch {where} has no label"
+    yield from (f"the id {name!r} stands for several stretches" for name in _repeated(region.id for region in regions))
+    known = {region.id for region in regions}
+    match item.label:
+        case Entities(relations=relations) | Coreference(links=relations):
+            for relation in relations:
+                for name in (relation.head, relation.tail):
+                    if name not in known:
+                        yield f"relation {relation.label!r} names the stretch {name!r}, which is not there"
+        case Tags():
+            for before, after in pairwise(regions):
+                if after.start < before.end:
+                    yield f"the tokens at {before.start} and {after.start} overlap or stand in the wrong order"
+
+
+def _prompt_problems(label: PromptResponse, passage: str) -> Iterator[str]:
+    if is_blank(label.prompt):
+        yield "the prompt is empty"
+    if is_blank(label.response):
+        yield "the response is empty"
+    if label.answerable != (label.response.strip() != REFUSAL):
+        yield f"answerable is {label.answerable}, which contradicts the response"
+    for span in label.evidence:
+        if not 0 <= span.start < span.end <= len(passage):
+            yield f"evidence {span.start} to {span.end} lies outside the passage of {len(passage)} characters"
+        elif passage[span.start : span.end] != span.text:
+            yield f"evidence {span.start} to {span.end} does not read {span.text[:40]!r} in the passage"
+    if label.rating is not None and label.rating not in range(1, MAX_RATING + 1):
+        yield f"the rating must be 1 to {MAX_RATING}, found {label.rating!r}"
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]

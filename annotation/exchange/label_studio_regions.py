@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from doyen.annotation.exchange.columns import names, region, span_label
-from doyen.annotation.exchange.label_format import CLASS_KINDS, Losses
+from doyen.annotation.exchange.columns import CLASS_KINDS, PASSAGES, PROMPTS, RESPONSES, names, region, span_label
+from doyen.annotation.exchange.losses import Losses
 from doyen.annotation.exchange.record_files import Row
-from doyen.annotation.exchange.spreadsheet import PASSAGES, PROMPTS, RESPONSES
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT_FIELDS, Result, read_prompt_response
 from doyen.annotation.types.spans import locate_span
 from doyen.annotation.types.typed_labels import (

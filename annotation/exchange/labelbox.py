@@ -7,12 +7,15 @@ item that follow each other are written into one line. Our metadata travels in `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import (
+    CLASS_KINDS,
+    PROMPTS,
+    RESPONSES,
     json_cell,
     labelled,
     objects,
@@ -22,69 +25,52 @@ from doyen.annotation.exchange.columns import (
     stretches,
     string,
 )
-from doyen.annotation.exchange.label_checks import ANY_LABEL, checked
-from doyen.annotation.exchange.label_format import CLASS_KINDS, KINDS, Losses
-from doyen.annotation.exchange.record_files import Row, json_line, read_objects, write_objects
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import Row, json_line, json_lines, read_records, write_json_lines
 from doyen.annotation.types.spans import locate_span
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, PromptResponse, Region, Relation
 
 ADDRESS = re.compile(r"(https?|gs|s3)://\S+")
 EVIDENCE = "evidence"
 QUESTION = "label"
-PROMPTS, RESPONSES = ("prompt", "question"), ("response", "answer", "completion")
 INLINE = "inline"
 """Mark of our own exports: their row data is the text itself, even where it reads like an address."""
 
 
-class LabelboxFormat:
-    """Implements ``Format``."""
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of all projects of an export; data rows whose text lies elsewhere are left out."""
+    expected = 'one data row a line, as {"data_row": …, "projects": …}'
+    return read_records(path, json_lines, lambda row: _read_row(row, kind, losses), expected)
 
-    name = "labelbox"
-    kinds = KINDS
-    writes = True
 
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield the labels of all projects of an export; data rows whose text lies elsewhere are left out."""
-        return read_objects(
-            path, lambda row: _read_row(row, kind, losses), 'one data row a line, as {"data_row": …, "projects": …}'
-        )
-
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Write the labels, those of one item that follow each other as one data row."""
-        items = groupby(checked(labels, *ANY_LABEL), key=lambda item: (item.item_id, item.text, dict(item.meta)))
-        write_objects(path, (_data_row(list(group), losses) for _, group in items))
+def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
+    """Write the labels, those of one item that follow each other as one data row."""
+    items = groupby(labels, key=lambda item: (item.item_id, item.text, dict(item.meta)))
+    write_json_lines(path, (_data_row(list(group), losses) for _, group in items))
 
 
 def _data_row(group: list[LabelledText], losses: Losses) -> Row:
     item = group[0]
-    fields = [{"schema_name": key, "value": value} for key, value in item.meta.items()]
+    labels = [
+        {
+            "label_kind": "Default",
+            "label_details": {"created_by": item.annotator, "created_at": item.created_at},
+            "annotations": _annotations(item, losses),
+        }
+        for item in group
+    ]
     return {
         "data_row": {"id": item.item_id, "global_key": item.item_id, "row_data": item.text, "details": {INLINE: True}},
-        "metadata_fields": fields,
-        "projects": {
-            "doyen": {
-                "name": "doyen",
-                "labels": [
-                    {
-                        "label_kind": "Default",
-                        "label_details": {"created_by": item.annotator, "created_at": item.created_at},
-                        "annotations": _annotations(item, losses),
-                    }
-                    for item in group
-                ],
-            }
-        },
+        "metadata_fields": [{"schema_name": key, "value": value} for key, value in item.meta.items()],
+        "projects": {"doyen": {"name": "doyen", "labels": labels}},
     }
 
 
 def _annotations(item: LabelledText, losses: Losses) -> Row:
-    match item.label:
-        case Classes():
-            answers = [{"name": name} for name in item.label.labels]
-            only = {"radio_answer": answers[0]} if len(answers) == 1 else {"checklist_answers": answers}
-            return {"objects": [], "classifications": [{"name": QUESTION, **only}], "relationships": []}
-        case PromptResponse():
-            return _prompt_annotations(item.label, item.text, losses)
+    if isinstance(item.label, Classes):
+        chosen = [{"name": name} for name in item.label.labels]
+        only = {"radio_answer": chosen[0]} if len(chosen) == 1 else {"checklist_answers": chosen}
+        return {"objects": [], "classifications": [{"name": QUESTION, **only}], "relationships": []}
     regions, relations = stretches(item.label, losses)
     links = [
         {
@@ -94,7 +80,8 @@ def _annotations(item: LabelledText, losses: Losses) -> Row:
         }
         for link in relations
     ]
-    return {"objects": [_object(r, item.text) for r in regions], "classifications": [], "relationships": links}
+    answers = _answers(item.label) if isinstance(item.label, PromptResponse) else []
+    return {"objects": [_object(r, item.text) for r in regions], "classifications": answers, "relationships": links}
 
 
 def _object(region: Region, text: str) -> Row:
@@ -102,8 +89,7 @@ def _object(region: Region, text: str) -> Row:
     return {"feature_id": region.id, "name": region.label, "annotation_kind": "TextEntity", "location": place}
 
 
-def _prompt_annotations(label: PromptResponse, passage: str, losses: Losses) -> Row:
-    marked, _ = stretches(label, losses)
+def _answers(label: PromptResponse) -> list[Row]:
     texts = [("prompt", label.prompt), ("response", label.response), *(("quote", quote) for quote in label.quotes)]
     texts += [("comment", label.comment)] if label.comment else []
     if label.overrides is not None:
@@ -111,11 +97,11 @@ def _prompt_annotations(label: PromptResponse, passage: str, losses: Losses) -> 
     answers: list[Row] = [{"name": name, "text_answer": {"content": content}} for name, content in texts]
     if label.rating is not None:
         answers.append({"name": "rating", "radio_answer": {"name": str(label.rating)}})
-    return {"objects": [_object(r, passage) for r in marked], "classifications": answers, "relationships": []}
+    return answers
 
 
 def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    data_row = row.get("data_row")
+    data_row, projects = row.get("data_row"), row.get("projects")
     if not isinstance(data_row, dict):
         raise LabelError(["it has no 'data_row'"])
     text = string(data_row, "row_data")
@@ -124,21 +110,16 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     if ADDRESS.fullmatch(text) and not ours:
         losses.skip("row_data is an address and the text lies elsewhere: export the rows with their text")
         return
-    meta = {
-        str(f.get("schema_name", f.get("name"))): f.get("value") for f in objects(row.get("metadata_fields"), "metadata_fields")
-    }
+    if not isinstance(projects, dict):
+        raise LabelError(["it has no 'projects'"])
+    fields = objects(row.get("metadata_fields"), "metadata_fields")
     item_id = data_row.get("global_key") or data_row.get("external_id") or data_row.get("id")
-    labels = list(_labels(row.get("projects")))
+    own = {"item_id": item_id, "meta": {str(f.get("schema_name", f.get("name"))): f.get("value") for f in fields}}
+    of_projects = (project.get("labels") if isinstance(project, dict) else None for project in projects.values())
+    labels = [label for found in of_projects for label in objects(found, "labels")]
     if not labels:
         losses.skip("the data row has no label")
     for raw in labels:
-        who = raw.get("label_details") or {}
-        own = {
-            "item_id": item_id,
-            "annotator": who.get("created_by"),
-            "created_at": who.get("created_at"),
-            "meta": meta,
-        }
         if (raw.get("performance_details") or {}).get("skipped"):
             losses.skip("the annotator skipped it")
             continue
@@ -148,15 +129,8 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         if found is None:
             losses.skip(f"the label has nothing of type {kind}")
             continue
-        passage, label = found
-        yield labelled(own, passage, label, own)
-
-
-def _labels(projects: Any) -> Iterator[Row]:
-    if not isinstance(projects, dict):
-        raise LabelError(["it has no 'projects'"])
-    for project in projects.values():
-        yield from objects(project.get("labels") if isinstance(project, dict) else None, "labels")
+        who = raw.get("label_details") or {}
+        yield labelled(own | {"annotator": who.get("created_by"), "created_at": who.get("created_at")}, *found, ())
 
 
 def _read_label(annotations: Any, text: str, kind: str, losses: Losses) -> tuple[str, Label] | None:
@@ -168,17 +142,16 @@ def _read_label(annotations: Any, text: str, kind: str, losses: Losses) -> tuple
     links = objects(annotations.get("relationships"), "relationships")
     if kind in CLASS_KINDS:
         losses.drop("text entity", len(marked))
-        classes = _classes(answers, losses)
+        classes = _read_classes(answers, losses)
         return (text, Classes(tuple(classes))) if classes else None
-    regions = [_region(number, raw, text, losses) for number, raw in enumerate(marked)]
+    regions = [found for number, raw in enumerate(marked) if (found := _read_region(number, raw, text, losses)) is not None]
     if kind == "prompt-response":
-        return _prompt(answers, [r for r in regions if r is not None], text, losses)
+        return _read_answers(answers, regions, text, losses)
     losses.drop("classification", len(answers))
-    kept = [r for r in regions if r is not None]
-    return text, span_label(kind, kept, [_relation(link) for link in links], losses)
+    return text, span_label(kind, regions, list(map(_read_relation, links)), losses)
 
 
-def _classes(answers: list[Row], losses: Losses) -> list[str]:
+def _read_classes(answers: list[Row], losses: Losses) -> list[str]:
     """Return the chosen names of all questions, in their order."""
     chosen: list[str] = []
     asked: set[str] = set()
@@ -194,36 +167,33 @@ def _classes(answers: list[Row], losses: Losses) -> list[str]:
     return chosen
 
 
-def _region(number: int, raw: Row, text: str, losses: Losses) -> Region | None:
+def _read_region(number: int, raw: Row, text: str, losses: Losses) -> Region | None:
     """Return a text entity with an exclusive end; offsets in UTF-16 units are told by its token."""
     place = raw.get("location")
     if not isinstance(place, dict) or "start" not in place:
         losses.drop(f"object of kind {raw.get('annotation_kind')}")
         return None
     losses.drop("nested classification", len(raw.get("classifications") or []))
-    found = region(
-        number if raw.get("feature_id") is None else raw["feature_id"], place["start"], place.get("end"), raw.get("name")
-    )
+    identity = number if raw.get("feature_id") is None else raw["feature_id"]
+    found = region(identity, place["start"], place.get("end"), raw.get("name"))
     start, end, token = found.start, found.end + 1, place.get("token")
     if isinstance(token, str) and 0 <= start < end and text[start:end] != token:
         span = locate_span(text, start, end, token)
         if span is None or (span.text[0], span.text[-1]) != (token[:1], token[-1:]):
-            there = text[start:end]
-            raise LabelError(
-                [f"{found.label!r} at {start} to {end - 1} says {token[:40]!r}, but the text has {there[:40]!r} there"]
-            )
+            where, there = f"{found.label!r} at {start} to {end - 1}", text[start:end]
+            raise LabelError([f"{where} says {token[:40]!r}, but the text has {there[:40]!r} there"])
         start, end = span.start, span.end
     return Region(found.id, start, end, found.label)
 
 
-def _relation(raw: Row) -> Relation:
+def _read_relation(raw: Row) -> Relation:
     ends = raw.get("unidirectional_relationship") or raw.get("bidirectional_relationship")
     if not isinstance(ends, dict):
         raise LabelError(["a relationship has no source and target"])
     return Relation(str(ends.get("source")), str(ends.get("target")), str(raw.get("name") or ""))
 
 
-def _prompt(answers: list[Row], marked: list[Region], text: str, losses: Losses) -> tuple[str, Label] | None:
+def _read_answers(answers: list[Row], marked: list[Region], text: str, losses: Losses) -> tuple[str, Label] | None:
     """Read text answers; where nobody asked for the prompt, the data row is the prompt and there is no passage."""
     texts: dict[str, list[str]] = {}
     rating = None
@@ -241,13 +211,18 @@ def _prompt(answers: list[Row], marked: list[Region], text: str, losses: Losses)
         response = texts.pop(next(iter(texts)))[0]
     if response is None:
         return None
-    more: Row = {"rating": rating, "quotes": texts.pop("quote", []), "comment": "\n".join(texts.pop("comment", []))}
-    more["overrides"] = json_cell("".join(texts.pop("overrides", [])), "overrides", dict)
-    more["evidence"] = [[r.start, r.end] for r in marked if r.label == EVIDENCE]
-    losses.drop("text entity", len(marked) - len(more["evidence"]))
+    evidence = [[r.start, r.end] for r in marked if r.label == EVIDENCE]
+    losses.drop("text entity", len(marked) - len(evidence))
+    if prompt is None:
+        losses.drop("evidence", len(evidence))
+        prompt, text, evidence = text, "", []
+    more = {
+        "evidence": evidence,
+        "quotes": texts.pop("quote", []),
+        "rating": rating,
+        "comment": "\n".join(texts.pop("comment", [])),
+        "overrides": json_cell("".join(texts.pop("overrides", [])), "overrides", dict),
+    }
     for name, found in texts.items():
         losses.drop(f"answer to {name!r}", len(found))
-    if prompt is None:
-        losses.drop("evidence", len(more["evidence"]))
-        return "", prompt_response(text, response, "", {**more, "evidence": []})
     return text, prompt_response(prompt, response, text, more)

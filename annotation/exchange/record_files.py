@@ -1,91 +1,93 @@
-"""Reading and writing line by line: numbered lines, broken ones collected, whole files or none."""
+"""Reading and writing records: numbered lines and objects of a file, broken ones collected, whole files or none."""
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from doyen.annotation.exchange.label_checks import encodable, problems_of
 from doyen.annotation.types.typed_labels import LabelError, LabelledText
 from doyen.core.errors import InputError, RecordError
 from doyen.core.files import open_atomic
 
+Row = dict[str, Any]
+Record = TypeVar("Record")
+
 SHOWN = 10
+CHUNK = 1 << 16
 _DECODER, _ENCODER = json.JSONDecoder(parse_constant=lambda _: None), json.JSONEncoder(ensure_ascii=False)
 """Made once: making them takes as long as a line."""
 
-Row = dict[str, Any]
-
 
 @dataclass
-class Intake:
-    """One reading of one file: how many labels it gave, and what is broken.
+class RecordFile:
+    """One reading of one file: what is broken in it.
 
     Attributes:
-        unit: what is counted: lines, or rows where a file has no lines.
-        shown: the first ten problems, each with its line.
+        unit: what is counted: lines, or items or rows where a file has no lines.
+        problems: the first ten, each with its line.
     """
 
     path: Path
     unit: str = "line"
-    labels: int = 0
     broken: int = 0
-    shown: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
-    def reject(self, line: int, reason: str) -> None:
+    def reject(self, number: int, reason: str) -> None:
         """Note a broken record by the line on which it starts."""
         self.broken += 1
-        if len(self.shown) < SHOWN:
-            self.shown.append(f"{self.path.name}, {self.unit} {line}: {reason}")
-
-    def take(self, line: int, read: Callable[..., Iterable[LabelledText]], *record: Any) -> Iterator[LabelledText]:
-        """Yield the labels that ``read`` finds in a record, each checked; a broken one is noted and passed over."""
-        try:
-            labels = list(read(*record))
-        except LabelError as error:
-            self.reject(line, "; ".join(error.problems))
-            return
-        for label in labels:
-            if problems := problems_of(label):
-                self.reject(line, "; ".join(problems))
-                continue
-            self.labels += 1
-            yield label
-
-    def finish(self, expected: str) -> None:
-        """Say at the end of the file what was wrong.
-
-        Raises:
-            RecordError: records are broken.
-            InputError: there was no label at all; ``expected`` says what one looks like.
-        """
-        if self.broken:
-            listed = "\n".join(f"  - {problem}" for problem in self.shown)
-            more = f"\n  … and {self.broken - SHOWN} more" if self.broken > SHOWN else ""
-            raise RecordError(f"{self.path}: {self.broken} broken record(s), nothing was imported:\n{listed}{more}")
-        if not self.labels:
-            raise InputError(f"{self.path} holds no labels: expected {expected}")
+        if len(self.problems) < SHOWN:
+            self.problems.append(f"{self.path.name}, {self.unit} {number}: {reason}")
 
 
-def text_lines(intake: Intake) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of a UTF-8 file without the line ends; a byte order mark is passed over.
+def read_records(
+    path: Path,
+    records: Callable[[RecordFile], Iterator[tuple[int, Record]]],
+    parse: Callable[[Record], Iterable[LabelledText]],
+    expected: str,
+) -> Iterator[LabelledText]:
+    """Yield the labels of a file, each checked.
 
-    Only LF and CR LF end a line, because JSON may hold the other separators. Undecodable lines are noted and left out.
+    Args:
+        path: the file.
+        records: yields the file's records with their numbers, and rejects what is none.
+        parse: yields the labels in a record; raises LabelError for one that it cannot read.
+        expected: what a file of this format holds, for the message about one without a label.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there is no such file, or no label in it.
+        RecordError: at the end, broken records: each named with its line (the first ten).
     """
-    with open_input(intake.path) as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                intake.reject(number, f"not UTF-8 (byte {error.start} of the line): save the file as UTF-8")
-                continue
-            yield number, line.removesuffix("\n").removesuffix("\r")
+    file = RecordFile(path)
+    labels = 0
+    for number, record in records(file):
+        try:
+            found = list(parse(record))
+        except LabelError as error:
+            file.reject(number, "; ".join(error.problems))
+            continue
+        for label in found:
+            if problems := problems_of(label):
+                file.reject(number, "; ".join(problems))
+            else:
+                labels += 1
+                yield label
+    if file.broken:
+        raise RecordError(
+            f"{path}: {file.broken} broken record(s), nothing was imported:\n{listed(file.problems, file.broken)}"
+        )
+    if not labels:
+        raise InputError(f"{path} holds no labels: expected {expected}")
+
+
+def listed(problems: list[str], count: int) -> str:
+    """Return the first problems as a list, and how many more there are."""
+    more = f"\n  … and {count - SHOWN} more" if count > SHOWN else ""
+    return "\n".join(f"  - {problem}" for problem in problems[:SHOWN]) + more
 
 
 def open_input(path: Path) -> Any:
@@ -97,25 +99,57 @@ def open_input(path: Path) -> Any:
     return path.open("rb")
 
 
-def read_objects(
-    path: Path, parse: Callable[[Row], Iterable[LabelledText]], expected: str = "one JSON object a line"
-) -> Iterator[LabelledText]:
-    """Yield the labels that ``parse`` finds in each object of a JSONL file.
+def text_lines(file: RecordFile) -> Iterator[tuple[int, str]]:
+    """Yield (number, line) of a UTF-8 file without the line ends; a byte order mark is passed over.
 
-    ``parse`` raises LabelError for an object that it cannot read.
+    Only LF and CR LF end a line, because JSON may hold the other separators. Undecodable lines are noted and left out.
 
     Raises:
-        InputError, RecordError: as ``Format.read`` does.
+        InputError: there is no such file.
     """
+    with open_input(file.path) as stream:
+        for number, raw in enumerate(stream, start=1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                file.reject(number, f"not UTF-8 (byte {error.start} of the line): save the file as UTF-8")
+                continue
+            yield number, line.removesuffix("\n").removesuffix("\r")
 
-    def read(line: str) -> Iterable[LabelledText]:
-        return parse(parse_object(line))
 
-    intake = Intake(path)
-    for number, line in text_lines(intake):
+def json_lines(file: RecordFile) -> Iterator[tuple[int, Row]]:
+    """Yield (number, object) of a file with a JSON object on each line. Raises InputError where there is no such file."""
+    for number, line in text_lines(file):
         if line.strip():
-            yield from intake.take(number, read, line)
-    intake.finish(expected)
+            try:
+                yield number, parse_object(line)
+            except LabelError as error:
+                file.reject(number, "; ".join(error.problems))
+
+
+def json_objects(file: RecordFile) -> Iterator[tuple[int, Row]]:
+    """Yield (number, object) of a file that is one JSON list or has an object on each line; memory holds one object.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    with open_input(file.path) as stream:
+        first = stream.read(CHUNK).decode("utf-8-sig", errors="replace").lstrip()[:1]
+    if first != "[":
+        yield from json_lines(file)
+        return
+    file.unit, number = "item", 0
+    try:
+        for number, value in enumerate(_elements(_text(file.path)), start=1):
+            if isinstance(value, dict):
+                yield number, value
+            else:
+                file.reject(number, f"expected a JSON object, found {type(value).__name__}")
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        file.reject(number + 1, f"not valid JSON ({reason})")
+    except UnicodeDecodeError as error:
+        file.reject(number + 1, f"not UTF-8 ({error.reason}): save the file as UTF-8")
 
 
 def parse_object(line: str) -> Row:
@@ -136,13 +170,78 @@ def parse_object(line: str) -> Row:
     return value
 
 
-def write_objects(path: Path, rows: Iterable[Row]) -> None:
-    """Write a JSONL file, whole or not at all."""
+def write_json_lines(path: Path, rows: Iterable[Row]) -> None:
+    """Write an object on each line, the file whole or not at all."""
     with open_atomic(path) as stream:
         for row in rows:
             stream.write(json_line(row))
 
 
+def write_json_list(path: Path, rows: Iterable[Row]) -> None:
+    """Write a JSON list with an element on each line, whole or not at all."""
+    with open_atomic(path) as stream:
+        stream.write(b"[")
+        for number, row in enumerate(rows):
+            stream.write((b",\n" if number else b"\n") + json_line(row).rstrip(b"\n"))
+        stream.write(b"\n]\n")
+
+
 def json_line(row: Row) -> bytes:
     """Return an object as a line of JSON in UTF-8."""
     return (_ENCODER.encode(row) + "\n").encode("utf-8")
+
+
+def _text(path: Path) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    with open_input(path) as stream:
+        while chunk := stream.read(CHUNK):
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+
+
+def _elements(parts: Iterator[str]) -> Iterator[Any]:
+    """Yield the elements of a JSON list whose text comes in parts. Raises JSONDecodeError."""
+    buffer = _more("", parts).lstrip()[1:]
+    expected = "]"
+    while True:
+        buffer = _until_solid(buffer, parts)
+        if buffer[:1] == "]" and expected in {"]", ","}:
+            if _until_solid(buffer[1:], parts):
+                raise json.JSONDecodeError("something follows the list", buffer[:80], 1)
+            return
+        if expected == ",":
+            if buffer[:1] != ",":
+                raise json.JSONDecodeError("expected a comma or the end of the list", buffer[:80], 0)
+            buffer = _until_solid(buffer[1:], parts)
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(buffer)
+                break
+            except json.JSONDecodeError:
+                # The element may go on in the next part; where there is none it is broken. Doubling keeps this linear.
+                longer = _more(buffer, parts, at_least=2 * len(buffer))
+                if longer == buffer:
+                    raise
+                buffer = longer
+        yield value
+        buffer, expected = buffer[end:], ","
+
+
+def _until_solid(buffer: str, parts: Iterator[str]) -> str:
+    """Return the rest from the first character that is no blank; empty at the end."""
+    buffer = buffer.lstrip()
+    while not buffer:
+        part = next(parts, None)
+        if part is None:
+            return ""
+        buffer = part.lstrip()
+    return buffer
+
+
+def _more(buffer: str, parts: Iterator[str], *, at_least: int = 1) -> str:
+    """Return the buffer with further parts, up to that length; unchanged at the end."""
+    pieces, length = [buffer], len(buffer)
+    while length < at_least and (part := next(parts, None)) is not None:
+        pieces.append(part)
+        length += len(part)
+    return "".join(pieces)

@@ -7,36 +7,24 @@ numbers (also written as strings) that the metadata's ``class-name`` or ``class-
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.columns import labelled, objects, region, string
-from doyen.annotation.exchange.label_format import CLASS_KINDS, Losses
-from doyen.annotation.exchange.record_files import Row, read_objects
+from doyen.annotation.exchange.columns import labelled, objects, region_of, string
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import Row, json_lines, read_records
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
-from doyen.core.errors import InputError
 
 METADATA = "-metadata"
 SINGLE, MULTI, SPANS = "text-classification", "text-classification-multilabel", "text-span"
 TYPES = {"classification": (SINGLE, MULTI), "sentiment": (SINGLE,), "entities": (SPANS,)}
 
 
-class SageMakerFormat:
-    """Implements ``Format``."""
-
-    name = "sagemaker"
-    kinds = (*CLASS_KINDS, "entities")
-    writes = False
-
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield the labels of a manifest; texts that lie elsewhere (``source-ref``) are counted and left out."""
-        expected = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
-        return read_objects(path, lambda row: _read_row(row, kind, losses), expected)
-
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Refuse: a manifest describes a labelling job, and ours was none."""
-        raise InputError("labels cannot be written as sagemaker: it is a format to import from")
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of a manifest; texts that lie elsewhere (``source-ref``) are counted and left out."""
+    expected = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
+    return read_records(path, json_lines, lambda row: _read_row(row, kind, losses), expected)
 
 
 def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
@@ -45,13 +33,14 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
             raise LabelError(["it has neither 'source' nor 'source-ref'"])
         losses.skip("source-ref: the text lies in another file, which is not fetched")
         return
-    found = [(name, job) for name, job in _attributes(row) if _type(job) in TYPES[kind] and row[name] is not None]
-    for name, _ in found[1:]:
+    jobs = {name: row[name + METADATA] for name in row if isinstance(row.get(name + METADATA), dict)}
+    found = [name for name, job in jobs.items() if _type(job) in TYPES[kind] and row[name] is not None]
+    for name in found[1:]:
         losses.drop(f"label attribute {name!r} (the first one is read)")
     if not found:
         losses.skip(f"it has no label attribute of type {' or '.join(TYPES[kind])}")
         return
-    name, job = found[0]
+    name, job = found[0], jobs[found[0]]
     if job.get("failure-reason"):
         losses.skip("the labelling job failed for it")
         return
@@ -63,16 +52,9 @@ def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         label = Classes(tuple(_classes(row[name], job)))
         confidence = job.get("confidence", job.get("confidence-map"))
     kept = {"job-name": job.get("job-name"), "human-annotated": job.get("human-annotated"), "confidence": confidence}
-    own = {key: value for key, value in row.items() if key == "id"} | {"created_at": job.get("creation-date")}
-    others = {key: value for key, value in row.items() if not _belongs_to_job(key, row)}
-    yield labelled(own | {"meta": others | {key: value for key, value in kept.items() if value}}, text, label, ())
-
-
-def _attributes(row: Row) -> Iterator[tuple[str, Row]]:
-    for name in row:
-        job = row.get(name + METADATA)
-        if isinstance(job, dict):
-            yield name, job
+    meta = {key: value for key, value in row.items() if not _belongs_to_job(key, row)}
+    meta |= {key: value for key, value in kept.items() if value}
+    yield labelled({"id": row.get("id"), "created_at": job.get("creation-date"), "meta": meta}, text, label, ())
 
 
 def _belongs_to_job(key: str, row: Row) -> bool:
@@ -110,4 +92,4 @@ def _spans(value: Any) -> Entities:
     if not isinstance(annotations, dict):
         raise LabelError(["a text-span attribute must hold 'annotations'"])
     marked = objects(annotations.get("entities"), "entities")
-    return Entities(tuple(region(n, e.get("startOffset"), e.get("endOffset"), e.get("label")) for n, e in enumerate(marked)))
+    return Entities(tuple(region_of(number, entry, "startOffset", "endOffset") for number, entry in enumerate(marked)))

@@ -6,36 +6,27 @@ read through the span that holds them. Part-of-speech tags stand in ``tokens`` a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import (
+    CLASS_KINDS,
     given,
     labelled,
     names,
     objects,
     own_fields,
     region,
+    region_of,
     span_label,
     stretches,
     string,
 )
-from doyen.annotation.exchange.label_checks import checked
-from doyen.annotation.exchange.label_format import CLASS_KINDS, SPAN_KINDS, Losses
-from doyen.annotation.exchange.record_files import Row, read_objects, write_objects
-from doyen.annotation.types.typed_labels import (
-    Classes,
-    Coreference,
-    Entities,
-    Label,
-    LabelError,
-    LabelledText,
-    Region,
-    Relation,
-    Tags,
-)
+from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import Row, json_lines, read_records, write_json_lines
+from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, Region, Relation, Tags
 
 CHOSEN = 0.5
 """Score from which a category counts as chosen."""
@@ -43,31 +34,15 @@ USED = ("text", "spans", "entities", "relations", "cats", "tokens", "accept", "l
 PRODIGY = ("_annotator_id", "_session_id", "_timestamp", "_input_hash", "_task_hash", "_view_id", "_is_binary")
 
 
-class SpacyFormat:
-    """Implements ``Format``."""
+def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of a file; records that were rejected or ignored are left out."""
+    expected = 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"'
+    return read_records(path, json_lines, lambda row: _read_row(row, kind, losses), expected)
 
-    name = "spacy"
-    kinds = CLASS_KINDS + SPAN_KINDS
-    writes = True
 
-    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-        """Yield the labels of a file; records that were rejected or ignored are left out."""
-
-        def parse(row: Row) -> Iterator[LabelledText]:
-            answer = row.get("answer") or "accept"
-            if answer != "accept":
-                losses.skip(f"it was answered with {answer!r}")
-                return
-            text = string(row, "text")
-            found = _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, text, kind, losses)
-            if found is not None:
-                yield labelled(_with_prodigy(row), text, found, (*USED, *PRODIGY))
-
-        return read_objects(path, parse, 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"')
-
-    def write(self, labels: Iterable[LabelledText], path: Path, losses: Losses) -> None:
-        """Write one record for each label."""
-        write_objects(path, (_row(item, losses) for item in checked(labels, Classes, Entities, Coreference, Tags)))
+def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
+    """Write one record for each label."""
+    write_json_lines(path, (_row(item, losses) for item in labels))
 
 
 def _row(item: LabelledText, losses: Losses) -> Row:
@@ -77,7 +52,10 @@ def _row(item: LabelledText, losses: Losses) -> Row:
         case Tags():
             content = {"tokens": [_token(number, token, item.text) for number, token in enumerate(item.label.tokens)]}
         case _:
-            content = _span_fields(item, losses)
+            regions, relations = stretches(item.label, losses)
+            spans = {r.id: {"id": r.id, "start": r.start, "end": r.end, "label": r.label} for r in regions}
+            links = [{"head_span": spans[r.head], "child_span": spans[r.tail], "label": r.label} for r in relations]
+            content = {"spans": list(spans.values()), "relations": links}
     return {"text": item.text, **content, "answer": "accept", **own_fields(item)}
 
 
@@ -87,12 +65,15 @@ def _token(number: int, token: Region, text: str) -> Row:
     return {"id": number, "text": form, "start": token.start, "end": token.end, "ws": blank, "pos": token.label}
 
 
-def _span_fields(item: LabelledText, losses: Losses) -> Row:
-    regions, relations = stretches(item.label, losses)
-    spans = [{"id": r.id, "start": r.start, "end": r.end, "label": r.label} for r in regions]
-    by_id = {span["id"]: span for span in spans}
-    links = [{"head_span": by_id[link.head], "child_span": by_id[link.tail], "label": link.label} for link in relations]
-    return {"spans": spans, "relations": links}
+def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    answer = row.get("answer") or "accept"
+    if answer != "accept":
+        losses.skip(f"it was answered with {answer!r}")
+        return
+    text = string(row, "text")
+    found = _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, text, kind, losses)
+    if found is not None:
+        yield labelled(_with_prodigy_fields(row), text, found, (*USED, *PRODIGY))
 
 
 def _read_classes(row: Row, losses: Losses) -> Label | None:
@@ -115,33 +96,24 @@ def _read_classes(row: Row, losses: Losses) -> Label | None:
 
 def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
     losses.drop("category", len(row.get("cats") or {}))
-    marked = row.get("spans")
-    tokens = objects(row.get("tokens"), "tokens")
+    marked, tokens = row.get("spans"), objects(row.get("tokens"), "tokens")
     if kind == "pos" and any("pos" in token for token in tokens):
         losses.drop("span", len(marked or []))
         tagged = [token for token in tokens if token.get("pos")]
-        regions = [region(number, t.get("start"), t.get("end"), t.get("pos")) for number, t in enumerate(tagged)]
-        return span_label(kind, regions, [], losses)
+        return span_label(kind, [region(n, t.get("start"), t.get("end"), t["pos"]) for n, t in enumerate(tagged)], [], losses)
     if marked is None and row.get("entities") is not None:
         marked = [dict(zip(("start", "end", "label"), entity, strict=False)) for entity in row["entities"]]
     if marked is None and not (kind == "pos" and given(row, ["tokens"])):
         raise LabelError(["it has no 'spans'"])
     spans = objects(marked, "spans")
-    regions = [_region(number, span) for number, span in enumerate(spans)]
+    regions = [region_of(number, span) for number, span in enumerate(spans)]
     for span, found in zip(spans, regions, strict=True):
         if isinstance(span.get("text"), str) and span["text"] != text[found.start : found.end]:
             raise LabelError([f"{found.label!r} at {found.start} to {found.end} does not read {span['text'][:40]!r}"])
-    relations = [_relation(link, spans, regions) for link in objects(row.get("relations"), "relations")]
+    links = objects(row.get("relations"), "relations")
+    ends = ([_end_of(link, side, spans, regions) for side in ("head", "child")] for link in links)
+    relations = [Relation(*pair, str(link.get("label") or "")) for link, pair in zip(links, ends, strict=True)]
     return span_label(kind, regions, relations, losses)
-
-
-def _region(number: int, span: Row) -> Region:
-    return region(number if span.get("id") is None else span["id"], span.get("start"), span.get("end"), span.get("label"))
-
-
-def _relation(link: Row, spans: list[Row], regions: list[Region]) -> Relation:
-    head = _end_of(link, "head", spans, regions)
-    return Relation(head, _end_of(link, "child", spans, regions), str(link.get("label") or ""))
 
 
 def _end_of(link: Row, side: str, spans: list[Row], regions: list[Region]) -> str:
@@ -150,17 +122,19 @@ def _end_of(link: Row, side: str, spans: list[Row], regions: list[Region]) -> st
     Raises:
         LabelError: no span is there.
     """
-    wanted = link.get(f"{side}_span")
-    token = link.get(side)
+    wanted, token = link.get(f"{side}_span"), link.get(side)
     for span, found in zip(spans, regions, strict=True):
-        if isinstance(wanted, dict):
-            named = wanted.get("id") is not None and str(wanted["id"]) == found.id
-            same_place = (wanted.get("start"), wanted.get("end")) == (found.start, found.end)
-            if named or (wanted.get("id") is None and same_place and wanted.get("label", found.label) == found.label):
-                return found.id
-        elif _holds(span, token):
+        if _names(wanted, found) if isinstance(wanted, dict) else _holds(span, token):
             return found.id
     raise LabelError([f"the {side} of relation {link.get('label')!r} is no span: {wanted or token!r}"])
+
+
+def _names(wanted: Row, found: Region) -> bool:
+    """Whether a relation means this span, by its id or else by its place."""
+    if wanted.get("id") is not None:
+        return str(wanted["id"]) == found.id
+    place = wanted.get("start"), wanted.get("end"), wanted.get("label", found.label)
+    return place == (found.start, found.end, found.label)
 
 
 def _holds(span: Row, token: Any) -> bool:
@@ -168,12 +142,10 @@ def _holds(span: Row, token: Any) -> bool:
     return isinstance(token, int) and isinstance(first, int) and isinstance(last, int) and first <= token <= last
 
 
-def _with_prodigy(row: Row) -> Row:
+def _with_prodigy_fields(row: Row) -> Row:
     """Return the record with Prodigy's names of annotator and time under ours."""
     named = given(row, ("annotator", "_annotator_id", "_session_id"))
-    annotator = row[named] if named else None
-    seconds = row.get("_timestamp")
-    created_at = row.get("created_at")
+    seconds, created_at = row.get("_timestamp"), row.get("created_at")
     if created_at is None and isinstance(seconds, int | float):
         created_at = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    return {**row, "annotator": annotator, "created_at": created_at}
+    return {**row, "annotator": row[named] if named else None, "created_at": created_at}

@@ -12,7 +12,7 @@ from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.formats import Losses, get_format, read_labels
 from doyen.annotation.exchange.label_import import ORIGIN, excerpt_of_label, store_labels
 from doyen.annotation.exchange.pair_import import ImportReport
-from doyen.annotation.exchange.record_files import SHOWN
+from doyen.annotation.exchange.record_files import SHOWN, listed
 from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type
 from doyen.annotation.tasks import task_data
@@ -158,9 +158,9 @@ def _check_all(path: Path, task_type: TaskType, labels: Iterable[LabelledText]) 
         if found and len(problems) < SHOWN:
             problems.append(f"item {item.item_id!r}: {'; '.join(found)}")
     if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        more = f"\n  … and {broken - SHOWN} more" if broken > SHOWN else ""
-        raise RecordError(f"{path}: {broken} label(s) do not fit the project, nothing was imported:\n{listed}{more}")
+        raise RecordError(
+            f"{path}: {broken} label(s) do not fit the project, nothing was imported:\n{listed(problems, broken)}"
+        )
 
 
 def problems_in(item: LabelledText, task_type: TaskType) -> list[str]:

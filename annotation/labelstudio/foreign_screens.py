@@ -8,8 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from doyen.annotation.exchange.label_format import CLASS_KINDS
-from doyen.annotation.exchange.spreadsheet import PROMPTS, RESPONSES
+from doyen.annotation.exchange.columns import CLASS_KINDS, PROMPTS, RESPONSES
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, PASSAGE, TEXT, Result
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
 from doyen.core.errors import InputError
