@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from doyen.annotation.adopt import AdoptionReport
     from doyen.annotation.exchange.doccano_pull import DoccanoReport
     from doyen.annotation.exchange.doccano_server import DoccanoServer
-    from doyen.annotation.exchange.label_format import Losses
+    from doyen.annotation.exchange.losses import Losses
     from doyen.annotation.exchange.pair_import import ImportReport
     from doyen.annotation.exchange.transfer import FileExport, FileImport
     from doyen.annotation.feedback_tasks import FeedbackReport
