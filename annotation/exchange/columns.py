@@ -211,7 +211,7 @@ def prompt_response(prompt: str, response: str, passage: str, row: Row) -> Promp
     for place in row.get("evidence") or []:
         if not isinstance(place, list) or len(place) != 2:
             raise LabelError([f"'evidence' must hold pairs of offsets, found {short(place)}"])
-        found = region("", *place, "evidence")
+        found = region("", place[0], place[1], "evidence")
         spans.append(Span(found.start, found.end, passage[found.start : found.end]))
     rating, overrides, comment = row.get("rating"), row.get("overrides"), row.get("comment") or ""
     for name, value, kind, expected in (

@@ -110,9 +110,10 @@ def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
     for span, found in zip(spans, regions, strict=True):
         if isinstance(span.get("text"), str) and span["text"] != text[found.start : found.end]:
             raise LabelError([f"{found.label!r} at {found.start} to {found.end} does not read {span['text'][:40]!r}"])
-    links = objects(row.get("relations"), "relations")
-    ends = ([_end_of(link, side, spans, regions) for side in ("head", "child")] for link in links)
-    relations = [Relation(*pair, str(link.get("label") or "")) for link, pair in zip(links, ends, strict=True)]
+    relations = [
+        Relation(_end_of(link, "head", spans, regions), _end_of(link, "child", spans, regions), str(link.get("label") or ""))
+        for link in objects(row.get("relations"), "relations")
+    ]
     return span_label(kind, regions, relations, losses)
 
 
