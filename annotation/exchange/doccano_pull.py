@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from doyen.annotation.create import create_project
+from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.doccano_jsonl import read_row
-from doyen.annotation.exchange.doccano_server import (
-    KINDS_OF_PROJECT,
-    DoccanoExample,
-    DoccanoProject,
-    DoccanoServer,
-)
+from doyen.annotation.exchange.doccano_server import KINDS_OF_PROJECT, DoccanoExample, DoccanoProject, DoccanoServer
 from doyen.annotation.exchange.label_import import ImportedLabel, import_batches
 from doyen.annotation.exchange.losses import Losses
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.transfer import problems_in
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import IMPORTED, find_project, get_project, task_type_of
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
 from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError
@@ -35,32 +32,32 @@ from doyen.core.workspace import Workspace
 
 
 @dataclass
-class DoccanoReport:
+class DoccanoReport(ImportReport):
     """What a pull from a Doccano server did.
 
     Attributes:
         examples: how many the server has; confirmed: how many of them somebody has confirmed.
         asked: of how many the labels were asked for.
         removed: labels that are gone or no longer confirmed over there; kept, no longer current.
-        complete: whether the whole list was seen; examples may slip through while others are deleted, which the next pull
-            mends.
+        complete: whether the whole list was seen; examples may be missed while others are deleted, and come with the next
+            pull.
         own_labels_only: the project is not collaborative, so that the account was shown its own labels alone.
         problems: labels that cannot be used, each in a sentence; they are not stored.
     """
 
-    project: str
-    location: str
+    location: str = ""
     examples: int = 0
     confirmed: int = 0
     asked: int = 0
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
     removed: int = 0
     complete: bool = False
     own_labels_only: bool = False
     losses: Losses = field(default_factory=Losses)
     problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the report as plain values."""
+        return {**asdict(self), "losses": self.losses.as_json()}
 
 
 def pull_doccano(
@@ -90,104 +87,78 @@ def pull_doccano(
         Busy: another process is syncing this project.
     """
     remote = server.project(remote_id)
-    _make_project(workspace, store, project, server, remote, kind)
-    own = "" if remote.collaborative else f"{server.account()}:"
-    source = f"doccano-{short_id(server.url, str(remote_id))}:{own}"
-    report = DoccanoReport(project, server.url, own_labels_only=not remote.collaborative)
-    memory = _memory(workspace, project)
+    task_type = _ensure_project(workspace, store, project, server, remote, kind)
+    account = "" if remote.collaborative else f"{server.account()}:"
+    source = f"doccano-{short_id(server.url, str(remote_id))}:{account}"
+    report = DoccanoReport(project, location=server.url, own_labels_only=not remote.collaborative)
+    memory = workspace.annotation_folder / f".{project}.doccano.json"
     with sync_lock(workspace, project):
+        complete_pulls = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
         began = server.now().isoformat()
-        held = _held_examples(store, project, source) if only_new and source in _marks(memory) else set()
-        pass_ = _Pass(store, project, source, held, report)
-        counts = ImportReport(project)
+        with store.session() as session:
+            here = {_example_of(row, source) for row in _labels_from(session, project, source)}
+        held = here if only_new and source in complete_pulls else set()
+        seen: dict[int, bool] = {}
+        stored: set[str] = set()
         with (reporter or Silent()).bar("pulling labels from Doccano", server.count_examples(remote)) as bar:
-            found = server.examples(remote, get_project(store, project).task_type, held)
-            for batch in import_batches(store, project, pass_.labels(found, bar.advance), counts):
-                pass_.present.update(row.external_id for row in batch)
-        report.added, report.updated, report.unchanged = counts.added, counts.updated, counts.unchanged
-        slipped = pass_.reconcile(lambda example: server.is_confirmed(remote, example))
-        report.complete = not slipped and len(pass_.examples) == server.count_examples(remote)
+
+            def labels() -> Iterator[ImportedLabel]:
+                for example in server.examples(remote, task_type.name, held):
+                    bar.advance(1)
+                    seen[example.id] = example.confirmed
+                    yield from _labels_of(example, source, task_type, report)
+
+            for batch in import_batches(store, project, labels(), report):
+                stored.update(row.external_id for row in batch)
+        report.examples, report.confirmed = len(seen), sum(seen.values())
+        unasked = {example for example in held if seen.get(example)}
+        with store.session() as session:
+            rows = _labels_from(session, project, source)
+            missing = [row for row in rows if row.external_id not in stored and _example_of(row, source) not in unasked]
+            missed = {_example_of(row, source) for row in missing} - seen.keys()
+            # The list is cut into pages, and may shift while it is read: the server is asked about what it did not show.
+            missed = {example for example in missed if server.is_confirmed(remote, example)}
+            for row in missing:
+                row.current = _example_of(row, source) in missed
+                report.removed += not row.current
+        report.complete = not missed and len(seen) == server.count_examples(remote)
         if report.complete:
-            write_json_atomic(memory, _marks(memory) | {source: began})
+            write_json_atomic(memory, complete_pulls | {source: began})
     return report
 
 
-def report_as_json(report: DoccanoReport) -> dict[str, object]:
-    """Return the report as plain values."""
-    return {**asdict(report), "losses": report.losses.as_json()}
+def _labels_of(example: DoccanoExample, source: str, task_type: TaskType, report: DoccanoReport) -> Iterator[ImportedLabel]:
+    """Yield the labels of an example that was asked for; what cannot be used is noted."""
+    if example.row is None:
+        return
+    report.asked += 1
+    try:
+        found = list(read_row(example.row, task_type.name, report.losses))
+        problems = [problem for item in found for problem in problems_in(item, task_type)]
+    except LabelError as error:
+        found, problems = [], error.problems
+    report.problems += [f"example {example.id}: {problem}" for problem in problems]
+    if not problems:
+        name, parts = f"{source}{example.id}", [str(label) for label in example.label_ids] or [""]
+        for item, part in zip(found, parts, strict=False):
+            yield ImportedLabel(item, f"{name}:{part}" if part else name, part)
 
 
-class _Pass:
-    """One pull: what was seen, and what is gone.
-
-    Attributes:
-        present: external ids of the labels that are there.
-        examples: ids of all examples; the list is cut into pages, and may shift while it is read.
-    """
-
-    def __init__(self, store: Store, project: str, source: str, held: set[int], report: DoccanoReport) -> None:
-        self._store, self._project, self._source, self._held, self.report = store, project, source, held, report
-        self._task_type = task_type_of(get_project(store, project))
-        self.present: set[str] = set()
-        self.examples: set[int] = set()
-        self._kept: set[int] = set()
-
-    def labels(self, examples: Iterator[DoccanoExample], advance: Callable[[float], None]) -> Iterator[ImportedLabel]:
-        """Yield the labels of the examples; what cannot be used is noted."""
-        for example in examples:
-            advance(1)
-            self.report.examples += 1
-            self.examples.add(example.id)
-            self.report.confirmed += example.confirmed
-            if example.confirmed and example.id in self._held:
-                self._kept.add(example.id)
-            if example.row is None:
-                continue
-            self.report.asked += 1
-            yield from self._labels_of(example, example.row)
-
-    def _labels_of(self, example: DoccanoExample, row: dict[str, object]) -> Iterator[ImportedLabel]:
-        name = f"{self._source}{example.id}"
-        parts = [str(label) for label in example.label_ids] or [""]
-        try:
-            found = list(read_row(row, self._task_type.name, self.report.losses))
-            problems = [problem for item in found for problem in problems_in(item, self._task_type)]
-        except LabelError as error:
-            found, problems = [], error.problems
-        self.report.problems += [f"example {example.id}: {problem}" for problem in problems]
-        if not problems:
-            yield from (
-                ImportedLabel(item, f"{name}:{part}" if part else name, part) for item, part in zip(found, parts, strict=False)
-            )
-
-    def reconcile(self, is_confirmed: Callable[[int], bool]) -> set[int]:
-        """Withdraw labels that are gone over there; labels from elsewhere stay.
-
-        Args:
-            is_confirmed: asks the server about an example that the list did not show: it may have slipped through.
-
-        Returns:
-            Ids of examples that have.
-        """
-        with self._store.session() as session:
-            missing = [
-                row
-                for row in session.scalars(_from_source(self._project, self._source))
-                if row.external_id not in self.present and _example_of(row, self._source) not in self._kept
-            ]
-            unseen = {_example_of(row, self._source) for row in missing} - self.examples
-            slipped = {example for example in unseen if is_confirmed(example)}
-            for row in missing:
-                if _example_of(row, self._source) not in slipped:
-                    row.current = False
-                    self.report.removed += 1
-        return slipped
+def _labels_from(session: Session, project: str, source: str) -> list[AnnotationRow]:
+    """Return the current labels of a project that came from there."""
+    query = select(AnnotationRow).join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
+    from_there = AnnotationRow.external_id.startswith(IMPORTED + source, autoescape=True)
+    return list(session.scalars(query.where(AnnotationTaskRow.project == project, AnnotationRow.current, from_there)))
 
 
-def _make_project(
+def _example_of(row: AnnotationRow, source: str) -> int:
+    return int(row.external_id.removeprefix(IMPORTED + source).split(":")[0])
+
+
+def _ensure_project(
     workspace: Workspace, store: Store, project: str, server: DoccanoServer, remote: DoccanoProject, kind: str | None
-) -> None:
-    """Make the project where it is missing, with the labels of the one over there. Raises InputError."""
+) -> TaskType:
+    """Make the project where it is missing, with the labels of the one over there; return its type. Raises InputError."""
     fitting = KINDS_OF_PROJECT.get(remote.kind, ())
     existing = find_project(store, project)
     kind = existing.task_type if existing else kind or next(iter(fitting), "")
@@ -196,13 +167,13 @@ def _make_project(
         raise InputError(f"a Doccano project of type {remote.kind} holds no labels of type {kind or '?'}: it holds {known}")
     if existing is None:
         create_project(workspace, store, project, description=_description(server, remote, kind))
+    return task_type_of(get_project(store, project))
 
 
 def _description(server: DoccanoServer, remote: DoccanoProject, kind: str) -> TaskDescription:
     if kind == "prompt-response":
         return default_description(kind)
-    whole = kind in {"classification", "sentiment"}
-    names = server.label_names(remote, "category" if whole else "span").values()
+    names = server.label_names(remote, "category" if kind in CLASS_KINDS else "span").values()
     relations = server.label_names(remote, "relation").values() if kind == "entities" and remote.relations else ()
     return TaskDescription(
         type=kind,
@@ -211,35 +182,3 @@ def _description(server: DoccanoServer, remote: DoccanoProject, kind: str) -> Ta
         multiple=kind == "classification" and not remote.exclusive,
         relations=tuple(relations),
     )
-
-
-def _from_source(project: str, source: str) -> Select[AnnotationRow]:
-    """Select the current labels of a project that came from there."""
-    return (
-        select(AnnotationRow)
-        .join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
-        .where(
-            AnnotationTaskRow.project == project,
-            AnnotationRow.current,
-            AnnotationRow.external_id.startswith(IMPORTED + source, autoescape=True),
-        )
-    )
-
-
-def _held_examples(store: Store, project: str, source: str) -> set[int]:
-    """Return ids of the examples whose labels are here."""
-    with store.session() as session:
-        return {_example_of(row, source) for row in session.scalars(_from_source(project, source))}
-
-
-def _example_of(row: AnnotationRow, source: str) -> int:
-    return int(row.external_id.removeprefix(IMPORTED + source).split(":")[0])
-
-
-def _memory(workspace: Workspace, project: str) -> Path:
-    """Return the file that remembers when each source was last seen completely."""
-    return workspace.annotation_folder / f".{project}.doccano.json"
-
-
-def _marks(memory: Path) -> dict[str, str]:
-    return json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}

@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.doccano_jsonl import COLUMNS
 from doyen.annotation.exchange.record_files import Row
 from doyen.core.errors import NotFoundError, ServiceError, Unauthorized
@@ -29,6 +30,7 @@ from doyen.core.errors import NotFoundError, ServiceError, Unauthorized
 PAGE = 100
 TRIES = 3
 PAUSE_S = 0.5
+REFUSED = (401, 403)
 PARALLEL = 4
 """Labels are asked for example by example, some at a time."""
 KINDS_OF_PROJECT = {
@@ -80,9 +82,8 @@ class DoccanoServer:
 
     def __init__(self, url: str, *, token: str = "", username: str = "", password: str = "") -> None:
         self.url = url.rstrip("/")
-        self._username, self._password = username, password
+        self._username, self._password, self._token = username, password, token
         self._http = httpx.Client(base_url=f"{self.url}/v1", timeout=60, headers={"Accept": "application/json"})
-        self._token = token
         if not token:
             self._sign_in()
 
@@ -90,21 +91,25 @@ class DoccanoServer:
         """Close the connections."""
         self._http.close()
 
-    def projects(self) -> Iterator[DoccanoProject]:
-        """Yield the projects that the account may see."""
-        yield from map(_project, self._pages("/projects"))
-
     def project(self, project_id: int) -> DoccanoProject:
         """Return one project. Raises NotFoundError."""
         try:
-            return _project(self._get(f"/projects/{project_id}").json())
+            row = self._json(f"/projects/{project_id}")
         except NotFoundError as error:
-            known = ", ".join(f"{project.id} ({project.name})" for project in self.projects()) or "none"
+            known = ", ".join(f"{row['id']} ({row['name']})" for page in self._pages("/projects") for row in page) or "none"
             raise NotFoundError(f"{self.url} has no project {project_id} that this account may see: {known}") from error
+        return DoccanoProject(
+            id=int(row["id"]),
+            name=str(row["name"]),
+            kind=str(row["project_type"]),
+            collaborative=bool(row.get("collaborative_annotation")),
+            exclusive=bool(row.get("single_class_classification")),
+            relations=bool(row.get("use_relation")),
+        )
 
     def account(self) -> str:
         """Return the name of the account that asks."""
-        return str(self._get("/me").json()["username"])
+        return str(self._json("/me")["username"])
 
     def now(self) -> datetime:
         """Return the server's time, to the second."""
@@ -113,47 +118,46 @@ class DoccanoServer:
 
     def label_names(self, project: DoccanoProject, what: str) -> dict[int, str]:
         """Return id → name of a project's labels; ``what`` is category, span or relation."""
-        return {int(row["id"]): str(row["text"]) for row in self._get(f"/projects/{project.id}/{what}-types").json()}
+        return {int(row["id"]): str(row["text"]) for row in self._json(f"/projects/{project.id}/{what}-types")}
 
     def is_confirmed(self, project: DoccanoProject, example: int) -> bool:
         """Return whether an example is there and somebody has confirmed it."""
         try:
-            return bool(self._get(f"/projects/{project.id}/examples/{example}").json()["is_confirmed"])
+            return bool(self._json(f"/projects/{project.id}/examples/{example}")["is_confirmed"])
         except NotFoundError:
             return False
 
     def count_examples(self, project: DoccanoProject) -> int:
         """Return how many examples the project holds."""
-        return int(self._get(f"/projects/{project.id}/examples", limit=1).json()["count"])
+        return int(self._json(f"/projects/{project.id}/examples", limit=1)["count"])
 
     def examples(self, project: DoccanoProject, kind: str, skip: set[int]) -> Iterator[DoccanoExample]:
         """Yield all examples, those that are confirmed with their labels; memory holds one page.
 
         Args:
+            project: where they are.
             kind: the task type to read.
             skip: ids of examples whose labels are not asked for.
         """
-        reader = _Reader(self._get, project, kind, self)
+        reader = _ExampleReader(self, project, kind)
         with ThreadPoolExecutor(PARALLEL) as pool:
-            for page in self._page_lists(f"/projects/{project.id}/examples"):
+            for page in self._pages(f"/projects/{project.id}/examples"):
                 yield from pool.map(lambda example: reader.read(example, skip), page)
 
-    def _pages(self, path: str) -> Iterator[Row]:
-        for page in self._page_lists(path):
-            yield from page
+    def rows(self, path: str) -> list[Row]:
+        """Return a list that the server gives whole, or as its first page."""
+        body = self._json(path)
+        return body["results"] if isinstance(body, dict) else body
 
-    def _page_lists(self, path: str) -> Iterator[list[Row]]:
+    def _pages(self, path: str) -> Iterator[list[Row]]:
         """Yield pages of a list; older servers and settings give some lists whole."""
         offset = 0
         while True:
-            body = self._get(path, limit=PAGE, offset=offset).json()
-            if isinstance(body, list):
-                yield body
-                return
-            if body["results"]:
-                yield body["results"]
-            offset += len(body["results"])
-            if not body.get("next") or not body["results"]:
+            body = self._json(path, limit=PAGE, offset=offset)
+            page = body["results"] if isinstance(body, dict) else body
+            yield page
+            offset += len(page)
+            if not page or isinstance(body, list) or not body.get("next"):
                 return
 
     def _sign_in(self) -> None:
@@ -161,34 +165,37 @@ class DoccanoServer:
             answer = self._http.post("/auth/login/", json={"username": self._username, "password": self._password})
         except httpx.HTTPError as error:
             raise ServiceError(f"{self.url} cannot be reached ({error}): is Doccano running there?") from error
-        if answer.status_code in {400, 401, 403}:
+        if answer.status_code in {400, *REFUSED}:
             raise Unauthorized(f"{self.url} refused user {self._username!r}: check user and password")
         self._check(answer, "/auth/login/")
         self._token = str(answer.json()["key"])
         self._http.cookies.clear()
 
+    def _json(self, path: str, **params: Any) -> Any:
+        return self._get(path, **params).json()
+
     def _get(self, path: str, **params: Any) -> httpx.Response:
         """Ask, again after a pause where the server stumbles, and signed in anew where it has forgotten us."""
-        renewed = False
-        for attempt in range(1, TRIES + 1):
+        attempt, renewed = 0, not self._password
+        while True:
+            attempt += 1
             try:
                 answer = self._http.get(path, params=params, headers={"Authorization": f"Token {self._token}"})
             except httpx.HTTPError as error:
-                if attempt == TRIES:
+                if attempt >= TRIES:
                     raise ServiceError(f"{self.url}{path} does not answer ({error!r}): try again later") from error
             else:
-                if answer.status_code in {401, 403} and self._password and not renewed:
+                if answer.status_code in REFUSED and not renewed:
                     renewed = True
                     self._sign_in()
                     continue
-                if answer.status_code < 500 or attempt == TRIES:
+                if answer.status_code < 500 or attempt >= TRIES:
                     self._check(answer, path)
                     return answer
             time.sleep(PAUSE_S * attempt)
-        raise ServiceError(f"{self.url}{path} does not answer: try again later")
 
     def _check(self, answer: httpx.Response, path: str) -> None:
-        if answer.status_code in {401, 403}:
+        if answer.status_code in REFUSED:
             raise Unauthorized(f"{self.url}{path} is not open to this account ({answer.status_code}): check token and role")
         if answer.status_code == 404:
             raise NotFoundError(f"{self.url}{path} does not exist")
@@ -198,11 +205,11 @@ class DoccanoServer:
             raise ServiceError(f"{self.url}{path} did not answer in JSON: is this the address of a Doccano server?")
 
 
-class _Reader:
-    """Reads the labels of examples; shared by threads, and changed by none after it was made but for the names."""
+class _ExampleReader:
+    """Reads the labels of a project's examples; threads share it, and only the names change after it was made."""
 
-    def __init__(self, get: Any, project: DoccanoProject, kind: str, server: DoccanoServer) -> None:
-        self._get, self._project, self._kind, self._server = get, project, kind, server
+    def __init__(self, server: DoccanoServer, project: DoccanoProject, kind: str) -> None:
+        self._server, self._project, self._kind = server, project, kind
         self._people = self._members()
         self._names: dict[str, dict[int, str]] = {}
 
@@ -211,9 +218,10 @@ class _Reader:
         identity = int(example["id"])
         if not example["is_confirmed"] or identity in skip:
             return DoccanoExample(identity, bool(example["is_confirmed"]))
+        path = f"/projects/{self._project.id}/examples/{identity}"
         try:
-            content, labels = self._content(identity)
-            who, when = self._origin(identity, labels)
+            content, labels = self._content(path)
+            who, when = self._origin(path, labels)
         except NotFoundError:
             # Somebody deleted it since the page was made.
             return DoccanoExample(identity, confirmed=False)
@@ -223,22 +231,22 @@ class _Reader:
         answers = tuple(int(label["id"]) for label in labels) if self._kind == "prompt-response" else ()
         return DoccanoExample(identity, confirmed=True, row=row, label_ids=answers)
 
-    def _content(self, example: int) -> tuple[Row, list[Row]]:
+    def _content(self, path: str) -> tuple[Row, list[Row]]:
         """Return the example's labels as columns of an export, and as the server gave them."""
         if self._kind == "prompt-response":
-            labels = self._labels(example, "texts")
+            labels = self._labels(f"{path}/texts")
             return {"label": [label["text"] for label in labels]}, labels
-        if self._kind in {"classification", "sentiment"}:
-            labels = self._labels(example, "categories")
+        if self._kind in CLASS_KINDS:
+            labels = self._labels(f"{path}/categories")
             return {"label": [self._name("category", label["label"]) for label in labels]}, labels
-        labels = self._labels(example, "spans")
+        labels = self._labels(f"{path}/spans")
         spans = [{**label, "label": self._name("span", label["label"])} for label in labels]
-        links = self._labels(example, "relations") if self._project.relations else []
+        links = self._labels(f"{path}/relations") if self._project.relations else []
         relations = [{**link, "type": self._name("relation", link["type"])} for link in links]
         return {"entities": spans, "relations": relations}, labels + links
 
-    def _labels(self, example: int, what: str) -> list[Row]:
-        found = self._get(f"/projects/{self._project.id}/examples/{example}/{what}").json()
+    def _labels(self, path: str) -> list[Row]:
+        found = self._server.rows(path)
         return sorted(found, key=lambda label: (label.get("start_offset", 0), label.get("end_offset", 0), label["id"]))
 
     def _name(self, what: str, identity: int) -> str:
@@ -247,32 +255,21 @@ class _Reader:
             self._names[what] = self._server.label_names(self._project, what)
         return self._names[what].get(identity, f"label {identity}")
 
-    def _origin(self, example: int, labels: list[Row]) -> tuple[str, str]:
+    def _origin(self, path: str, labels: list[Row]) -> tuple[str, str]:
         """Return who labelled the example and when; where there is no label, who confirmed it."""
         if labels:
-            people = sorted({self._people.get(label["user"], f"user {label['user']}") for label in labels})
-            return "+".join(people), max(label["updated_at"] for label in labels)
-        body = self._get(f"/projects/{self._project.id}/examples/{example}/states").json()
-        states = body["results"] if isinstance(body, dict) else body
-        if not states:
-            return "", ""
-        return self._people.get(states[0]["confirmed_by"], f"user {states[0]['confirmed_by']}"), states[0]["confirmed_at"]
+            return "+".join(sorted({self._person(label["user"]) for label in labels})), max(x["updated_at"] for x in labels)
+        states = self._server.rows(f"{path}/states")
+        return (self._person(states[0]["confirmed_by"]), states[0]["confirmed_at"]) if states else ("", "")
+
+    def _person(self, user: int) -> str:
+        return self._people.get(user, f"user {user}")
 
     def _members(self) -> dict[int, str]:
         """Return user id → name of the project's members; empty where the account may not see them."""
         try:
-            found = self._get(f"/projects/{self._project.id}/members").json()
+            return {
+                int(row["user"]): str(row["username"]) for row in self._server.rows(f"/projects/{self._project.id}/members")
+            }
         except Unauthorized:
             return {}
-        return {int(row["user"]): str(row["username"]) for row in (found["results"] if isinstance(found, dict) else found)}
-
-
-def _project(row: Row) -> DoccanoProject:
-    return DoccanoProject(
-        id=int(row["id"]),
-        name=str(row["name"]),
-        kind=str(row["project_type"]),
-        collaborative=bool(row.get("collaborative_annotation")),
-        exclusive=bool(row.get("single_class_classification")),
-        relations=bool(row.get("use_relation")),
-    )

@@ -73,7 +73,6 @@ def doccano(
     debug: DebugOption = False,
 ) -> None:
     """Fetch the confirmed labels of a project on a Doccano server; every version is kept."""
-    from doyen.annotation.exchange.doccano_pull import report_as_json
     from doyen.annotation.exchange.doccano_server import DoccanoServer
 
     if not token and not (user and password):
@@ -90,7 +89,7 @@ def doccano(
             lines.append("Examples were deleted meanwhile, so that others may have been passed over: run the command again.")
         if report.own_labels_only:
             lines.append("The project is not collaborative: the server shows each account its own labels alone.")
-        session.emit(report_as_json(report), "\n".join([*lines, *report.losses.sentences(), *report.problems]))
+        session.emit(report.as_json(), "\n".join([*lines, *report.losses.sentences(), *report.problems]))
 
 
 def _import_pairs(pairs: Path, project: str, workspace: Path | None, *, as_json: bool, debug: bool) -> None:
