@@ -58,10 +58,10 @@ def decide(
 ) -> bool:
     """Record a decision and make it the task's current one; return whether it is new. The older ones are kept."""
     identity = short_id(task_uid, method, by, reason, at, fingerprint(result), *inputs)
-    known = {row.decision_id: row for row in session.scalars(select(DecisionRow).where(DecisionRow.task_uid == task_uid))}
-    for row in known.values():
+    known = decisions_on(session, task_uid)
+    for row in known:
         row.current = row.decision_id == identity
-    if identity in known:
+    if any(row.current for row in known):
         return False
     session.add(
         DecisionRow(
@@ -77,6 +77,16 @@ def decide(
         )
     )
     return True
+
+
+def decisions_on(session: Session, task_uid: str) -> list[DecisionRow]:
+    """Return all decisions about a task; one of them at most is current."""
+    return list(session.scalars(select(DecisionRow).where(DecisionRow.task_uid == task_uid)))
+
+
+def current_decision(session: Session, task_uid: str) -> DecisionRow | None:
+    """Return the decision about a task that stands, if any."""
+    return next((row for row in decisions_on(session, task_uid) if row.current), None)
 
 
 def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
@@ -100,8 +110,7 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
     Returns:
         Whether the decision is new.
     """
-    query = select(DecisionRow).where(DecisionRow.task_uid == task_uid)
-    rows = list(session.scalars(query))
+    rows = decisions_on(session, task_uid)
     stars = [row for row in rows if row.method == STARRED]
     known = next((row for row in stars if starred is not None and row.inputs == [starred.annotation_id]), None)
     for row in stars:
@@ -127,9 +136,9 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
 
 def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:
     if not given:
-        withdrawn = select(DecisionRow).where(DecisionRow.task_uid == uid, DecisionRow.method == EXPERT, DecisionRow.current)
-        for row in session.scalars(withdrawn):
-            row.current = False
+        standing = current_decision(session, uid)
+        if standing is not None and standing.method == EXPERT:
+            standing.current = False
         return False
     task, answer = given[-1]
     return decide(

@@ -14,7 +14,7 @@ from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.labelstudio.screens import ANSWERS, review_screen_of
 from doyen.annotation.projects import open_backend, sync_lock
 from doyen.annotation.quality.aggregation import consensus, gold_reliability
-from doyen.annotation.quality.decisions import CONSENSUS, decide
+from doyen.annotation.quality.decisions import CONSENSUS, current_decision, decide
 from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.quality.labelled_items import gather
@@ -145,7 +145,7 @@ def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] 
         _withdraw(session, project, settled)
         for uid, agreed in settled.items():
             inputs = [row.annotation_id for row in _current_labels(session, uid)]
-            standing = _standing(session, uid)
+            standing = current_decision(session, uid)
             if standing is not None and (standing.method != CONSENSUS or standing.inputs == inputs):
                 continue
             made += decide(
@@ -202,7 +202,7 @@ def _withdraw(session: Session, project: str, settled: Collection[str]) -> None:
 
 def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:
     """Add one task; return False when it is there already, and None when an expert has decided."""
-    standing = _standing(session, dispute.item_id)
+    standing = current_decision(session, dispute.item_id)
     if standing is not None and standing.method != CONSENSUS:
         return None
     answers = _current_labels(session, dispute.item_id)
@@ -211,10 +211,14 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
     if session.get(AnnotationTaskRow, uid) is not None:
         return False
     task = session.get_one(AnnotationTaskRow, dispute.item_id)
+    # Label Studio serves low scores first.
+    urgency = round(1 / (1 + max(dispute.score, 0.0)), 4)
     predictions = [
-        {"model_version": f"answer {number}", "score": _urgency(dispute.score), "result": row.result}
+        {"model_version": f"answer {number}", "score": urgency, "result": row.result}
         for number, row in enumerate(answers, start=1)
     ]
+    # Names are left out: an expert should judge answers, not people.
+    shown = {f"Answer {number}": describe_label(own.label, own.text) for number, own in enumerate(dispute.labels, start=1)}
     session.add(
         AnnotationTaskRow(
             uid=uid,
@@ -222,9 +226,10 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
             document_id=task.document_id,
             version=task.version,
             chunk_id=task.chunk_id,
-            data={**task.data, "uid": uid, ANSWERS: _answers_shown(dispute.labels)},
+            data={**task.data, "uid": uid, ANSWERS: shown},
             predictions=predictions,
             state=TaskState.CREATED,
+            # To the microsecond: tasks are sent oldest first, and the worst was added first.
             created_at=datetime.now(UTC).isoformat(),
             origin={"task": task.uid, "inputs": inputs, "expert": expert, "reason": dispute.reason},
         )
@@ -232,29 +237,15 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
     return True
 
 
-def _answers_shown(labels: tuple[LabelledText, ...]) -> dict[str, str]:
-    """Return what the table above the screen shows. Names are left out: an expert should judge answers, not people."""
-    return {f"Answer {number}": describe_label(label.label, label.text) for number, label in enumerate(labels, start=1)}
-
-
 def _ask(session: Session, review: str, expert: str) -> None:
     """Ask this expert for every task that no expert has decided yet, whoever was asked before."""
     for task in session.scalars(select(AnnotationTaskRow).where(AnnotationTaskRow.project == review)):
         origin = task.origin or {}
-        standing = _standing(session, origin.get("task", ""))
+        standing = current_decision(session, origin.get("task", ""))
         if origin.get("expert") != expert and (standing is None or standing.method == CONSENSUS):
             task.origin = {**origin, "expert": expert}
-
-
-def _urgency(score: float) -> float:
-    """Return a prediction score from 0 to 1 that is lower for what is worse: Label Studio serves low ones first."""
-    return round(1 / (1 + max(score, 0.0)), 4)
 
 
 def _current_labels(session: Session, uid: str) -> list[AnnotationRow]:
     query = select(AnnotationRow).where(AnnotationRow.task_uid == uid, AnnotationRow.current)
     return list(session.scalars(query.order_by(AnnotationRow.annotator, AnnotationRow.annotation_id)))
-
-
-def _standing(session: Session, uid: str) -> DecisionRow | None:
-    return session.scalars(select(DecisionRow).where(DecisionRow.task_uid == uid, DecisionRow.current)).first()
