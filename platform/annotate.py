@@ -15,26 +15,37 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from doyen.annotation.adopt import AdoptionReport, adopt_project
+from doyen.annotation.create import create_project, register_webhook, relink, separate
+from doyen.annotation.current_labels import Labels, export_pairs, export_rows, labelled_texts
+from doyen.annotation.exchange.pair_import import ImportReport, import_pairs
+from doyen.annotation.feedback_tasks import FeedbackReport, feedback_tasks
+from doyen.annotation.pulled_labels import PullReport
+from doyen.annotation.stale import mark_stale, stale_tasks
+from doyen.annotation.status import ProjectStatus, project_status
+from doyen.annotation.store import get_project, list_projects, task_type_of
+from doyen.annotation.sync import PushReport, pull, push
+from doyen.annotation.task_types import TaskType
+from doyen.annotation.tasks import draft_tasks, redraft_tasks, text_tasks
+from doyen.annotation.texts import read_texts
+from doyen.annotation.types.descriptions import TaskDescription
+from doyen.annotation.types.drafter import Drafter
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from doyen.annotation import Drafter, Labels, ProjectStatus, PullReport, PushReport, TaskDescription, TaskType
-    from doyen.annotation.adopt import AdoptionReport
     from doyen.annotation.exchange.doccano_pull import DoccanoReport
     from doyen.annotation.exchange.doccano_server import DoccanoServer
     from doyen.annotation.exchange.losses import Losses
-    from doyen.annotation.exchange.pair_import import ImportReport
     from doyen.annotation.exchange.transfer import FileExport, FileImport
-    from doyen.annotation.feedback_tasks import FeedbackReport
     from doyen.annotation.quality.agreement import AgreementReport
     from doyen.annotation.quality.gold import GoldReport
     from doyen.annotation.quality.review import AdjudicationReport
     from doyen.core.lineage import StaleReport
     from doyen.core.records import Pair, Question
 
-# What a use case needs is imported inside it: `doyen --help` must not wait for the database's or Label Studio's libraries.
+# Formats of other tools and the measures of agreement are imported where they are used: most commands need neither.
 
 
 class Annotation:
@@ -71,11 +82,6 @@ class Annotation:
         Returns:
             How many tasks are new, and where the project stands.
         """
-        from doyen.annotation.create import create_project, register_webhook
-        from doyen.annotation.status import project_status
-        from doyen.annotation.tasks import draft_tasks, text_tasks
-        from doyen.annotation.texts import read_texts
-
         given = read_texts(texts) if texts else None
         create_project(self._workspace, self._store, project, task_type, description, overlap=overlap, share=share)
         if webhook:
@@ -88,75 +94,51 @@ class Annotation:
 
     def adopt(self, project: str, remote_id: int, task_type: str) -> AdoptionReport:
         """Take over a project on the server that was not made here, and pull its labels; see `adopt_project`."""
-        from doyen.annotation.adopt import adopt_project
-
         return adopt_project(self._workspace, self._store, project, remote_id, task_type, reporter=self._reporter)
 
     def relink(self, project: str, remote_id: int | None = None) -> ProjectStatus:
         """Connect to the project on the server that holds these tasks; see `relink`."""
-        from doyen.annotation.create import relink
-
         return relink(self._workspace, self._store, project, None if remote_id is None else str(remote_id))
 
     def separate(self) -> list[str]:
         """Make a copied workspace one of its own; see `separate`."""
-        from doyen.annotation.create import separate
-
         return separate(self._store)
 
     def projects(self) -> list[ProjectStatus]:
         """Return where each project stands, by name, as the last pull found it."""
-        from doyen.annotation.status import project_status
-        from doyen.annotation.store import list_projects
-
         return [project_status(self._store, row.name) for row in list_projects(self._store)]
 
     def status(self, project: str) -> tuple[ProjectStatus, StaleReport]:
         """Return where a project stands, and what of it is stale by now and was used."""
-        from doyen.annotation.stale import mark_stale, stale_tasks
-        from doyen.annotation.status import project_status
-
         mark_stale(self._workspace, self._store)
         return project_status(self._store, project), stale_tasks(self._workspace, self._store, project)
 
     def task_type(self, project: str) -> TaskType:
         """Return the task type of a project. Raises NotFoundError."""
-        from doyen.annotation.store import get_project, task_type_of
-
         return task_type_of(get_project(self._store, project))
 
     # Tasks out, labels in
 
     def push(self, project: str, *, scores: bool = False, overlap: int | None = None, share: float | None = None) -> PushReport:
         """Send the tasks that are not there yet; see `push`."""
-        from doyen.annotation.sync import push
-
         return push(self._workspace, self._store, project, scores=scores, overlap=overlap, share=share, reporter=self._reporter)
 
     def pull(self, project: str) -> PullReport:
         """Fetch the labels that changed since the last pull; see `pull`."""
-        from doyen.annotation.sync import pull
-
         return pull(self._workspace, self._store, project, reporter=self._reporter)
 
     def redraft(self, project: str, drafter: Drafter) -> int:
         """Replace the drafts of tasks that nobody has labelled; see `redraft_tasks`."""
-        from doyen.annotation.tasks import redraft_tasks
-
         return redraft_tasks(self._store, project, drafter, reporter=self._reporter)
 
     def feedback(self, project: str, frozen: Sequence[Question] = ()) -> FeedbackReport:
         """Make tasks from answers that were found wrong in the chat; see `feedback_tasks`."""
-        from doyen.annotation.feedback_tasks import feedback_tasks
-
         return feedback_tasks(self._store, project, frozen)
 
     # Exchange
 
     def import_pairs(self, project: str, pairs: Sequence[Pair]) -> ImportReport:
         """Take labelled pairs in as annotations; see `import_pairs`."""
-        from doyen.annotation.exchange.pair_import import import_pairs
-
         return import_pairs(self._workspace, self._store, project, pairs, reporter=self._reporter)
 
     def import_labels(
@@ -185,14 +167,10 @@ class Annotation:
 
     def export_pairs(self, project: str, path: Path) -> Labels:
         """Write a project's labels as training pairs; see `export_pairs`."""
-        from doyen.annotation.current_labels import export_pairs
-
         return export_pairs(self._store, project, path)
 
     def export_rows(self, project: str, path: Path) -> tuple[int, list[str]]:
         """Write a project's labels as rows for a classifier; return how many, and what is wrong with labels left out."""
-        from doyen.annotation.current_labels import export_rows
-
         problems: list[str] = []
         return export_rows(self._store, project, path, problems), problems
 
@@ -216,7 +194,6 @@ class Annotation:
         Returns:
             The figures, and a sentence for each label that is not valid and so is left out.
         """
-        from doyen.annotation.current_labels import labelled_texts
         from doyen.annotation.quality.agreement import agreement_report
         from doyen.annotation.quality.gold import gold_labels
 
