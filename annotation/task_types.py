@@ -16,7 +16,7 @@ from doyen.annotation.types import classification, coreference, entities, pos, p
 from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description, parse_description
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.question_rules import draft_question
-from doyen.annotation.types.typed_labels import Label, LabelError, PromptResponse
+from doyen.annotation.types.typed_labels import LABEL_TYPES, Label, LabelError
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.records import TEXT_MARK, Pair
 from doyen.core.text import is_blank
@@ -24,8 +24,6 @@ from doyen.core.text import is_blank
 
 class TextKind(Protocol):
     """What a module in ``types/`` offers for labels of a text; models train on the instruction form, and answer in it."""
-
-    LABEL: type[Any]
 
     def instruction(self, description: TaskDescription) -> str:
         """Return what a model is asked to do with a text, and in which form it answers."""
@@ -64,7 +62,6 @@ class TaskType:
     def __init__(self, description: TaskDescription) -> None:
         self.description = description
         self._kind = TEXT_KINDS.get(description.type)
-        self._label_type: type[Any] = self._kind.LABEL if self._kind else PromptResponse
 
     @property
     def name(self) -> str:
@@ -136,9 +133,9 @@ class TaskType:
         return self._kind.propose(excerpt.text, self.description) or Draft(None, 0.0)
 
     def _own(self, label: Label) -> Any:
-        if not isinstance(label, self._label_type):
-            wanted, given = self._label_type.__name__, type(label).__name__
-            raise InputError(f"a {self.name} task takes labels of type {wanted}, not {given}")
+        wanted = LABEL_TYPES[self.name]
+        if not isinstance(label, wanted):
+            raise InputError(f"a {self.name} task takes labels of type {wanted.__name__}, not {type(label).__name__}")
         return label
 
 

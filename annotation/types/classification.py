@@ -10,8 +10,6 @@ from doyen.annotation.types.drafter import Draft
 from doyen.annotation.types.matching import match_classes, match_sentiment
 from doyen.annotation.types.typed_labels import Classes, short
 
-LABEL = Classes
-
 
 def choose(names: Collection[str], description: TaskDescription) -> tuple[Classes, list[str]]:
     """Return the classes without repeats in the order of the description, and what is wrong with their number."""

@@ -11,9 +11,8 @@ from doyen.annotation.types.mentions import find_mentions as propose
 from doyen.annotation.types.tokenizer import tokenise
 from doyen.annotation.types.typed_labels import Coreference, Region, Relation, by_place
 
-__all__ = ["LABEL", "answer", "instruction", "parse", "propose", "row"]
+__all__ = ["answer", "instruction", "parse", "propose", "row"]
 
-LABEL = Coreference
 BAR = " | "
 """Between the mentions of one thing; bars inside the words are escaped."""
 

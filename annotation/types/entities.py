@@ -11,9 +11,8 @@ from doyen.annotation.types.matching import match_entities as propose
 from doyen.annotation.types.tokenizer import bio_tags, tokenise
 from doyen.annotation.types.typed_labels import Entities, Region, Relation, by_place, short
 
-__all__ = ["LABEL", "answer", "instruction", "parse", "propose", "row"]
+__all__ = ["answer", "instruction", "parse", "propose", "row"]
 
-LABEL = Entities
 _NUMBERED = re.compile(r"(\d+) (.+)", re.DOTALL)
 _RELATION = re.compile(r"(\d+) -(.+)-> (\d+)")
 

@@ -9,9 +9,7 @@ from doyen.annotation.types.descriptions import NOTHING, TaskDescription
 from doyen.annotation.types.tagger import tag_tokens as propose
 from doyen.annotation.types.typed_labels import Region, Tags
 
-__all__ = ["LABEL", "answer", "instruction", "parse", "propose", "row"]
-
-LABEL = Tags
+__all__ = ["answer", "instruction", "parse", "propose", "row"]
 
 
 def instruction(description: TaskDescription) -> str:

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from doyen.platform.cli.annotate_agreement import agreement
 from doyen.platform.cli.annotate_exchange import doccano, export, import_
 from doyen.platform.cli.annotate_projects import adopt, list_, relink
-from doyen.platform.cli.annotate_review import adjudicate, feedback, gold
+from doyen.platform.cli.annotate_quality import adjudicate, agreement, feedback, gold
 from doyen.platform.cli.session import DebugOption, JsonOption, ProjectOption, WorkspaceOption, open_session
 
 app = typer.Typer(
