@@ -26,7 +26,7 @@ from doyen.annotation.store import (
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.drafter import Excerpt
-from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, prompt_of, regions_of
+from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, by_place, prompt_of, regions_of
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
@@ -121,8 +121,7 @@ class _Batch:
             if item.annotator and row.created_at == item.created_at:
                 # An export of that label was edited, so that this one is newer than the time which it still carries.
                 created_at = now()
-        outcome = add_version(self._session, task.uid, external_id, item.annotator, result, created_at, known)
-        setattr(self._report, outcome, getattr(self._report, outcome) + 1)
+        self._report.count(add_version(self._session, task.uid, external_id, item.annotator, result, created_at, known))
         if task.state != TaskState.DELETED:
             task.state = TaskState.LABELLED
         return next(row for row in known if row.external_id == external_id and row.current)
@@ -221,7 +220,7 @@ def _without_ids(label: Any) -> Any:
     """Return a label whose regions are numbered in the order of their places, for comparing what two labels say."""
     if not isinstance(label, Entities | Coreference):
         return label
-    ordered = sorted(regions_of(label), key=lambda region: (region.start, region.end, region.label))
+    ordered = sorted(regions_of(label), key=by_place)
     numbers = {region.id: str(number) for number, region in enumerate(ordered)}
     marked = tuple(replace(region, id=numbers[region.id]) for region in ordered)
     links = label.relations if isinstance(label, Entities) else label.links

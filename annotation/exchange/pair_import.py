@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +14,8 @@ from sqlalchemy.orm import Session
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import IMPORTED, add_version, get_annotation_project, new_task_row, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.tasks import task_data
+from doyen.annotation.tasks import excerpt_of, task_data
+from doyen.annotation.types.answer_lines import places as places_of
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.prompt_response import label_of_pair
 from doyen.annotation.types.spans import find_quotes
@@ -43,6 +46,10 @@ class ImportReport:
     unplaced_quotes: int = 0
     without_document: int = 0
 
+    def count(self, outcome: str) -> None:
+        """Count a label as "added", "updated" or "unchanged"."""
+        setattr(self, outcome, getattr(self, outcome) + 1)
+
 
 def import_pairs(
     workspace: Workspace, store: Store, project: str, pairs: Sequence[Pair], *, reporter: Reporter | None = None
@@ -65,90 +72,67 @@ def import_pairs(
     for pair in pairs:
         groups[_task_uid(project, pair)].append(pair)
     report = ImportReport(project)
-    waiting = list(groups.items())
+    waiting = iter(groups.items())
     with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", len(pairs)) as bar:
-        for start in range(0, len(waiting), IMPORT_BATCH):
-            batch = waiting[start : start + IMPORT_BATCH]
+        while batch := list(islice(waiting, IMPORT_BATCH)):
             with store.session() as session:
-                documents = _Documents(session)
+                documents = cache(partial(_document, session))
                 for uid, members in batch:
-                    _import_group(session, documents, task_type, project, uid, members, report)
+                    task = _task_of_group(session, documents, project, uid, members)
+                    for pair in members:
+                        _store_pair(session, task_type, task, pair, report)
             bar.advance(sum(len(members) for _, members in batch))
     return report
 
 
-def _import_group(
-    session: Session,
-    documents: _Documents,
-    task_type: TaskType,
-    project: str,
-    uid: str,
-    members: list[Pair],
-    report: ImportReport,
-) -> None:
+Documents = Callable[[str], tuple[str, list[ChunkRow]]]
+"""From a document's source to its text and its chunks, in order; both empty where it is not there."""
+
+
+def _task_of_group(session: Session, documents: Documents, project: str, uid: str, members: list[Pair]) -> AnnotationTaskRow:
+    """Return the task of a group, which is made where it is missing, and anew where it named no document."""
     row = session.get(AnnotationTaskRow, uid)
     if row is None or row.chunk_id is None:
         lead = next((pair for pair in members if pair.source), members[0])
-        excerpt = documents.excerpt(lead.source, [quote for pair in members for quote in pair.evidence])
+        excerpt = _excerpt(documents, lead.source or "", [quote for pair in members for quote in pair.evidence])
         data = task_data(uid, excerpt, lead.prompt, group=lead.group, history=lead.history)
         fresh = new_task_row(project, data)
         fresh.created_at = row.created_at if row is not None else fresh.created_at
         row = session.merge(fresh)
     row.state = TaskState.LABELLED
-    for pair in members:
-        result = task_type.write(label_of_pair(pair, row.data), row.data)
-        report.without_document += bool(pair.source) and row.chunk_id is None
-        report.unplaced_quotes += len(find_quotes(row.data["text"], list(pair.evidence))[1])
-        session.flush()
-        outcome = add_version(session, uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or "")
-        setattr(report, outcome, getattr(report, outcome) + 1)
+    return row
 
 
-class _Documents:
-    """Finds the stretch of a document that an annotator of given quotes must have seen."""
+def _store_pair(session: Session, task_type: TaskType, task: AnnotationTaskRow, pair: Pair, report: ImportReport) -> None:
+    result = task_type.write(label_of_pair(pair, task.data), task.data)
+    report.without_document += bool(pair.source) and task.chunk_id is None
+    report.unplaced_quotes += len(find_quotes(task.data["text"], list(pair.evidence))[1])
+    session.flush()
+    report.count(add_version(session, task.uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or ""))
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._known: dict[str, tuple[str, list[ChunkRow]]] = {}
 
-    def excerpt(self, source: str | None, quotes: list[str]) -> Excerpt:
-        """Return the chunk that holds most of the quotes, or the neighbouring chunks over which the first one runs."""
-        text, chunks = self._load(source) if source else ("", [])
-        shown = _chunks_around(text, chunks, quotes)
-        if not shown:
-            return Excerpt("", source=source or "")
-        first = shown[0]
-        return Excerpt(
-            text=text[first.start : shown[-1].end],
-            source=source or "",
-            document_id=first.document_id,
-            version=first.version,
-            chunk_id=first.chunk_id,
-            start=first.start,
-            page=first.page,
-            heading=first.heading,
-        )
+def _document(session: Session, source: str) -> tuple[str, list[ChunkRow]]:
+    document = session.scalars(select(DocumentRow).where(DocumentRow.source == source)).first()
+    if document is None:
+        return "", []
+    # An exact duplicate has no chunks of its own: its twin has the same text.
+    owner = document.duplicate_of or document.document_id
+    chunks = list(session.scalars(select(ChunkRow).where(ChunkRow.document_id == owner).order_by(ChunkRow.ordinal)))
+    return session.get_one(DocumentVersionRow, (owner, chunks[0].version)).text if chunks else "", chunks
 
-    def _load(self, source: str) -> tuple[str, list[ChunkRow]]:
-        if source not in self._known:
-            document = self._session.scalars(select(DocumentRow).where(DocumentRow.source == source)).first()
-            if document is None:
-                return "", []
-            # An exact duplicate has no chunks of its own: its twin has the same text.
-            owner = document.duplicate_of or document.document_id
-            chunks = list(
-                self._session.scalars(select(ChunkRow).where(ChunkRow.document_id == owner).order_by(ChunkRow.ordinal))
-            )
-            text = ""
-            if chunks:
-                text = self._session.get_one(DocumentVersionRow, (owner, chunks[0].version)).text
-            self._known[source] = (text, chunks)
-        return self._known[source]
+
+def _excerpt(documents: Documents, source: str, quotes: list[str]) -> Excerpt:
+    """Return the chunk that holds most of the quotes, or the neighbouring chunks over which the first one runs."""
+    text, chunks = documents(source) if source else ("", [])
+    shown = _chunks_around(text, chunks, quotes)
+    if not shown:
+        return Excerpt("", source=source)
+    return replace(excerpt_of(shown[0], source), text=text[shown[0].start : shown[-1].end])
 
 
 def _chunks_around(text: str, chunks: list[ChunkRow], quotes: Iterable[str]) -> list[ChunkRow]:
     """Return one chunk, or a run of neighbours where no single chunk holds any quote; the first chunk as a last resort."""
-    places = list(_places(text, quotes))
+    places = [(start, start + len(quote)) for quote in dict.fromkeys(quotes) for start in places_of(text, quote, after=0)]
     held = [sum(chunk.start <= start and end <= chunk.end for start, end in places) for chunk in chunks]
     if any(held):
         return [chunks[held.index(max(held))]]
@@ -156,15 +140,6 @@ def _chunks_around(text: str, chunks: list[ChunkRow], quotes: Iterable[str]) -> 
         if run := [chunk for chunk in chunks if chunk.start < end and start < chunk.end]:
             return run
     return chunks[:1]
-
-
-def _places(text: str, quotes: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Yield every place of every quote."""
-    for quote in dict.fromkeys(quotes):
-        start = text.find(quote)
-        while start >= 0:
-            yield start, start + len(quote)
-            start = text.find(quote, start + 1)
 
 
 def _task_uid(project: str, pair: Pair) -> str:

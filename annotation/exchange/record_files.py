@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,7 +140,7 @@ def json_objects(file: RecordFile) -> Iterator[tuple[int, Row]]:
         return
     file.unit, number = "item", 0
     try:
-        for number, value in enumerate(_elements(_text(file.path)), start=1):
+        for number, value in enumerate(_elements(file.path), start=1):
             if isinstance(value, dict):
                 yield number, value
             else:
@@ -191,57 +191,31 @@ def json_line(row: Row) -> bytes:
     return (_ENCODER.encode(row) + "\n").encode("utf-8")
 
 
-def _text(path: Path) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    with open_input(path) as stream:
-        while chunk := stream.read(CHUNK):
-            yield decoder.decode(chunk)
-        yield decoder.decode(b"", final=True)
+def _elements(path: Path) -> Iterator[Any]:
+    """Yield the elements of a file that holds one JSON list. Raises JSONDecodeError and UnicodeDecodeError."""
+    with TextIOWrapper(open_input(path), encoding="utf-8-sig", newline="") as stream:
 
+        def next_sign(rest: str) -> str:
+            """Return the rest from its first character that is no blank; empty at the end of the file."""
+            while not (rest := rest.lstrip()) and (more := stream.read(CHUNK)):
+                rest = more
+            return rest
 
-def _elements(parts: Iterator[str]) -> Iterator[Any]:
-    """Yield the elements of a JSON list whose text comes in parts. Raises JSONDecodeError."""
-    buffer = _more("", parts).lstrip()[1:]
-    expected = "]"
-    while True:
-        buffer = _until_solid(buffer, parts)
-        if buffer[:1] == "]" and expected in {"]", ","}:
-            if _until_solid(buffer[1:], parts):
-                raise json.JSONDecodeError("something follows the list", buffer[:80], 1)
-            return
-        if expected == ",":
-            if buffer[:1] != ",":
-                raise json.JSONDecodeError("expected a comma or the end of the list", buffer[:80], 0)
-            buffer = _until_solid(buffer[1:], parts)
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(buffer)
-                break
-            except json.JSONDecodeError:
-                # The element may go on in the next part; where there is none it is broken. Doubling keeps this linear.
-                longer = _more(buffer, parts, at_least=2 * len(buffer))
-                if longer == buffer:
-                    raise
-                buffer = longer
-        yield value
-        buffer, expected = buffer[end:], ","
-
-
-def _until_solid(buffer: str, parts: Iterator[str]) -> str:
-    """Return the rest from the first character that is no blank; empty at the end."""
-    buffer = buffer.lstrip()
-    while not buffer:
-        part = next(parts, None)
-        if part is None:
-            return ""
-        buffer = part.lstrip()
-    return buffer
-
-
-def _more(buffer: str, parts: Iterator[str], *, at_least: int = 1) -> str:
-    """Return the buffer with further parts, up to that length; unchanged at the end."""
-    pieces, length = [buffer], len(buffer)
-    while length < at_least and (part := next(parts, None)) is not None:
-        pieces.append(part)
-        length += len(part)
-    return "".join(pieces)
+        rest, started = next_sign("")[1:], False
+        while not (rest := next_sign(rest)).startswith("]"):
+            if started and not rest.startswith(","):
+                raise json.JSONDecodeError("expected a comma or the end of the list", rest[:80], 0)
+            rest = next_sign(rest[1:]) if started else rest
+            while True:
+                try:
+                    value, end = _DECODER.raw_decode(rest)
+                    break
+                except json.JSONDecodeError:
+                    # The element may go on in the next part of the file; without one it is broken. Doubling keeps this linear.
+                    if not (more := stream.read(max(CHUNK, len(rest)))):
+                        raise
+                    rest += more
+            yield value
+            rest, started = rest[end:], True
+        if next_sign(rest[1:]):
+            raise json.JSONDecodeError("something follows the list", rest[:80], 1)
