@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.scoring import score
 
 from doyen.core.models import GeneratorFiles
 from doyen.core.prompts import build_messages
@@ -34,7 +35,7 @@ class World:
 
 def said(engine: Engine, adapter: AdapterFiles | None) -> float:
     """The mean log-probability of a fixed text: a fingerprint of the weights in use."""
-    return engine.score(GenerationRequest(MESSAGES, adapter), TEXT)[0]
+    return score(engine, GenerationRequest(MESSAGES, adapter), TEXT)[0]
 
 
 @pytest.fixture(scope="module")

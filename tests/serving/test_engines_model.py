@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.scoring import score
 
 from doyen.core.deadline import until
 from doyen.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
@@ -62,14 +63,14 @@ def test_llamacpp_answers_as_the_reference_does(llama, reference, adapters, name
     """8-bit weights move log-probabilities by a little; a wrongly converted adapter moves them by much more."""
     texts = ["The documents do not say.", "Paris is the capital of France."]
     asked = request(QUESTIONS[0], chosen(adapters, name))
-    assert llama.score(asked, texts) == pytest.approx(reference.score(asked, texts), abs=0.5)
+    assert score(llama, asked, texts) == pytest.approx(score(reference, asked, texts), abs=0.5)
 
 
 @pytest.mark.parametrize("name", ["first", "patterned"])
 def test_an_adapter_changes_the_scores_by_more_than_the_tolerance(llama, adapters, name):
     asked, plain = request(QUESTIONS[0], chosen(adapters, name)), request(QUESTIONS[0])
     text = ["Paris is the capital of France."]
-    assert abs(llama.score(asked, text)[0] - llama.score(plain, text)[0]) > 1.0
+    assert abs(score(llama, asked, text)[0] - score(llama, plain, text)[0]) > 1.0
 
 
 def test_scores_agree_with_the_log_probabilities_of_generation(llama, reference):
@@ -78,7 +79,7 @@ def test_scores_agree_with_the_log_probabilities_of_generation(llama, reference)
         assert result.finish_reason == "stop"
         assert len(result.logprobs) == result.completion_tokens
         spoken = result.logprobs[:-1]
-        assert engine.score(request(QUESTIONS[0]), [result.text])[0] == pytest.approx(sum(spoken) / len(spoken), abs=0.02)
+        assert score(engine, request(QUESTIONS[0]), [result.text])[0] == pytest.approx(sum(spoken) / len(spoken), abs=0.02)
 
 
 def test_pieces_add_up_to_the_text(llama, reference):
@@ -127,7 +128,7 @@ def _uncached(llama, asked):
     prompt = encode_prompt(llama.tokenizer, list(asked.messages))
     with llama._lease(asked.adapter) as (worker, lora):
         body = {**llama._body(asked, prompt, lora), "cache_prompt": False, "n_predict": 1, "n_probs": 1}
-        result = worker.post(body)
+        result = worker.client.post("/completion", json=body, timeout=60).json()
     return result["content"], result["completion_probabilities"][0]["logprob"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from doyen.core.errors import InputError, MissingPart, ServiceError, Unauthorized
+from doyen.core.errors import InputError, ServiceError, Unauthorized
 from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete
 from doyen.platform.serving.engines.openai import OpenAIEngine
 
@@ -178,11 +178,6 @@ def test_closing_the_stream_closes_the_connection(server):
     next(stream)
     stream.close()
     assert server.broken.wait(5)
-
-
-def test_it_cannot_score(server):
-    with pytest.raises(MissingPart, match="llamacpp"):
-        engine(server).score(ask(), ["yes"])
 
 
 def test_a_limit_that_does_not_fit_beside_the_prompt_is_left_to_the_server(server):

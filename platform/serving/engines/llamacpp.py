@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
@@ -95,30 +95,6 @@ class LlamaCppEngine:
             # Closed explicitly: only a broken connection tells llama.cpp to stop.
             with contextlib.closing(worker.stream(body)) as events:
                 yield from _collect(events, len(prompt), request.want_logprobs)
-
-    def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
-        """Return mean log-probabilities; see `Engine.score`. The prompt is read once and stays cached for `stream`.
-
-        Raises:
-            IncompatibleError, InputError, ServiceError: as in ``stream``.
-        """
-        prompt = encode_prompt(self.tokenizer, list(request.messages))
-        scores = []
-        with self._lease(request.adapter) as (worker, lora):
-            for text in continuations:
-                tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-                # A grammar of fixed tokens makes llama.cpp walk along them; the probabilities it reports are the
-                # model's own, from before the grammar.
-                walk = {
-                    **self._body(request, prompt, lora),
-                    "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
-                    "n_predict": len(tokens),
-                    "n_probs": 1,
-                    "temperature": 0.0,
-                }
-                steps = worker.post(walk)["completion_probabilities"]
-                scores.append(sum(step["logprob"] for step in steps) / len(steps))
-        return scores
 
     def close(self) -> None:
         """End the worker, running requests included; later requests fail."""

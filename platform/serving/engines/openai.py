@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import openai
 
 from doyen.core.answers import FinishReason
 from doyen.core.deadline import time_left
-from doyen.core.errors import InputError, MissingPart, NotInTime, PromptTooLong, ServiceError, SettingsError, Unauthorized
+from doyen.core.errors import InputError, NotInTime, PromptTooLong, ServiceError, SettingsError, Unauthorized
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import Generation, GenerationRequest
@@ -78,10 +78,6 @@ class OpenAIEngine:
         except PromptTooLong:
             # Prompt and limit together were too long: without a limit, servers write as much as there is room for.
             yield from self._generate(request, openai.omit)
-
-    def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
-        """Raise MissingPart: chat servers do not tell the probability of a given text."""
-        raise MissingPart('an OpenAI-compatible server cannot score a given text: use engine = "llamacpp" or "transformers"')
 
     def close(self) -> None:
         """Close the connections."""

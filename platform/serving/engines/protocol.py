@@ -89,13 +89,6 @@ class Engine(Protocol):
             ServiceError: the model server failed.
         """
 
-    def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
-        """Return the mean log-probability per token of each continuation after the prompt.
-
-        Raises:
-            MissingPart: this engine cannot score.
-        """
-
     def close(self) -> None:
         """Free the model and end worker processes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -30,8 +30,8 @@ class _Run:
     """A generation in progress."""
 
     adapter: str | None
-    cache: Any
     tokens: list[int]
+    cache: Any = None
     logprobs: list[float] = field(default_factory=list)
 
 
@@ -80,12 +80,14 @@ class TransformersEngine:
         """
         import torch
 
-        tokenizer = self.tokenizer
-        prompt, room = self._prompt(tokenizer, request)
-        run = _Run(self._adapter_name(request.adapter), None, prompt)
+        with self._lock:
+            model, tokenizer = self._parts()
+            prompt = encode_prompt(tokenizer, list(request.messages))
+            room = answer_room(len(prompt), request.max_tokens, getattr(model.config, "max_position_embeddings", None))
+            run = _Run(self._adapters.get(request.adapter) if request.adapter else None, prompt)
+            ends = _end_tokens(model, tokenizer)
         text, watch = TextStream(tokenizer, request.stop), LoopWatch()
         random = torch.Generator().manual_seed(request.seed)
-        ends = self._end_tokens()
         reason: FinishReason = "length"
         for _ in range(room):
             token = self._next_token(run, request.temperature, random)
@@ -101,28 +103,6 @@ class TransformersEngine:
             yield piece
         logprobs = run.logprobs if request.want_logprobs else []
         yield Generation(watch.text, reason, len(prompt), len(run.logprobs), logprobs)
-
-    def score(self, request: GenerationRequest, continuations: Sequence[str]) -> list[float]:
-        """Return mean log-probabilities; see `Engine.score`.
-
-        Raises:
-            IncompatibleError, InputError: as in ``stream``.
-        """
-        import torch
-
-        tokenizer = self.tokenizer
-        prompt, _ = self._prompt(tokenizer, request)
-        adapter = self._adapter_name(request.adapter)
-        scores = []
-        for text in continuations:
-            tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
-            with self._lock, torch.inference_mode():
-                model = self._use(adapter)
-                ids = torch.tensor([prompt + tokens], device=model.device)
-                output = model(input_ids=ids, logits_to_keep=len(tokens) + 1)
-            logprobs = output.logits[0, :-1].float().cpu().log_softmax(dim=-1)
-            scores.append(float(logprobs.gather(1, torch.tensor(tokens)[:, None]).mean()))
-        return scores
 
     def close(self) -> None:
         """Free the model; later requests fail. A load in progress is not waited for: whoever loads frees the model then."""
@@ -140,25 +120,6 @@ class TransformersEngine:
             self._loaded = None
             raise InputError("the engine is closed: open a new one")
         return self._loaded
-
-    def _end_tokens(self) -> set[int]:
-        with self._lock:
-            model, tokenizer = self._parts()
-        configured = model.generation_config.eos_token_id
-        ends = configured if isinstance(configured, list) else [configured]
-        return {token for token in [*ends, tokenizer.eos_token_id] if token is not None}
-
-    def _prompt(self, tokenizer: Any, request: GenerationRequest) -> tuple[list[int], int]:
-        """Return the prompt and how many tokens its answer may have."""
-        tokens = encode_prompt(tokenizer, list(request.messages))
-        with self._lock:
-            window = getattr(self._parts()[0].config, "max_position_embeddings", None)
-        return tokens, answer_room(len(tokens), request.max_tokens, window)
-
-    def _adapter_name(self, adapter: AdapterFiles | None) -> str | None:
-        """Load the adapter unless it is, and return its name inside the model; None is the base."""
-        with self._lock:
-            return self._adapters.get(adapter) if adapter else None
 
     def _load_adapter(self, adapter: AdapterFiles) -> str:
         """Add an adapter to the model. Call with the lock held.
@@ -222,3 +183,9 @@ def _load(files: GeneratorFiles, dtype: str) -> tuple[Any, Any]:
     tokenizer = AutoTokenizer.from_pretrained(files.folder)
     model = AutoModelForCausalLM.from_pretrained(files.folder, dtype=torch_dtype(dtype), use_safetensors=True)
     return model.eval().to(torch_device()), tokenizer
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    configured = model.generation_config.eos_token_id
+    ends = configured if isinstance(configured, list) else [configured]
+    return {token for token in [*ends, tokenizer.eos_token_id] if token is not None}

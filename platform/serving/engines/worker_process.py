@@ -94,20 +94,6 @@ class WorkerProcess:
         """Whether the process runs."""
         return self.process.poll() is None
 
-    def post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a completion request and return the whole answer.
-
-        Raises:
-            InputError: llama.cpp refused the request.
-            NotInTime: the time is up, or the worker has stalled and was ended.
-            ServiceError: the worker crashed.
-        """
-        with self._failures():
-            response = self.client.post("/completion", json=body, timeout=_timeout())
-            self._check(response)
-            answer: dict[str, Any] = response.json()
-            return answer
-
     def stream(self, body: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Send a completion request and yield its events; closing the iterator cancels it.
 

@@ -198,7 +198,5 @@ class ClosingStream(StreamingResponse):
         """Send the stream, then close the run."""
         try:
             await super().__call__(scope, receive, send)
-        except asyncio.CancelledError:
+        finally:
             await self._run.close()
-            raise
-        await self._run.close()

@@ -91,18 +91,17 @@ class ChatRequest(BaseModel):
         Raises:
             InputError: the last message is not a user's, is empty, or a message is longer than ``max_chars``.
         """
-        spoken = [message for message in self.messages if message.role in {"user", "assistant"}]
-        if not spoken or self.messages[-1].role != "user":
+        if self.messages[-1].role != "user":
             raise InputError("the last message must be the user's question")
         turns: list[Turn] = []
-        for message in spoken:
+        for message in self.messages:
+            if message.role == "system" or message.role == "developer":
+                continue
             text = message.plain_text()
             if len(text) > max_chars:
                 raise InputError(f"a message has {len(text):,} characters, the limit is {max_chars:,}: shorten it")
-            if message.role == "user":
-                turns.append(Turn(role="user", content=text))
-            elif text.strip():
-                turns.append(Turn(role="assistant", content=text))
+            if message.role == "user" or text.strip():
+                turns.append(Turn(role=message.role, content=text))
         return check_question(turns.pop().content, max_chars), turns
 
     def check_supported(self) -> None:

@@ -146,10 +146,7 @@ def list_documents(
 def read_document(document_id: str, services: ServicesOf) -> Document:
     """Describe a document."""
     with services.store.session() as session:
-        row = session.get(DocumentRow, document_id)
-        if row is None:
-            raise _no_document(document_id)
-        return _documents(session, [row])[0]
+        return _documents(session, [_current(session, document_id)])[0]
 
 
 @router.get("/documents/{document_id}/text", responses=documented(404))
@@ -162,9 +159,8 @@ def read_text(
 ) -> DocumentText:
     """Read a document's parsed text, or the stretch around a citation. Old versions stay readable until it is deleted."""
     with services.store.session() as session:
-        current = session.get(DocumentRow, document_id)
-        if current is None:
-            raise _no_document(document_id)
+        # Also where a version is named: texts of documents that were deleted are kept, but not given out.
+        current = _current(session, document_id)
         version = version or current.version
         row = session.get(DocumentVersionRow, (document_id, version))
         if row is None:
@@ -194,9 +190,9 @@ def delete(
 
     A file of an ingested folder stays on disk, and the next ingestion of the folder leaves it out.
     """
-    with services.store.session() as session:
-        if not purge and session.get(DocumentRow, document_id) is None:
-            raise _no_document(document_id)
+    if not purge:
+        with services.store.session() as session:
+            _current(session, document_id)
     report = services.doyen.remove([document_id], purge=purge)
     return DocumentDeleted(id=document_id, purged=Purged(**asdict(report.purged)) if report.purged else None)
 
@@ -218,8 +214,11 @@ def confined_source(name: str) -> str:
     return str(PurePosixPath(*parts))
 
 
-def _no_document(document_id: str) -> NotFoundError:
-    return NotFoundError(f"there is no document {document_id!r}: GET /v1/documents lists them")
+def _current(session: Session, document_id: str) -> DocumentRow:
+    row = session.get(DocumentRow, document_id)
+    if row is None:
+        raise NotFoundError(f"there is no document {document_id!r}: GET /v1/documents lists them")
+    return row
 
 
 def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:

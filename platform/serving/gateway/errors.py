@@ -6,8 +6,7 @@ Bodies have OpenAI's form, so that its clients raise their own exceptions with o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,8 +57,7 @@ class TimedOut(StateError):
     """The answer took longer than the settings allow."""
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """What an error is to an HTTP client."""
 
     status: int
@@ -142,8 +140,7 @@ def meaning_of(error: BaseException) -> Meaning:
 def error_body(error: BaseException) -> dict[str, Any]:
     """Return the JSON body for an error. What was not raised on purpose is not shown to clients."""
     meaning = meaning_of(error)
-    message = str(error) if isinstance(error, DoyenError) else INTERNAL
-    return {"error": {"message": message, "type": meaning.type, "param": None, "code": meaning.code}}
+    return _body(str(error) if isinstance(error, DoyenError) else INTERNAL, meaning.type, meaning.code)
 
 
 def error_response(error: BaseException) -> JSONResponse:
@@ -158,28 +155,25 @@ def error_response(error: BaseException) -> JSONResponse:
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error that is raised on purpose, by us or the framework, leave in the same form."""
 
-    async def on_known(_: Request, error: Exception) -> JSONResponse:
+    @app.exception_handler(DoyenError)
+    async def on_known(_: Request, error: DoyenError) -> JSONResponse:
         return error_response(error)
 
-    async def on_invalid(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-        return error_response(InputError(f"the request is not valid: {'; '.join(_problems(error))}"))
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the values, which may be long or private.
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc'] if part != 'body') or 'body'}: "
+            f"{str(item['msg']).removeprefix('Value error, ')}"
+            for item in error.errors()[:10]
+        ]
+        return error_response(InputError(f"the request is not valid: {'; '.join(problems)}"))
 
-    async def on_http(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-        body = {"message": str(error.detail), "type": "invalid_request_error", "param": None}
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "invalid_request")
-        return JSONResponse({"error": {**body, "code": code}}, error.status_code, error.headers)
-
-    app.add_exception_handler(DoyenError, on_known)
-    app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
+        return JSONResponse(_body(str(error.detail), "invalid_request_error", code), error.status_code, error.headers)
 
 
-def _problems(error: RequestValidationError) -> list[str]:
-    """Return one phrase for each wrong field, without the values, which may be long or private."""
-    problems = []
-    for item in error.errors()[:10]:
-        where = ".".join(str(part) for part in item["loc"] if part != "body") or "body"
-        problems.append(f"{where}: {str(item['msg']).removeprefix('Value error, ')}")
-    return problems
+def _body(message: str, kind: str, code: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

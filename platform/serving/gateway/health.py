@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import BaseModel
 
-from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.services import ServicesOf
 
 router = APIRouter(tags=["health"])
 SECONDS = (0.005, 0.02, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
@@ -62,7 +62,8 @@ async def show_health() -> Health:
 @router.get("/readyz", responses={503: {"model": Readiness}})
 def show_readiness(services: ServicesOf) -> JSONResponse:
     """Say what is missing before every mode can answer; 503 while something is."""
-    missing = {name: reason for name, reason in _parts(services).items() if reason}
+    problems = {"model": services.assistant_problem, "index": services.index_problem()}
+    missing = {name: reason for name, reason in problems.items() if reason}
     if "model" in missing:
         # A load that failed is tried again: whoever waits for this answer sends no question that would do so.
         services.start_warm_up()
@@ -74,8 +75,3 @@ def show_readiness(services: ServicesOf) -> JSONResponse:
 def show_metrics(services: ServicesOf) -> Response:
     """Show metrics in Prometheus' text format."""
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _parts(services: Services) -> dict[str, str | None]:
-    """Return each part that answers need, with what is wrong with it."""
-    return {"model": services.assistant_problem, "index": services.index_problem()}
