@@ -170,12 +170,13 @@ def _rows(file: RecordFile) -> Iterator[tuple[int, Row]]:
     if file.path.suffix == ".jsonl":
         yield from json_lines(file)
         return
-    from datasets import Features
+    from datasets import Features, Value
 
     schema, batches = _open_arrow(file.path)
-    features = Features.from_arrow_schema(schema).items()
+    features = Features.from_arrow_schema(schema)
+    coded = {name: part for name, part in features.items() if not isinstance(getattr(part, "feature", part), Value)}
     for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
-        yield number, row | {name: _decoded(part, row[name]) for name, part in features}
+        yield number, row | {name: _decoded(part, row[name]) for name, part in coded.items()}
 
 
 def _open_arrow(file: Path) -> tuple[Any, Iterator[Any]]:

@@ -26,7 +26,7 @@ from doyen.core.workspace import Workspace
 DEFAULT_KIND = "prompt-response"
 
 
-@dataclass
+@dataclass(frozen=True)
 class FileImport:
     """What the import of a file did.
 
@@ -36,8 +36,8 @@ class FileImport:
     """
 
     report: ImportReport
-    created: bool = False
-    losses: Losses = field(default_factory=Losses)
+    created: bool
+    losses: Losses
 
 
 @dataclass
@@ -83,20 +83,18 @@ def import_labels(
     kind = kind or (existing.task_type if existing else DEFAULT_KIND)
     if existing is not None and existing.task_type != kind:
         raise InputError(f"project {project!r} has task type {existing.task_type}, not {kind}: leave --type out")
-    get_format(format_name, kind)
-    result = FileImport(ImportReport(project), created=existing is None)
-    if existing is None:
-        description = infer_description(kind, read_labels(path, format_name, kind, Losses()))
-        task_type = get_task_type(kind, description)
-    else:
+    if existing is not None:
         task_type = task_type_of(existing)
+    else:
+        task_type = get_task_type(kind, infer_description(kind, read_labels(path, format_name, kind, Losses())))
     _check_all(path, task_type, read_labels(path, format_name, kind, Losses()))
     if existing is None:
-        create_project(workspace, store, project, description=description)
-    labels = read_labels(path, format_name, kind, result.losses)
+        create_project(workspace, store, project, description=task_type.description)
+    losses = Losses()
+    labels = read_labels(path, format_name, kind, losses)
     named = (replace(item, annotator=item.annotator or annotator) for item in labels)
-    result.report = store_labels(workspace, store, project, named, reporter=reporter)
-    return result
+    report = store_labels(workspace, store, project, named, reporter=reporter)
+    return FileImport(report, created=existing is None, losses=losses)
 
 
 def export_labels(store: Store, project: str, path: Path, format_name: str) -> FileExport:
@@ -110,11 +108,17 @@ def export_labels(store: Store, project: str, path: Path, format_name: str) -> F
     """
     found = get_format(format_name, get_project(store, project).task_type, to_write=True)
     result = FileExport()
-    labels = map(_restored, labelled_texts(store, project, problems=result.problems))
+    labels = labelled_texts(store, project, problems=result.problems)
     first = next(labels, None)
     if first is None:
         raise InputError(f"project {project!r} has no labels yet: pull or import some first")
-    found.write(_counted(chain([first], labels), result), path, result.losses)
+
+    def counted() -> Iterator[LabelledText]:
+        for item in chain([first], labels):
+            result.labels += 1
+            yield _restored(item)
+
+    found.write(counted(), path, result.losses)
     return result
 
 
@@ -173,9 +177,3 @@ def _restored(item: LabelledText) -> LabelledText:
     """Give an imported label back the id and the metadata with which its item came."""
     origin = item.meta.get(ORIGIN)
     return replace(item, item_id=origin["item_id"], meta=origin["meta"]) if origin else item
-
-
-def _counted(labels: Iterable[LabelledText], result: FileExport) -> Iterator[LabelledText]:
-    for item in labels:
-        result.labels += 1
-        yield item
