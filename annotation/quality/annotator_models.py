@@ -46,26 +46,21 @@ def fit(votes: Votes[Task], model: Model = "dawid-skene") -> Fit[Task]:
     """
     import pandas as pd
 
-    tasks = list(votes)
-    rows = [(number, name, answer) for number, task in enumerate(tasks) for name, answer in sorted(votes[task].items())]
-    # MACE mixes up parameters unless workers and labels first appear in sorted order (crowd-kit 1.4.2): codes count from 0
-    # in the order of appearance.
-    workers = {name: code for code, name in enumerate(dict.fromkeys(name for _, name, _ in rows))}
-    answers = {answer: code for code, answer in enumerate(dict.fromkeys(answer for _, _, answer in rows))}
-    spelled = list(answers)
-    if len(spelled) == 1:
-        return Fit(dict.fromkeys(tasks, (spelled[0], 1.0)), dict.fromkeys(sorted(workers), 1.0))
-    coded = [(number, workers[name], answers[answer]) for number, name, answer in rows]
+    answered = [(number, name, votes[task][name]) for number, task in enumerate(votes) for name in sorted(votes[task])]
+    data = pd.DataFrame(answered, columns=["task", "worker", "label"])
+    # MACE mixes up parameters unless workers and labels first appear in sorted order (crowd-kit 1.4.2): they become codes
+    # from 0 in the order of appearance.
+    data["worker"], workers = pd.factorize(data["worker"])
+    data["label"], answers = pd.factorize(data["label"])
+    if len(answers) == 1:
+        return Fit(dict.fromkeys(votes, (answers[0], 1.0)), dict.fromkeys(sorted(workers), 1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted, trust = _fit(pd.DataFrame(coded, columns=["task", "worker", "label"]), len(workers), len(spelled), model)
-    chances = fitted.probas_.loc[range(len(tasks))]
-    best = chances.to_numpy().argmax(1)
-    verdicts = {
-        task: (spelled[int(chances.columns[column])], float(chances.iat[number, column]))
-        for number, (task, column) in enumerate(zip(tasks, best, strict=True))
-    }
-    return Fit(verdicts, {name: min(max(trust[workers[name]], 0.0), 1.0) for name in sorted(workers)})
+        fitted, trust = _fit(data, len(workers), len(answers), model)
+    chances = fitted.probas_.loc[range(len(votes))]
+    likeliest = zip(votes, chances.idxmax(axis=1), chances.max(axis=1), strict=True)
+    verdicts = {task: (answers[code], float(chance)) for task, code, chance in likeliest}
+    return Fit(verdicts, {name: min(max(own, 0.0), 1.0) for name, own in sorted(zip(workers, trust, strict=True))})
 
 
 def _fit(data: Any, workers: int, labels: int, model: Model) -> tuple[Any, list[float]]:
@@ -82,9 +77,7 @@ def _fit(data: Any, workers: int, labels: int, model: Model) -> tuple[Any, list[
         return fitted, [float(fitted.skills_[worker]) for worker in range(workers)]
     fitted = DawidSkene(n_iter=ROUNDS).fit(data)
     errors, priors = fitted.errors_, fitted.priors_
+    known = [[label for label in priors.index if (worker, label) in errors.index] for worker in range(workers)]
     return fitted, [
-        float(
-            sum(priors[label] * errors.loc[(worker, label), label] for label in priors.index if (worker, label) in errors.index)
-        )
-        for worker in range(workers)
+        float(sum(priors[label] * errors.loc[(worker, label), label] for label in own)) for worker, own in enumerate(known)
     ]
