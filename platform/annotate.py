@@ -226,11 +226,11 @@ class Annotation:
         Returns:
             What was sent, and how many decisions by consensus are new.
         """
-        from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
+        from doyen.annotation.quality.review import accept_consensus, find_disputes, send_to_review
 
         disputes = find_disputes(self._store, project, threshold=threshold, share=share)
         report = send_to_review(self._workspace, self._store, project, disputes, expert=expert, reporter=self._reporter)
-        return report, settle_by_consensus(self._store, project, disputes, threshold=threshold) if consensus else 0
+        return report, accept_consensus(self._store, project, disputes, threshold=threshold) if consensus else 0
 
     def gold(self, project: str, path: Path, format_name: str) -> tuple[GoldReport, Losses]:
         """Hide the items of a file, with their known answers, among the tasks; see `seed_gold`.

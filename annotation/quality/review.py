@@ -1,4 +1,4 @@
-"""Review: disputed tasks go to an expert's project; what nobody disputes is settled by consensus."""
+"""Review: disputed tasks go to an expert's project; what nobody disputes is decided by consensus."""
 
 from __future__ import annotations
 
@@ -113,14 +113,14 @@ def send_to_review(
     return AdjudicationReport(project, review, location, sent.count(True), sent.count(False))
 
 
-def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] = (), *, threshold: float | None = None) -> int:
+def accept_consensus(store: Store, project: str, disputes: Sequence[Dispute] = (), *, threshold: float | None = None) -> int:
     """Let the annotators' aggregated answer decide every task with at least two labels that nobody disputes.
 
     An expert's decision stands. A consensus over the same labels is not recorded twice; one whose task is disputed by
     now, or has lost its labels, is withdrawn.
 
     Args:
-        disputes: what was sent to the expert. Nothing else that is disputed is settled either, however few were sent.
+        disputes: what was sent to the expert. Nothing else that is disputed is decided either, however few were sent.
         threshold: as for ``find_disputes``.
 
     Returns:
@@ -135,15 +135,15 @@ def settle_by_consensus(store: Store, project: str, disputes: Sequence[Dispute] 
     labels, trusted = _open_labels(store, project)
     undecided = disputed(labels, threshold=threshold, reliability=trusted, multiple=several)
     left_out = {dispute.item_id for dispute in (*disputes, *undecided)}
-    settled = {
+    accepted = {
         uid: agreed
         for uid, agreed in consensus(labels, reliability=trusted, multiple=several).items()
         if uid not in left_out and len(agreed.annotators) > 1 and agreed.confidence > UNSURE
     }
     made = 0
     with store.session() as session:
-        _withdraw(session, project, settled)
-        for uid, agreed in settled.items():
+        _withdraw_others(session, project, accepted)
+        for uid, agreed in accepted.items():
             inputs = [row.annotation_id for row in _current_labels(session, uid)]
             standing = current_decision(session, uid)
             if standing is not None and (standing.method != CONSENSUS or standing.inputs == inputs):
@@ -189,15 +189,15 @@ def _open_labels(store: Store, project: str) -> tuple[list[LabelledText], dict[s
     return [label for label in labels if label.item_id not in gold], trusted or None
 
 
-def _withdraw(session: Session, project: str, settled: Collection[str]) -> None:
-    """Keep no consensus current but that of the settled tasks."""
+def _withdraw_others(session: Session, project: str, accepted: Collection[str]) -> None:
+    """Keep no consensus current but that of these tasks."""
     query = (
         select(DecisionRow)
         .join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
         .where(AnnotationTaskRow.project == project, DecisionRow.method == CONSENSUS, DecisionRow.current)
     )
     for row in session.scalars(query):
-        row.current = row.task_uid in settled
+        row.current = row.task_uid in accepted
 
 
 def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:

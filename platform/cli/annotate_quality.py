@@ -54,14 +54,14 @@ def adjudicate(
 ) -> None:
     """Send disputed tasks to an expert-review project; pull that project to take the decisions over."""
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report, settled = session.doyen.annotate.adjudicate(
+        report, accepted = session.doyen.annotate.adjudicate(
             project, threshold=threshold, share=share, expert=expert, consensus=consensus
         )
         text = (
             f"{report.sent} disputed tasks sent to {report.review!r} at {report.location}, {report.waiting} wait there; "
-            f"{settled} settled by consensus.\nNext: doyen annotate pull --project {report.review!r}, once they are decided"
+            f"{accepted} decided by consensus.\nNext: doyen annotate pull --project {report.review!r}, once they are decided"
         )
-        session.emit({**asdict(report), "consensus": settled}, text)
+        session.emit({**asdict(report), "consensus": accepted}, text)
 
 
 def gold(

@@ -29,7 +29,7 @@ from doyen.annotation import (
     push,
 )
 from doyen.annotation.quality.gold import gold_labels, seed_gold
-from doyen.annotation.quality.review import find_disputes, send_to_review, settle_by_consensus
+from doyen.annotation.quality.review import accept_consensus, find_disputes, send_to_review
 from doyen.annotation.store import task_type_of
 from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError
@@ -105,13 +105,13 @@ def test_what_an_expert_decides_becomes_the_label_and_keeps_who_when_and_why(dis
         (decision,) = session.scalars(select(DecisionRow))
     assert (decision.method, decision.decided_by, decision.reason) == ("expert", "expert@example.com", "It is a pump.")
     assert len(decision.inputs) == 2
-    assert settle_by_consensus(store, NAME, disputes) == 1
+    assert accept_consensus(store, NAME, disputes) == 1
     labels = {(item.label, item.annotator) for item in labelled_texts(store, NAME)}
     assert (Classes(("pump",)), "expert@example.com") in labels
     assert {label for label, _ in labels} == {Classes(("pump",)), Classes(("line",))}
     assert len(labelled_pairs(store, NAME)) == 2
     assert len(list(labelled_texts(store, NAME, decided=False))) == 4, "the annotators' labels stay"
-    assert settle_by_consensus(store, NAME, disputes) == 0
+    assert accept_consensus(store, NAME, disputes) == 0
     better = [*classes(store, task.data["text"], "other"), reason("The title says so.")]
     disputed_project.server.client("expert@example.com").annotations.update(id=made.id, result=better)
     assert pull(workspace, store, REVIEW).decisions == 1

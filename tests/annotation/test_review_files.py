@@ -33,7 +33,7 @@ from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.projects import connect, sync_lock
 from doyen.annotation.pulled_labels import PullReport, store_changes, withdraw_deleted
 from doyen.annotation.quality.gold import gold_labels, seed_gold
-from doyen.annotation.quality.review import find_disputes, review_name, send_to_review, settle_by_consensus
+from doyen.annotation.quality.review import accept_consensus, find_disputes, review_name, send_to_review
 from doyen.annotation.store import new_task_row, task_type_of
 from doyen.annotation.tasks import task_data, text_tasks
 from doyen.annotation.texts import PlainText
@@ -90,9 +90,9 @@ def test_a_share_of_the_disputes_leaves_the_others_unsettled(project: Store, say
         say(number, ada="pump", ben="pump")
     sent = find_disputes(project, NAME, share=0.01)
     assert len(sent) == 1
-    assert settle_by_consensus(project, NAME, sent) == 4
+    assert accept_consensus(project, NAME, sent) == 4
     assert set(decisions(project)) == set(TEXTS[2:6])
-    assert settle_by_consensus(project, NAME, sent, threshold=0.0) == 0, "of two equal answers the alphabet does not decide"
+    assert accept_consensus(project, NAME, sent, threshold=0.0) == 0, "of two equal answers the alphabet does not decide"
 
 
 def test_annotators_are_trusted_by_gold_items_when_consensus_decides(project: Store, say: Say) -> None:
@@ -100,21 +100,21 @@ def test_annotators_are_trusted_by_gold_items_when_consensus_decides(project: St
         say(number, ada="line", ben="pump", eve="pump")
     seed_gold(project, NAME, [LabelledText(text, text, Classes(("line",))) for text in TEXTS[:8]])
     say(8, ada="line", ben="pump", eve="pump")
-    settle_by_consensus(project, NAME, threshold=0.0)
+    accept_consensus(project, NAME, threshold=0.0)
     assert decisions(project) in ({}, {TEXTS[8]: "line"}), "two who are always wrong do not outvote one who is right"
 
 
 def test_a_consensus_is_withdrawn_when_its_task_becomes_disputed_or_loses_labels(project: Store, say: Say) -> None:
     for number in range(3):
         say(number, ada="pump", ben="pump")
-    assert settle_by_consensus(project, NAME) == 3
+    assert accept_consensus(project, NAME) == 3
     say(0, ben="line")
     with project.session() as session:
         task = next(row for row in session.scalars(select(AnnotationTaskRow)) if row.data["text"] == TEXTS[1])
         session.scalars(
             select(AnnotationRow).where(AnnotationRow.task_uid == task.uid, AnnotationRow.annotator == "ben")
         ).one().current = False
-    assert settle_by_consensus(project, NAME, find_disputes(project, NAME)) == 0
+    assert accept_consensus(project, NAME, find_disputes(project, NAME)) == 0
     assert set(decisions(project)) == {TEXTS[2]}
     assert set(decisions(project, current=False)) == {TEXTS[0], TEXTS[1]}, "they are kept"
     said = {(item.text, item.label) for item in labelled_texts(project, NAME)}
