@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 
 from doyen.annotation.backend import Backend
-from doyen.annotation.store import ADOPTED, REVIEW, get_project, tasks_in, update_project
+from doyen.annotation.store import ADOPTED, REVIEW, get_annotation_project, get_project, tasks_in, update_project
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
@@ -29,10 +29,19 @@ def check_overlap(people: int | None, share: float | None) -> None:
 
 
 def change_overlap(store: Store, project: str, people: int | None, share: float | None) -> None:
-    """Keep how many people label a task, and which share of the tasks; None keeps what was said before."""
+    """Keep how many people label a task, and which share of the tasks; None keeps what was said before.
+
+    Raises:
+        InputError: they cannot be, or the project is a review or was not made here.
+    """
     check_overlap(people, share)
     values = {"overlap": people, "overlap_share": share}
-    if given := {name: value for name, value in values.items() if value is not None}:
+    given = {name: value for name, value in values.items() if value is not None}
+    if given and get_annotation_project(store, project).purpose == ADOPTED:
+        raise InputError(
+            f"{project!r} was not made here, and keeps the number of people that its owner set: change it in Label Studio"
+        )
+    if given:
         update_project(store, project, **given)
 
 
@@ -54,8 +63,7 @@ def plan_overlap(store: Store, project: str) -> tuple[int, bool]:
 def apply_overlap(store: Store, backend: Backend, external_id: str, project: str) -> int:
     """Bring what was planned to where people label; return how many tasks there several people label."""
     row = get_project(store, project)
-    if row.purpose == REVIEW or (row.purpose == ADOPTED and row.overlap == 1):
-        # An adopted project keeps its own number of people until one is given here.
+    if row.purpose in {REVIEW, ADOPTED}:
         return 0
     with store.session() as session:
         tasks = tasks_in(session, project, PRESENT, AnnotationTaskRow.external_id.is_not(None))

@@ -13,7 +13,7 @@ from doyen.annotation.overlap import apply_overlap, change_overlap, plan_overlap
 from doyen.annotation.projects import Connection, connected
 from doyen.annotation.pulled_labels import PullReport, store_changes, withdraw_deleted
 from doyen.annotation.quality.decisions import record_decisions
-from doyen.annotation.store import REVIEW, get_annotation_project, mark_pushed, tasks_in, update_project
+from doyen.annotation.store import REVIEW, mark_pushed, tasks_in, update_project
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact
@@ -78,14 +78,13 @@ def push(
 
     Raises:
         NotFoundError: there is no such project.
-        InputError: overlap or share cannot be, or is given for a review project.
+        InputError: overlap or share cannot be, or is given for a project that reviews or was not made here.
         StateError: the project lives elsewhere than the settings say, or is gone there.
         ServiceError: the server failed; what had arrived stays.
         Busy: another process is syncing this project.
     """
     with connected(workspace, store, project) as connection:
-        if overlap is not None or share is not None:
-            change_overlap(store, get_annotation_project(store, project).name, overlap, share)
+        change_overlap(store, project, overlap, share)
         people, for_all = plan_overlap(store, project)
         count = connection.backend.count_tasks(connection.external_id)
         if connection.server and not for_all and not count:
@@ -100,8 +99,9 @@ def push(
         _send(connection, fresh, version, reporter or Silent())
         shared = apply_overlap(store, connection.backend, connection.external_id, project)
         again = _push_scores(connection, version, {uid for uids in arrived.values() for uid in uids}) if scores else 0
-        # A server refuses a version under which it has no draft.
-        if connection.server and not kept_model and (again or any(task.predictions for task in fresh)):
+        drafted = again or any(task.predictions for task in fresh)
+        # A server refuses a version under which it has no draft; in an adopted project its owner chose what is shown.
+        if connection.server and drafted and not (kept_model or connection.server.screen):
             connection.server.show_version(connection.external_id, version)
     return PushReport(
         project,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doyen.annotation.exchange.record_files import listed, parse_object
+from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError, RecordError
 from doyen.core.records import identifier
 from doyen.core.text import is_blank
 
 TEXT, ID = "text", "id"
-SHOWN_PROBLEMS = 10
 _WIDEST_FIELD = 16 * 1024 * 1024
 
 
@@ -45,13 +45,14 @@ def read_texts(path: Path) -> list[PlainText]:
     found: list[PlainText] = []
     problems: list[str] = []
     try:
-        for number, row in readers[path.suffix.lower()](path):
-            text = row.get(TEXT) if isinstance(row, dict) else row
-            if isinstance(row, dict) and isinstance(text, str) and not is_blank(text):
-                given = row.get(ID)
-                found.append(PlainText(text, str(number if given in (None, "") else identifier(given)), path.name))
+        for number, record in readers[path.suffix.lower()](path):
+            try:
+                row = parse_object(record) if isinstance(record, str) else record
+                text, given = _text_in(row), row.get(ID)
+            except LabelError as error:
+                problems.append(f"line {number}: {error}")
             else:
-                problems.append(f"line {number}: {_reason(row)}")
+                found.append(PlainText(text, str(number if given in (None, "") else identifier(given)), path.name))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
     except UnicodeDecodeError as error:
@@ -59,23 +60,15 @@ def read_texts(path: Path) -> list[PlainText]:
     except csv.Error as error:
         raise InputError(f"{path} is no CSV table ({error})") from error
     if problems:
-        shown = "\n".join(f"  - {problem}" for problem in problems[:SHOWN_PROBLEMS])
-        more = f"\n  … and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        raise RecordError(f"{path}: {len(problems)} broken line(s), no task was made:\n{shown}{more}")
+        raise RecordError(f"{path}: {len(problems)} broken line(s), no task was made:\n{listed(problems, len(problems))}")
     if not found:
         raise InputError(f"{path} holds no texts: expected one a line, under {TEXT!r}")
     return found
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield each line's number and value; a line that is no JSON comes as a sentence about it."""
     with path.open(encoding="utf-8-sig", newline="\n") as stream:
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                try:
-                    yield number, json.loads(line)
-                except json.JSONDecodeError as error:
-                    yield number, f"not valid JSON ({error.msg} at column {error.colno})"
+        yield from ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -89,11 +82,13 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
             yield reader.line_num, row
 
 
-def _reason(row: Any) -> str:
-    if isinstance(row, str) and row.startswith("not valid JSON"):
-        return row
-    if not isinstance(row, dict):
-        return f"expected an object with {TEXT!r}"
+def _text_in(row: dict[str, Any]) -> str:
+    """Return the text of a record. Raises LabelError."""
     if TEXT not in row:
-        return f"there is no {TEXT!r} among {', '.join(map(str, row)) or 'no keys'}"
-    return f"{TEXT!r} is empty" if isinstance(row[TEXT], str) else f"{TEXT!r} is no string"
+        raise LabelError([f"there is no {TEXT!r} among {', '.join(map(str, row)) or 'no keys'}"])
+    text = row[TEXT]
+    if not isinstance(text, str):
+        raise LabelError([f"{TEXT!r} is no string"])
+    if is_blank(text):
+        raise LabelError([f"{TEXT!r} is empty"])
+    return text

@@ -19,7 +19,7 @@ from doyen.annotation.labelstudio.people import people_named, read_annotation, r
 from doyen.core.errors import RecordError, storage_errors
 from doyen.core.files import write_text_atomic
 
-TASKS, LABELS = "tasks.jsonl", "labels.jsonl"
+TASKS = "tasks.jsonl"
 CONFIG, _MARKER = "labelling-config.xml", "project.txt"
 
 

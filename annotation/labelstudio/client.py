@@ -39,8 +39,7 @@ class LabelStudioBackend:
         MissingPart: label-studio-sdk is not installed.
 
     Attributes:
-        screen: the screen of a project that was not made here: tasks and labels are translated from and into its names, and
-            what its owner set (which drafts are shown, how many people label a task) is left alone.
+        screen: the screen of a project that was not made here: tasks and labels are translated from and into its names.
     """
 
     def __init__(self, url: str, api_key: str) -> None:
@@ -102,8 +101,6 @@ class LabelStudioBackend:
 
     def limit_people(self, project_id: str, people: int) -> None:
         """Set the project's number of annotations; the server applies a number other than before to tasks that are there."""
-        if self.screen:
-            return
         with self._errors("setting how many people label a task"):
             if self._client.projects.get(id=int(project_id)).maximum_annotations != people:
                 self._client.projects.update(id=int(project_id), maximum_annotations=people, overlap_cohort_percentage=100)
@@ -114,8 +111,6 @@ class LabelStudioBackend:
         The server's own share (``overlap_cohort_percentage``) would choose the tasks by chance, and anew after each import:
         it stays at 100, where the server leaves each task's own number alone.
         """
-        if self.screen:
-            return
         for task in self._walk(project_id, [], LIGHT_PAGE, fields="task_only", include=_OVERLAP_FIELDS):
             wanted = tasks.get(str(task.id), task.overlap)
             if task.overlap != wanted:
@@ -170,8 +165,6 @@ class LabelStudioBackend:
 
     def show_version(self, project_id: str, version: str) -> None:
         """Name the version that people see and the server's uncertainty sampling goes by; it looks at no other."""
-        if self.screen:
-            return
         with self._errors("choosing the drafts to show"):
             self._client.projects.update(id=int(project_id), model_version=version)
 

@@ -24,7 +24,7 @@ from doyen.annotation import (
 )
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.gold import gold_labels, seed_gold
-from doyen.annotation.store import task_type_of
+from doyen.annotation.store import ADOPTED, task_type_of, update_project
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError
@@ -119,6 +119,16 @@ def test_files_say_how_many_people_label_a_task(workspace: Workspace, store: Sto
     for wrong in ({"overlap": 0}, {"share": 1.5}):
         with pytest.raises(InputError, match="--overlap"):
             create_project(workspace, store, NAME, **wrong)
+
+
+def test_an_adopted_project_keeps_its_number_of_people_and_says_so(workspace: Workspace, store: Store) -> None:
+    create_project(workspace, store, NAME, description=TOPICS)
+    text_tasks(store, NAME, texts(4))
+    update_project(store, NAME, purpose=ADOPTED, overlap=1)
+    with pytest.raises(InputError, match="keeps the number of people"):
+        push(workspace, store, NAME, overlap=2, share=1.0)
+    assert push(workspace, store, NAME).overlap == 0
+    assert project_status(store, NAME).overlap == 0
 
 
 def test_which_tasks_overlap_does_not_depend_on_their_order(tmp_path: Path) -> None:
