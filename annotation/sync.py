@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from doyen.annotation.labelstudio.people import keep_people
 from doyen.annotation.overlap import apply_overlap, change_overlap, plan_overlap
@@ -14,6 +13,7 @@ from doyen.annotation.projects import Connection, connected
 from doyen.annotation.pulled_labels import PullReport, store_changes, withdraw_deleted
 from doyen.annotation.quality.decisions import record_decisions
 from doyen.annotation.store import REVIEW, mark_pushed, tasks_in, update_project
+from doyen.core.batches import batched
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact
@@ -26,8 +26,6 @@ DRAFTS = "drafts"
 """What the versions of our drafts on a server begin with. Another version there (a model's server) is left in force."""
 OVERLAP = timedelta(seconds=10)
 """A pull looks this far behind the last one: a server may commit a change a moment after the time that it notes."""
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def pull_changes(connection: Connection, *, reporter: Reporter | None = None) ->
     count = connection.backend.count_tasks(connection.external_id)
     newest, changed = connection.backend.read_changes(connection.external_id, since)
     with (reporter or Silent()).bar("pulling labels", None) as bar:
-        for batch in _batches(changed, PULL_BATCH):
+        for batch in batched(changed, PULL_BATCH):
             store_changes(connection, batch, report)
             bar.advance(len(batch))
     withdraw_deleted(connection, count, report)
@@ -175,7 +173,7 @@ def _choose_version(connection: Connection, *, renew: bool) -> tuple[str, str]:
 def _send(connection: Connection, tasks: Sequence[AnnotationTaskRow], version: str, reporter: Reporter) -> None:
     """Send tasks in batches, each noted as soon as it has arrived."""
     with reporter.bar("pushing tasks", len(tasks)) as bar:
-        for batch in _batches(tasks, PUSH_BATCH):
+        for batch in batched(tasks, PUSH_BATCH):
             sent = [{"data": task.data, "predictions": _drafts(task, version), "overlap": task.overlap} for task in batch]
             ids = connection.backend.add_tasks(connection.external_id, sent)
             mark_pushed(connection.store, dict(zip((task.uid for task in batch), ids, strict=True)))
@@ -192,12 +190,6 @@ def _push_scores(connection: Connection, version: str, present: set[str]) -> int
     tasks = [task for task in _tasks(connection.store, connection.name, TaskState.PUSHED) if task.external_id in present]
     drafts = [(task.external_id or "", draft) for task in tasks for draft in _drafts(task, version)]
     if connection.server:
-        for batch in _batches(drafts, PUSH_BATCH):
+        for batch in batched(drafts, PUSH_BATCH):
             connection.server.add_predictions(connection.external_id, batch)
     return len(drafts)
-
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -88,7 +88,8 @@ class IngestionSettings(Section):
     """How documents are read and cut."""
 
     chunk_words: int = Field(140, ge=20, le=180)
-    """Words a chunk aims at. Above 180 the embedder's window of 256 word pieces would cut ordinary English text."""
+    """Words a chunk aims at and a passage holds at most. A chunk of rare words ends earlier, at 208 of the packaged embedder's
+    word pieces."""
     near_duplicate_threshold: float = Field(0.6, gt=0, le=1)
     """Jaccard similarity of word 5-grams from which two documents count as near-duplicates. Higher finds fewer, and what is
     not found can leak from training into validation: editions of one notice for two regions measure 0.67."""

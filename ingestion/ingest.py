@@ -26,7 +26,6 @@ from doyen.ingestion.duplicates import near_groups, signature, text_hash
 from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
-from doyen.ingestion.pieces import PieceCounter, open_counter
 from doyen.ingestion.readers import is_supported, too_large
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import shared_reader
@@ -34,6 +33,7 @@ from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.report import IngestReport
 from doyen.ingestion.rows import Prepared, delete_document, write_document
 from doyen.ingestion.sources import Findings, FoundFile, find_files
+from doyen.ingestion.word_pieces import PieceCounter, open_counter
 
 READERS_VERSION = 3
 """Raise it when the same file would be parsed differently: documents are then read again."""

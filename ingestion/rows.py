@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from doyen.core.batches import batched
 from doyen.core.manifest import now, short_id
 from doyen.core.store.schema import (
     ChunkRow,
@@ -18,9 +19,6 @@ from doyen.core.store.schema import (
 )
 from doyen.ingestion.chunk import Chunk
 from doyen.ingestion.document import ParsedDocument
-
-SQL_BATCH = 500
-"""Ids in one statement: databases limit the number of parameters."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def _chunk_row(row: DocumentRow, number: int, chunk: Chunk) -> ChunkRow:
 def _replace_chunks(session: Session, document_id: str, chunks: Sequence[ChunkRow]) -> None:
     old = set(session.scalars(select(ChunkRow.chunk_id).where(ChunkRow.document_id == document_id)))
     new = {chunk.chunk_id for chunk in chunks}
-    for batch in _batches(sorted(old - new)):
+    for batch in batched(sorted(old - new)):
         session.execute(delete(ChunkRow).where(ChunkRow.chunk_id.in_(batch)))
     session.add_all(chunk for chunk in chunks if chunk.chunk_id not in old)
     session.flush()
@@ -155,7 +153,3 @@ def _pass_on_chunks(session: Session, document_id: str) -> None:
     _replace_chunks(session, heir.document_id, [_chunk_row(heir, number, chunk) for number, chunk in enumerate(chunks)])
     session.execute(update(DocumentRow).where(DocumentRow.duplicate_of == document_id).values(duplicate_of=heir.document_id))
     session.flush()
-
-
-def _batches(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[first : first + SQL_BATCH] for first in range(0, len(values), SQL_BATCH))

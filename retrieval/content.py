@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
+from doyen.core.batches import batched
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
@@ -16,7 +17,6 @@ from doyen.retrieval.segments import Segment
 SMALL_SEGMENT = 256
 LATER_SHARE = 8
 """Chunks that later segments may hold, and the first one may have dropped: this many, or one in so many of the first."""
-SQL_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ def make_plan(content: Content, segments: Sequence[tuple[Segment, LexicalIndex]]
 
 def read_chunks(store: Store, documents: Sequence[str]) -> Iterator[IndexedChunk]:
     """Yield the chunks of documents, given in ascending order, in the order in which the lexical index wants them."""
-    for at in range(0, len(documents), SQL_BATCH):
+    for part in batched(documents):
         query = (
             select(ChunkRow, DocumentRow.title)
             .join(DocumentRow, DocumentRow.document_id == ChunkRow.document_id)
-            .where(ChunkRow.document_id.in_(documents[at : at + SQL_BATCH]))
+            .where(ChunkRow.document_id.in_(part))
             .order_by(ChunkRow.document_id, ChunkRow.ordinal)
         )
         with store.session() as session:
@@ -110,8 +110,7 @@ def count_chunks(store: Store, documents: Sequence[str]) -> int:
     """Return the number of chunks of documents."""
     total = 0
     with store.session() as session:
-        for at in range(0, len(documents), SQL_BATCH):
-            part = documents[at : at + SQL_BATCH]
+        for part in batched(documents):
             query = select(func.count()).select_from(ChunkRow).where(ChunkRow.document_id.in_(part))
             total += session.scalar(query) or 0
     return total

@@ -16,10 +16,9 @@ from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.opening import OpenIndex, open_index, read_stamp
-from doyen.retrieval.reading import read_passages
-from doyen.retrieval.selection import choose
+from doyen.retrieval.passages import read_passages
 from doyen.retrieval.tokens import tokens
-from doyen.retrieval.windows import Terms, look_up, score_windows, unit_cosines
+from doyen.retrieval.windows import Terms, choose, look_up, score_windows, unit_cosines
 
 MAX_TERMS = 48
 """Rarest words of a query that are looked up: a pasted page must not take seconds."""

@@ -25,6 +25,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from doyen.core.batches import batched
 from doyen.core.errors import (
     DoyenError,
     ServiceError,
@@ -91,8 +92,7 @@ class VectorIndex:
 
     def delete(self, names: Sequence[str]) -> None:
         """Remove pieces; unknown ones are no error."""
-        for at in range(0, len(names), BATCH):
-            part = list(names[at : at + BATCH])
+        for part in batched(names, BATCH):
             self._call("deleting vectors", WRITE_SECONDS, partial(self._collection.delete, ids=part))
 
     def nearest(
@@ -126,8 +126,7 @@ class VectorIndex:
         """Return the ids of those of the pieces that are stored, and their vectors."""
         found: list[str] = []
         vectors = []
-        for at in range(0, len(names), BATCH):
-            part = list(names[at : at + BATCH])
+        for part in batched(names, BATCH):
             read = partial(self._collection.get, ids=part, include=["embeddings"])
             rows = self._call("reading vectors", WRITE_SECONDS, read)
             found += rows["ids"]

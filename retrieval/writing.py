@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from doyen.core.batches import batched
 from doyen.core.errors import StateError, StorageError, disk_full
 from doyen.core.files import new_folder
 from doyen.core.manifest import short_id
@@ -141,7 +142,7 @@ class SegmentWriter:
         names: list[str] = []
         embedder = open_embedder(self._workspace.settings.retrieval)
         with reporter.bar("Embedding chunks", total) as bar:
-            for batch in _batches(read_chunks(self._store, self._plan.documents)):
+            for batch in batched(read_chunks(self._store, self._plan.documents), BATCH_CHUNKS):
                 pieces = [
                     (f"{chunk.chunk_id}:{number}", chunk.document_id, chunk.text[start:end])
                     for chunk in batch
@@ -184,14 +185,3 @@ def require_space(folder: Path, need: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < need:
         raise StorageError(f"{disk_full('indexing')} (about {need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free)")
-
-
-def _batches(chunks: Iterator[IndexedChunk]) -> Iterator[list[IndexedChunk]]:
-    batch: list[IndexedChunk] = []
-    for chunk in chunks:
-        batch.append(chunk)
-        if len(batch) == BATCH_CHUNKS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

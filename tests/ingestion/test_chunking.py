@@ -10,9 +10,9 @@ from doyen.core.errors import UnreadableDocument
 from doyen.core.sentences import sentence_ends
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.pieces import PieceCounter, open_counter
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.word_pieces import PieceCounter, open_counter
 
 LIMITS = Limits(10_000_000, 40_000_000, 100)
 

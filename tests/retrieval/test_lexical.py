@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex, build_lexical, load_lexical
 from doyen.retrieval.lexical_view import LexicalView
-from doyen.retrieval.selection import choose
 from doyen.retrieval.tokens import tokens
-from doyen.retrieval.windows import _counts, look_up, score_windows, unit_cosines
+from doyen.retrieval.windows import _counts, choose, look_up, score_windows, unit_cosines
 
 WORDS = ["pump", "filter", "valve", "AB-12", "pressure", "Hans", "42", "the", "seal.", "Motor", "hot!\n", "3.5"]
 CORPUS = st.lists(

@@ -13,7 +13,7 @@ from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.retrieval.lexical_view import AnyLexical
-from doyen.retrieval.selection import Chosen
+from doyen.retrieval.windows import Chosen
 
 
 def read_passages(

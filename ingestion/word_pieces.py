@@ -1,4 +1,10 @@
-"""Counting the embedder's word pieces, so that no chunk is longer than what the embedder reads."""
+"""Counting the embedder's word pieces (the tokens of its vocabulary), of which a chunk may hold so many.
+
+    "recalibration"  →  "recal" "##ib" "##ration": one word, three word pieces
+
+The embedder once saw whole chunks and cut what its window did not hold. It sees halves of them now (retrieval/units.py); the
+limit stays, because it decides where chunks end, and with them all chunk ids and labels.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,7 @@ from typing import Any
 from doyen.core.models import load_once, resolve_embedder
 
 RESERVED = 48
-"""Pieces of the window that are left to the index: begin and end marks, and the title or headings put before a chunk."""
+"""Word pieces by which a chunk stays below the window."""
 DEFAULT_WINDOW = 256
 LARGEST_BODY = 480
 """Also with a long window a chunk stays small enough to be about one thing."""
