@@ -28,7 +28,7 @@ def serve(
 ) -> None:
     """Serve the OpenAI-compatible gateway and the chat until Ctrl-C."""
     from doyen.core.network import is_loopback
-    from doyen.platform.serving.gateway.server import Companion, run_servers
+    from doyen.platform.serving.gateway.server import AppFactory, run_servers
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         settings = session.workspace.settings
@@ -40,7 +40,7 @@ def serve(
 
             return create_ui_app(gateway_url, key, settings.ui.title, local_only=local_only)
 
-        chat = Companion("Chat", settings.ui.port, build_ui) if with_ui else None
+        chat = AppFactory("Chat", settings.ui.port, build_ui) if with_ui else None
         run_servers(session.workspace, host=host, port=port, beside=chat)
     _end_with_other_threads()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -21,11 +22,10 @@ from doyen.finetune.registry import Registry
 from doyen.platform.serving.answer import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
-from doyen.platform.serving.lazy_retriever import LazyRetriever
 from doyen.platform.serving.number_guard import NumberGuard
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits
+from doyen.platform.serving.refusal_buffer import RefusalBuffer
 from doyen.platform.serving.small_talk import small_talk
-from doyen.platform.serving.speech import Speech
 from doyen.platform.serving.verifier import Judgement, Verifier
 from doyen.retrieval.query import standalone_query
 
@@ -200,15 +200,15 @@ class Assistant:
     def _speak(self, plan: Plan) -> Generator[str, None, Generated]:
         """Yield what the model says, as far as it is sure not to be a refusal."""
         first_token_s: float | None = None
-        speech = Speech(plan.asked)
+        buffer = RefusalBuffer(plan.asked)
         with closing(self.engine.stream(self._request(plan))) as pieces:
             for piece in pieces:
-                shown = speech.finish() if isinstance(piece, Generation) else speech.push(piece)
+                shown = buffer.finish() if isinstance(piece, Generation) else buffer.push(piece)
                 if shown:
                     first_token_s = first_token_s or time.monotonic() - plan.started
                     yield shown
                 if isinstance(piece, Generation):
-                    return Generated(replace(piece, text=speech.text.strip()), first_token_s or 0.0, speech.refused)
+                    return Generated(replace(piece, text=buffer.text.strip()), first_token_s or 0.0, buffer.refused)
         raise AssertionError("an engine's stream must end with a Generation")
 
     def _request(self, plan: Plan) -> GenerationRequest:
@@ -252,6 +252,21 @@ def _say(plan: Plan, text: str, *, refused: bool = False) -> Generator[str, None
     """Yield and return a text that no model had to generate."""
     yield text
     return Generated(Generation(text, "stop", 0, 0), time.monotonic() - plan.started, refused)
+
+
+class LazyRetriever:
+    """Opens the index with the first question that needs it, so that the other modes work without one."""
+
+    def __init__(self, open_it: Callable[[], Retriever]) -> None:
+        self._open = open_it
+        self._opened: Retriever | None = None
+        self._lock = threading.Lock()
+
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+        """See `Retriever.retrieve`; also raises IndexMissing. A failed opening is tried again by the next call."""
+        with self._lock:
+            self._opened = self._opened or self._open()
+        return self._opened.retrieve(query, k, exclude_documents=exclude_documents)
 
 
 def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever] | None = None) -> Assistant:

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from doyen.core.errors import DoyenError, SettingsError, StateError
 from doyen.core.network import is_loopback, reason_to_refuse
-from doyen.platform.serving.gateway import errors
+from doyen.platform.serving.gateway import http_errors
 from doyen.platform.serving.gateway.server import bind, check_exposure
 
 KEY = "kT9-secret"
@@ -144,8 +144,8 @@ def test_every_error_class_has_a_meaning() -> None:
 
     for kind in family(DoyenError):
         if kind.__module__ == "doyen.core.errors":
-            assert errors.meaning_of(kind.__new__(kind)).code != "internal", kind
-    assert errors.error_body(ValueError("secret detail"))["error"]["message"] == errors.INTERNAL
+            assert http_errors.error_code_of(kind.__new__(kind)).code != "internal", kind
+    assert http_errors.error_body(ValueError("secret detail"))["error"]["message"] == http_errors.INTERNAL
 
 
 def test_unforeseen_errors_do_not_leak(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.platform.serving.engines.text import TextStream
+from doyen.platform.serving.engines.text_stream import TextStream
 
 
 class ByteTokenizer:

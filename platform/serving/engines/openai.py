@@ -99,7 +99,7 @@ class OpenAIEngine:
                 if watch.looping:
                     break
         if finished is None and not watch.looping:
-            raise ServiceError(f"{self._url} broke its answer off: look at the server, then ask again")
+            raise ServiceError(f"{self._url} broke its answer off: check the server, then ask again")
         if piece := watch.finish():
             yield piece
         reason: FinishReason = "length" if finished == "length" else "stop"
@@ -132,7 +132,7 @@ class OpenAIEngine:
         try:
             yield
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-            raise NotInTime(f"{self._url} did not answer in time: look at the server, then ask again") from error
+            raise NotInTime(f"{self._url} did not answer in time: check the server, then ask again") from error
         except (openai.APIConnectionError, httpx2.TransportError) as error:
             reason = error.__cause__ or error
             raise ServiceError(

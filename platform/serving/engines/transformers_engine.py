@@ -16,7 +16,7 @@ from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines.adapter_cache import MAX_ADAPTERS, AdapterCache
 from doyen.platform.serving.engines.loops import LoopWatch
 from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room
-from doyen.platform.serving.engines.text import TextStream
+from doyen.platform.serving.engines.text_stream import TextStream
 
 if TYPE_CHECKING:
     import torch

@@ -22,7 +22,7 @@ from doyen.core.deadline import until
 from doyen.core.errors import NotFoundError
 from doyen.platform.serving.gateway.chat_run import ClientGone, RequestTime
 from doyen.platform.serving.gateway.drafts import draft_prediction, open_drafter
-from doyen.platform.serving.gateway.errors import Forbidden, documented
+from doyen.platform.serving.gateway.http_errors import Forbidden, documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 

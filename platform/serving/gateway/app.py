@@ -21,8 +21,8 @@ from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway import adapters, annotation, chat, documents, evals, feedback, health, models, search
-from doyen.platform.serving.gateway.errors import documented, install_error_handlers
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
+from doyen.platform.serving.gateway.http_errors import documented, install_error_handlers
 from doyen.platform.serving.gateway.services import OpenAssistant, Services
 
 DESCRIPTION = """An assistant over your documents, behind OpenAI's API. `model` names how it answers: `base` (the model

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from doyen.core.deadline import until
 from doyen.core.errors import DoyenError
-from doyen.platform.serving.gateway.errors import Overloaded, TimedOut
+from doyen.platform.serving.gateway.http_errors import Overloaded, TimedOut
 
 if TYPE_CHECKING:
     from doyen.core.answers import Answer

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.document import empty_pages
-from doyen.platform.serving.gateway.errors import TooLarge, documented
+from doyen.platform.serving.gateway.http_errors import TooLarge, documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from doyen.core.errors import NotFoundError, StorageError
 from doyen.core.evaluations import read_figures, report_folders
 from doyen.eval.view import ReportView, view_report
-from doyen.platform.serving.gateway.errors import documented
+from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 

@@ -45,7 +45,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Companion:
+class AppFactory:
     """An application to serve beside the gateway.
 
     Attributes:
@@ -58,7 +58,7 @@ class Companion:
 
 
 def run_servers(
-    workspace: Workspace, *, host: str | None = None, port: int | None = None, beside: Companion | None = None
+    workspace: Workspace, *, host: str | None = None, port: int | None = None, beside: AppFactory | None = None
 ) -> None:
     """Serve the gateway, and an application beside it, until Ctrl-C or SIGTERM.
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from doyen.core.records import REFUSAL
 from doyen.core.refusals import is_refusal
-from doyen.platform.serving.speech import Speech
+from doyen.platform.serving.refusal_buffer import RefusalBuffer
 
 TEXTS = st.one_of(
     st.text(max_size=60),
@@ -19,43 +19,43 @@ TEXTS = st.one_of(
 )
 
 
-def spoken(text: str, cuts: list[int]) -> tuple[list[str], Speech]:
+def spoken(text: str, cuts: list[int]) -> tuple[list[str], RefusalBuffer]:
     places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    speech = Speech()
-    shown = [speech.push(text[start:end]) for start, end in pairwise(places)]
-    return [*shown, speech.finish()], speech
+    buffer = RefusalBuffer()
+    shown = [buffer.push(text[start:end]) for start, end in pairwise(places)]
+    return [*shown, buffer.finish()], buffer
 
 
 @given(TEXTS, st.lists(st.integers(0, 1000), max_size=20))
 def test_the_pieces_are_the_answer_and_a_refusal_shows_nothing_else(text: str, cuts: list[int]) -> None:
-    pieces, speech = spoken(text, cuts)
-    assert "".join(pieces) == speech.text
-    if speech.refused:
+    pieces, buffer = spoken(text, cuts)
+    assert "".join(pieces) == buffer.text
+    if buffer.refused:
         assert pieces[:-1] == [""] * (len(pieces) - 1)
-        assert speech.text == REFUSAL
+        assert buffer.text == REFUSAL
     else:
-        assert speech.text == text.strip()
+        assert buffer.text == text.strip()
 
 
 @given(st.lists(st.integers(0, 1000), max_size=20))
 @pytest.mark.parametrize("text", ["26", "14 %", "$1,200", "2024-05-17", "否"])
 def test_figures_and_other_scripts_are_shown_and_stay(text: str, cuts: list[int]) -> None:
-    pieces, speech = spoken(text, cuts)
-    assert ("".join(pieces), speech.refused) == (text, False)
+    pieces, buffer = spoken(text, cuts)
+    assert ("".join(pieces), buffer.refused) == (text, False)
 
 
 def test_an_answer_is_shown_from_its_first_telling_word() -> None:
-    speech = Speech()
-    assert speech.push("The ") == ""
-    assert speech.push("pump ") == "The pump"
-    assert speech.push("head") == " head"
-    assert not is_refusal(speech.text)
+    buffer = RefusalBuffer()
+    assert buffer.push("The ") == ""
+    assert buffer.push("pump ") == "The pump"
+    assert buffer.push("head") == " head"
+    assert not is_refusal(buffer.text)
 
 
 def test_a_refusal_that_states_a_figure_of_its_own_is_shown() -> None:
-    speech = Speech("May I return it?")
-    speech.push("I cannot help with refunds after 30 days.")
-    assert (speech.finish(), speech.refused) == ("I cannot help with refunds after 30 days.", False)
-    speech = Speech("May I return it after 30 days?")
-    speech.push("I cannot help with refunds after 30 days.")
-    assert (speech.finish(), speech.refused) == (REFUSAL, True)
+    buffer = RefusalBuffer("May I return it?")
+    buffer.push("I cannot help with refunds after 30 days.")
+    assert (buffer.finish(), buffer.refused) == ("I cannot help with refunds after 30 days.", False)
+    buffer = RefusalBuffer("May I return it after 30 days?")
+    buffer.push("I cannot help with refunds after 30 days.")
+    assert (buffer.finish(), buffer.refused) == (REFUSAL, True)

@@ -6,7 +6,7 @@ from doyen.core.records import REFUSAL
 from doyen.core.refusals import is_refusal, may_become_refusal
 
 
-class Speech:
+class RefusalBuffer:
     """Collects an answer's text and releases what is final.
 
     The beginning is held back while it may still turn out to be a refusal, which is replaced by the fixed one; white space

@@ -57,7 +57,7 @@ class TimedOut(StateError):
     """The answer took longer than the settings allow."""
 
 
-class Meaning(NamedTuple):
+class ErrorCode(NamedTuple):
     """What an error is to an HTTP client."""
 
     status: int
@@ -66,29 +66,29 @@ class Meaning(NamedTuple):
 
 
 # The nearest class of an error's ancestry counts.
-MEANINGS: dict[type[BaseException], Meaning] = {
-    Unauthenticated: Meaning(401, "authentication_error", "invalid_api_key"),
-    Forbidden: Meaning(403, "permission_error", "forbidden"),
-    TooLarge: Meaning(413, "invalid_request_error", "too_large"),
-    UnreadableDocument: Meaning(422, "invalid_request_error", "unreadable_document"),
-    NotFoundError: Meaning(404, "invalid_request_error", "not_found"),
-    SettingsError: Meaning(500, "server_error", "settings"),
-    UsageError: Meaning(400, "invalid_request_error", "invalid_request"),
+ERROR_CODES: dict[type[BaseException], ErrorCode] = {
+    Unauthenticated: ErrorCode(401, "authentication_error", "invalid_api_key"),
+    Forbidden: ErrorCode(403, "permission_error", "forbidden"),
+    TooLarge: ErrorCode(413, "invalid_request_error", "too_large"),
+    UnreadableDocument: ErrorCode(422, "invalid_request_error", "unreadable_document"),
+    NotFoundError: ErrorCode(404, "invalid_request_error", "not_found"),
+    SettingsError: ErrorCode(500, "server_error", "settings"),
+    UsageError: ErrorCode(400, "invalid_request_error", "invalid_request"),
     # OpenAI's clients know 429 as the one to try again after a while.
-    Overloaded: Meaning(429, "rate_limit_error", "overloaded"),
-    TimedOut: Meaning(504, "timeout_error", "timeout"),
-    Busy: Meaning(503, "overloaded_error", "busy"),
-    IndexMissing: Meaning(409, "state_error", "index_missing"),
-    IncompatibleError: Meaning(409, "state_error", "incompatible"),
-    WorkspaceMissing: Meaning(503, "state_error", "workspace_missing"),
-    StateError: Meaning(409, "state_error", "wrong_state"),
-    ModelMissing: Meaning(503, "server_error", "model_missing"),
-    MissingPart: Meaning(503, "server_error", "missing_part"),
-    StorageError: Meaning(507, "server_error", "storage"),
-    Unauthorized: Meaning(502, "server_error", "upstream_refused"),
-    NotInTime: Meaning(504, "timeout_error", "timeout"),
-    ServiceError: Meaning(502, "server_error", "upstream"),
-    DoyenError: Meaning(500, "server_error", "internal"),
+    Overloaded: ErrorCode(429, "rate_limit_error", "overloaded"),
+    TimedOut: ErrorCode(504, "timeout_error", "timeout"),
+    Busy: ErrorCode(503, "overloaded_error", "busy"),
+    IndexMissing: ErrorCode(409, "state_error", "index_missing"),
+    IncompatibleError: ErrorCode(409, "state_error", "incompatible"),
+    WorkspaceMissing: ErrorCode(503, "state_error", "workspace_missing"),
+    StateError: ErrorCode(409, "state_error", "wrong_state"),
+    ModelMissing: ErrorCode(503, "server_error", "model_missing"),
+    MissingPart: ErrorCode(503, "server_error", "missing_part"),
+    StorageError: ErrorCode(507, "server_error", "storage"),
+    Unauthorized: ErrorCode(502, "server_error", "upstream_refused"),
+    NotInTime: ErrorCode(504, "timeout_error", "timeout"),
+    ServiceError: ErrorCode(502, "server_error", "upstream"),
+    DoyenError: ErrorCode(500, "server_error", "internal"),
 }
 INTERNAL = "the server failed on this request: look for its request id in the server's log"
 DESCRIPTIONS = {
@@ -129,27 +129,27 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody, "description": DESCRIPTIONS[status]} for status in statuses}
 
 
-def meaning_of(error: BaseException) -> Meaning:
+def error_code_of(error: BaseException) -> ErrorCode:
     """Return what an error means to a client; an unforeseen one is the server's fault."""
     for ancestor in type(error).__mro__:
-        if ancestor in MEANINGS:
-            return MEANINGS[ancestor]
-    return Meaning(500, "server_error", "internal")
+        if ancestor in ERROR_CODES:
+            return ERROR_CODES[ancestor]
+    return ErrorCode(500, "server_error", "internal")
 
 
 def error_body(error: BaseException) -> dict[str, Any]:
     """Return the JSON body for an error. What was not raised on purpose is not shown to clients."""
-    meaning = meaning_of(error)
-    return _body(str(error) if isinstance(error, DoyenError) else INTERNAL, meaning.type, meaning.code)
+    code = error_code_of(error)
+    return _body(str(error) if isinstance(error, DoyenError) else INTERNAL, code.type, code.code)
 
 
 def error_response(error: BaseException) -> JSONResponse:
     """Return the response for an error."""
-    meaning = meaning_of(error)
+    code = error_code_of(error)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Busy) else {}
-    if meaning.status == 401:
+    if code.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(error_body(error), meaning.status, headers)
+    return JSONResponse(error_body(error), code.status, headers)
 
 
 def install_error_handlers(app: FastAPI) -> None:
