@@ -10,15 +10,7 @@ from doyen.annotation.exchange.losses import Losses
 from doyen.annotation.exchange.record_files import Row
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT_FIELDS, Result, read_prompt_response
 from doyen.annotation.types.spans import locate_span
-from doyen.annotation.types.typed_labels import (
-    Classes,
-    Label,
-    LabelError,
-    PromptResponse,
-    Region,
-    Relation,
-    short,
-)
+from doyen.annotation.types.typed_labels import Classes, Label, LabelError, PromptResponse, Region, Relation, short
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
 

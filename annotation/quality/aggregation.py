@@ -178,11 +178,7 @@ def gold_reliability(items: Sequence[Item], gold: Mapping[str, Label]) -> dict[s
 
 
 def aggregate(
-    items: Sequence[Item],
-    known: Mapping[str, float] | None = None,
-    *,
-    multiple: bool = False,
-    model: Model = "dawid-skene",
+    items: Sequence[Item], known: Mapping[str, float] | None = None, *, multiple: bool = False, model: Model = "dawid-skene"
 ) -> Aggregation:
     """Weigh all labels against each other.
 
