@@ -5,8 +5,8 @@ only the command line prints them.
 
     DoyenError
     ├── UsageError              ask differently: the request itself is wrong
-    │   ├── SettingsError       mend doyen.toml or the environment
-    │   ├── InputError          mend the input file or the text that was sent
+    │   ├── SettingsError       correct doyen.toml or the environment
+    │   ├── InputError          correct the input file or the text that was sent
     │   │   ├── PromptTooLong   ask shorter, or show the model less
     │   │   ├── UnreadableDocument
     │   │   └── RecordError     one or more records of a JSONL or CSV file
@@ -18,7 +18,7 @@ only the command line prints them.
     │   └── IncompatibleError   two artefacts that do not fit each other
     ├── MissingPart             install or fetch something
     │   └── ModelMissing
-    ├── StorageError            free space, mend rights
+    ├── StorageError            free space, fix permissions
     └── ServiceError            another server failed: retry, or look at it
         ├── Unauthorized
         └── NotInTime

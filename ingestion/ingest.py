@@ -73,11 +73,11 @@ def ingest(
         StorageError: the disk is full; documents written before are whole.
     """
     reporter = reporter or Silent()
-    desk = Desk(workspace, store)
+    preparer = Preparer(workspace, store)
     findings = find_files(paths)
     report = IngestReport(
         skipped=findings.skipped,
-        failed=[(path, f"it cannot be looked at ({why}): mend its rights") for path, why in findings.unreadable],
+        failed=[(path, f"it cannot be read ({why}): fix its permissions") for path, why in findings.unreadable],
         merged=merge_same_files(store),
     )
     known = _known_documents(store)
@@ -87,7 +87,7 @@ def ingest(
     with reporter.bar("Reading documents", len(named)) as bar:
         for source, file in named.items():
             if source not in left_out:
-                _ingest_file(desk, known.get(source), source, file, report)
+                _ingest_file(preparer, known.get(source), source, file, report)
             bar.advance(note=source)
     most = 1.0 if allow_removals else workspace.settings.ingestion.max_removed_share
     _remove_missing(store, findings, set(named), most, report)
@@ -108,25 +108,25 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
         UnreadableDocument: it cannot be parsed; nothing was changed.
     """
     _check_source(source)
-    desk = Desk(workspace, store)
+    preparer = Preparer(workspace, store)
     with store.session() as session:
         row = session.get(DocumentRow, short_id(source))
     if row is not None and row.root != UPLOADS:
         raise InputError(f"{source!r} comes from the folder {row.root}: upload it under another name or change the file there")
     report = IngestReport()
     version = sha256_bytes(data)
-    if row is not None and (row.version, row.settings_fingerprint) == (version, desk.fingerprint):
+    if row is not None and (row.version, row.settings_fingerprint) == (version, preparer.fingerprint):
         report.unchanged.append(source)
         return _count(store, report)
     try:
-        prepared = desk.prepare(source, UPLOADS, "", data, modified_ns=0)
+        prepared = preparer.prepare(source, UPLOADS, "", data, modified_ns=0)
     except UnreadableDocument as error:
         raise UnreadableDocument(f"{source}: {error}") from error
     _write(store, prepared, report, is_new=row is None)
     return _finish(workspace, store, report)
 
 
-class Desk:
+class Preparer:
     """Turns bytes into prepared documents with the workspace's settings.
 
     Attributes:
@@ -208,27 +208,27 @@ def _known_documents(store: Store) -> dict[str, DocumentRow]:
         return {row.source: row for row in session.scalars(select(DocumentRow))}
 
 
-def _ingest_file(desk: Desk, row: DocumentRow | None, source: str, file: FoundFile, report: IngestReport) -> None:
+def _ingest_file(preparer: Preparer, row: DocumentRow | None, source: str, file: FoundFile, report: IngestReport) -> None:
     """Bring one document up to date, or report why it cannot be."""
     same_file = row is not None and row.path == str(file.path)
-    same_settings = row is not None and row.settings_fingerprint == desk.fingerprint and same_file
+    same_settings = row is not None and row.settings_fingerprint == preparer.fingerprint and same_file
     if row is not None and same_settings and (row.size, row.modified_ns) == (file.size, file.modified_ns):
         report.unchanged.append(source)
         return
     try:
-        if file.size > desk.limits.max_bytes:
-            raise UnreadableDocument(too_large(file.size, desk.limits))
+        if file.size > preparer.limits.max_bytes:
+            raise UnreadableDocument(too_large(file.size, preparer.limits))
         data = file.path.read_bytes()
         if row is not None and same_settings and row.version == sha256_bytes(data):
-            _touch(desk.store, row, file)
+            _touch(preparer.store, row, file)
             report.unchanged.append(source)
             return
         root = row.root if row is not None and same_file else file.root
-        prepared = desk.prepare(source, root, str(file.path), data, modified_ns=file.modified_ns)
+        prepared = preparer.prepare(source, root, str(file.path), data, modified_ns=file.modified_ns)
     except UnreadableDocument as error:
         report.failed.append((source, str(error)))
     except OSError as error:
-        report.failed.append((source, f"it cannot be read ({error.strerror or error}): mend its rights or remove it"))
+        report.failed.append((source, f"it cannot be read ({error.strerror or error}): fix its permissions or remove it"))
     except DoyenError:
         raise
     except Exception as error:
@@ -238,7 +238,7 @@ def _ingest_file(desk: Desk, row: DocumentRow | None, source: str, file: FoundFi
             (source, f"the reader failed on it ({type(error).__name__}: {error}): convert it to another format")
         )
     else:
-        _write(desk.store, prepared, report, is_new=row is None)
+        _write(preparer.store, prepared, report, is_new=row is None)
 
 
 def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bool) -> None:
@@ -288,6 +288,6 @@ def _count(store: Store, report: IngestReport) -> IngestReport:
 def _check_source(source: str) -> None:
     parts = PurePosixPath(source).parts
     if not parts or len(source) > LONGEST_SOURCE or source.startswith("/") or ".." in parts or not source.isprintable():
-        raise InputError(f"{source[:80]!r} is no usable document name: give a relative path such as 'policies/travel.pdf'")
+        raise InputError(f"{source[:80]!r} is not a usable document name: give a relative path such as 'policies/travel.pdf'")
     if not is_supported(source):
         raise InputError(f"files of type {PurePosixPath(source).suffix or '(none)'} are not read: convert {source!r} first")

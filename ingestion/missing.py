@@ -16,7 +16,7 @@ FEW = 3
 def find_missing(findings: Findings, known: Mapping[str, DocumentRow], present: Iterable[str]) -> list[DocumentRow]:
     """Return the documents of the searched folders whose files are gone, by source.
 
-    What cannot be looked at is not gone, nor is a file that is there but only found when it is named (in a hidden folder).
+    What cannot be read is not gone, nor is a file that is there but only found when it is named (in a hidden folder).
     """
     here = set(present)
     return [row for source, row in sorted(known.items()) if source not in here and row.path and _is_gone(row, findings)]

@@ -18,7 +18,7 @@ class IngestReport:
         merged: (source that is gone, source that stays) where a workspace held one file twice.
         duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
-        skipped: (path, reason) of files that are no documents.
+        skipped: (path, reason) of unsupported files.
         without_text: (source, numbers from 1) of pages without text among the added and updated: pictures and scans.
         stale: annotation tasks whose text went with a changed or removed document.
         n_documents, n_chunks: in the whole workspace afterwards.

@@ -43,8 +43,8 @@ class Findings:
         files: each file once, however many paths lead to it.
         folders: folders that were searched whole, without links: what is missing there has been removed.
         roots: the same folders as they were given.
-        unreadable: (path, why) of folders and files that could not be looked at; nothing there counts as removed.
-        skipped: (path, reason) of files that are no documents.
+        unreadable: (path, why) of folders and files that could not be read; nothing there counts as removed.
+        skipped: (path, reason) of unsupported files.
     """
 
     files: list[FoundFile] = field(default_factory=list)

@@ -42,7 +42,7 @@ def read_jsonl(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         _add_record(builder, record)
     if problems:
         more = f" and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
-        raise UnreadableDocument("; ".join(problems[:PROBLEMS_SHOWN]) + more + ": mend the file, nothing of it was taken")
+        raise UnreadableDocument("; ".join(problems[:PROBLEMS_SHOWN]) + more + ": correct the file, nothing of it was taken")
     return builder.build(PurePosixPath(name).stem, "application/jsonl")
 
 

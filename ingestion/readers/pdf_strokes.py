@@ -25,7 +25,7 @@ MOST_LETTERS = 1000
 
 
 def struck_letters(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage) -> set[int]:
-    """Return the numbers of the characters that are struck out; lines within form XObjects are not looked at."""
+    """Return the numbers of the characters that are struck out; lines within form XObjects are not considered."""
     pieces = list(islice(_level_lines(page), MOST_LINES + 1))
     struck: set[int] = set()
     for height, left, right in _joined(pieces) if len(pieces) <= MOST_LINES else ():
