@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_PROGRESS_BAR := on
 export OMP_WAIT_POLICY := passive
-# Two processes for the tests; a file's tests stay together, for the servers and models that they share.
+# Two processes for the tests, each with one thread for its model; a file's tests stay together, for the servers and models that they share.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -45,7 +45,7 @@ demo: $(VENV)/installed ## run the whole loop on the example domain and compare 
 test: $(VENV)/installed $(LS_VENV)/installed ## run all tests (real Chroma, Label Studio, Chromium and model)
 	@sh scripts/install_system_packages.sh
 	@echo "==> Running the tests (about 20 minutes on two cores)"
-	env $$(sh scripts/test_requirements.sh) $(BIN)/python -m pytest tests $(PARALLEL) -m "not soak" --durations=15
+	env OMP_NUM_THREADS=1 $$(sh scripts/test_requirements.sh) $(BIN)/python -m pytest tests $(PARALLEL) -m "not soak" --durations=15
 	@echo "==> Tests passed. Next: make demo, or make bench for the measured claims"
 
 soak: $(VENV)/installed $(LS_VENV)/installed ## run the proofs that take minutes: a demo that is killed again and again
