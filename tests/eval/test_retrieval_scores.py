@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from doyen.core.answers import Passage
 from doyen.core.evidence import Evidence
 from doyen.core.records import Question
-from doyen.eval.evidence import span_in_passages
 from doyen.eval.retrieval_metrics import first_ranks, score_ranking
 
 QUOTES = ["the red valve opens at nine bar", "seal kit QX seven", "never above forty degrees"]
@@ -86,19 +85,3 @@ def test_what_holds_a_quote(quote: str, text: str, held: bool) -> None:
 @given(before=st.text(max_size=30), quote=st.text(min_size=1, max_size=30), after=st.text(max_size=30))
 def test_a_quote_between_spaces_is_always_held(before: str, quote: str, after: str) -> None:
     assert Evidence(quote).share_held(f"{before} {quote} {after}") == (1.0 if quote.strip() else 0.0)
-
-
-def test_span_within_a_budget_of_words() -> None:
-    first = passage("one two three four five", start=0)
-    second = passage("six seven eight nine ten", start=24)
-    found = [span_in_passages([first, second], "a.md", "eight nine", words_budget=budget) for budget in (5, 8, 9, 10)]
-    assert found == [False, False, True, True]
-    assert not span_in_passages([first, second], "b.md", "eight nine", words_budget=10)
-
-
-def test_span_by_offsets_wants_the_very_place() -> None:
-    twice = passage("in 2009 and again in 2009", start=100)
-    assert span_in_passages([twice], "a.md", "2009", words_budget=9, span=(103, 107))
-    assert span_in_passages([twice], "a.md", "2009", words_budget=6, span=(121, 125))
-    assert not span_in_passages([twice], "a.md", "2009", words_budget=5, span=(121, 125))
-    assert not span_in_passages([twice], "a.md", "2009", words_budget=9, span=(3, 7))
