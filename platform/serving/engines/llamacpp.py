@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -62,7 +63,7 @@ class LlamaCppEngine:
         self._adapters = AdapterCache(files, self._convert)
         self._worker: WorkerProcess | None = None
         self._starting: Future[None] | None = None
-        self._running: dict[WorkerProcess, int] = {}
+        self._running: Counter[WorkerProcess] = Counter()
         self._closed = False
         self._tokenizer: Any = None
 
@@ -127,10 +128,8 @@ class LlamaCppEngine:
             yield worker, lora
         finally:
             with self._lock:
-                self._running[worker] -= 1
-                retired = self._running[worker] == 0 and worker is not self._worker
-                if self._running[worker] == 0:
-                    del self._running[worker]
+                self._running -= Counter([worker])
+                retired = worker not in self._running and worker is not self._worker
             if retired:
                 worker.close()
 
@@ -148,7 +147,7 @@ class LlamaCppEngine:
                     raise InputError("the engine is closed: open a new one")
                 worker = self._worker
                 if worker and worker.alive and (wanted is None or wanted in worker.plan.adapters):
-                    self._running[worker] = self._running.get(worker, 0) + 1
+                    self._running[worker] += 1
                     return worker, wanted
                 if self._starting is None:
                     self._starting = Future()
