@@ -102,7 +102,7 @@ def comparison_table(report: Report) -> str:
 def _metric_lines(title: str, figures: Sequence[Figure | None]) -> list[list[str]]:
     """Return a line of means, and a line with the number of questions and the intervals."""
     known = [figure if figure and figure.mean is not None else None for figure in figures]
-    counts = sorted({figure.n for figure in known if figure})
+    counts = sorted({figure.n for figure in known if figure and figure.n is not None})
     asked = f"  n {counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "") if counts else ""
     return [
         [title, *(f"{figure.mean:.3f}" if figure else "–" for figure in known)],

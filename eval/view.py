@@ -147,7 +147,7 @@ def _part(data: Mapping[str, Any], modes: Sequence[str]) -> Part:
 def _row(metric: str, values: Sequence[Mapping[str, Any] | None]) -> MetricRow:
     info = metric_info(metric)
     best = _best((value["mean"] for value in values if value), info.better)
-    figures = [value and Figure(**_known(Figure, value), best=best is not None and value["mean"] == best) for value in values]
+    figures = [_figure(value, best) if value else None for value in values]
     return MetricRow(metric, info.title, info.explanation, info.better, figures)
 
 
@@ -166,5 +166,6 @@ def _difference(item: Mapping[str, Any]) -> Difference:
     return Difference(**figures, title=info.title, verdict=("better" if better else "worse") if sure else "unsure")  # type: ignore[arg-type]
 
 
-def _known(shape: type, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value[name] for name in shape.__dataclass_fields__ if name in value and name != "best"}
+def _figure(value: Mapping[str, Any], best: float | None) -> Figure:
+    ends = {name: value.get(name) for name in ("mean", "low", "high", "n")}
+    return Figure(**ends, nan=value.get("nan", 0), best=best is not None and value["mean"] == best)
