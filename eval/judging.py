@@ -13,7 +13,7 @@ from doyen.core.manifest import fingerprint
 from doyen.core.progress import Reporter
 from doyen.core.records import Question
 from doyen.core.settings import EvalSettings
-from doyen.eval.answers import AnswerRecord, JsonLines
+from doyen.eval.answer_log import AnswerRecord, JsonLines
 from doyen.eval.ragas_metrics import JUDGED_METRICS, Embed, RagasJudge
 from doyen.eval.scores import to_sample
 

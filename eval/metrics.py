@@ -18,8 +18,8 @@ from functools import lru_cache
 
 from doyen.core.records import Question
 from doyen.core.text import UNSPACED
-from doyen.eval.answers import AnswerRecord
-from doyen.eval.evidence import evidence_in, quotes_evidence
+from doyen.eval.answer_log import AnswerRecord
+from doyen.eval.evidence_overlap import evidence_in, quotes_evidence
 from doyen.eval.key_facts import key_facts_right
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from doyen.core.records import Question
-from doyen.eval.answers import AnswerRecord
+from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.plots import Plot, Row, interval_plot
 from doyen.eval.scores import Table
 from doyen.eval.view import (

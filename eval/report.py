@@ -11,7 +11,7 @@ from doyen.core.errors import NotFoundError, storage_errors
 from doyen.core.evaluations import DATA, read_figures
 from doyen.core.files import write_json_atomic, write_text_atomic
 from doyen.core.records import Question
-from doyen.eval.answers import AnswerRecord
+from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.scores import Table
 from doyen.eval.view import MAIN_METRIC, TAG_ORDER, Difference, Figure, interval_text, view_report
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from doyen.core.answers import Passage
 from doyen.core.records import Question
-from doyen.eval.evidence import evidence_in
+from doyen.eval.evidence_overlap import evidence_in
 
 DEPTH = 10
 """Passages looked at."""

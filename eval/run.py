@@ -13,7 +13,7 @@ from doyen.core.manifest import build_manifest
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Question
 from doyen.core.settings import Settings
-from doyen.eval.answers import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
+from doyen.eval.answer_log import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
 from doyen.eval.gate import judge_report, read_rules
 from doyen.eval.identity import answer_key, manifest_settings
 from doyen.eval.judging import judge_answers

@@ -11,7 +11,7 @@ import numpy as np
 
 from doyen.core.modes import PASSAGE_MODES
 from doyen.core.records import Question
-from doyen.eval.answers import AnswerRecord
+from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import ANSWER_METRICS, PASSAGE_METRICS, Score
 from doyen.eval.ragas_metrics import (
     JUDGED_METRICS,

@@ -11,7 +11,7 @@ import numpy as np
 
 from doyen.core.records import Question
 from doyen.core.text import words
-from doyen.eval.answers import AnswerRecord
+from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import is_rate
 from doyen.eval.scores import Column, Table
 from doyen.eval.statistics import mean_interval, paired_difference

@@ -18,7 +18,7 @@ from doyen.core.records import Pair, Question, read_records
 from doyen.core.store import Store
 from doyen.core.store.schema import DatasetRow
 from doyen.core.workspace import Workspace
-from doyen.finetune.evidence import SourceDocument, load_sources
+from doyen.finetune.gold_passages import SourceDocument, load_sources
 from doyen.finetune.labels import Cleaned, clean_pairs
 from doyen.finetune.leakage import find_leaks
 from doyen.finetune.split import Split, split_pairs

@@ -9,7 +9,7 @@ from typing import Any
 
 from doyen.core.records import Pair, Question
 from doyen.core.text import normalise
-from doyen.finetune.evidence import SourceDocument, evidence_problem
+from doyen.finetune.gold_passages import SourceDocument, evidence_problem
 from doyen.finetune.similarity import near_duplicate_pairs, request_words, same_answer
 
 

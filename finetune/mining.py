@@ -10,7 +10,7 @@ from doyen.core.evidence import Evidence
 from doyen.core.progress import Reporter
 from doyen.core.records import Pair
 from doyen.core.store import Store
-from doyen.finetune.evidence import ChunkFinder, holds_evidence, load_sources
+from doyen.finetune.gold_passages import ChunkFinder, holds_evidence, load_sources
 from doyen.finetune.similarity import content_words
 from doyen.retrieval.query import standalone_query
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from doyen.core.answers import Passage
 from doyen.core.records import REFUSAL, Turn
-from doyen.finetune.evidence import holds_evidence
+from doyen.finetune.gold_passages import holds_evidence
 from doyen.finetune.mining import Key, MinedPair, key_of, overlaps
 
 Kind = Literal["gold", "missing", "unanswerable", "closed"]

@@ -32,7 +32,7 @@ from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Shares, build_round, excluded_ids
 from doyen.finetune.registry import Adapter, Registry
-from doyen.finetune.rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
+from doyen.finetune.training_rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
 
 FORMAT = 2
 """Raised when the same dataset and settings would give other training examples than before."""

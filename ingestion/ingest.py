@@ -22,7 +22,9 @@ from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow,
 from doyen.core.workspace import Workspace
 from doyen.ingestion import chunk as chunking
 from doyen.ingestion.chunk import chunk_document
+from doyen.ingestion.document_store import Prepared, delete_document, write_document
 from doyen.ingestion.duplicates import near_groups, signature, text_hash
+from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
@@ -30,8 +32,6 @@ from doyen.ingestion.readers import is_supported, too_large
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import shared_reader
 from doyen.ingestion.removal import leave_out_removed
-from doyen.ingestion.report import IngestReport
-from doyen.ingestion.rows import Prepared, delete_document, write_document
 from doyen.ingestion.sources import Findings, FoundFile, find_files
 from doyen.ingestion.word_pieces import PieceCounter, open_counter
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.ingestion.rows import delete_document
+from doyen.ingestion.document_store import delete_document
 
 
 def merge_same_files(store: Store) -> list[tuple[str, str]]:

@@ -13,8 +13,8 @@ from doyen.core.files import sha256_bytes, sha256_file
 from doyen.core.manifest import now, short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow, PendingPurgeRow
-from doyen.ingestion.report import IngestReport
-from doyen.ingestion.rows import delete_document
+from doyen.ingestion.document_store import delete_document
+from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.sources import FoundFile
 
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
+    from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
-    from doyen.ingestion.report import IngestReport
     from doyen.platform.annotate import Annotation
     from doyen.platform.serving.assistant import Assistant
     from doyen.retrieval.hybrid import HybridRetriever
@@ -324,13 +324,13 @@ class Doyen:
 
     def _has_index(self) -> bool:
         """Whether the workspace has an index, whole or damaged; modes without passages need none."""
-        from doyen.retrieval.manifest import manifest_path
+        from doyen.retrieval.index_manifest import manifest_path
 
         return manifest_path(self.workspace.index_folder).exists()
 
     def _inputs(self, assistant: Assistant, adapter: Adapter | None, *, has_index: bool) -> dict[str, str]:
         """Return the hashes of what answers rest on."""
-        from doyen.retrieval.manifest import read_manifest
+        from doyen.retrieval.index_manifest import read_manifest
 
         inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
         if has_index:

@@ -10,8 +10,8 @@ from doyen.core.progress import Reporter
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest, ingest_bytes
+from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
-from doyen.ingestion.report import IngestReport
 from doyen.platform.purge import finish_purge
 from doyen.platform.purge import purge as purge_documents
 from doyen.retrieval.index import check_rebuild, open_retriever, rebuild_index, update_index

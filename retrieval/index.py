@@ -14,9 +14,9 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
 from doyen.retrieval.hybrid import HybridRetriever
+from doyen.retrieval.index_manifest import IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import combine
-from doyen.retrieval.manifest import IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names, vector_folder
 from doyen.retrieval.server_collection import clean_collection, open_collection
 from doyen.retrieval.vectors import open_folder

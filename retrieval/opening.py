@@ -16,9 +16,9 @@ from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageErr
 from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
+from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import AnyLexical, combine
-from doyen.retrieval.manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.segments import Segment, load_segment, vector_folder
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder

@@ -14,9 +14,9 @@ from doyen.core.models import resolve_embedder
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace
+from doyen.retrieval.index_manifest import IndexManifest
 from doyen.retrieval.lexical import load_lexical
 from doyen.retrieval.lexical_view import combine
-from doyen.retrieval.manifest import IndexManifest
 from doyen.retrieval.segments import lexical_folder, piece_names
 from doyen.retrieval.vectors import VectorIndex, open_server
 

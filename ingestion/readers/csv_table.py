@@ -15,7 +15,7 @@ from doyen.ingestion.clean import repair_text, single_spaced
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.limits import CellCount, Limits
-from doyen.ingestion.tables import is_number, is_year, render_row
+from doyen.ingestion.table_text import is_number, is_year, render_row
 
 DELIMITERS = ";\t|,"
 """Ties go to the first: a comma may also be a decimal sign."""

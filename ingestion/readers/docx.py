@@ -16,7 +16,7 @@ from doyen.ingestion.raised import raised, resolve_marks
 from doyen.ingestion.readers.docx_styles import Numbering, Styles, W, heading_level, is_on, value_of
 from doyen.ingestion.readers.docx_text import MC, TextReader, chosen_alternative, mark_is_deleted
 from doyen.ingestion.readers.limits import CellCount, Limits
-from doyen.ingestion.tables import MOST_COLUMNS, Cell, add_table
+from doyen.ingestion.table_text import MOST_COLUMNS, Cell, add_table
 
 if TYPE_CHECKING:
     from docx.document import Document

@@ -14,7 +14,7 @@ from doyen.ingestion.readers.html_boilerplate import content_of
 from doyen.ingestion.readers.html_shown import show
 from doyen.ingestion.readers.html_tables import read_table, rows_of
 from doyen.ingestion.readers.limits import CellCount, Limits
-from doyen.ingestion.tables import add_table
+from doyen.ingestion.table_text import add_table
 
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _BLOCK_TAGS = """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from selectolax.lexbor import LexborNode
 
 from doyen.ingestion.readers.limits import CellCount
-from doyen.ingestion.tables import MOST_COLUMNS, Cell, RowSpans
+from doyen.ingestion.table_text import MOST_COLUMNS, Cell, RowSpans
 
 ROW_PARTS = ("thead", "tbody", "tfoot")
 MOST_ROWS = 65_534

@@ -17,7 +17,7 @@ from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.raised import END, GAP, LOWERED, RAISED, resolve_marks
 from doyen.ingestion.readers.html import BLOCKS, add_fragment, shows_text
 from doyen.ingestion.readers.limits import Limits
-from doyen.ingestion.tables import add_table
+from doyen.ingestion.table_text import add_table
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 TAG_NAME = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)

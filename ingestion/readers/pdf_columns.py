@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from doyen.ingestion.readers.pdf_lines import Line, Segment
-from doyen.ingestion.tables import is_number
+from doyen.ingestion.table_text import is_number
 
 LEAST_LINES = 4
 LEAST_WORDS = 4.0

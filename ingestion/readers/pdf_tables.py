@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from doyen.ingestion.readers.pdf_lines import Line, Segment
-from doyen.ingestion.tables import LONGEST_HEADING, is_number, render_row
+from doyen.ingestion.table_text import LONGEST_HEADING, is_number, render_row
 
 YEAR = re.compile(r"^(?:FY|Q[1-4])?\s?(?:19|20)\d\d[A-Za-z*]?$")
 CURRENCY = re.compile(r"^[$€£¥]$")

@@ -25,21 +25,16 @@ for _name, _value in {
 from doyen.core.errors import DoyenError, UsageError
 from doyen.core.extras import missing_part
 from doyen.core.redaction import printable, redact
-from doyen.platform.cli import (
-    adapters,
-    annotate,
-    ask,
-    dataset,
-    demo,
-    doctor,
-    eval,
-    ingest,
-    init,
-    remove,
-    search,
-    serve,
-    train,
-)
+from doyen.platform.cli import adapters_command, annotate_command, dataset_command, eval_command
+from doyen.platform.cli.ask_command import ask
+from doyen.platform.cli.demo_command import demo
+from doyen.platform.cli.doctor_command import doctor
+from doyen.platform.cli.ingest_command import ingest
+from doyen.platform.cli.init_command import init
+from doyen.platform.cli.remove_command import remove
+from doyen.platform.cli.search_command import search
+from doyen.platform.cli.serve_command import serve, ui
+from doyen.platform.cli.train_command import train
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -49,23 +44,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (
-    init.init,
-    ingest.ingest,
-    remove.remove,
-    search.search,
-    ask.ask,
-    train.train,
-    serve.serve,
-    serve.ui,
-    demo.demo,
-    doctor.doctor,
-):
+for _command in (init, ingest, remove, search, ask, train, serve, ui, demo, doctor):
     app.command()(_command)
-app.add_typer(annotate.app, name="annotate")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(adapters.app, name="adapters")
-app.add_typer(eval.app, name="eval")
+app.add_typer(annotate_command.app, name="annotate")
+app.add_typer(dataset_command.app, name="dataset")
+app.add_typer(adapters_command.app, name="adapters")
+app.add_typer(eval_command.app, name="eval")
 
 
 def _show_version(asked: bool) -> None:

@@ -15,7 +15,7 @@ from doyen.annotation.types.descriptions import parse_description
 from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.platform.cli.annotate import app
+from doyen.platform.cli.annotate_command import app
 
 NAME = "moods"
 SAID = {"ada": ("positive", "negative", "neutral"), "ben": ("positive", "neutral", "neutral")}

@@ -36,7 +36,7 @@ from doyen.core.errors import InputError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, DecisionRow
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 NAME = "topics"
 REVIEW = "topics review"

@@ -42,7 +42,7 @@ from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
 from doyen.core.workspace import Workspace
-from doyen.platform.cli.annotate import app
+from doyen.platform.cli.annotate_command import app
 
 NAME = "topics"
 REVIEW = "topics review"

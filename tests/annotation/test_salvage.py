@@ -15,7 +15,7 @@ from doyen.annotation.types.descriptions import parse_description
 from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Tags
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.platform.cli.annotate import app
+from doyen.platform.cli.annotate_command import app
 
 NAME = "parts"
 TEXT = "The pump PN 410-778 feeds the heated line and the membrane kit MK-7 twice a year."

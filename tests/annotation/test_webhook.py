@@ -21,7 +21,7 @@ from doyen.core.errors import InputError, SettingsError
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 pytestmark = pytest.mark.label_studio
 NAME = "hooked"

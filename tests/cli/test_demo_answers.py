@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.evaluation_world import ScriptedAssistant, evaluate_small_world, many_questions
 
-from doyen.platform.cli.demo import ShownAnswer, choose_shown
+from doyen.platform.cli.demo_command import ShownAnswer, choose_shown
 
 
 class Faulty(ScriptedAssistant):

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from doyen.core.store import open_store
 from doyen.core.store.schema import AnnotationTaskRow
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from support.command_line import DOYEN
 
-from doyen.eval.answers import read_answers
+from doyen.eval.answer_log import read_answers
 from doyen.eval.metrics import citation_recall, key_facts
 from doyen.eval.questions import load_questions
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,11 @@ def test_a_wheel_of_what_the_image_copies_holds_every_file(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     held = {name.removeprefix("doyen/") for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in tracked.splitlines() if name.split("/")[0] in ROOMS} <= held
+
+
+def test_a_module_name_has_one_meaning():
+    names = [path.stem for room in ROOMS for path in (ROOT / room).rglob("*.py") if not path.stem.startswith("_")]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_rooms_at_the_root_exist():

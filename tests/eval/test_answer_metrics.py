@@ -12,7 +12,7 @@ from support.evaluation_world import ScriptedAssistant, cited, make_questions, p
 
 from doyen.core.answers import Citation
 from doyen.core.records import REFUSAL, Question
-from doyen.eval.answers import AnswerRecord
+from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import (
     ANSWER_METRICS,
     INFO,

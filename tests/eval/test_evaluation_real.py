@@ -11,7 +11,7 @@ from support.evaluation_world import DOCUMENTS, make_questions
 
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.eval.answers import AnswerRecord
+from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import citation_recall, key_facts
 from doyen.eval.questions import resolve_duplicates
 from doyen.eval.run import run_evaluation

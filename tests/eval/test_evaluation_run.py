@@ -19,7 +19,7 @@ from doyen.core.errors import Busy, InputError, NotFoundError, UsageError
 from doyen.core.progress import Silent
 from doyen.core.records import Question
 from doyen.core.settings import ServingSettings, Settings
-from doyen.eval.answers import evaluation_lock
+from doyen.eval.answer_log import evaluation_lock
 from doyen.eval.report import Report, comparison_table, load_report
 
 GOLDEN = Path(__file__).parent / "golden_report.json"

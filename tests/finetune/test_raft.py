@@ -9,7 +9,7 @@ from doyen.core.prompts import build_messages, encode_prompt
 from doyen.core.records import REFUSAL
 from doyen.finetune.mining import mine
 from doyen.finetune.raft import Shares, build_round, excluded_ids
-from doyen.finetune.rows import encode_contexts, load_batches, make_batches, save_batches
+from doyen.finetune.training_rows import encode_contexts, load_batches, make_batches, save_batches
 
 
 @pytest.fixture

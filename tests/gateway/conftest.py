@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.fake_assistant import FakeAssistant
 
 from doyen.core.workspace import FILE_NAME, Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 LOCAL = "http://127.0.0.1"
 

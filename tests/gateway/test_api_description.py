@@ -16,7 +16,7 @@ from support.fake_assistant import FakeAssistant
 from support.serving import served
 
 from doyen.core.workspace import FILE_NAME, Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 EXAMPLES = 6
 """Of each operation, beside what covers its schema; the seed is fixed."""

@@ -185,7 +185,7 @@ def test_other_task_types_are_drafted_by_rule(hooked: TestClient) -> None:
 
 
 def test_tasks_that_are_left_when_time_is_up_wait_for_nobody(hooked: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("doyen.platform.serving.gateway.annotation.DRAFT_LIMIT_S", 0.0)
+    monkeypatch.setattr("doyen.platform.serving.gateway.annotation_routes.DRAFT_LIMIT_S", 0.0)
     services = hooked.app.state.services
 
     def place() -> None:

@@ -16,7 +16,7 @@ from support.evaluation_world import evaluate_small_world, many_questions, regis
 from doyen.core.errors import InputError
 from doyen.core.store.schema import AdapterRow, FeedbackRow
 from doyen.finetune.registry import Registry
-from doyen.platform.serving.gateway.documents import confined_source
+from doyen.platform.serving.gateway.documents_routes import confined_source
 
 GOLDEN = Path(__file__).parent / "openapi.json"
 CHAT = {"model": "rag", "messages": [{"role": "user", "content": "How often?"}]}

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 from doyen import Doyen
 from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.platform.documents import open_retriever
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 pytestmark = pytest.mark.model
 

@@ -16,7 +16,7 @@ from support.fake_assistant import QUOTE, FakeAssistant
 
 from doyen.core.errors import StateError
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 from doyen.platform.serving.gateway.server import Listener, bind
 
 

@@ -15,7 +15,7 @@ from support.fake_assistant import FakeAssistant
 from support.serving import served
 
 from doyen.core.workspace import FILE_NAME, Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 JSON_ROUTES = [
     ("/v1/chat/completions", '{"model": "base", "messages": [{"role": "user", "content": %s}]}'),

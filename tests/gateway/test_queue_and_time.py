@@ -16,7 +16,7 @@ from support.fake_assistant import FakeAssistant
 from support.serving import served
 
 from doyen.core.workspace import FILE_NAME, Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 CHAT = {"model": "base", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}
 WORKER = "doyen.platform.serving.engines.llamacpp_worker"

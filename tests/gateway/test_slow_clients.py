@@ -16,8 +16,8 @@ from support.serving import served
 
 from doyen.core.connections import ConnectionLimits
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.gateway.app import create_app
-from doyen.ui.app import create_ui_app
+from doyen.platform.serving.gateway.api import create_app
+from doyen.ui.pages import create_ui_app
 
 QUICK = ConnectionLimits(head_s=0.6, body_s=0.6, body_rate=10_000, write_s=0.6, per_address=20, total=30)
 PATIENT = ConnectionLimits(head_s=600, body_s=600)

@@ -19,7 +19,7 @@ from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
 from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval.index import update_index
-from doyen.retrieval.manifest import manifest_path, read_manifest
+from doyen.retrieval.index_manifest import manifest_path, read_manifest
 from doyen.retrieval.units import split_pieces
 
 pytestmark = pytest.mark.model

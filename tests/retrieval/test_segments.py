@@ -21,7 +21,7 @@ from doyen.core.workspace import Workspace, create_workspace
 from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
 from doyen.retrieval import content, opening, vectors
 from doyen.retrieval.index import check_index, rebuild_index, update_index
-from doyen.retrieval.manifest import read_manifest
+from doyen.retrieval.index_manifest import read_manifest
 
 pytestmark = pytest.mark.model
 

@@ -16,7 +16,7 @@ from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
 from doyen.core.store.schema import AnswerRow
 from doyen.finetune.registry import Registry
-from doyen.platform.cli.ask import format_answer
+from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.serving.assistant import Assistant, LazyRetriever, open_assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.verifier import Judgement

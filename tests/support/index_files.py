@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from doyen.core.workspace import Workspace
+from doyen.retrieval.index_manifest import read_manifest
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
 from doyen.retrieval.lexical_view import combine
-from doyen.retrieval.manifest import read_manifest
 from doyen.retrieval.segments import lexical_folder, vector_folder
 from doyen.retrieval.vectors import open_folder
 

@@ -22,8 +22,8 @@ from support.serving import served
 
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace, create_workspace
-from doyen.platform.serving.gateway.app import create_app
-from doyen.ui.app import create_ui_app
+from doyen.platform.serving.gateway.api import create_app
+from doyen.ui.pages import create_ui_app
 
 CHROMIUM_OPTIONS = (
     "--headless",

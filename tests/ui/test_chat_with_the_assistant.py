@@ -16,8 +16,8 @@ from doyen.core.store import open_store
 from doyen.core.store.schema import AnswerRow, FeedbackRow
 from doyen.core.workspace import FILE_NAME, create_workspace
 from doyen.platform.app import Doyen
-from doyen.platform.serving.gateway.app import create_app
-from doyen.ui.app import create_ui_app
+from doyen.platform.serving.gateway.api import create_app
+from doyen.ui.pages import create_ui_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 from doyen.core.answers import Answer, Citation, Passage
 from doyen.eval.view import view_report
-from doyen.ui.app import create_ui_app
-from doyen.ui.chat import model_name
-from doyen.ui.client import GatewayClient, GatewayError
+from doyen.ui.chat_tab import model_name
 from doyen.ui.conversation import Exchange, messages_for
-from doyen.ui.render import conversation_html, highlight, passages_panel
+from doyen.ui.gateway_client import GatewayClient, GatewayError
+from doyen.ui.markup import conversation_html, highlight, passages_panel
+from doyen.ui.pages import create_ui_app
+from doyen.ui.report_tables import comparison_table, gate_table, report_frame
 from doyen.ui.stopping import Running, Stopped, until
-from doyen.ui.tables import comparison_table, gate_table, report_frame
 
 NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
 ANSWER = Answer("Which?", "Yes.", "rag", answer_id="a1")

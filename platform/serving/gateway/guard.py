@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from doyen.core.bodies import limited, says_too_much
 from doyen.core.errors import DoyenError
 from doyen.core.network import reason_to_refuse
-from doyen.platform.serving.gateway.health import Metrics
+from doyen.platform.serving.gateway.health_routes import Metrics
 from doyen.platform.serving.gateway.http_errors import Forbidden, TooLarge, Unauthenticated, error_response
 
 logger = logging.getLogger("doyen.gateway.access")

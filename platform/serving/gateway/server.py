@@ -18,7 +18,7 @@ from doyen.core.errors import SettingsError, StateError
 from doyen.core.network import is_loopback
 from doyen.core.settings import FILE_NAME
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.gateway.app import create_app
+from doyen.platform.serving.gateway.api import create_app
 
 logger = logging.getLogger("doyen.gateway")
 

@@ -22,7 +22,7 @@ from doyen.retrieval.index import open_retriever
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
-    from doyen.platform.serving.gateway.health import Metrics
+    from doyen.platform.serving.gateway.health_routes import Metrics
 
 logger = logging.getLogger("doyen.gateway")
 

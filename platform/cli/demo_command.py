@@ -14,7 +14,7 @@ import typer
 from doyen.core.errors import InputError
 from doyen.core.files import write_bytes_atomic
 from doyen.core.modes import MODES
-from doyen.platform.cli.ask import format_answer
+from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def make_workspace(example: Example, folder: Path) -> Path:
 
 def ingest_step(session: CliSession, example: Example) -> None:
     """Documents in: parsed, cut into chunks, indexed."""
-    from doyen.platform.cli.ingest import describe
+    from doyen.platform.cli.ingest_command import describe
 
     with step(session, "1/5 Ingesting the documents"):
         report = session.doyen.ingest([example.documents])
@@ -133,7 +133,7 @@ def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
 
 def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
     """Labels become a dataset whose parts share no document and which holds no frozen question."""
-    from doyen.platform.cli.dataset import describe
+    from doyen.platform.cli.dataset_command import describe
 
     with step(session, "3/5 Dataset"):
         dataset, _ = session.doyen.build_dataset(PROJECT, project=PROJECT, frozen=questions)
@@ -189,7 +189,7 @@ class ShownAnswer:
 
 def choose_shown(questions: Sequence[Question], report: Report) -> list[tuple[Question, bool]]:
     """Return three answerable questions of the sample and whether hybrid's answer was right, one wrong if any was."""
-    from doyen.eval.answers import read_answers
+    from doyen.eval.answer_log import read_answers
     from doyen.eval.metrics import is_right
     from doyen.eval.run import ANSWERS
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from doyen.ui.client import GatewayClient, GatewayError
 from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answered, messages_for, restore, save
-from doyen.ui.render import MODE_LABELS, banner, conversation_html, passages_panel
+from doyen.ui.gateway_client import GatewayClient, GatewayError
+from doyen.ui.markup import MODE_LABELS, banner, conversation_html, passages_panel
 from doyen.ui.stopping import Running, Stopped, until
 
 DEFAULT_MODE = "best"

@@ -20,7 +20,17 @@ from doyen.core.network import is_loopback
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.assistant import open_assistant
-from doyen.platform.serving.gateway import adapters, annotation, chat, documents, evals, feedback, health, models, search
+from doyen.platform.serving.gateway import (
+    adapters_routes,
+    annotation_routes,
+    chat_routes,
+    documents_routes,
+    evals_routes,
+    feedback_routes,
+    health_routes,
+    models_routes,
+    search_routes,
+)
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
 from doyen.platform.serving.gateway.http_errors import documented, install_error_handlers
 from doyen.platform.serving.gateway.services import OpenAssistant, Services
@@ -46,7 +56,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         open_model: opens the assistant.
     """
     settings = workspace.settings.serving
-    metrics = health.Metrics()
+    metrics = health_routes.Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,9 +77,9 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         redoc_url=None,
         separate_input_output_schemas=False,
     )
-    for keyed in (chat, models, search, documents, feedback, adapters, evals):
+    for keyed in (chat_routes, models_routes, search_routes, documents_routes, feedback_routes, adapters_routes, evals_routes):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
-    for other in (annotation, health):
+    for other in (annotation_routes, health_routes):
         app.include_router(other.router, responses=documented(400, 403, 405, 413))
     app.openapi = partial(_describe_api, app)  # type: ignore[method-assign]  # as FastAPI's documentation does
     _install_docs(app)

@@ -16,7 +16,7 @@ from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.http_errors import documented, error_body
-from doyen.platform.serving.gateway.models import parse_model
+from doyen.platform.serving.gateway.models_routes import parse_model
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 

@@ -36,7 +36,7 @@ def serve(
         key = settings.serving.api_key.get_secret_value()
 
         def build_ui(gateway_url: str) -> ASGIApp:
-            from doyen.ui.app import create_ui_app
+            from doyen.ui.pages import create_ui_app
 
             return create_ui_app(gateway_url, key, settings.ui.title, local_only=local_only)
 
@@ -62,7 +62,7 @@ def ui(
 ) -> None:
     """Serve the chat alone, against a gateway that runs already. Its key comes from $DOYEN_API_KEY."""
     from doyen.core.logs import configure_logging
-    from doyen.ui.app import launch
+    from doyen.ui.pages import launch
 
     configure_logging(as_json=False, debug=False)
     launch(gateway, api_key=os.environ.get("DOYEN_API_KEY", ""), port=port)

@@ -14,7 +14,7 @@ from doyen.core.errors import NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES
 from doyen.finetune.registry import Registry
 from doyen.platform.serving.best import Best, find_best
-from doyen.platform.serving.gateway.adapters import list_adapters
+from doyen.platform.serving.gateway.adapters_routes import list_adapters
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute

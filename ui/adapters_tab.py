@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from doyen.ui.client import GatewayClient, GatewayError
-from doyen.ui.render import banner
-from doyen.ui.tables import adapters_table, gate_table
+from doyen.ui.gateway_client import GatewayClient, GatewayError
+from doyen.ui.markup import banner
+from doyen.ui.report_tables import adapters_table, gate_table
 
 
 def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from doyen.ui.render import MODE_LABELS
+from doyen.ui.markup import MODE_LABELS
 
 HEADLINE = "token_f1"
 """The metric that is shown for each tag of questions, and whose differences are not folded away."""

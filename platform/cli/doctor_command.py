@@ -127,7 +127,7 @@ def _offsets(session: CliSession) -> str:
 
 def _index(session: CliSession) -> str:
     from doyen.retrieval.index import check_index, open_retriever
-    from doyen.retrieval.manifest import REPAIR
+    from doyen.retrieval.index_manifest import REPAIR
 
     if problems := check_index(session.workspace, session.store):
         raise DoyenError(f"{'; '.join(problems)}: {REPAIR}")

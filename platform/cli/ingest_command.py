@@ -12,7 +12,7 @@ from doyen.core.errors import InputError, StateError
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
-    from doyen.ingestion.report import IngestReport
+    from doyen.ingestion.ingest_report import IngestReport
 
 
 def ingest(

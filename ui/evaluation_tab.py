@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from doyen.ui.client import GatewayClient, GatewayError
-from doyen.ui.render import banner
-from doyen.ui.tables import comparison_table, report_frame
+from doyen.ui.gateway_client import GatewayClient, GatewayError
+from doyen.ui.markup import banner
+from doyen.ui.report_tables import comparison_table, report_frame
 
 
 def build_evaluation_tab(client: GatewayClient, tab: gr.Tab) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from doyen.core.store.schema import AdapterRow
 from doyen.finetune.registry import Adapter
-from doyen.platform.serving.gateway.evals import report_folder
+from doyen.platform.serving.gateway.evals_routes import report_folder
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from doyen.core.bodies import TOO_LARGE, limited, says_too_much
 from doyen.core.connections import server_config
 from doyen.core.network import reason_to_refuse
-from doyen.ui.client import GatewayClient, GatewayError
+from doyen.ui.gateway_client import GatewayClient, GatewayError
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -45,10 +45,10 @@ def build_chat(gateway_url: str, api_key: str = "", title: str = "Doyen") -> gr.
     """
     import gradio as gr
 
-    from doyen.ui.adapters import build_adapters_tab
-    from doyen.ui.chat import build_chat_tab
-    from doyen.ui.evaluation import build_evaluation_tab
-    from doyen.ui.render import banner, page_header
+    from doyen.ui.adapters_tab import build_adapters_tab
+    from doyen.ui.chat_tab import build_chat_tab
+    from doyen.ui.evaluation_tab import build_evaluation_tab
+    from doyen.ui.markup import banner, page_header
 
     client = GatewayClient(gateway_url, api_key)
 
