@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import requires
+from importlib.util import find_spec
 
 from doyen.core.errors import MissingPart
 
 PACKAGES = {"crowdkit": "crowd-kit", "multipart": "python-multipart", "starlette": "fastapi"}
 """Package that brings a module of another name."""
+
+
+def require_module(module: str) -> None:
+    """Ask for a module that only a child process will import.
+
+    Raises:
+        MissingPart: it is not installed; the message names the extra that brings it.
+    """
+    if find_spec(module) is None:
+        raise missing_part(ModuleNotFoundError(name=module))
 
 
 def missing_part(error: ModuleNotFoundError) -> MissingPart:

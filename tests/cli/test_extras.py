@@ -73,6 +73,7 @@ def test_documents_are_found_without_any_extra(space):
 @pytest.mark.parametrize(
     ("extra", "command"),
     [
+        ("serve", ["ask", "At which pressure?", "--mode", "rag"]),
         ("serve", ["serve", "--port", "0"]),
         ("annotate", ["annotate", "create", "--project", "qa"]),
     ],

@@ -15,6 +15,7 @@ from typing import Any, Self
 from doyen.core.answers import FinishReason
 from doyen.core.deadline import time_left
 from doyen.core.errors import InputError, NotInTime, ServiceError
+from doyen.core.extras import require_module
 from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
 from doyen.core.models import LOADING, GeneratorFiles, cache_folder, resolve_generator
@@ -69,7 +70,8 @@ class LlamaCppEngine:
 
     @classmethod
     def open(cls, workspace: Workspace) -> Self:
-        """Return the engine of a workspace's settings. Raises ModelMissing."""
+        """Return the engine of a workspace's settings. Raises ModelMissing, and MissingPart without the extra `serve`."""
+        require_module("xllamacpp")
         return cls(resolve_generator(workspace.settings.serving.model))
 
     @property
