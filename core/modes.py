@@ -13,3 +13,5 @@ SHORT_MODES = frozenset({"rag-short"})
 """Asked for the shortest answer, as an adapter learns to give it: without that, ``rag`` loses points for its length alone."""
 BEST = "best"
 """Stands for the best mode of the newest report that can tell, and is resolved before anything is answered."""
+MAX_PASSAGES = 50
+"""Most passages that one search returns."""

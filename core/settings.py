@@ -30,6 +30,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 from pydantic_settings import SettingsError as SourceError
 
 from doyen.core.errors import SettingsError
+from doyen.core.modes import MAX_PASSAGES
 
 FILE_NAME = "doyen.toml"
 ENVIRONMENT_PREFIX = "DOYEN_"
@@ -115,7 +116,7 @@ class RetrievalSettings(Section):
     """bfloat16 embeds faster at a cosine above 0.996 to float32; auto takes it where the processor gains from it."""
     chroma_url: Annotated[HttpUrl | None, Unset] = None
     """None embeds Chroma in the process; http://host:port uses a Chroma server."""
-    top_k: int = Field(5, ge=1, le=50)
+    top_k: int = Field(5, ge=1, le=MAX_PASSAGES)
     """Passages returned when a caller names no number."""
 
 

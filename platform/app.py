@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from doyen.core.errors import InputError
 from doyen.core.evaluations import register_report
 from doyen.core.manifest import fingerprint
-from doyen.core.modes import ADAPTER_MODES, BEST, MODES, PASSAGE_MODES
+from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, MODES, PASSAGE_MODES
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, find_workspace
@@ -161,16 +161,17 @@ class Doyen:
         """Return the passages that a question would be answered from.
 
         Args:
-            k: passages at most; None takes retrieval.top_k.
+            k: passages at most, 1 to MAX_PASSAGES; None takes retrieval.top_k.
 
         Raises:
-            InputError: the query is empty or too long.
+            InputError: the query is empty or too long, or k is out of range.
             IndexMissing: nothing is indexed.
         """
         from doyen.platform.serving.plan import check_question
 
         checked = check_question(query, self.settings.serving.max_question_chars)
-        passages = self.retriever.retrieve(checked, k or self.settings.retrieval.top_k)
+        wanted = self._passages(k)
+        passages = self.retriever.retrieve(checked, wanted)
         return SearchResult(query, passages, self.retriever.problem)
 
     def ask(
@@ -186,17 +187,28 @@ class Doyen:
         """Answer a question with its citations; see `Assistant.ask`."""
         return self.assistant.ask(question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record)
 
+    def _passages(self, k: int | None) -> int:
+        if k is None:
+            return self.settings.retrieval.top_k
+        if not 1 <= k <= MAX_PASSAGES:
+            raise InputError(f"{k} passages cannot be asked for: k is a number from 1 to {MAX_PASSAGES}")
+        return k
+
     # In llama-index
 
     def as_retriever(self, k: int | None = None) -> PassageRetriever:
         """Return the index as a retriever of llama-index.
 
         Args:
-            k: passages at most; None takes retrieval.top_k.
+            k: passages at most, 1 to MAX_PASSAGES; None takes retrieval.top_k.
+
+        Raises:
+            InputError: k is out of range.
         """
         from doyen.retrieval.query_engine import PassageRetriever
 
-        return PassageRetriever(self.retriever, k or self.settings.retrieval.top_k)
+        wanted = self._passages(k)
+        return PassageRetriever(self.retriever, wanted)
 
     def as_query_engine(
         self, mode: str = "rag", *, k: int | None = None, rerankers: Sequence[BaseNodePostprocessor] = ()

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.modes import MAX_PASSAGES
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
-    k: Annotated[int | None, typer.Option("--k", "-k", min=1, max=100, help="How many passages.")] = None,
+    k: Annotated[int | None, typer.Option("--k", "-k", min=1, max=MAX_PASSAGES, help="How many passages.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,

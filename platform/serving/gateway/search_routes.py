@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from doyen.core.modes import MAX_PASSAGES
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -22,7 +23,7 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     query: str
-    k: int | None = Field(None, ge=1, le=50)
+    k: int | None = Field(None, ge=1, le=MAX_PASSAGES)
 
 
 class FoundPassage(BaseModel):
