@@ -68,7 +68,7 @@ class Workspace:
 
     @property
     def reports_folder(self) -> Path:
-        """One folder for each evaluation, or a link to where it lies (`core/evaluations.py`)."""
+        """One folder for each evaluation, or a link to where it lies (`core/report_files.py`)."""
         return self.state / "reports"
 
     @property

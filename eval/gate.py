@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from doyen.core.errors import NotFoundError, SettingsError, StateError
-from doyen.core.evaluations import ALPHA, ENOUGH
+from doyen.core.report_files import ALPHA, ENOUGH
 from doyen.core.settings import GATE_RULE, Settings
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report

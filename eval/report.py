@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import NotFoundError, storage_errors
-from doyen.core.evaluations import DATA, read_figures
 from doyen.core.files import write_json_atomic, write_text_atomic
 from doyen.core.records import Question
+from doyen.core.report_files import DATA, read_figures
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.scores import Table
 from doyen.eval.view import MAIN_METRIC, TAG_ORDER, Difference, Figure, interval_text, view_report

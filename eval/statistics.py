@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from doyen.core.evaluations import ENOUGH
+from doyen.core.report_files import ENOUGH
 
 Floats = NDArray[np.float64]
 Method = Literal["bca", "percentile"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from doyen.core.evaluations import ALPHA
+from doyen.core.report_files import ALPHA
 from doyen.eval.metrics import INFO, MetricInfo
 
 MAIN_METRIC = "token_f1"

@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from doyen.core.errors import InputError
-from doyen.core.evaluations import register_report
 from doyen.core.manifest import fingerprint
 from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, MODES, PASSAGE_MODES
 from doyen.core.progress import Reporter, Silent
+from doyen.core.report_files import register_report
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, find_workspace
 
@@ -231,7 +231,7 @@ class Doyen:
         self, answer_id: str, *, rating: int = 0, correction: str | None = None, comment: str | None = None
     ) -> FeedbackRow:
         """Store what a person says about an answer; see `record_feedback`."""
-        from doyen.platform.serving.answer import record_feedback
+        from doyen.platform.serving.answer_store import record_feedback
 
         return record_feedback(self.store, answer_id, rating=rating, correction=correction, comment=comment)
 

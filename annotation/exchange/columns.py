@@ -177,7 +177,9 @@ def span_label(kind: str, regions: Sequence[Region], relations: Sequence[Relatio
     if kind == "coreference":
         links = (Relation(link.head, link.tail, "" if link.label == COREFERENCE else link.label) for link in relations)
         return Coreference(tuple(regions), tuple(links))
-    return Entities(tuple(regions), tuple(relations))
+    if kind == "entities":
+        return Entities(tuple(regions), tuple(relations))
+    raise LabelError([f"labels of type {kind!r} mark no stretches of a text"])
 
 
 def stretches(label: Label, losses: Losses) -> tuple[list[Region], list[Relation]]:

@@ -150,8 +150,8 @@ def _read_marks(result: Result, text: str, description: TaskDescription) -> Read
     if description.type == "pos":
         tokens, overlapping = _apart(regions, text)
         return Tags(tokens), problems + overlapping
-    kind = Entities if description.type == "entities" else Coreference
-    return kind(tuple(regions), tuple(relations)), problems
+    kinds: dict[str, type[Entities] | type[Coreference]] = {"entities": Entities, "coreference": Coreference}
+    return kinds[description.type](tuple(regions), tuple(relations)), problems
 
 
 def _read_mark(part: Any, text: str, labels: Collection[str]) -> Region | list[str]:

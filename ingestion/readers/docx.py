@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.raised import raised, resolve_marks
 from doyen.ingestion.readers.docx_styles import Numbering, Styles, W, heading_level, is_on, value_of
 from doyen.ingestion.readers.docx_text import MC, TextReader, chosen_alternative, mark_is_deleted
 from doyen.ingestion.readers.limits import CellCount, Limits
+from doyen.ingestion.superscripts import raised, resolve_marks
 from doyen.ingestion.table_text import MOST_COLUMNS, Cell, add_table
 
 if TYPE_CHECKING:

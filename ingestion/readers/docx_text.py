@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from doyen.ingestion.raised import GAP, lowered, raised
 from doyen.ingestion.readers.docx_math import M, math_text
 from doyen.ingestion.readers.docx_styles import Style, Styles, W, alignment, is_on, is_struck, roman, value_of
 from doyen.ingestion.readers.docx_symbols import symbol_text
+from doyen.ingestion.superscripts import GAP, lowered, raised
 
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _NOT_SHOWN = """

@@ -9,11 +9,11 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from doyen.ingestion.clean import INVISIBLE, repair_text, single_spaced
 from doyen.ingestion.decoding import BYTE_ORDER_MARKS, decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.raised import resolve_marks
 from doyen.ingestion.readers.html_boilerplate import content_of
 from doyen.ingestion.readers.html_shown import show
 from doyen.ingestion.readers.html_tables import read_table, rows_of
 from doyen.ingestion.readers.limits import CellCount, Limits
+from doyen.ingestion.superscripts import resolve_marks
 from doyen.ingestion.table_text import add_table
 
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}

@@ -6,7 +6,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from doyen.ingestion.raised import GAP, lowered, raised
+from doyen.ingestion.superscripts import GAP, lowered, raised
 
 NEVER_TEXT = (
     "script, style, noscript, template, iframe, object, canvas, audio, video, head, datalist, rp, annotation, "

@@ -14,9 +14,9 @@ from markdown_it.token import Token
 from doyen.ingestion.clean import repair_text, single_spaced, tidy_lines
 from doyen.ingestion.decoding import decode_bytes
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.raised import END, GAP, LOWERED, RAISED, resolve_marks
 from doyen.ingestion.readers.html import BLOCKS, add_fragment, shows_text
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.superscripts import END, GAP, LOWERED, RAISED, resolve_marks
 from doyen.ingestion.table_text import add_table
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)

@@ -12,7 +12,6 @@ import pypdfium2.raw as raw
 from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import LIGATURES, join_lines, line_vocabulary, repair_text, single_spaced
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
-from doyen.ingestion.raised import resolve_marks
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.pdf_columns import put_columns_in_order
 from doyen.ingestion.readers.pdf_forms import fill_in
@@ -20,6 +19,7 @@ from doyen.ingestion.readers.pdf_lines import Line, Page, Segment, read_page
 from doyen.ingestion.readers.pdf_margins import drop_margins
 from doyen.ingestion.readers.pdf_tables import BULLET, find_table
 from doyen.ingestion.readers.plain import LIST_ITEM
+from doyen.ingestion.superscripts import resolve_marks
 
 PARAGRAPH_GAP = 1.45
 """Line distances, in line pitches of the page, from which a new paragraph begins."""

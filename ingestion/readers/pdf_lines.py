@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from doyen.ingestion.raised import GAP, lowered, raised
 from doyen.ingestion.readers.pdf_strokes import struck_letters
+from doyen.ingestion.superscripts import GAP, lowered, raised
 
 COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""

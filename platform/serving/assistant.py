@@ -19,7 +19,7 @@ from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.serving.answer import record_answer
+from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.number_guard import NumberGuard

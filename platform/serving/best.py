@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import NotFoundError, StorageError
-from doyen.core.evaluations import ALPHA, ENOUGH, read_figures, report_folders
 from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES, Mode
+from doyen.core.report_files import ALPHA, ENOUGH, read_figures, report_folders
 from doyen.finetune.registry import Adapter, Registry
 
 logger = logging.getLogger("doyen.best")

@@ -15,7 +15,7 @@ from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationTaskRow, AnswerRow, DocumentVersionRow, FeedbackRow
 from doyen.core.text import question_hash
 from doyen.core.workspace import Workspace
-from doyen.platform.serving.answer import record_answer
+from doyen.platform.serving.answer_store import record_answer
 
 NAME = "from the chat"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from doyen.core.answers import Answer, Citation, FinishReason, Passage, Support, Timings, Usage
 from doyen.core.modes import MODES
 from doyen.eval.answer_log import AnswerRecord, read_answers
-from doyen.platform.serving.answer import record_answer
+from doyen.platform.serving.answer_store import record_answer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 SCORE = st.floats(allow_nan=False, allow_infinity=False)

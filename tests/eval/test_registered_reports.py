@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.evaluation_world import evaluate_small_world, make_questions
 
-from doyen.core.evaluations import read_figures, register_report, report_folders
+from doyen.core.report_files import read_figures, register_report, report_folders
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.removal import Named

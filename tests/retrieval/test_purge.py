@@ -19,7 +19,7 @@ from doyen.ingestion.ingest import ingest_bytes
 from doyen.platform import documents
 from doyen.platform.cli.doctor_command import check_workspace
 from doyen.platform.documents import delete_documents, ingest_documents, open_retriever
-from doyen.platform.serving.answer import record_answer
+from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.assistant import open_assistant
 
 SECRET = "Quorvexil"

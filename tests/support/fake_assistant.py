@@ -15,7 +15,7 @@ from doyen.core.records import REFUSAL, Turn
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
-from doyen.platform.serving.answer import record_answer
+from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best
 
 TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."

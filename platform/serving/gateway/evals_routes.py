@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError, StorageError
-from doyen.core.evaluations import read_figures, report_folders
+from doyen.core.report_files import read_figures, report_folders
 from doyen.eval.view import ReportView, view_report
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
