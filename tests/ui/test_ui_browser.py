@@ -242,6 +242,7 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any, tmp_path: Pat
     page.click("#promote")
     page.wait_for_selector("#adapters-said .doyen-red")
     assert "does not let known:2 be promoted" in page.inner_text("#adapters-said")
+    assert "\nmet: the report is about known:2\n" in page.inner_text("#adapters-said"), "each rule has a line of its own"
     page.fill("#reason textarea, #reason input", "the demo has too few questions")
     page.click("#promote")
     page.wait_for_selector("#adapters .doyen-green")
