@@ -30,7 +30,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 from pydantic_settings import SettingsError as SourceError
 
 from doyen.core.errors import SettingsError
-from doyen.core.modes import MAX_PASSAGES
+from doyen.core.modes import MAX_PASSAGES, MODES
 
 FILE_NAME = "doyen.toml"
 ENVIRONMENT_PREFIX = "DOYEN_"
@@ -194,16 +194,19 @@ class ServingSettings(Section):
     """Longest time for one answer, waiting included; then it is stopped with an error."""
 
 
+_MODE = "|".join(MODES)
 GATE_RULE = (
-    r"^(?P<mode>[\w-]+) (?P<metric>\w+) "
-    r"(?:(?P<side>>=|<=) (?P<bound>\d*\.?\d+)(?: on (?P<tag>\S+))?|> (?P<other>[\w-]+)(?P<optional>, if evaluated)?)$"
+    rf"^(?P<mode>{_MODE}) (?P<metric>\w+) "
+    rf"(?:(?P<side>>=|<=) (?P<bound>\d*\.?\d+)(?: on (?P<tag>\S+))?|> (?P<other>{_MODE})(?P<optional>, if evaluated)?)$"
 )
 
 
 class GateSettings(Section):
     """What a report must show before its adapter is promoted."""
 
-    rules: Annotated[tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], NoDecode, BeforeValidator(_split_rules)] = (
+    rules: Annotated[
+        tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], Field(min_length=1), NoDecode, BeforeValidator(_split_rules)
+    ] = (
         "hybrid token_f1 > rag",
         "hybrid token_f1 > rag-short, if evaluated",
         "hybrid refusal_accuracy >= 0.8",

@@ -84,8 +84,8 @@ def comparison_table(report: Report) -> str:
     for tag in TAG_ORDER:
         if tag in view.tags and (row := view.tags[tag].row(MAIN_METRIC)):
             rows += _metric_lines(f"F1, {tag.split('-')[0]} documents", row.figures)
-    rows.append(["Median length", *(f"{value:.0f} words" for value in view.words)])
-    rows.append(["Median time", *(f"{value:.2f} s" for value in view.seconds)])
+    rows.append(["Median length", *("–" if value is None else f"{value:.0f} words" for value in view.words)])
+    rows.append(["Median time", *("–" if value is None else f"{value:.2f} s" for value in view.seconds)])
     lines = [f"{view.whole.n} questions; mean, and under it n and the 95% interval", "", *_grid(["", *view.modes], rows)]
     differences = [_difference_line(item) for item in view.whole.differences if item.metric == MAIN_METRIC]
     if differences:

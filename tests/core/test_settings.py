@@ -144,3 +144,10 @@ def test_workspaces_are_found_upwards_and_made_once(tmp_path):
         create_workspace(made.root)
     with pytest.raises(WorkspaceMissing, match="doyen init"):
         find_workspace(tmp_path)
+
+
+@pytest.mark.parametrize("rules", ["", "hybrid token_f1 > rag-shrot, if evaluated", "hybird token_f1 > rag", "hybrid > rag"])
+def test_rules_that_would_silently_open_the_gate_are_refused(tmp_path, rules):
+    """None at all, and rules about a mode that does not exist: one that holds "if evaluated" would never be asked."""
+    with pytest.raises(SettingsError, match="GATE__RULES"):
+        load_settings(write(tmp_path, ""), {"DOYEN_EVAL__GATE__RULES": rules})

@@ -277,3 +277,10 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, list):
         return {key: item for number, part in enumerate(value) for key, item in _flat(part, f"{path}/{number}").items()}
     return {path: value}
+
+
+def test_the_table_of_an_earlier_report_has_dashes_for_what_it_did_not_measure(shown: Report) -> None:
+    modes = {name: {"metrics": mode["metrics"]} for name, mode in shown.data["modes"].items()}
+    table = comparison_table(Report(shown.folder, {**shown.data, "modes": modes}))
+    for title in ("Median length", "Median time"):
+        assert next(line for line in table.splitlines() if line.startswith(title)).split()[2:] == ["–"] * len(modes)
