@@ -26,12 +26,16 @@ ON_CHOICE = """const choose = (event) => {
 element.addEventListener('click', choose);
 element.addEventListener('keydown', choose);"""
 # The question leaves its box at once, so that nothing typed afterwards is lost. While an answer comes it waits there; where
-# that answer was just stopped, only until it has ended.
+# that answer was just stopped, until it has ended, however long that takes, and a second click meanwhile asks nothing.
 TAKE_QUESTION = """async (question) => {
   const coming = () => document.querySelector('#chat .doyen-coming');
-  for (let turn = 0; window.doyenStopping && coming() && turn < 100; turn++) await new Promise((go) => setTimeout(go, 30));
-  window.doyenStopping = false;
-  return coming() ? [question, ''] : ['', question];
+  if (window.doyenTaking) return [question, ''];
+  window.doyenTaking = true;
+  while (window.doyenStopping && coming()) await new Promise((go) => setTimeout(go, 30));
+  window.doyenStopping = window.doyenTaking = false;
+  if (coming()) return [question, ''];
+  const now = document.querySelector('#question textarea').value;
+  return [now === question ? '' : now, question];
 }"""
 MARK_STOPPING = "() => { window.doyenStopping = true; }"
 KEEP = "(saved) => sessionStorage.setItem('doyen-conversation', saved)"

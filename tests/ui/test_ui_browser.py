@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from support.fake_assistant import QUOTE
 
 from doyen.core.store.schema import AnswerRow, FeedbackRow
 from doyen.finetune.registry import Registry
+from doyen.ui.stopping import Running
 
 pytestmark = pytest.mark.browser
 
@@ -174,6 +176,32 @@ def test_after_a_stop_the_next_question_is_asked(visit: Callable[[], Any], site:
     page.wait_for_function("document.querySelectorAll('#chat .doyen-question').length === 2")
     finished(page, 2)
     assert "400 hours" in page.inner_text("#chat")
+    assert page.input_value("#question textarea") == ""
+
+
+def test_after_a_stop_that_takes_long_the_next_question_is_asked_once(
+    visit: Callable[[], Any], site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that is busy an answer ends seconds after the stop, and people click again."""
+    stop = Running.stop
+
+    async def stop_late(running: Running, page: str) -> None:
+        await asyncio.sleep(5)
+        await stop(running, page)
+
+    monkeypatch.setattr(Running, "stop", stop_late)
+    page = visit().page
+    site.assistant.gate.clear()
+    ask(page, "The first question?")
+    page.wait_for_selector("#chat .doyen-coming")
+    page.click("#stop")
+    ask(page, "The second question?")
+    page.click("#ask")
+    page.wait_for_function("document.querySelectorAll('#chat .doyen-question').length === 2")
+    site.assistant.gate.set()
+    finished(page, 2)
+    page.wait_for_timeout(500)
+    assert [item["question"] for item in site.assistant.asked[-2:]] == ["The first question?", "The second question?"]
     assert page.input_value("#question textarea") == ""
 
 
