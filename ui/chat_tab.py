@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -21,23 +21,28 @@ PROMOTED_LABEL = "the promoted one"
 # A click or Enter on an answer tells the server which one.
 ON_CHOICE = """const choose = (event) => {
   const reply = event.target.closest('[data-index]');
-  if (reply && (event.type === 'click' || event.key === 'Enter')) trigger('click', { index: Number(reply.dataset.index) });
+  if (!reply || (event.type !== 'click' && event.key !== 'Enter')) return;
+  window.doyenChosen = true;
+  trigger('click', { index: Number(reply.dataset.index) });
 };
 element.addEventListener('click', choose);
 element.addEventListener('keydown', choose);"""
 # The question leaves its box at once, so that nothing typed afterwards is lost. While an answer comes it waits there; where
 # that answer was just stopped, until it has ended, however long that takes, and a second click meanwhile asks nothing.
-TAKE_QUESTION = """async (question) => {
+# What is asked carries the time, so that the same question asked again is a change.
+TAKE_QUESTION = """async (question, asked) => {
   const coming = () => document.querySelector('#chat .doyen-coming');
-  if (window.doyenTaking) return [question, ''];
+  if (window.doyenTaking || !question.trim()) return [question, asked];
   window.doyenTaking = true;
   while (window.doyenStopping && coming()) await new Promise((go) => setTimeout(go, 30));
   window.doyenStopping = window.doyenTaking = false;
-  if (coming()) return [question, ''];
+  if (coming()) return [question, asked];
+  window.doyenChosen = false;
   const now = document.querySelector('#question textarea').value;
-  return [now === question ? '' : now, question];
+  return [now === question ? '' : now, `${Date.now()} ${question}`];
 }"""
 MARK_STOPPING = "() => { window.doyenStopping = true; }"
+ASK_CHOSEN = "(done, shown, correction) => [done, shown, correction, Boolean(window.doyenChosen)]"
 KEEP = "(saved) => sessionStorage.setItem('doyen-conversation', saved)"
 FETCH_KEPT = "() => sessionStorage.getItem('doyen-conversation')"
 _UNCHANGED = tuple(gr.skip() for _ in range(5))
@@ -49,9 +54,11 @@ class _Parts:
     """The components that the events of this tab read and write.
 
     Attributes:
-        asked: the question on its way from its box to the gateway.
+        asked: the question on its way from its box to the gateway, after the time in milliseconds and a blank.
         saved: the conversation on its way to and from the browser's storage.
-        conversation: the exchanges, oldest first.
+        chosen: whether the reader chose an answer to look at since the last question.
+        conversation: the exchanges, oldest first: one list that the page's events change in place, so that a question that
+            waited for the end of an answer sees how it ended.
         shown: place in the conversation of the answer whose passages are shown, and which feedback is about.
     """
 
@@ -71,6 +78,7 @@ class _Parts:
     thanks: gr.HTML
     asked: gr.Textbox
     saved: gr.Textbox
+    chosen: gr.Checkbox
     conversation: gr.State
     shown: gr.State
 
@@ -104,7 +112,7 @@ def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any
     running = Running()
 
     async def ask(
-        question: str,
+        asked: str,
         done: Conversation,
         mode: str,
         adapter: str,
@@ -114,6 +122,7 @@ def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any
     ) -> AsyncIterator[tuple[Any, ...]]:
         aside = _UNCHANGED if is_correcting(shown, correction) else show_answer([], None)
         async with running.answering(str(request.session_hash)) as stop:
+            question = asked.partition(" ")[2].strip()
             async for dialogue in answer_question(client, question, done, mode, adapter, stop):
                 yield *dialogue, *aside
                 aside = _UNCHANGED
@@ -121,28 +130,32 @@ def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any
     async def stop(request: gr.Request) -> None:
         await running.stop(str(request.session_hash))
 
-    async def begin_anew(request: gr.Request) -> tuple[Any, ...]:
+    async def begin_anew(done: Conversation, request: gr.Request) -> tuple[Any, ...]:
         await stop(request)
-        return *_dialogue([]), *show_answer([], None)
+        done.clear()
+        return *_dialogue(done), *show_answer(done, None)
 
-    taken = gr.on(
+    gr.on(
         [parts.question.submit, parts.ask.click],
         None,
-        [parts.question],
+        [parts.question, parts.asked],
         [parts.question, parts.asked],
         js=TAKE_QUESTION,
         **options,
     )
-    asked = taken.then(
+    # The browser may hold the last question's event for pending after its answer has ended; by default it would drop this one.
+    asked = parts.asked.change(
         ask,
         [parts.asked, parts.conversation, parts.mode, parts.adapter, parts.shown, parts.correction],
         [*parts.dialogue, *parts.aside],
+        trigger_mode="multiple",
         **options,
     )
-    asked.then(show_newest, [parts.conversation, parts.shown, parts.correction], parts.aside, **options)
+    newest = [parts.conversation, parts.shown, parts.correction, parts.chosen]
+    asked.then(show_newest, newest, parts.aside, js=ASK_CHOSEN, trigger_mode="multiple", **options)
     parts.saved.change(None, [parts.saved], None, js=KEEP, **options)
     parts.stop.click(stop, None, None, js=MARK_STOPPING, queue=False, **options)
-    parts.clear.click(begin_anew, None, [*parts.dialogue, *parts.aside], js=MARK_STOPPING, **options)
+    parts.clear.click(begin_anew, [parts.conversation], [*parts.dialogue, *parts.aside], js=MARK_STOPPING, **options)
 
 
 def _connect_feedback(client: GatewayClient, parts: _Parts, options: dict[str, Any]) -> None:
@@ -230,6 +243,7 @@ def _lay_out() -> _Parts:
         thanks=thanks,
         asked=gr.Textbox(visible="hidden"),
         saved=gr.Textbox(visible="hidden"),
+        chosen=gr.Checkbox(visible="hidden"),
         conversation=gr.State([]),
         shown=gr.State(None),
     )
@@ -238,25 +252,23 @@ def _lay_out() -> _Parts:
 async def answer_question(
     client: GatewayClient, question: str, done: Conversation, mode: str, adapter: str, stop: asyncio.Event
 ) -> AsyncIterator[tuple[Any, ...]]:
-    """Yield what the page shows while an answer comes: values for ``_Parts.dialogue``."""
-    question = question.strip()
-    if not question:
-        return
-    current = Exchange(question)
-    yield _dialogue([*done, current])
+    """Add the question to the conversation and yield what the page shows while its answer comes: ``_Parts.dialogue``."""
+    messages = messages_for(question, done)
+    done.append(Exchange(question))
+    yield _dialogue(done)
     text = ""
     try:
-        async for piece in until(stop, client.ask(messages_for(question, done), model_name(mode, adapter))):
+        async for piece in until(stop, client.ask(messages, model_name(mode, adapter))):
             if isinstance(piece, str):
                 text += piece
-                yield gr.skip(), conversation_html([*done, current], text), gr.skip()
+                yield gr.skip(), conversation_html(done, text), gr.skip()
             else:
-                current = replace(current, answer=piece)
+                done[-1] = Exchange(question, answer=piece)
     except Stopped:
-        current = replace(current, problem=STOPPED)
+        done[-1] = Exchange(question, problem=STOPPED)
     except GatewayError as error:
-        current = replace(current, problem=str(error))
-    yield _dialogue([*done, current])
+        done[-1] = Exchange(question, problem=str(error))
+    yield _dialogue(done)
 
 
 def _dialogue(done: Conversation) -> tuple[Conversation, str, str]:
@@ -276,9 +288,9 @@ def is_correcting(shown: int | None, correction: str) -> bool:
     return shown is not None and bool(correction.strip())
 
 
-def show_newest(done: Conversation, shown: int | None, correction: str) -> tuple[Any, ...]:
-    """Show the newest answer, but leave one alone for which a correction is being written."""
-    if is_correcting(shown, correction):
+def show_newest(done: Conversation, shown: int | None, correction: str, chosen: bool) -> tuple[Any, ...]:
+    """Show the newest answer, unless another was chosen since its question or a correction of another is being written."""
+    if chosen or is_correcting(shown, correction):
         return _UNCHANGED
     return show_answer(done, len(done) - 1)
 

@@ -26,10 +26,9 @@ class Running:
 
     @asynccontextmanager
     async def answering(self, page: str) -> AsyncIterator[asyncio.Event]:
-        """Give the event that is set when the page's answer, which this block makes, is to be stopped."""
-        # Of several that wait for one end, one comes next and the others stop it in turn.
+        """Wait for the end of the page's answer; give the event that is set when the next, made here, is to be stopped."""
         while page in self._answers:
-            await self.stop(page)
+            await self._answers[page][1].wait()
         stop, ended = self._answers[page] = asyncio.Event(), asyncio.Event()
         try:
             yield stop

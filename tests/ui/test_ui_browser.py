@@ -145,6 +145,23 @@ def test_a_correction_being_typed_stays_with_its_answer_while_another_comes(visi
     assert feedback_by_question(site)["An early question?"] == [(-1, "About the early one.")]
 
 
+def test_an_answer_that_was_chosen_stays_shown_when_another_is_complete(visit: Callable[[], Any], site: Any) -> None:
+    page = visit().page
+    ask(page, "An early question?")
+    finished(page)
+    site.assistant.gate.clear()
+    ask(page, "A later question?")
+    page.wait_for_selector("#chat .doyen-coming")
+    page.click("#chat [data-index='0'] .doyen-text")
+    page.wait_for_selector("#correction textarea", state="visible")
+    site.assistant.gate.set()
+    finished(page, 2)
+    page.wait_for_timeout(1000)
+    assert "An early question?" in page.inner_text("#passages")
+    ask(page, "A third question?")
+    page.wait_for_function("document.querySelector('#passages').innerText.includes('A third question?')")
+
+
 def test_a_draft_typed_while_an_answer_comes_stays(visit: Callable[[], Any], site: Any) -> None:
     page = visit().page
     site.assistant.gate.clear()

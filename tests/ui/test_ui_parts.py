@@ -229,17 +229,20 @@ def test_questions_that_wait_for_one_answer_come_one_after_the_other() -> None:
     async def ask(running: Running, name: str, page: str = "p") -> None:
         async with running.answering(page) as stop:
             coming.append(name)
-            await asyncio.wait_for(stop.wait(), 0.2) if name != "last" else await asyncio.sleep(0)
+            await (asyncio.wait_for(stop.wait(), 2) if name == "first" else asyncio.sleep(0))
             log.append((name, stop.is_set(), len(coming)))
             coming.remove(name)
 
     async def scene() -> None:
         running = Running()
-        first = asyncio.create_task(ask(running, "first"))
-        await asyncio.sleep(0)
-        waiting = [asyncio.create_task(ask(running, name)) for name in ("second", "third", "last")]
-        await asyncio.gather(first, *waiting)
+        answers = [asyncio.create_task(ask(running, name)) for name in ("first", "second", "third")]
+        other = asyncio.create_task(ask(running, "on another page", "q"))
+        await asyncio.wait_for(other, 1)
+        await running.stop("p")
+        await asyncio.gather(*answers)
         await running.stop("p")
 
     asyncio.run(scene())
-    assert log == [("first", True, 1), ("second", True, 1), ("third", True, 1), ("last", False, 1)]
+    stopped = [(name, stop) for name, stop, _ in log]
+    assert stopped == [("on another page", False), ("first", True), ("second", False), ("third", False)]
+    assert [count for name, _, count in log if name != "on another page"] == [1, 1, 1]
