@@ -7,6 +7,8 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,27 +104,62 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """How a model is trained on its batches.
+
+    Attributes:
+        learning_rate: the highest, reached after the warm-up; it then falls to 0 along a cosine.
+        checkpoint_steps: steps between two checkpoints.
+        seed: of dropout.
+        weight_decay: of AdamW.
+    """
+
+    learning_rate: float
+    checkpoint_steps: int
+    seed: int
+    weight_decay: float = 0.0
+
+
 def fit(
     model: Any, batches: Sequence[list[Row]], settings: FinetuneSettings, run_folder: Path, reporter: Reporter
 ) -> list[float]:
-    """Train the adapter on the batches, once each and in their order; return the loss of every step.
+    """Train the adapter on the batches, once each and in their order; return the loss of every step."""
+    schedule = Schedule(settings.learning_rate, settings.checkpoint_steps, settings.seed)
+    trainer = partial(AdapterTrainer, train_prefix=settings.prefix_gradients)
+    return run_trainer(trainer, model, batches, schedule, run_folder, reporter, title="training the adapter")
+
+
+def run_trainer(
+    make_trainer: Callable[..., Trainer],
+    model: Any,
+    batches: Sequence[list[Any]],
+    schedule: Schedule,
+    run_folder: Path,
+    reporter: Reporter,
+    *,
+    title: str,
+) -> list[float]:
+    """Train a model on the batches, once each and in their order; return the loss of every step.
 
     Checkpoints in ``run_folder`` hold weights, optimiser, schedule and random states: a run that goes on from one ends with
     the weights of a run that was never stopped.
+
+    Args:
+        make_trainer: a Trainer whose training step takes a batch as it is.
+        title: of the progress bar.
     """
     checkpoint = last_checkpoint(run_folder)
     done = _steps_of(checkpoint)
-    with reporter.bar("training the adapter", len(batches)) as bar:
+    with reporter.bar(title, len(batches)) as bar:
         if done:
             bar.advance(done, "resumed")
-        progress = _Progress(bar, done, len(batches))
-        trainer = AdapterTrainer(
-            train_prefix=settings.prefix_gradients,
+        trainer = make_trainer(
             model=model,
-            args=_arguments(settings, run_folder, len(batches)),
+            args=_arguments(schedule, run_folder, len(batches)),
             train_dataset=list(batches),
             data_collator=_only_batch,
-            callbacks=[progress],
+            callbacks=[_Progress(bar, done, len(batches))],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -141,21 +178,21 @@ def mean_loss(model: Any, rows: Sequence[Row], advance: Callable[[], None] = lam
     return total / tokens if tokens else math.nan
 
 
-def _arguments(settings: FinetuneSettings, folder: Path, steps: int) -> TrainingArguments:
+def _arguments(schedule: Schedule, folder: Path, steps: int) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=1,
         per_device_train_batch_size=1,
         train_sampling_strategy="sequential",
-        learning_rate=settings.learning_rate,
+        learning_rate=schedule.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(WARM_UP * steps)),
         max_grad_norm=1.0,
-        weight_decay=0.0,
+        weight_decay=schedule.weight_decay,
         logging_steps=1,
-        save_steps=settings.checkpoint_steps,
+        save_steps=schedule.checkpoint_steps,
         save_total_limit=2,
-        seed=settings.seed,
+        seed=schedule.seed,
         use_cpu=torch_device() == "cpu",
         dataloader_pin_memory=False,
         remove_unused_columns=False,
@@ -164,7 +201,7 @@ def _arguments(settings: FinetuneSettings, folder: Path, steps: int) -> Training
     )
 
 
-def _only_batch(items: list[list[Row]]) -> list[Row]:
+def _only_batch(items: list[list[Any]]) -> list[Any]:
     return items[0]
 
 

@@ -1,0 +1,117 @@
+"""General reading: questions on encyclopaedia paragraphs (SQuAD), from which a reader learns to read before it sees a domain.
+
+SQuAD 1.1 and 2.0 (Rajpurkar et al., arXiv 1606.05250 and 1806.03822; CC BY-SA 4.0) as one file of paragraphs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from doyen.core.errors import InputError
+from doyen.core.sentences import sentence_ends
+from doyen.finetune.reader_training import ReadingExample
+from doyen.finetune.similarity import content_words
+
+HELD_OUT = 8
+"""Articles that training never sees; the figures on the reader's card are of them."""
+OTHER_PARAGRAPH = 0.5
+"""Share of answerable questions that also come with another paragraph of their article, which does not answer them."""
+SIMILAR = 5
+"""The other paragraph is one of this many that share most content words with the question."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question on a paragraph.
+
+    Attributes:
+        answers: what several people marked; empty where the paragraph does not answer.
+    """
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of an article and its questions."""
+
+    article: str
+    text: str
+    queries: tuple[Query, ...]
+
+
+def read_paragraphs(path: Path) -> list[Paragraph]:
+    """Read a file of paragraphs, one JSON object a line.
+
+    Raises:
+        InputError: a line is none.
+    """
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            data = json.loads(line)
+            queries = tuple(_query(item) for item in data["questions"])
+            found.append(Paragraph(data["title"], data["context"], queries))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}, line {number} is no paragraph with its questions ({error})") from error
+    return found
+
+
+def _query(data: Any) -> Query:
+    return Query(data["id"], data["question"], tuple(data["answers"]) if data["answerable"] else ())
+
+
+def hold_out(paragraphs: Sequence[Paragraph], seed: int, articles: int = HELD_OUT) -> tuple[list[Paragraph], list[Paragraph]]:
+    """Return the paragraphs to train on, and those of some articles that are held out."""
+    held = set(random.Random(f"{seed}/articles").sample(sorted({item.article for item in paragraphs}), articles))
+    return [item for item in paragraphs if item.article not in held], [item for item in paragraphs if item.article in held]
+
+
+def make_examples(paragraphs: Sequence[Paragraph], seed: int, number: int) -> list[ReadingExample]:
+    """Return the examples of one epoch; each epoch draws other negatives and takes another person's answer.
+
+    Args:
+        number: of the epoch, from 0.
+    """
+    draw = random.Random(f"{seed}/{number}")
+    words = [content_words(item.text) for item in paragraphs]
+    examples = []
+    for paragraph in paragraphs:
+        others = [place for place, item in enumerate(paragraphs) if item.article == paragraph.article and item is not paragraph]
+        for query in paragraph.queries:
+            examples.append(
+                answered(query, paragraph.text, number) if query.answers else ReadingExample(query.question, paragraph.text)
+            )
+            if query.answers and draw.random() < OTHER_PARAGRAPH:
+                asked = content_words(query.question)
+                similar = sorted(others, key=lambda place: -len(asked & words[place]))[:SIMILAR]
+                examples += _negative(query, paragraphs[draw.choice(similar)].text)
+    return examples
+
+
+def answered(query: Query, text: str, number: int) -> ReadingExample:
+    """Return the example of one of the marked answers, at the place whose sentence shares most words with the question."""
+    answer = query.answers[number % len(query.answers)]
+    asked, begin = content_words(query.question), 0
+    shares: list[tuple[int, int]] = []
+    for end in sentence_ends(text):
+        start = text.find(answer, begin, end)
+        if start >= 0:
+            shares.append((len(asked & content_words(text[begin:end])), -start))
+        begin = end
+    start = -max(shares)[1] if shares else text.find(answer)
+    return (
+        ReadingExample(query.question, text, start, start + len(answer)) if start >= 0 else ReadingExample(query.question, text)
+    )
+
+
+def _negative(query: Query, text: str) -> list[ReadingExample]:
+    """Return the example of a paragraph that does not answer; none where it holds one of the answers."""
+    return [] if any(answer.lower() in text.lower() for answer in query.answers) else [ReadingExample(query.question, text)]

@@ -1,0 +1,117 @@
+"""Training a reader: questions with passages that answer them, and passages that only look as if they did."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from transformers import Trainer
+
+from doyen.core.progress import Reporter
+from doyen.finetune.trainer import Schedule, run_trainer
+from doyen.retrieval.reading.network import FIRST_TRAINED_LAYER, ReaderNetwork, Scores
+from doyen.retrieval.reading.windows import Window, batches, collate, make_windows
+
+BATCH_TOKENS = 4096
+"""Padded tokens of a training step: about 24 paragraphs."""
+NO_ANSWER = 0
+"""Place of ``[CLS]``, the target of the span head where the passage does not answer."""
+
+
+@dataclass(frozen=True)
+class ReadingExample:
+    """A question and a passage that answers it, or does not.
+
+    Attributes:
+        start: of the answer in the passage, in characters; None where the passage does not answer.
+        end: after the answer's last character.
+    """
+
+    question: str
+    passage: str
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class ReadingRow:
+    """An example as the network takes it: a window, and the places of the answer's first and last token in its ids."""
+
+    window: Window
+    start: int
+    end: int
+
+    @property
+    def answers(self) -> bool:
+        """Whether the window holds the answer."""
+        return self.start != NO_ANSWER
+
+
+def make_rows(tokenizer: Any, examples: Sequence[ReadingExample]) -> list[ReadingRow]:
+    """Return the rows of the examples; a window of a passage that answers is left out where the answer is not."""
+    windows = make_windows(tokenizer, [item.question for item in examples], [item.passage for item in examples])
+    rows = []
+    for window in windows:
+        example = examples[window.pair]
+        if example.start is None or example.end is None:
+            rows.append(ReadingRow(window, NO_ANSWER, NO_ANSWER))
+        elif places := _places(window, example.start, example.end):
+            rows.append(ReadingRow(window, *places))
+    return rows
+
+
+def _places(window: Window, start: int, end: int) -> tuple[int, int] | None:
+    """Return the places in ``ids`` of the tokens that cover a stretch of the passage, None where it is not whole here."""
+    inside = [number for number, (first, last) in enumerate(window.offsets) if first < end and last > start]
+    if not inside or window.offsets[inside[0]][0] > start or window.offsets[inside[-1]][1] < end:
+        return None
+    return window.first + inside[0], window.first + inside[-1]
+
+
+def reader_loss(scores: Scores, rows: Sequence[ReadingRow]) -> Tensor:
+    """Return the mean loss of a batch: of the first token, the last token and of the passage answering at all."""
+    start = torch.tensor([row.start for row in rows], device=scores.start.device)
+    end = torch.tensor([row.end for row in rows], device=scores.start.device)
+    answers = torch.tensor([float(row.answers) for row in rows], device=scores.start.device)
+    spans = cross_entropy(scores.start, start) + cross_entropy(scores.end, end)
+    return spans / 2 + binary_cross_entropy_with_logits(scores.answers, answers)
+
+
+class ReaderTrainer(Trainer):
+    """Trainer whose batches are lists of rows."""
+
+    def training_step(self, model: Any, inputs: list[ReadingRow], *_: Any) -> Tensor:
+        """Add the gradients of a batch."""
+        model.train()
+        scores = model(collate([row.window for row in inputs]).to(str(self.args.device)))
+        loss = reader_loss(scores, inputs)
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+
+def make_batches(rows: Sequence[ReadingRow], seed: str) -> list[list[ReadingRow]]:
+    """Return the rows in batches of similar length, in random order."""
+    draw = random.Random(seed)
+    mixed = draw.sample(rows, len(rows))
+    found = [[mixed[place] for place in places] for places in batches([row.window for row in mixed], BATCH_TOKENS)]
+    draw.shuffle(found)
+    return found
+
+
+def fit_reader(
+    network: ReaderNetwork, steps: Sequence[list[ReadingRow]], schedule: Schedule, folder: Path, reporter: Reporter
+) -> list[float]:
+    """Train the upper layers and the heads on the batches, once each; return the loss of every step.
+
+    A run that was stopped goes on from its checkpoint in ``folder``.
+    """
+    network.requires_grad_(False)
+    for parameter in network.trained(FIRST_TRAINED_LAYER).values():
+        parameter.requires_grad_(True)
+    return run_trainer(ReaderTrainer, network, steps, schedule, folder, reporter, title="training the reader")

@@ -1,0 +1,132 @@
+"""Reading passages: where the answer stands in each, and whether it answers at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from doyen.core.models import load_once, torch_device, torch_dtype
+from doyen.retrieval.reading.network import Scores, load_network
+from doyen.retrieval.reading.windows import Window, batches, collate, make_windows
+
+BATCH_TOKENS = 2048
+"""Padded tokens in a batch: more no longer fills the processor better."""
+MAX_SPAN_TOKENS = 40
+"""The longest answer that is looked for."""
+GENERAL_READER = Path(__file__).parent / "general"
+"""The reader that comes with Doyen, trained on general questions; its card is beside it."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A possible answer, verbatim in a passage.
+
+    Attributes:
+        start: of its first character in the passage's text.
+        end: after its last character.
+        score: logit, of this span against "no answer" in the same passage.
+    """
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader finds in one passage.
+
+    Attributes:
+        spans: the best answers, best first; they do not overlap.
+        answers: logit of the passage answering the question.
+    """
+
+    spans: tuple[Span, ...]
+    answers: float
+
+
+class Reader:
+    """Finds answers in passages; the same question and passages always give the same, up to rounding."""
+
+    def __init__(self, folder: Path, *, dtype: str = "auto") -> None:
+        network, self._tokenizer, self.config = load_network(folder)
+        self._device = torch_device()
+        self._network = network.to(self._device, torch_dtype(dtype))
+
+    def read(self, question: str, passages: Sequence[str], *, spans: int = 1) -> list[Reading]:
+        """Return what each passage says to the question, in the order of the passages.
+
+        Args:
+            question: one question, complete in itself.
+            passages: their texts; long ones are read in several windows.
+            spans: how many spans of a passage are wanted at most.
+        """
+        windows = make_windows(self._tokenizer, [question] * len(passages), passages)
+        found: list[list[Span]] = [[] for _ in passages]
+        answers = [float("-inf")] * len(passages)
+        for places in batches(windows, BATCH_TOKENS):
+            group = [windows[place] for place in places]
+            for window, starts, ends, logit in zip(group, *self._scores(group), strict=True):
+                found[window.pair] += _best_spans(window, starts, ends, passages[window.pair], spans)
+                answers[window.pair] = max(answers[window.pair], float(logit))
+        return [Reading(tuple(_apart(each, spans)), logit) for each, logit in zip(found, answers, strict=True)]
+
+    def _scores(self, windows: Sequence[Window]) -> tuple[Any, Any, Any]:
+        batch = collate(windows)
+        with torch.inference_mode():
+            scores: Scores = self._network(batch.to(self._device))
+        return scores.start.cpu(), scores.end.cpu(), scores.answers.cpu()
+
+
+def _best_spans(window: Window, starts: Any, ends: Any, passage: str, count: int) -> list[Span]:
+    """Return the best spans of a window that do not overlap, best first."""
+    first, length = window.first, len(window.offsets)
+    if not length:
+        return []
+    sums = starts[first : first + length, None] + ends[None, first : first + length]
+    allowed = torch.ones_like(sums, dtype=torch.bool).triu().tril(MAX_SPAN_TOKENS - 1)
+    best = sums.masked_fill(~allowed, float("-inf")).flatten().topk(min(20 * count, length * length))
+    none = float(starts[0] + ends[0])
+    found = []
+    for value, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        start, end = window.offsets[place // length][0], window.offsets[place % length][1]
+        found.append(Span(*_whole_words(passage, start, end), value - none))
+    return _apart(found, count)
+
+
+def _apart(spans: Sequence[Span], count: int) -> list[Span]:
+    """Return the best spans that do not overlap a better one, best first."""
+    chosen: list[Span] = []
+    for span in sorted(spans, key=lambda span: -span.score):
+        if len(chosen) == count:
+            break
+        if all(span.end <= other.start or other.end <= span.start for other in chosen):
+            chosen.append(span)
+    return chosen
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Widen a span of word pieces to whole words."""
+    while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+        start -= 1
+    while end < len(text) and text[end - 1].isalnum() and text[end].isalnum():
+        end += 1
+    return start, end
+
+
+def open_reader(folder: Path = GENERAL_READER, dtype: str = "auto") -> Reader:
+    """Load a reader; threads that ask at once share one.
+
+    Raises:
+        ModelMissing: its files are not there or do not fit the packaged encoder.
+    """
+    return _load(folder, dtype)
+
+
+@load_once(maxsize=2)
+def _load(folder: Path, dtype: str) -> Reader:
+    return Reader(folder, dtype=dtype)
