@@ -33,9 +33,13 @@ LEAST = {
     "unseen-document": 120,
     "seen-document": 60,
     "taught-fact": 20,
-    "unanswerable": 15,
+    "unanswerable": 72,
+    "off-topic": 24,
+    "missing-property": 24,
+    "false-premise": 24,
     "follow-up": 10,
 }
+UNANSWERABLE_KINDS = {"off-topic", "missing-property", "false-premise"}
 NEAR_PROMPT = 0.8
 """Token Jaccard from which a held-out question is too near to a training prompt."""
 NEAR_DOCUMENT = 0.05
@@ -130,6 +134,16 @@ def check_refusals(pairs: list[Row], questions: list[Row]) -> Iterator[str]:
             yield f"{row['id']}: the refusal and a source exclude each other, and one is needed"
         if "answer" in row and row["answerable"] == refuses:
             yield f"{row['id']}: 'answerable' contradicts the answer"
+
+
+def check_unanswerable_kinds(questions: list[Row]) -> Iterator[str]:
+    """Each unanswerable question is tagged so and has exactly one kind; no other question has either."""
+    for question in questions:
+        kinds = [tag for tag in question["tags"] if tag in UNANSWERABLE_KINDS]
+        if question["answerable"] == ("unanswerable" in question["tags"]):
+            yield f"{question['id']}: the tag 'unanswerable' contradicts 'answerable'"
+        if len(kinds) != (0 if question["answerable"] else 1):
+            yield f"{question['id']}: has the kinds {kinds}, and needs one if it is unanswerable, else none"
 
 
 def check_sides(pairs: list[Row], questions: list[Row]) -> Iterator[str]:
@@ -227,6 +241,7 @@ def validate() -> tuple[Counter[str], list[str]]:
     problems += check_ids(pairs + questions)
     problems += check_evidence(pairs + questions)
     problems += check_refusals(pairs, questions)
+    problems += check_unanswerable_kinds(questions)
     problems += check_sides(pairs, questions)
     problems += check_prompts(pairs, questions)
     problems += check_development(questions)
