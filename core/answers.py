@@ -20,7 +20,7 @@ Support = Literal["supported", "number_not_found", "not_checked"]
 """Whether an answer's numbers, units and codes stand in the sentences that it cites; see platform/serving/number_guard.py."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 6
+ANSWER_RULES = 7
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 
@@ -108,6 +108,19 @@ class Citation(_Lossless):
 
 
 @dataclass(frozen=True)
+class Extract(_Lossless):
+    """A possible answer that stands in a passage word for word; shown while the answer is still being generated.
+
+    Attributes:
+        text: the words.
+        citation: their sentence.
+    """
+
+    text: str
+    citation: Citation
+
+
+@dataclass(frozen=True)
 class Usage:
     """Tokens read and written; 0 where the engine was not asked or cannot tell."""
 
@@ -142,6 +155,7 @@ class Answer(_Lossless):
             went round in circles (each repeated part is left in once).
         answer_id: what feedback refers to; empty where none was given.
         passages: what the model was shown, best first; markers of citations count from 1 in this list.
+        probability: that the passages which were read answer the question; None where nothing was read.
     """
 
     question: str
@@ -158,6 +172,7 @@ class Answer(_Lossless):
     finish_reason: FinishReason = "stop"
     answer_id: str = ""
     passages: list[Passage] = field(default_factory=list)
+    probability: float | None = None
 
     def public_json(self) -> dict[str, Any]:
         """Return the answer as ``doyen ask --json`` prints it: without the passages."""

@@ -142,6 +142,9 @@ class FinetuneSettings(Section):
     prefix_gradients: bool = True
     """Whether gradients also flow through the passages that examples share. Without them a step takes about half the time,
     but the adapter does not learn to read passages better."""
+    reader_epochs: int = Field(3, ge=1, le=1000)
+    """Of a reader, over the pairs' passages."""
+    reader_learning_rate: float = Field(1e-4, gt=0, le=1)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: Seed = 17
     checkpoint_steps: int = Field(25, ge=1, le=1_000_000)
@@ -173,6 +176,13 @@ class ServingSettings(Section):
     """Better given as DOYEN_SERVING__OPENAI_API_KEY than written into the file."""
     context_passages: int = Field(3, ge=1, le=10)
     """Passages that the model is shown. More hold the answer more often and cost first-token time."""
+    reader: Annotated[Name | None, Unset] = None
+    """Which reader finds the answer in the passages: "name" or "name:version" of a trained one, "general" for the one that
+    comes with Doyen, "none" for no reading. None takes the promoted one, else the newest, else the general one."""
+    read_passages: int = Field(8, ge=1, le=MAX_PASSAGES)
+    """Passages that are read. More hold the answer more often; each costs about 30 ms on two cores."""
+    risk: float = Field(0.1, ge=0, le=1)
+    """Share of answered questions that the documents may not answer after all: less refuses more. 1 never refuses."""
     max_tokens: int = Field(128, ge=1, le=4096)
     """Longest answer, in tokens."""
     temperature: float = Field(0.0, ge=0, le=2)

@@ -37,9 +37,9 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
     """Return the fingerprint of all that shapes an answer.
 
     Args:
-        inputs: see ``run_evaluation``: "index" and "adapter" count only for the modes that use them.
+        inputs: see ``run_evaluation``: "index", "reader" and "adapter" count only for the modes that use them.
     """
-    shared = {name: value for name, value in inputs.items() if name not in {"index", "adapter", "questions"}}
+    shared = {name: value for name, value in inputs.items() if name not in {"index", "reader", "adapter", "questions"}}
     parts = manifest_settings(settings)
     return fingerprint(
         {
@@ -49,7 +49,7 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
             "serving": parts["serving"],
             "prompts": parts["prompts"],
             "inputs": shared,
-            "index": [inputs.get("index"), parts["retrieval"]] if mode in PASSAGE_MODES else None,
+            "index": [inputs.get("index"), inputs.get("reader"), parts["retrieval"]] if mode in PASSAGE_MODES else None,
             "adapter": [adapter, inputs.get("adapter")] if mode in ADAPTER_MODES else None,
         }
     )

@@ -107,9 +107,7 @@ def answered(query: Query, text: str, number: int) -> ReadingExample:
             shares.append((len(asked & content_words(text[begin:end])), -start))
         begin = end
     start = -max(shares)[1] if shares else text.find(answer)
-    return (
-        ReadingExample(query.question, text, start, start + len(answer)) if start >= 0 else ReadingExample(query.question, text)
-    )
+    return ReadingExample(query.question, text, True, (start, start + len(answer)) if start >= 0 else None)
 
 
 def _negative(query: Query, text: str) -> list[ReadingExample]:

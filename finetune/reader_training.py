@@ -22,6 +22,8 @@ BATCH_TOKENS = 4096
 """Padded tokens of a training step: about 24 paragraphs."""
 NO_ANSWER = 0
 """Place of ``[CLS]``, the target of the span head where the passage does not answer."""
+UNKNOWN = -100
+"""In place of an answer whose words are not known: it carries no loss."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,14 @@ class ReadingExample:
     """A question and a passage that answers it, or does not.
 
     Attributes:
-        start: of the answer in the passage, in characters; None where the passage does not answer.
-        end: after the answer's last character.
+        answers: whether it does.
+        span: start and end of the answer in the passage, in characters; None where it stands there in other words.
     """
 
     question: str
     passage: str
-    start: int | None = None
-    end: int | None = None
+    answers: bool = False
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,9 @@ class ReadingRow:
     """An example as the network takes it: a window, and the places of the answer's first and last token in its ids."""
 
     window: Window
+    answers: bool
     start: int
     end: int
-
-    @property
-    def answers(self) -> bool:
-        """Whether the window holds the answer."""
-        return self.start != NO_ANSWER
 
 
 def make_rows(tokenizer: Any, examples: Sequence[ReadingExample]) -> list[ReadingRow]:
@@ -59,10 +57,12 @@ def make_rows(tokenizer: Any, examples: Sequence[ReadingExample]) -> list[Readin
     rows = []
     for window in windows:
         example = examples[window.pair]
-        if example.start is None or example.end is None:
-            rows.append(ReadingRow(window, NO_ANSWER, NO_ANSWER))
-        elif places := _places(window, example.start, example.end):
-            rows.append(ReadingRow(window, *places))
+        if not example.answers:
+            rows.append(ReadingRow(window, False, NO_ANSWER, NO_ANSWER))
+        elif example.span is None:
+            rows.append(ReadingRow(window, True, UNKNOWN, UNKNOWN))
+        elif places := _places(window, *example.span):
+            rows.append(ReadingRow(window, True, *places))
     return rows
 
 
@@ -79,8 +79,9 @@ def reader_loss(scores: Scores, rows: Sequence[ReadingRow]) -> Tensor:
     start = torch.tensor([row.start for row in rows], device=scores.start.device)
     end = torch.tensor([row.end for row in rows], device=scores.start.device)
     answers = torch.tensor([float(row.answers) for row in rows], device=scores.start.device)
-    spans = cross_entropy(scores.start, start) + cross_entropy(scores.end, end)
-    return spans / 2 + binary_cross_entropy_with_logits(scores.answers, answers)
+    known = start != UNKNOWN
+    spans = (cross_entropy(scores.start[known], start[known]) + cross_entropy(scores.end[known], end[known])) / 2
+    return (spans if known.any() else 0) + binary_cross_entropy_with_logits(scores.answers, answers)
 
 
 class ReaderTrainer(Trainer):

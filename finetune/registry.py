@@ -19,6 +19,8 @@ from doyen.core.store.schema import AdapterRow
 from doyen.core.workspace import Workspace
 
 CANDIDATE, PROMOTED, RETIRED, DELETED = "candidate", "promoted", "retired", "deleted"
+GENERATOR, READER = "generator", "reader"
+"""What an adapter changes: the model that writes answers, or the one that finds them in passages."""
 _PROMOTION = "promotion"
 """Key of the row's manifest that counts the promotions of a name, so that a rollback knows which came before."""
 
@@ -41,6 +43,21 @@ class Adapter:
     status: str
     dataset_id: str
     manifest: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """What it changes; adapters of before there were readers are the generator's."""
+        return str(self.manifest.get("kind", GENERATOR))
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its files are still there."""
+        return any(self.folder.glob("*.safetensors"))
+
+    @property
+    def created_at(self) -> str:
+        """Time of its training."""
+        return str(self.manifest.get("created_at", ""))
 
     @property
     def ref(self) -> str:
@@ -69,16 +86,17 @@ class Registry:
             raise NotFoundError(f"there is no adapter {reference!r}; known: {known}")
         return max(found, key=lambda adapter: (adapter.status == PROMOTED, adapter.version))
 
-    def list(self) -> list[Adapter]:
-        """Return all adapters, by name and version."""
+    def list(self, kind: str | None = None) -> list[Adapter]:
+        """Return all adapters, or those of one kind, by name and version."""
         query = select(AdapterRow).where(AdapterRow.status != DELETED).order_by(AdapterRow.name, AdapterRow.version)
         with self._store.session() as session:
-            return [self._adapter(row) for row in session.scalars(query)]
+            found = [self._adapter(row) for row in session.scalars(query)]
+        return [adapter for adapter in found if kind in {None, adapter.kind}]
 
     def find(self, name: str, fingerprint: str) -> Adapter | None:
         """Return the newest version of a name whose manifest has this fingerprint and whose files are there."""
         same = [item for item in self.list() if item.name == name and item.manifest.get("fingerprint") == fingerprint]
-        return next((item for item in reversed(same) if (item.folder / "adapter_model.safetensors").is_file()), None)
+        return next((item for item in reversed(same) if item.has_weights), None)
 
     def register(self, name: str, files: Path, *, base_model: str, dataset_id: str, manifest: dict[str, Any]) -> Adapter:
         """Copy a PEFT folder into the registry as the next version of ``name``; it starts as a candidate.

@@ -145,21 +145,30 @@ def _fit(
     return files, results
 
 
+def retrieval_settings(workspace: Workspace) -> dict[str, Any]:
+    """Return the settings that shape what retrieval finds."""
+    return workspace.settings.retrieval.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype"})
+
+
+def chunks_fingerprint(store: Store) -> str:
+    """Return a fingerprint of all chunks that training can find."""
+    with store.session() as session:
+        return fingerprint(list(session.scalars(select(ChunkRow.chunk_id).order_by(ChunkRow.chunk_id)).all()))
+
+
 def _identity(
     workspace: Workspace, store: Store, dataset: Dataset, base: GeneratorFiles, settings: FinetuneSettings
 ) -> dict[str, Any]:
     """Return the manifest whose fingerprint names the run: all that its examples and weights depend on."""
-    with store.session() as session:
-        chunks = session.scalars(select(ChunkRow.chunk_id).order_by(ChunkRow.chunk_id)).all()
     inputs = {
         "dataset": dataset.manifest["fingerprint"],
         "base": base.sha256,
-        "chunks": fingerprint(list(chunks)),
+        "chunks": chunks_fingerprint(store),
         "format": FORMAT,
     }
     shaping = settings.model_dump(mode="json", exclude={"checkpoint_steps", "seed"})
-    retrieval = workspace.settings.retrieval.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype"})
-    return build_manifest("adapter", inputs=inputs, settings={**shaping, "retrieval": retrieval}, seed=settings.seed)
+    shaping["retrieval"] = retrieval_settings(workspace)
+    return build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
 
 
 def _examples(

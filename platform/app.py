@@ -272,6 +272,20 @@ class Doyen:
         name = adapter or found.name
         return train_adapter(self.workspace, self.store, found, self.retriever, name=name, reporter=self.reporter)
 
+    def train_reader(self, dataset: str, name: str | None = None) -> Adapter:
+        """Train a reader on a dataset, or go on with a training that was stopped; see `doyen.finetune.train_reader`.
+
+        Args:
+            dataset: its id, or a name for its newest version.
+            name: of the reader; None takes the dataset's with "-reader" behind it.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.train_reader import train_reader
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        chosen = name or f"{found.name}-reader"
+        return train_reader(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
+
     # Evaluation and promotion
 
     def evaluate(
@@ -342,12 +356,15 @@ class Doyen:
 
     def _inputs(self, assistant: Assistant, adapter: Adapter | None, *, has_index: bool) -> dict[str, str]:
         """Return the hashes of what answers rest on."""
+        from doyen.platform.serving.reading import reader_identity
         from doyen.retrieval.index_manifest import read_manifest
 
         inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
         if has_index:
             index = read_manifest(self.workspace.index_folder)
             inputs["index"] = fingerprint([index.content, index.embedder_sha256])
+        if has_index and (reader := reader_identity(assistant.registry, self.settings.serving)):
+            inputs["reader"] = reader
         if adapter:
             inputs["adapter"] = fingerprint([adapter.ref, adapter.manifest["fingerprint"]])
         return inputs

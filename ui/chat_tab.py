@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from doyen.core.answers import Answer, Extract
 from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answered, messages_for, restore, save
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import MODE_LABELS, banner, conversation_html, passages_panel
@@ -256,14 +257,17 @@ async def answer_question(
     messages = messages_for(question, done)
     done.append(Exchange(question))
     yield _dialogue(done)
-    text = ""
+    text, extract = "", None
     try:
         async for piece in until(stop, client.ask(messages, model_name(mode, adapter))):
-            if isinstance(piece, str):
-                text += piece
-                yield gr.skip(), conversation_html(done, text), gr.skip()
-            else:
+            if isinstance(piece, Answer):
                 done[-1] = Exchange(question, answer=piece)
+                continue
+            if isinstance(piece, Extract):
+                extract = piece
+            else:
+                text += piece
+            yield gr.skip(), conversation_html(done, text, extract), gr.skip()
     except Stopped:
         done[-1] = Exchange(question, problem=STOPPED)
     except GatewayError as error:

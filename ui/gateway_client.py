@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from doyen.core.answers import Answer
+from doyen.core.answers import Answer, Extract
 
 CONNECT_S = 5
 READ_S = 600
@@ -42,8 +42,10 @@ class GatewayClient:
         """Close all connections."""
         self._http.close()
 
-    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[str | Answer, None]:
-        """Yield pieces of text as they come and at the end the answer. Closing the generator stops the generation.
+    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[str | Extract | Answer, None]:
+        """Yield an extract, if one is found, pieces of text as they come and at the end the answer.
+
+        Closing the generator stops the generation.
 
         Raises:
             GatewayError: before or in the middle of the answer.
@@ -139,8 +141,8 @@ def _sentence(message: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
 
 
-async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterator[str | Answer]:
-    """Read server-sent events: pieces of text, then the answer that the last chunks describe."""
+async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterator[str | Extract | Answer]:
+    """Read server-sent events: the extract, pieces of text, then the answer that the last chunks describe."""
     fields: dict[str, Any] = {}
     async for line in lines:
         if not line.startswith("data: ") or line == "data: [DONE]":
@@ -150,6 +152,8 @@ async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterato
             raise GatewayError(_sentence(chunk["error"]["message"]))
         if "answer_id" in chunk or chunk.get("usage"):
             fields |= chunk
+        if "extract" in chunk:
+            yield Extract.from_json(chunk["extract"])
         for choice in chunk["choices"]:
             if choice["delta"].get("content"):
                 yield choice["delta"]["content"]

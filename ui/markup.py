@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from doyen.core.answers import Answer, Citation, Passage
+from doyen.core.answers import Answer, Citation, Extract, Passage
 from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
     "best": "Best measured",
     "base": "Base model",
+    "extract": "Quoted from the documents",
     "rag": "Documents",
     "rag-short": "Documents, shortest answer",
     "finetune": "Adapter",
@@ -18,8 +19,8 @@ MODE_LABELS = {
 }
 
 
-def conversation_html(exchanges: Sequence[Exchange], coming: str = "") -> str:
-    """Return a conversation; ``coming`` is what has come so far of an answer that is not finished."""
+def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: Extract | None = None) -> str:
+    """Return a conversation; ``coming`` and ``extract`` are what has come so far of an answer that is not finished."""
     if not exchanges:
         return (
             "<div class='doyen-empty'><h2>Ask your documents</h2><p>Answers quote the passages they rest on, "
@@ -36,9 +37,16 @@ def conversation_html(exchanges: Sequence[Exchange], coming: str = "") -> str:
                 f"<div class='doyen-text'>{escape(exchange.problem)}</div></div>"
             )
         else:
-            text = escape(coming) if coming else "<span class='doyen-wait'>Reading…</span>"
+            text = escape(coming) if coming else _found(extract) if extract else "<span class='doyen-wait'>Reading…</span>"
             turns.append(f"<div class='doyen-reply doyen-coming' aria-busy='true'><div class='doyen-text'>{text}</div></div>")
     return f"<div class='doyen-conversation' role='log' aria-live='polite'>{''.join(turns)}</div>"
+
+
+def _found(extract: Extract) -> str:
+    """Return the sentence that may answer, with the words that do marked, while the answer is being written."""
+    start = max(0, extract.citation.quote.find(extract.text))
+    marked = highlight(extract.citation.quote, [(start, start + len(extract.text))])
+    return f"<span class='doyen-wait'>Found in {escape(_place(extract.citation))}:</span> {marked}"
 
 
 def _answer_html(index: int, answer: Answer) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from doyen.core.answers import Answer, Passage, Retriever, Timings, Usage
-from doyen.core.errors import PromptTooLong
-from doyen.core.modes import BEST, PASSAGE_MODES, SHORT_MODES
+from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
+from doyen.core.errors import PromptTooLong, StateError
+from doyen.core.modes import BEST, CHOOSING_MODES, EXTRACT, PASSAGE_MODES, SHORT_MODES
 from doyen.core.prompts import build_messages
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
@@ -22,8 +22,16 @@ from doyen.finetune.registry import Registry
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
-from doyen.platform.serving.number_guard import NumberGuard
+from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits
+from doyen.platform.serving.reading import (
+    OpenReader,
+    extract_of,
+    nearby,
+    prefers_extract,
+    reader_opener,
+    shown_passages,
+)
 from doyen.platform.serving.refusal_buffer import RefusalBuffer
 from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.verifier import Judgement, Verifier
@@ -56,12 +64,14 @@ class Assistant:
         settings: Settings,
         *,
         verifier: Verifier | None = None,
+        open_reader: OpenReader = lambda: None,
         state: Path | None = None,
     ) -> None:
         """Put the parts together; the assistant owns the engine from now on.
 
         Args:
             verifier: judges answers; None takes the number guard.
+            open_reader: gives what reads the passages before an answer, or None where nothing does.
             state: the workspace's state folder, where the reports lie that "best" goes by; None goes without one.
         """
         self.engine = engine
@@ -70,6 +80,7 @@ class Assistant:
         self.store = store
         self._settings = settings.serving
         self._verifier = verifier or NumberGuard()
+        self._open_reader = open_reader
         self._state = state
 
     def ask(
@@ -102,6 +113,7 @@ class Assistant:
             IndexMissing: the mode needs passages and nothing is indexed.
             IncompatibleError: the adapter belongs to another base model.
             ServiceError: the model server failed.
+            StateError: mode "extract" needs a reader and the settings want none.
         """
         pieces = self.stream(
             question, mode, history=history, adapter=adapter, max_tokens=max_tokens, passages=passages, record=record
@@ -118,16 +130,20 @@ class Assistant:
         max_tokens: int | None = None,
         passages: Sequence[Passage] | None = None,
         record: bool = True,
-    ) -> Iterator[str | Answer]:
+    ) -> Iterator[str | Extract | Answer]:
         """Yield the answer's text as it comes, and at the end the `Answer`, which holds the whole.
 
-        Arguments and errors are those of ``ask``; errors come with the first piece. Closing the iterator stops the
-        generation.
+        Where passages are read and an answer is then generated, the best `Extract` comes first. Arguments and errors are
+        those of ``ask``; errors come with the first piece. Closing the iterator stops the generation.
         """
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record)
-        plan = self._retrieve(plan, passages)
-        plan, generated = yield from self._generate(plan)
-        answer = self._build(plan, generated, self._verify(plan, generated))
+        plan = self._read(self._retrieve(plan, passages))
+        extract = self._extract(plan)
+        if extract and plan.mode != EXTRACT:
+            yield extract
+        plan, generated = yield from self._generate(plan, extract)
+        plan, generated, judgement = yield from self._settle(plan, generated, extract)
+        answer = self._build(plan, generated, judgement)
         if record:
             record_answer(self.store, answer, history)
         yield answer
@@ -179,23 +195,63 @@ class Assistant:
         if given is not None:
             return replace(plan, passages=list(given))
         started = time.monotonic()
-        passages = self._retriever.retrieve(plan.query, self._settings.context_passages)
+        count = self._settings.context_passages
+        passages = self._retriever.retrieve(plan.query, max(count, self._settings.read_passages) if self._reads() else count)
         return replace(plan, passages=passages, retrieve_s=time.monotonic() - started)
 
-    def _generate(self, plan: Plan) -> Generator[str, None, tuple[Plan, Generated]]:
-        """Yield the text as it comes; return it with the plan whose passages the model saw."""
+    def _reads(self) -> bool:
+        return self._open_reader() is not None
+
+    def _read(self, plan: Plan) -> Plan:
+        """Return the plan with what its passages say, and with those of them that are shown."""
+        reader = self._open_reader() if plan.mode in PASSAGE_MODES and plan.passages else None
+        if reader is None:
+            return plan
+        findings = reader.find(plan.query, plan.passages)
+        shown = shown_passages(findings, self._settings.context_passages, span_first=plan.mode == EXTRACT)
+        refused = findings.probability < reader.threshold(self._settings.risk)
+        return replace(plan, findings=findings, passages=shown, refused=refused)
+
+    def _extract(self, plan: Plan) -> Extract | None:
+        """Return the best extract of the passages that are shown, None where the question is refused."""
+        if plan.mode == EXTRACT and plan.passages and plan.findings is None:
+            raise StateError('mode "extract" needs a reader, and serving.reader = "none" wants none: set it to "general"')
+        return extract_of(plan.findings, plan.passages) if plan.findings and not plan.refused else None
+
+    def _generate(self, plan: Plan, extract: Extract | None) -> Generator[str, None, tuple[Plan, Generated]]:
+        """Yield the text as it comes; return it with the plan whose passages the model saw.
+
+        An answer that the extract may replace is not shown before that is settled.
+        """
         if plan.reply is not None:
             return plan, (yield from _say(plan, plan.reply))
-        if plan.mode in PASSAGE_MODES and not plan.passages:
+        if plan.mode in PASSAGE_MODES and (plan.refused or not plan.passages):
             return plan, (yield from _say(plan, REFUSAL, refused=True))
+        if plan.mode == EXTRACT:
+            return plan, (yield from _say(plan, extract.text if extract else REFUSAL, refused=extract is None))
         while True:
             try:
-                return plan, (yield from self._speak(plan))
+                spoken = self._speak(plan)
+                return plan, (_silently(spoken) if extract and plan.mode in CHOOSING_MODES else (yield from spoken))
             except PromptTooLong:
                 # As in training: passages are dropped from the end until the prompt fits.
                 if len(plan.passages) <= 1:
                     raise
                 plan = replace(plan, passages=plan.passages[:-1])
+
+    def _settle(
+        self, plan: Plan, generated: Generated, extract: Extract | None
+    ) -> Generator[str, None, tuple[Plan, Generated, Judgement]]:
+        """Judge the answer; yield and return the extract in its place where the passages carry that better."""
+        judgement = self._verify(plan, generated, extract)
+        if extract is None or plan.mode not in CHOOSING_MODES:
+            return plan, generated, judgement
+        if extract.citation.marker <= len(plan.passages) and (generated.refused or prefers_extract(judgement)):
+            result = replace(generated.result, text=extract.text, finish_reason="stop")
+            generated = replace(generated, result=result, refused=False)
+            judgement = self._judge_extract(plan, extract)
+        yield generated.result.text
+        return plan, generated, judgement
 
     def _speak(self, plan: Plan) -> Generator[str, None, Generated]:
         """Yield what the model says, as far as it is sure not to be a refusal."""
@@ -221,11 +277,23 @@ class Assistant:
             reuse_prompt=plan.reuse_prompt,
         )
 
-    def _verify(self, plan: Plan, generated: Generated) -> Judgement:
+    def _verify(self, plan: Plan, generated: Generated, extract: Extract | None) -> Judgement:
         """Judge what claims something: neither a refusal nor small talk does."""
-        if generated.refused or plan.reply is not None:
+        if plan.reply is not None:
             return Judgement("not_checked", [])
+        if generated.refused:
+            return Judgement("not_checked", self._nearby(plan))
+        if extract and plan.mode == EXTRACT:
+            return self._judge_extract(plan, extract)
         return self._verifier.judge(plan.asked, plan.passages, generated.result.text)
+
+    def _judge_extract(self, plan: Plan, extract: Extract) -> Judgement:
+        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [extract.citation])
+        return replace(judgement, citations=judgement.citations or [extract.citation])
+
+    def _nearby(self, plan: Plan) -> list[Citation]:
+        """Return what the documents do say nearby, for a refusal."""
+        return nearby(plan.findings, plan.passages) if plan.findings else []
 
     def _build(self, plan: Plan, generated: Generated, judgement: Judgement) -> Answer:
         result = generated.result
@@ -245,6 +313,7 @@ class Assistant:
             answer_id=uuid4().hex,
             support=judgement.support,
             mode_reason=plan.mode_reason,
+            probability=round(plan.findings.probability, 4) if plan.findings else None,
         )
 
 
@@ -252,6 +321,16 @@ def _say(plan: Plan, text: str, *, refused: bool = False) -> Generator[str, None
     """Yield and return a text that no model had to generate."""
     yield text
     return Generated(Generation(text, "stop", 0, 0), time.monotonic() - plan.started, refused)
+
+
+def _silently(pieces: Generator[str, None, Generated]) -> Generated:
+    """Return what a generator returns, without what it yields."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            made: Generated = end.value
+            return made
 
 
 class LazyRetriever:
@@ -287,4 +366,12 @@ def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[
 
     registry = Registry(workspace, store)
     retriever = LazyRetriever(open_index or open_own)
-    return Assistant(retriever, open_engine(workspace), registry, store, workspace.settings, state=workspace.state)
+    return Assistant(
+        retriever,
+        open_engine(workspace),
+        registry,
+        store,
+        workspace.settings,
+        open_reader=reader_opener(registry, workspace.settings.serving),
+        state=workspace.state,
+    )

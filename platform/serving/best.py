@@ -17,8 +17,10 @@ logger = logging.getLogger("doyen.best")
 
 KEY_METRICS = ("key_facts", "token_f1")
 """The first one that a report measured on enough questions decides."""
-FALLBACK: Mode = "rag"
-"""Needs no adapter, and quotes what it rests on."""
+FALLBACK: Mode = "extract"
+"""Needs no adapter, and says only what stands in the documents."""
+BASELINE: Mode = "rag"
+"""What a mode that quotes nothing has to beat."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Best:
 
 
 def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool]) -> Best:
-    """Return the best mode that can be served now, by the newest report that can tell; without any, ``rag``.
+    """Return the best mode that can be served now, by the newest report that can tell; without any, ``extract``.
 
     A report can tell when it measured a mode with passages that can be served on `ENOUGH` questions. The highest mean of
     the key metric wins, then that of token F1, then passages, then the mode that uses less. A mode without passages, which
@@ -77,7 +79,7 @@ def _best_of(name: str, report: dict[str, Any], adapter: str | None) -> Best | N
     for metric in KEY_METRICS:
         measured = [mode for mode in figures if _measured(figures[mode].get(metric))]
         served = [mode for mode in measured if adapter is not None or mode not in ADAPTER_MODES]
-        chosen = [mode for mode in served if mode in PASSAGE_MODES or _surely_beats(report, mode, FALLBACK, metric)]
+        chosen = [mode for mode in served if mode in PASSAGE_MODES or _surely_beats(report, mode, BASELINE, metric)]
         if PASSAGE_MODES.isdisjoint(chosen):
             continue
         mode = max(chosen, key=lambda mode: (*_means(figures[mode], metric), mode in PASSAGE_MODES))
@@ -114,6 +116,5 @@ def _usable(registry: Registry, report: dict[str, Any], fits: Callable[[Adapter]
         adapter = registry.get(reference)
     except NotFoundError:
         return None
-    whole = (adapter.folder / "adapter_model.safetensors").is_file()
     same = report.get("adapter_fingerprint") == adapter.manifest.get("fingerprint")
-    return adapter.ref if whole and same and fits(adapter) else None
+    return adapter.ref if adapter.has_weights and same and fits(adapter) else None

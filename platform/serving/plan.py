@@ -9,8 +9,9 @@ from doyen.core.answers import Passage
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
-from doyen.finetune.registry import PROMOTED, Adapter, Registry
+from doyen.finetune.registry import GENERATOR, PROMOTED, Adapter, Registry
 from doyen.platform.serving.engines import Engine
+from doyen.retrieval.reading.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Plan:
         mode_reason: why this mode, where "best" was asked for.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
+        findings: what the reader found in them; None where nothing is read.
+        refused: whether they are too unlikely to answer.
     """
 
     question: str
@@ -41,6 +44,8 @@ class Plan:
     reply: str | None = None
     mode_reason: str | None = None
     reuse_prompt: bool = True
+    findings: Findings | None = None
+    refused: bool = False
 
 
 def check_mode(mode: str) -> Mode:
@@ -95,11 +100,11 @@ def fits(engine: Engine, adapter: Adapter) -> bool:
 
 
 def _default_adapter(registry: Registry, mode: Mode) -> Adapter:
-    adapters = registry.list()
+    adapters = registry.list(kind=GENERATOR)
     if not adapters:
         raise NotFoundError(f'mode "{mode}" needs an adapter and there is none: run `doyen train`, or ask in mode "rag"')
 
     def rank(adapter: Adapter) -> tuple[bool, str, int]:
-        return adapter.status == PROMOTED, str(adapter.manifest.get("created_at", "")), adapter.version
+        return adapter.status == PROMOTED, adapter.created_at, adapter.version
 
     return max(adapters, key=rank)

@@ -6,25 +6,27 @@ section 4.2); ``[CLS]`` stands for "no answer" (section 4.3). The third head say
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from doyen.core.errors import ModelMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.models import resolve_embedder
+from doyen.retrieval.reading.calibration import Calibration, Ranking
+from doyen.retrieval.reading.files import CONFIG, WEIGHTS
 from doyen.retrieval.reading.windows import Batch
 
 BASE = "all-minilm-l6-v2"
 """The packaged encoder that readers are trained on."""
 FIRST_TRAINED_LAYER = 1
 """Layers below, and the word vectors, stay those of the packaged encoder: files are smaller and steps are faster."""
-WEIGHTS, CONFIG = "reader.safetensors", "reader.json"
 _LOWEST = -1e4
 
 
@@ -36,11 +38,14 @@ class ReaderConfig:
         base: name of the encoder.
         base_sha256: of its weights.
         first_trained_layer: layers from here on are in the reader's file.
+        ranking: fitted after training, as the calibration.
     """
 
     base: str = BASE
     base_sha256: str = ""
     first_trained_layer: int = FIRST_TRAINED_LAYER
+    ranking: Ranking = field(default_factory=Ranking)
+    calibration: Calibration = field(default_factory=Calibration)
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,22 @@ class ReaderNetwork(nn.Module):
 
 
 def new_network() -> tuple[ReaderNetwork, Any, ReaderConfig]:
-    """Return an untrained reader on the packaged encoder, its tokenizer and its configuration."""
+    """Return an untrained reader on the packaged encoder, its tokenizer and its configuration.
+
+    Without dropout: on a processor, drawing its random numbers makes a step take half as long again.
+    """
     from transformers import AutoModel, AutoTokenizer
 
     folder, sha256 = resolve_embedder(BASE)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     encoder = AutoModel.from_pretrained(
-        folder, add_pooling_layer=False, attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
+        folder,
+        add_pooling_layer=False,
+        attn_implementation="sdpa",
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        trust_remote_code=False,
+        use_safetensors=True,
     )
     return ReaderNetwork(encoder), tokenizer, ReaderConfig(base_sha256=sha256)
 
@@ -106,9 +120,9 @@ def load_network(folder: Path) -> tuple[ReaderNetwork, Any, ReaderConfig]:
         ModelMissing: its files are not there, or were trained on another encoder than the packaged one.
     """
     try:
-        config = ReaderConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        config = TypeAdapter(ReaderConfig).validate_json((folder / CONFIG).read_bytes())
         tensors = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelMissing(
             f"the reader in {folder} cannot be read ({error}): train it again with `doyen train --reader`"
         ) from error

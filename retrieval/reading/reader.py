@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from doyen.core.models import load_once, torch_device, torch_dtype
+from doyen.retrieval.reading.files import GENERAL_READER
 from doyen.retrieval.reading.network import Scores, load_network
 from doyen.retrieval.reading.windows import Window, batches, collate, make_windows
 
@@ -17,8 +18,6 @@ BATCH_TOKENS = 2048
 """Padded tokens in a batch: more no longer fills the processor better."""
 MAX_SPAN_TOKENS = 40
 """The longest answer that is looked for."""
-GENERAL_READER = Path(__file__).parent / "general"
-"""The reader that comes with Doyen, trained on general questions; its card is beside it."""
 
 
 @dataclass(frozen=True)

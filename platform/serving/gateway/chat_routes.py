@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from doyen.core.answers import Answer, Extract
 from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
@@ -19,9 +20,6 @@ from doyen.platform.serving.gateway.http_errors import documented, error_body
 from doyen.platform.serving.gateway.models_routes import parse_model
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
-
-if TYPE_CHECKING:
-    from doyen.core.answers import Answer
 
 logger = logging.getLogger("doyen.gateway")
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
@@ -36,12 +34,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf) -> Response:
     """Answer the last user message, as one JSON document or as a stream of server-sent events.
 
-    ``model`` is a mode (base, rag, finetune, hybrid, …), "mode@adapter", "mode@adapter:version", or "best": the best mode
-    of the newest report that asked enough questions to tell, else rag; the answer names it as ``mode`` with its
-    ``mode_reason``. Beside OpenAI's fields the response (streamed: the last chunk before [DONE]) carries ``citations``,
+    ``model`` is a mode (base, extract, rag, finetune, hybrid, …), "mode@adapter", "mode@adapter:version", or "best": the
+    best mode of the newest report that asked enough questions to tell, else extract; the answer names it as ``mode`` with
+    its ``mode_reason``. Beside OpenAI's fields the response (streamed: the last chunk before [DONE]) carries ``citations``,
     ``passages``, ``abstained``, ``support``, ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``,
     ``warnings`` and ``finish_reason``: why the answer ended, "stop", "length", "repetition" (the model went round in circles
     and was stopped) or "cancelled".
+    Where passages are read and an answer is generated, an early chunk of a stream carries ``extract``: the words of a passage
+    that may answer, and their sentence as a citation.
     ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
     """
     started = time.time()
@@ -69,7 +69,7 @@ async def _start(request: Request, body: ChatRequest, services: Services) -> Ans
     body.check_supported()
     question, history = body.conversation(services.settings.serving.max_question_chars)
 
-    def ask() -> Iterator[str | Answer]:
+    def ask() -> Iterator[str | Extract | Answer]:
         assistant = services.assistant()
         return assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=body.token_limit)
 
@@ -83,9 +83,9 @@ async def _start(request: Request, body: ChatRequest, services: Services) -> Ans
     return AnswerRun(spent, place, ask)
 
 
-async def _last(run: AnswerRun, piece: str | Answer | None) -> Answer:
+async def _last(run: AnswerRun, piece: str | Extract | Answer | None) -> Answer:
     """Return the whole answer at the end of its pieces."""
-    while isinstance(piece, str):
+    while isinstance(piece, str | Extract):
         piece = await run.next()
     if piece is None:
         raise RuntimeError("the assistant ended without an answer")
@@ -93,16 +93,19 @@ async def _last(run: AnswerRun, piece: str | Answer | None) -> Answer:
 
 
 async def _events(
-    run: AnswerRun, piece: str | Answer | None, body: ChatRequest, services: Services, created: int
+    run: AnswerRun, piece: str | Extract | Answer | None, body: ChatRequest, services: Services, created: int
 ) -> AsyncIterator[str]:
     """Yield the server-sent events of a streamed answer; an error in its middle is an event too."""
     head: dict[str, Any] = {"id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": created, "model": body.model}
     sent = ""
     try:
         yield _event({**head, "choices": [_choice({"role": "assistant", "content": ""}, None)]})
-        while isinstance(piece, str):
-            sent += piece
-            yield _event({**head, "choices": [_choice({"content": piece}, None)]})
+        while isinstance(piece, str | Extract):
+            if isinstance(piece, Extract):
+                yield _event({**head, "choices": [_choice({}, None)], "extract": piece.to_json()})
+            else:
+                sent += piece
+                yield _event({**head, "choices": [_choice({"content": piece}, None)]})
             piece = await run.next()
         answer = await _last(run, piece)
         if answer.answer.startswith(sent) and len(answer.answer) > len(sent):

@@ -20,7 +20,7 @@ from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.http_errors import Overloaded, TimedOut
 
 if TYPE_CHECKING:
-    from doyen.core.answers import Answer
+    from doyen.core.answers import Answer, Extract
 
 T = TypeVar("T")
 
@@ -134,16 +134,16 @@ class AnswerRun:
         ask: called in a thread, returns what ``Assistant.stream`` returns; each step of it blocks.
     """
 
-    def __init__(self, spent: RequestTime, place: Place, ask: Callable[[], Iterator[str | Answer]]) -> None:
+    def __init__(self, spent: RequestTime, place: Place, ask: Callable[[], Iterator[str | Extract | Answer]]) -> None:
         self._time = spent
         self._place = place
         self._ask = ask
-        self._pieces: Iterator[str | Answer] | None = None
+        self._pieces: Iterator[str | Extract | Answer] | None = None
         self._stepping = threading.Lock()
         self._closed = False
 
-    async def next(self) -> str | Answer | None:
-        """Return the next piece of text, at the end the answer, and then None.
+    async def next(self) -> str | Extract | Answer | None:
+        """Return the next piece of text or the extract, at the end the answer, and then None.
 
         Raises:
             ClientGone, TimedOut, DoyenError: as ``RequestTime.wait``.
@@ -166,7 +166,7 @@ class AnswerRun:
             finally:
                 self._place.leave()
 
-    def _step(self) -> str | Answer | None:
+    def _step(self) -> str | Extract | Answer | None:
         with self._stepping, until(self._time.deadline):
             if self._closed:
                 return None

@@ -1,0 +1,146 @@
+"""Training a reader on a workspace's labelled pairs, from a dataset to a registered version, as one sequence of steps."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from doyen.core.answers import Passage, Retriever
+from doyen.core.errors import InputError, storage_errors
+from doyen.core.files import sha256_file
+from doyen.core.manifest import build_manifest
+from doyen.core.progress import Reporter, Silent
+from doyen.core.settings import FinetuneSettings
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
+from doyen.finetune.dataset import Dataset
+from doyen.finetune.gold_passages import holds_evidence
+from doyen.finetune.mining import DEPTH, MinedPair, mine
+from doyen.finetune.reader_examples import is_answered, question_of, reading_examples
+from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases, span_f1
+from doyen.finetune.registry import READER, Adapter, Registry
+from doyen.finetune.train import chunks_fingerprint, retrieval_settings
+from doyen.retrieval.reading.files import CONFIG, GENERAL_READER, WEIGHTS
+
+FORMAT = 1
+"""Raised when the same dataset and settings would give another reader than before."""
+
+
+def train_reader(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    *,
+    name: str,
+    reporter: Reporter | None = None,
+) -> Adapter:
+    """Train the general reader further on a dataset's pairs and register it as the next version of ``name``.
+
+    A run with the same dataset, index and settings is not repeated; one that was interrupted goes on from its checkpoint.
+
+    Raises:
+        Busy: another process writes to the workspace, or trains this reader.
+        InputError: no pair has evidence that retrieval finds.
+        ModelMissing: the packaged encoder or the general reader is not there.
+        StorageError: the disk is full.
+    """
+    reporter, settings = reporter or Silent(), workspace.settings.finetune
+    registry, started = Registry(workspace, store), time.monotonic()
+    with storage_errors("training a reader"), ExitStack() as held:
+        with workspace.lock(f"the preparation of reader {name}"):
+            manifest = _identity(workspace, store, dataset, settings)
+            if existing := registry.find(name, manifest["fingerprint"]):
+                reporter.say(f"reader {existing.ref} was already trained on this")
+                return existing
+            run = workspace.runs_folder / manifest["fingerprint"][:16]
+            for key in (f"adapter {name}", run.name):
+                held.enter_context(workspace.training_lock(key, f"training {name} on {dataset.dataset_id}"))
+            run.mkdir(parents=True, exist_ok=True)
+            passages = -(-workspace.settings.serving.read_passages // DEPTH)
+            train, validation = (
+                mine(pairs, retriever, store, passages=passages, reporter=reporter, excluded=frozenset(p.id for p in chosen))
+                for pairs, chosen in ((dataset.train, []), (dataset.validation, dataset.validation))
+            )
+        files, results = _fit(run, train, validation, workspace, reporter)
+        results["seconds"] = round(time.monotonic() - started, 1)
+        manifest |= {"kind": READER, "dataset_id": dataset.dataset_id, "base_model": manifest["parent"], **results}
+        adapter = registry.register(
+            name, files, base_model=manifest["parent"], dataset_id=dataset.dataset_id, manifest=manifest
+        )
+        shutil.rmtree(run)
+    return adapter
+
+
+def _fit(
+    run: Path, train: Sequence[MinedPair], validation: Sequence[MinedPair], workspace: Workspace, reporter: Reporter
+) -> tuple[Path, dict[str, Any]]:
+    """Train inside the run's folder, then fit ranking and probability to the validation pairs; return the reader's folder."""
+    from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
+    from doyen.finetune.trainer import Schedule
+    from doyen.retrieval.reading.network import load_network, save_network
+    from doyen.retrieval.reading.reader import Reader
+
+    settings = workspace.settings.finetune
+    network, tokenizer, config = load_network(GENERAL_READER)
+    steps = []
+    for number in range(settings.reader_epochs):
+        rows = make_rows(tokenizer, reading_examples(train, settings.seed, number))
+        steps += make_batches(rows, f"{settings.seed}/{number}")
+    if not steps:
+        raise InputError(f"none of {len(train)} pairs has a passage to learn from: label pairs with evidence")
+    schedule = Schedule(settings.reader_learning_rate, settings.checkpoint_steps, settings.seed, 0.01)
+    losses = fit_reader(network, steps, schedule, run, reporter)
+    files = run / "reader"
+    files.mkdir(exist_ok=True)
+    save_network(network, config, files)
+    read = read_cases(Reader(files), cases_of(validation, workspace.settings.serving.read_passages))
+    ranking = fit_ranking(read, workspace.settings.serving.context_passages, config.ranking)
+    save_network(network, replace(config, ranking=ranking, calibration=fit_probability(read, config.calibration)), files)
+    answered = [span_f1(item, ranking) for item in read if item.case.answers]
+    results = {
+        "steps": len(steps),
+        "losses": [round(loss, 4) for loss in losses],
+        "validation": {"n": len(answered), "span_f1": round(sum(answered) / len(answered), 4) if answered else None},
+        "reranks": ranking.reranks,
+    }
+    return files, results
+
+
+def cases_of(mined: Sequence[MinedPair], count: int) -> list[Case]:
+    """Return the cases of pairs: each with the passages of all documents, and again without those of its own document."""
+    found = []
+    for item in mined:
+        for passages in (item.ranked[:count], item.without_gold[:count]):
+            answered = is_answered(item, passages) if passages else None
+            if answered is not None:
+                found.append(_case(item, passages, answered))
+    return found
+
+
+def _case(item: MinedPair, passages: Sequence[Passage], answered: bool) -> Case:
+    golds = [holds_evidence(item.pair, passage.text) for passage in passages]
+    return Case(question_of(item), passages, [item.pair.response] if answered else [], golds)
+
+
+def _identity(workspace: Workspace, store: Store, dataset: Dataset, settings: FinetuneSettings) -> dict[str, Any]:
+    """Return the manifest whose fingerprint names the run: all that its examples and weights depend on."""
+    inputs = {
+        "dataset": dataset.manifest["fingerprint"],
+        "base": sha256_file(GENERAL_READER / WEIGHTS),
+        "base_config": sha256_file(GENERAL_READER / CONFIG),
+        "chunks": chunks_fingerprint(store),
+        "format": FORMAT,
+    }
+    shaping = {
+        "retrieval": retrieval_settings(workspace),
+        **{name: getattr(settings, name) for name in ("reader_epochs", "reader_learning_rate")},
+        **{name: getattr(workspace.settings.serving, name) for name in ("read_passages", "context_passages")},
+    }
+    manifest = build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
+    return {**manifest, "parent": "general reader"}

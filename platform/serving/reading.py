@@ -1,0 +1,110 @@
+"""Reading before answering: which reader a workspace uses, what it finds as a citation, and when its words replace others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from doyen.core.answers import Citation, Extract, Passage
+from doyen.core.errors import NotFoundError
+from doyen.core.files import sha256_file
+from doyen.core.manifest import fingerprint
+from doyen.core.settings import ServingSettings
+from doyen.finetune.registry import PROMOTED, READER, Registry
+from doyen.platform.serving.verifier import Judgement
+from doyen.retrieval.reading.files import CONFIG, GENERAL_READER, WEIGHTS
+from doyen.retrieval.reading.findings import Finding, Findings, PassageReader
+
+GENERAL, NONE = "general", "none"
+"""Values of ``serving.reader``: the reader that comes with Doyen, and no reading."""
+NEARBY = 2
+"""Sentences that a refusal shows: what the documents do say nearby."""
+OpenReader = Callable[[], PassageReader | None]
+
+
+def reader_opener(registry: Registry, settings: ServingSettings) -> OpenReader:
+    """Return a function that gives the workspace's reader, or None; the same reader is loaded once.
+
+    The function raises NotFoundError where the named reader is not registered, ModelMissing where its files are not there.
+    """
+
+    def open_it() -> PassageReader | None:
+        from doyen.retrieval.reading.reader import open_reader
+
+        folder = reader_folder(registry, settings.reader)
+        return PassageReader(open_reader(folder)) if folder else None
+
+    return open_it
+
+
+def reader_folder(registry: Registry, wanted: str | None) -> Path | None:
+    """Return the folder of the reader that ``serving.reader`` stands for, None for no reading.
+
+    Raises:
+        NotFoundError: there is no such reader.
+    """
+    if wanted == NONE:
+        return None
+    if wanted == GENERAL:
+        return GENERAL_READER
+    if wanted:
+        adapter = registry.get(wanted)
+        if adapter.kind != READER:
+            raise NotFoundError(f"{wanted!r} is an adapter of a generator: name a reader, or leave serving.reader empty")
+        return adapter.folder
+    readers = registry.list(kind=READER)
+    newest = max(readers, key=lambda each: (each.status == PROMOTED, each.created_at, each.version), default=None)
+    return newest.folder if newest else GENERAL_READER
+
+
+def reader_identity(registry: Registry, settings: ServingSettings) -> str | None:
+    """Return a fingerprint of the reader's files and of how it is used, None where nothing is read."""
+    folder = reader_folder(registry, settings.reader)
+    if folder is None:
+        return None
+    files = [sha256_file(folder / name) for name in (WEIGHTS, CONFIG)]
+    return fingerprint([*files, settings.read_passages, settings.risk])
+
+
+def shown_passages(findings: Findings, count: int, *, span_first: bool) -> list[Passage]:
+    """Return the passages that an answer rests on, best first.
+
+    Args:
+        count: at most so many.
+        span_first: begin with the passage of the best span.
+    """
+    first = [finding.passage for finding in findings.spans[:1]] if span_first else []
+    return [*first, *(passage for passage in findings.passages if passage not in first)][:count]
+
+
+def extract_of(findings: Findings, passages: Sequence[Passage]) -> Extract | None:
+    """Return the best span that stands in one of the passages."""
+    for finding in findings.spans:
+        if finding.passage in passages:
+            return Extract(finding.text, citation_of(finding, passages))
+    return None
+
+
+def citation_of(finding: Finding, passages: Sequence[Passage]) -> Citation:
+    """Return the sentence of a finding as a citation of its passage."""
+    passage, (start, end) = finding.passage, finding.sentence
+    return Citation(
+        marker=passages.index(passage) + 1,
+        chunk_id=passage.chunk_id,
+        source=passage.source,
+        start=passage.start + start,
+        end=passage.start + end,
+        page=passage.page,
+        quote=passage.text[start:end],
+    )
+
+
+def nearby(findings: Findings, passages: Sequence[Passage]) -> list[Citation]:
+    """Return the sentences nearest to the question, each once."""
+    found = [citation_of(finding, passages) for finding in findings.spans if finding.passage in passages]
+    return list({(citation.source, citation.start): citation for citation in found}.values())[:NEARBY]
+
+
+def prefers_extract(judgement: Judgement) -> bool:
+    """Whether the extract is to replace a generated answer: one whose figures stand nowhere, or that nothing supports."""
+    return judgement.support == "number_not_found" or not judgement.citations

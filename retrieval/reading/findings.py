@@ -1,0 +1,115 @@
+"""What a question's passages say to it: the best span in its sentence, the passages in a better order, and how sure that is.
+
+passages ─▶ Reader.read ─┬─▶ spans ─▶ Finding …     (mode extract, highlights)
+                         ├─▶ order of the passages   (what the generator is shown)
+                         └─▶ probability             (answer or refuse)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from doyen.core.answers import Passage
+from doyen.retrieval.reading.calibration import Observation
+from doyen.retrieval.units import split_sentences
+
+if TYPE_CHECKING:
+    from doyen.retrieval.reading.reader import Reader, Reading
+
+SPANS = 3
+"""Possible answers that are kept of each passage."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A possible answer, verbatim, in its sentence.
+
+    Attributes:
+        passage: that it stands in.
+        start: of its first character in the passage's text.
+        end: after its last character.
+        sentence: start and end of its sentence in the passage's text; of several where it runs over their border.
+        score: combined; comparable within one question.
+    """
+
+    passage: Passage
+    start: int
+    end: int
+    sentence: tuple[int, int]
+    score: float
+
+    @property
+    def text(self) -> str:
+        """The span."""
+        return self.passage.text[self.start : self.end]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was read.
+
+    Attributes:
+        passages: all that were read, best first.
+        spans: possible answers, best first.
+        probability: that the passages answer the question.
+    """
+
+    passages: list[Passage]
+    spans: list[Finding]
+    probability: float
+
+
+class PassageReader:
+    """Reads a question's passages with a reader, and with the ranking and calibration that were fitted to it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader, self._ranking, self._calibration = reader, reader.config.ranking, reader.config.calibration
+
+    def find(self, question: str, passages: Sequence[Passage]) -> Findings:
+        """Return what the passages say to the question.
+
+        Args:
+            question: complete in itself.
+            passages: as the retriever ranks them.
+        """
+        readings = self._reader.read(question, [passage.text for passage in passages], spans=SPANS)
+        scores = [self._ranking.score(item.answers, best_score(item), place) for place, item in enumerate(readings)]
+        order = sorted(range(len(passages)), key=lambda place: -scores[place])
+        spans = [
+            _finding(passage, span.start, span.end, score + self._ranking.span_weight * (span.score - best_score(reading)))
+            for passage, reading, score in zip(passages, readings, scores, strict=True)
+            for span in reading.spans
+        ]
+        shown = order if self._ranking.reranks else range(len(passages))
+        return Findings(
+            [passages[place] for place in shown],
+            sorted(spans, key=lambda finding: -finding.score),
+            self._calibration.probability(observe(passages, readings)) if readings else 0.0,
+        )
+
+    def threshold(self, risk: float) -> float:
+        """Return the probability below which a question is refused; see `Calibration.threshold`."""
+        return self._calibration.threshold(risk)
+
+
+def observe(passages: Sequence[Passage], readings: Sequence[Reading]) -> Observation:
+    """Return what a calibration is fitted to and applied to; at least one passage is needed."""
+    return Observation(
+        max(reading.answers for reading in readings),
+        max(best_score(reading) for reading in readings),
+        max(passage.signals.get("dense", 0.0) for passage in passages),
+        max(passage.signals.get("lexical_share", 0.0) for passage in passages),
+    )
+
+
+def best_score(reading: Reading) -> float:
+    """Return the score of a passage's best span."""
+    return reading.spans[0].score if reading.spans else 0.0
+
+
+def _finding(passage: Passage, start: int, end: int, score: float) -> Finding:
+    touched = [(first, last) for first, last in split_sentences(passage.text) if first < end and last > start]
+    sentence = (touched[0][0], touched[-1][1]) if touched else (start, end)
+    return Finding(passage, start, end, sentence, score)
