@@ -10,21 +10,33 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from doyen import Doyen
 from doyen.core.progress import Terminal
-from doyen.finetune.general_reading import hold_out, make_examples, read_paragraphs
+from doyen.core.workspace import create_workspace
+from doyen.finetune.answer_spans import find_quote
+from doyen.finetune.general_reading import Paragraph, Query, hold_out, make_examples, read_paragraphs
+from doyen.finetune.gold_passages import load_sources
+from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases
 from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
 from doyen.finetune.trainer import Schedule
 from doyen.retrieval.reading.files import GENERAL_READER
-from doyen.retrieval.reading.network import new_network, save_network
+from doyen.retrieval.reading.network import ReaderConfig, new_network, save_network
+from doyen.retrieval.reading.reader import Reader
 
 SEED = 17
 LEARNING_RATE = 1.5e-4
+QUESTIONS = 600
+"""Held-out questions that ranking and probability are fitted to."""
 
 
 def main() -> None:
@@ -41,7 +53,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
     network, tokenizer, config = new_network()
-    training, _ = hold_out(read_paragraphs(options.paragraphs), SEED)
+    training, held = hold_out(read_paragraphs(options.paragraphs), SEED)
     steps = []
     for number in range(math.ceil(options.epochs)):
         rows = make_rows(tokenizer, make_examples(training[: options.limit], SEED, number))
@@ -53,6 +65,44 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     save_network(network, config, options.out)
     print(json.dumps({"seconds": time.monotonic() - started, "loss": sum(losses[-50:]) / 50}))  # noqa: T201
+    articles = sorted({item.article for item in held})
+    config = calibrate(config, options.out, [item for item in held if item.article in articles[: len(articles) // 2]])
+    save_network(network, config, options.out)
+
+
+def calibrate(config: ReaderConfig, folder: Path, paragraphs: Sequence[Paragraph]) -> ReaderConfig:
+    """Fit ranking and probability to articles that training never saw, with the passages that our own retriever finds."""
+    with tempfile.TemporaryDirectory() as place:
+        documents = Path(place) / "documents"
+        documents.mkdir()
+        for article in {item.article for item in paragraphs}:
+            text = "\n\n".join(item.text for item in paragraphs if item.article == article)
+            (documents / f"{article.replace('/', ' ')}.txt").write_text(text, encoding="utf-8")
+        with Doyen(create_workspace(Path(place) / "workspace", "calibration"), reporter=Terminal()) as doyen:
+            doyen.ingest([documents])
+            read = read_cases(Reader(folder), cases(doyen, paragraphs))
+    ranking = fit_ranking(read, 3, config.ranking)
+    return replace(config, ranking=ranking, calibration=fit_probability(read, config.calibration))
+
+
+def cases(doyen: Doyen, paragraphs: Sequence[Paragraph]) -> list[Case]:
+    """Return some questions with what is retrieved for them, and again without their own article."""
+    asked = [(query, item) for item in paragraphs for query in item.queries]
+    chosen = random.Random(SEED).sample(asked, min(QUESTIONS, len(asked)))
+    own = load_sources(doyen.store, [f"{item.article.replace('/', ' ')}.txt" for _, item in chosen])
+    found = []
+    for query, item in chosen:
+        document = own[f"{item.article.replace('/', ' ')}.txt"].document_id
+        passages = doyen.retriever.retrieve(query.question, 8)
+        golds = [each.document_id == document and _holds(each.text, query) for each in passages]
+        found.append(Case(query.question, passages, query.answers if any(golds) else [], golds))
+        if others := doyen.retriever.retrieve(query.question, 8, exclude_documents=[document]):
+            found.append(Case(query.question, others, [], [False] * len(others)))
+    return found
+
+
+def _holds(text: str, query: Query) -> bool:
+    return any(find_quote(answer, text) for answer in query.answers)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Assistant:
         self.store = store
         self._settings = settings.serving
         self._verifier = verifier or NumberGuard()
-        self._open_reader = open_reader
+        self.open_reader = open_reader
         self._state = state
 
     def ask(
@@ -200,11 +200,11 @@ class Assistant:
         return replace(plan, passages=passages, retrieve_s=time.monotonic() - started)
 
     def _reads(self) -> bool:
-        return self._open_reader() is not None
+        return self.open_reader() is not None
 
     def _read(self, plan: Plan) -> Plan:
         """Return the plan with what its passages say, and with those of them that are shown."""
-        reader = self._open_reader() if plan.mode in PASSAGE_MODES and plan.passages else None
+        reader = self.open_reader() if plan.mode in PASSAGE_MODES and plan.passages else None
         if reader is None:
             return plan
         findings = reader.find(plan.query, plan.passages)
