@@ -13,7 +13,7 @@ import typer
 
 from doyen.core.errors import InputError
 from doyen.core.files import write_bytes_atomic
-from doyen.core.modes import MODES
+from doyen.core.modes import EXTRACT, MODES
 from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
@@ -75,8 +75,10 @@ def demo(
     with open_session(root, as_json=as_json, debug=debug) as session:
         pairs, questions = read_records(chosen.pairs, Pair), read_records(chosen.questions, Question)
         ingest_step(session, chosen)
+        first_answer_step(session, questions)
         annotation_step(session, pairs)
         dataset = dataset_step(session, questions)
+        reader_step(session, dataset)
         adapter = train_step(session, dataset)
         report, answers = evaluation_step(session, adapter, questions, full=full)
         session.reporter.say(f"\nThe demo took {time.monotonic() - started:.0f} s.\n")
@@ -112,14 +114,23 @@ def ingest_step(session: CliSession, example: Example) -> None:
     """Documents in: parsed, cut into chunks, indexed."""
     from doyen.platform.cli.ingest_command import describe
 
-    with step(session, "1/5 Ingesting the documents"):
+    with step(session, "1/7 Ingesting the documents"):
         report = session.doyen.ingest([example.documents])
         session.reporter.say(describe(report))
 
 
+def first_answer_step(session: CliSession, questions: list[Question]) -> None:
+    """One question answered before anything is trained, word for word from the documents."""
+    with step(session, "2/7 A first answer"):
+        question = next(each for each in questions if each.answerable and not each.history)
+        answer = session.doyen.ask(question.question, EXTRACT, record=False)
+        session.reporter.say(f"Q: {question.question}\nA: {format_answer(answer)}")
+        session.reporter.say(f"Ask more while this goes on: doyen serve --workspace {session.workspace.root}")
+
+
 def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
     """Tasks for annotators out, and the labels that the example's two annotators made in."""
-    with step(session, "2/5 Annotation tasks and labels"):
+    with step(session, "3/7 Annotation tasks and labels"):
         annotate = session.doyen.annotate
         known = any(project.name == PROJECT and project.tasks for project in annotate.projects())
         annotate.create(PROJECT, limit=0 if known else DRAFTED_TASKS)
@@ -135,15 +146,25 @@ def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
     """Labels become a dataset whose parts share no document and which holds no frozen question."""
     from doyen.platform.cli.dataset_command import describe
 
-    with step(session, "3/5 Dataset"):
+    with step(session, "4/7 Dataset"):
         dataset, _ = session.doyen.build_dataset(PROJECT, project=PROJECT, frozen=questions)
         session.reporter.say(describe(dataset))
         return dataset
 
 
+def reader_step(session: CliSession, dataset: Dataset) -> Adapter:
+    """The dataset teaches the reader the domain."""
+    with step(session, "5/7 Reader"):
+        reader = session.doyen.train_reader(dataset.dataset_id)
+        session.reporter.say(
+            f"{reader.ref}: token F1 of the span on validation pairs {reader.manifest['validation']['span_f1']}"
+        )
+        return reader
+
+
 def train_step(session: CliSession, dataset: Dataset) -> Adapter:
     """The dataset becomes an adapter."""
-    with step(session, "4/5 Adapter"):
+    with step(session, "6/7 Adapter"):
         return session.doyen.train(dataset.dataset_id)
 
 
@@ -155,7 +176,7 @@ def evaluation_step(
 
     seed = session.workspace.settings.eval.seed
     asked = questions if full else sample(without_tag(questions, DEVELOPMENT), SAMPLE, seed, unanswerable=UNANSWERABLE)
-    with step(session, "5/5 Evaluation of " + ", ".join(MODES)):
+    with step(session, "7/7 Evaluation of " + ", ".join(MODES)):
         out = session.workspace.reports_folder / ("demo-full" if full else "demo")
         report = session.doyen.evaluate(asked, out, adapter=adapter.ref)
         answers = [
