@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from doyen.core.answers import Citation
 from doyen.core.records import Question
 from doyen.core.text import UNSPACED
 from doyen.eval.answer_log import AnswerRecord
@@ -124,10 +125,11 @@ def citation_precision(question: Question, record: AnswerRecord) -> Score:
     """
     if not (question.answerable and question.evidence):
         return None
-    if not record.citations:
+    cited = _cited(record)
+    if not cited:
         return math.nan
     holding = {passage.chunk_id for passage in record.passages if evidence_in(question, passage)}
-    right = [bool(quotes_evidence(question, citation)) or citation.chunk_id in holding for citation in record.citations]
+    right = [bool(quotes_evidence(question, citation)) or citation.chunk_id in holding for citation in cited]
     return sum(right) / len(right)
 
 
@@ -135,8 +137,13 @@ def citation_recall(question: Question, record: AnswerRecord) -> Score:
     """Share of the evidence quotes that a citation's own quote holds or is part of (0 to 1); 0 when nothing is cited."""
     if not (question.answerable and question.evidence):
         return None
-    found = {number for citation in record.citations for number in quotes_evidence(question, citation)}
+    found = {number for citation in _cited(record) for number in quotes_evidence(question, citation)}
     return len(found) / len(question.evidence)
+
+
+def _cited(record: AnswerRecord) -> list[Citation]:
+    """Return the citations that support an answer; those of a refusal show what the documents say nearby."""
+    return [] if record.abstained else record.citations
 
 
 def is_right(question: Question, record: AnswerRecord) -> bool:

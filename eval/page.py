@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from doyen.core.records import Question
 from doyen.eval.answer_log import AnswerRecord
-from doyen.eval.plots import Plot, Row, interval_plot
+from doyen.eval.plots import Curve, CurvePlot, Plot, Row, curve_plot, interval_plot
+from doyen.eval.refusing import COVERAGE, RISK, asked_kinds
 from doyen.eval.scores import Table
 from doyen.eval.view import (
     MAIN_METRIC,
@@ -24,11 +25,12 @@ from doyen.eval.view import (
     ReportView,
     interval_text,
     metric_info,
+    verdict,
     view_report,
 )
 
 _FOLDER = Path(__file__).parent
-COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5}
+COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5, "extract": 6}
 WIDE, NARROW = 760, 480
 
 
@@ -89,26 +91,12 @@ def render_page(
         main_plot=_main_plot(view),
         forest=_forest(view.whole.differences),
         refusals=_refusal_plots(view),
+        risk_coverage=_risk_coverage_plot(view),
+        kinds=asked_kinds(view.refusing),
+        reading_at={"coverage": f"{COVERAGE:.0%}", "risk": f"{RISK:.0%}"},
         questions=[_question_view(number, question, records, tables) for number, question in enumerate(questions)],
         manifest=json.dumps(data["manifest"], indent=2, ensure_ascii=False, default=str),
     )
-
-
-def verdict(view: ReportView) -> list[str]:
-    """Return what the figures say in words: the best mode, and whether each other mode is surely worse."""
-    row = view.whole.row(MAIN_METRIC)
-    means = {mode: figure.mean for mode, figure in _figures(view, row) if figure.mean is not None}
-    if not means or row is None:
-        return []
-    best = max(means, key=lambda mode: means[mode])
-    said = [f"{best} has the highest mean {row.title}, {means[best]:.3f}."]
-    for item in view.whole.differences:
-        if item.metric != MAIN_METRIC or best not in (item.a, item.b):
-            continue
-        sign, other = (1, item.b) if item.a == best else (-1, item.a)
-        certainty = "not surely above" if item.verdict == "unsure" else "above"
-        said.append(f"It is {certainty} {other}: by {sign * item.delta:+.3f}, p {item.p:.4f}, n {item.n}.")
-    return said
 
 
 def _main_plot(view: ReportView) -> Plot | None:
@@ -126,6 +114,14 @@ def _refusal_plots(view: ReportView) -> list[tuple[MetricRow, Plot]]:
         for row in rows
     ]
     return [(row, plot) for row, plot in drawn if plot]
+
+
+def _risk_coverage_plot(view: ReportView) -> CurvePlot | None:
+    curves = [
+        Curve(mode, list(zip(of.curve.coverage, of.curve.risk, strict=True)), f"m{COLOURS.get(mode, 5)}")
+        for mode, of in view.refusing.items()
+    ]
+    return curve_plot(curves, "Risk against coverage of each mode that reads its passages", width=WIDE)
 
 
 def _figures(view: ReportView, row: MetricRow | None) -> list[tuple[str, Figure]]:

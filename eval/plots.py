@@ -12,6 +12,8 @@ LETTER = 7.6
 FIGURES = 215
 """Width of the numbers on the right."""
 TICKS = 5
+CURVES = 220
+"""Height of the room for curves."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,93 @@ def interval_plot(
         for row in members:
             marks.append(Mark(row, place(row.mean), place(row.low), place(row.high), y + ROW / 2))
             y += ROW
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    ticks = [(place(start + step * number), f"{start + step * number:.{digits}f}") for number in range(count + 1)]
+    ticks = [(place(value), label) for value, label in _ticks(start, step, count)]
     return Plot(marks, headings, ticks, place(0.0) if around_zero else None, width, y + BOTTOM, labels, summary)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of a mode.
+
+    Attributes:
+        points: (x, y), x from 0 to 1, y from 0 up; from left to right.
+        kind: CSS class that colours it.
+    """
+
+    label: str
+    points: list[tuple[float, float]]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve at its place, in SVG units.
+
+    Attributes:
+        path: what a ``polyline`` takes.
+        end: the last point.
+        legend: y of the label on the right.
+        figure: the last point's values.
+    """
+
+    curve: Curve
+    path: str
+    end: tuple[float, float]
+    legend: float
+    figure: str
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """Curves on two axes, ready to be drawn.
+
+    Attributes:
+        x_ticks: (x, label).
+        y_ticks: (y, label).
+        left: x of the vertical axis.
+        right: x where the curves' room ends and the labels begin.
+        bottom: y of the horizontal axis.
+        summary: what a screen reader says.
+    """
+
+    lines: list[Line]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    left: float
+    right: float
+    bottom: float
+    width: int
+    height: float
+    summary: str
+
+
+def curve_plot(curves: Sequence[Curve], summary: str, *, width: int) -> CurvePlot | None:
+    """Return curves over the share from 0 to 1; None when there is nothing to draw."""
+    drawn = [curve for curve in curves if curve.points]
+    if not drawn:
+        return None
+    start, step, count = _axis(0.0, max(y for curve in drawn for _, y in curve.points))
+    left, right, bottom = 44.0, float(width - FIGURES), float(TOP + CURVES)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return round(left + x * (right - left), 1), round(bottom - (y - start) / (step * count) * CURVES, 1)
+
+    lines = []
+    for number, curve in enumerate(drawn):
+        places = [place(x, y) for x, y in curve.points]
+        path = " ".join(f"{x},{y}" for x, y in places)
+        figure = "to {:.0%}, risk {:.3f}".format(*curve.points[-1])
+        lines.append(Line(curve, path, places[-1], TOP + ROW * (number + 0.5), figure))
+    shares = [number / TICKS for number in range(TICKS + 1)]
+    x_ticks = [(place(share, 0)[0], f"{share:.0%}") for share in shares]
+    y_ticks = [(place(0, value)[1], label) for value, label in _ticks(start, step, count)]
+    return CurvePlot(lines, x_ticks, y_ticks, left, right, bottom, width, bottom + BOTTOM, summary)
+
+
+def _ticks(start: float, step: float, count: int) -> list[tuple[float, str]]:
+    """Return an axis' ticks with as many digits as their distance has."""
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [(start + step * number, f"{start + step * number:.{digits}f}") for number in range(count + 1)]
 
 
 def _axis(low: float, high: float) -> tuple[float, float, int]:

@@ -12,8 +12,9 @@ from doyen.core.files import write_json_atomic, write_text_atomic
 from doyen.core.records import Question
 from doyen.core.report_files import DATA, read_figures
 from doyen.eval.answer_log import AnswerRecord
+from doyen.eval.refusing import COVERAGE, Refusing, asked_kinds
 from doyen.eval.scores import Table
-from doyen.eval.view import MAIN_METRIC, TAG_ORDER, Difference, Figure, interval_text, view_report
+from doyen.eval.view import MAIN_METRIC, TAG_ORDER, Difference, Figure, beats_extract, interval_text, view_report
 
 PAGE = "report.html"
 HEADLINE = ("token_f1", "key_facts", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")
@@ -90,6 +91,14 @@ def comparison_table(report: Report) -> str:
     differences = [_difference_line(item) for item in view.whole.differences if item.metric == MAIN_METRIC]
     if differences:
         lines += ["", "Token F1, differences on the same questions with 95% interval", *_grid(None, differences)]
+    if duels := beats_extract(view):
+        lines += ["", *duels]
+    if view.refusing:
+        lines += [
+            "",
+            f"Refusing by probability: AUROC (all with its 95% interval) and risk at {COVERAGE:.0%} coverage",
+            *_refusing(view.refusing),
+        ]
     if view.retrieval:
         lines += ["", "Retrieval: " + ", ".join(f"{name} {value:.3f}" for name, value in view.retrieval.items())]
     if view.gate:
@@ -113,6 +122,23 @@ def _metric_lines(title: str, figures: Sequence[Figure | None]) -> list[list[str
 def _difference_line(item: Difference) -> list[str]:
     interval = interval_text(item.low, item.high, digits=3, signed=True)
     return [f"{item.a} − {item.b}", f"{item.delta:+.3f}", interval, f"p {item.p:.4f}", f"n {item.n}"]
+
+
+def _refusing(modes: Mapping[str, Refusing]) -> list[str]:
+    """Return a line for each mode, under the kinds of unanswerable questions that were asked."""
+    first, *others = kinds = asked_kinds(modes)
+    rows = []
+    for mode, figures in modes.items():
+        whole, *areas = [figures.auroc[kind] for kind in kinds]
+        ends = interval_text(whole.low, whole.high, digits=2)
+        rows.append(
+            [mode, _number(whole.value), ends, *(_number(area.value) for area in areas), _number(figures.risk_at_coverage)]
+        )
+    return _grid(["", first, "", *others, f"risk@{COVERAGE:.0%}"], rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _grid(head: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> list[str]:

@@ -140,6 +140,50 @@ def sign_flip_p(differences: Floats, *, samples: int, seed: int, clusters: Seque
     return extreme / len(flipped) if exact else (extreme + 1) / (len(flipped) + 1)
 
 
+def auroc_interval(
+    scores: Floats, positive: NDArray[np.bool_], *, samples: int, seed: int, clusters: Sequence[Hashable] | None = None
+) -> tuple[float, float | None, float | None]:
+    """Return the area under the ROC curve and the ends of its interval (BCa), which are None as in `Interval`.
+
+    The area is the share of pairs of a positive and a negative in which the positive has the higher score, ties counting
+    half (Hanley & McNeil, Radiology 1982).
+
+    Args:
+        scores: (n,) without NaN.
+        positive: (n,) both kinds must be there.
+        clusters: (n,) labels; whole clusters are drawn.
+    """
+    units = np.arange(len(scores)) if clusters is None else _cluster_index(clusters)
+    pairs, won = _pairs(scores, positive, units)
+
+    def areas(counts: Floats) -> Floats:
+        drawn = ((counts @ pairs) * counts).sum(axis=1)
+        kept = drawn > 0  # a resample without a positive or a negative has no area
+        return ((counts[kept] @ won) * counts[kept]).sum(axis=1) / drawn[kept]
+
+    n = len(pairs)
+    area = float(won.sum() / pairs.sum())
+    fewest = min(np.unique(units[positive]).size, np.unique(units[~positive]).size)
+    if fewest < FEWEST:
+        return area, None, None
+    resampled = areas(_resampled_counts(n, samples, seed))
+    if np.ptp(resampled) == 0:
+        return (area, area, area) if fewest >= ENOUGH else (area, None, None)
+    return (area, *_interval_ends(resampled, area, areas(1 - np.eye(n)), "bca"))
+
+
+def _pairs(scores: Floats, positive: NDArray[np.bool_], units: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Return (n_units, n_units): how many pairs of a positive of one unit and a negative of another, and how many are won."""
+    high, low = scores[positive][:, None], scores[~positive][None, :]
+    wins = (high > low) + 0.5 * (high == low)
+    n = int(units.max()) + 1
+    pairs, won = np.zeros((n, n)), np.zeros((n, n))
+    place = np.ix_(units[positive], units[~positive])
+    np.add.at(pairs, place, 1.0)
+    np.add.at(won, place, wins)
+    return pairs, won
+
+
 def _without_nan(values: Floats, clusters: Sequence[Hashable] | None) -> tuple[Floats, list[Hashable] | None]:
     numbers = np.asarray(values, dtype=np.float64)
     kept = ~np.isnan(numbers)
@@ -151,10 +195,14 @@ def _cluster_sums(values: Floats, clusters: Sequence[Hashable] | None) -> tuple[
     """Return the sum and the size of each cluster; each value alone without clusters."""
     if clusters is None:
         return values, np.ones_like(values)
+    index = _cluster_index(clusters)
+    return np.bincount(index, weights=values).astype(np.float64), np.bincount(index).astype(np.float64)
+
+
+def _cluster_index(clusters: Sequence[Hashable]) -> NDArray[np.intp]:
+    """Return the number of each value's cluster, in the order in which they come."""
     numbers: dict[Hashable, int] = {}
-    index = [numbers.setdefault(label, len(numbers)) for label in clusters]
-    sums = np.bincount(index, weights=values, minlength=len(numbers)).astype(np.float64)
-    return sums, np.bincount(index, minlength=len(numbers)).astype(np.float64)
+    return np.array([numbers.setdefault(label, len(numbers)) for label in clusters], dtype=np.intp)
 
 
 def _bootstrap(
@@ -170,24 +218,34 @@ def _bootstrap(
         return (mean, mean) if len(sums) >= ENOUGH else None
     counts = _resampled_counts(len(sums), samples, seed)
     means = (counts @ sums) / (len(sums) if clusters is None else counts @ sizes)
+    left_out = (sums.sum() - sums) / (sizes.sum() - sizes)
+    return _interval_ends(means, mean, left_out, method)
+
+
+def _interval_ends(resampled: Floats, estimate: float, left_out: Floats, method: Method) -> tuple[float, float]:
+    """Return the interval's ends.
+
+    Args:
+        resampled: (samples,) the statistic of each resample.
+        left_out: (n,) the statistic without each of the items that were drawn.
+    """
     tail = (1 - CONFIDENCE) / 2
     ends = (tail, 1 - tail)
     if method == "bca":
-        ends = _bca_ends(means, mean, sums, sizes, ends)
-    low, high = np.quantile(means, ends)
+        ends = _bca_ends(resampled, estimate, left_out, ends)
+    low, high = np.quantile(resampled, ends)
     return float(low), float(high)
 
 
-def _bca_ends(means: Floats, mean: float, sums: Floats, sizes: Floats, ends: tuple[float, float]) -> tuple[float, float]:
+def _bca_ends(resampled: Floats, estimate: float, left_out: Floats, ends: tuple[float, float]) -> tuple[float, float]:
     """Return the quantiles that correct for bias and skew; the plain ones where the correction is undefined."""
     from scipy.special import ndtr, ndtri
 
-    # Resamples that equal the mean count half; rounding must not decide which those are.
-    below = ((means < mean - ROUNDING).mean() + (means <= mean + ROUNDING).mean()) / 2
+    # Resamples that equal the estimate count half; rounding must not decide which those are.
+    below = ((resampled < estimate - ROUNDING).mean() + (resampled <= estimate + ROUNDING).mean()) / 2
     if not 0 < below < 1:
         return ends
     bias = ndtri(below)
-    left_out = (sums.sum() - sums) / (sizes.sum() - sizes)
     spread = left_out.mean() - left_out
     variance = (spread**2).sum()
     acceleration = (spread**3).sum() / (6 * variance**1.5) if variance > 0 else 0.0

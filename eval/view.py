@@ -10,11 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
+from doyen.core.modes import EXTRACT
 from doyen.core.report_files import ALPHA
 from doyen.eval.metrics import INFO, MetricInfo
+from doyen.eval.refusing import Refusing
 
 MAIN_METRIC = "token_f1"
 """The metric that plots, verdict and tags show."""
+VERDICT_METRICS = (MAIN_METRIC, "key_facts")
+"""Those in which a generated answer has to beat an extract."""
+GENERATING = "hybrid"
 TAG_ORDER = ("seen-document", "unseen-document")
 
 
@@ -94,6 +101,7 @@ class ReportView:
         seconds: median time of each mode until the whole answer; None where it was not measured.
         words: median length of each mode's answers.
         retrieval: retrieval metric → mean.
+        refusing: mode → what its probability that the passages answer is worth, of the modes that read them.
         gate: verdict on the adapter, None where none was evaluated: ``{"open", "rules": [Verdict.to_json()]}``.
     """
 
@@ -104,6 +112,7 @@ class ReportView:
     seconds: list[float | None]
     words: list[float | None]
     retrieval: dict[str, float]
+    refusing: dict[str, Refusing]
     gate: dict[str, Any] | None
 
 
@@ -119,8 +128,45 @@ def view_report(data: Mapping[str, Any]) -> ReportView:
         seconds=[data["modes"][mode].get("latency_s", {}).get("p50") for mode in modes],
         words=[data["modes"][mode].get("answer_words", {}).get("p50") for mode in modes],
         retrieval=data.get("retrieval", {}),
+        refusing=TypeAdapter(dict[str, Refusing]).validate_python(data.get("refusing", {})),
         gate=data.get("gate"),
     )
+
+
+def verdict(view: ReportView) -> list[str]:
+    """Return what the figures say in words: the best mode, whether each other mode is surely worse, and `beats_extract`."""
+    row = view.whole.row(MAIN_METRIC)
+    figures = zip(view.modes, row.figures, strict=True) if row else ()
+    means = {mode: figure.mean for mode, figure in figures if figure and figure.mean is not None}
+    if not means or row is None:
+        return []
+    best = max(means, key=lambda mode: means[mode])
+    said = [f"{best} has the highest mean {row.title}, {means[best]:.3f}."]
+    for item in view.whole.differences:
+        if item.metric != MAIN_METRIC or best not in (item.a, item.b):
+            continue
+        sign, other = (1, item.b) if item.a == best else (-1, item.a)
+        certainty = "not surely above" if item.verdict == "unsure" else "above"
+        said.append(f"It is {certainty} {other}: by {sign * item.delta:+.3f}, p {item.p:.4f}, n {item.n}.")
+    return said + beats_extract(view)
+
+
+def beats_extract(view: ReportView) -> list[str]:
+    """Return in words whether generating (mode hybrid) beats quoting (mode extract), a sentence for each metric."""
+    return [
+        _duel(item)
+        for metric in VERDICT_METRICS
+        for item in view.whole.differences
+        if item.metric == metric and {item.a, item.b} == {GENERATING, EXTRACT}
+    ]
+
+
+def _duel(item: Difference) -> str:
+    sign = 1 if item.a == GENERATING else -1
+    beaten = item.verdict == ("better" if sign > 0 else "worse")
+    said = "beats" if beaten else "does not beat"
+    figures = f"by {sign * item.delta:+.3f}" if beaten else f"the difference is {sign * item.delta:+.3f}"
+    return f"{GENERATING} {said} {EXTRACT} in {item.title}: {figures}, p {item.p:.4f}, n {item.n}."
 
 
 def interval_text(low: float | None, high: float | None, *, digits: int = 3, signed: bool = False) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from doyen.ui.markup import MODE_LABELS
+
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-MODES = {"base": "Base model", "rag": "Documents", "finetune": "Adapter", "hybrid": "Documents + adapter"}
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Take the pictures in docs/screenshots.")
     parser.add_argument("--chat", default="http://127.0.0.1:7860")
     parser.add_argument("--question", action="append", help="may be given several times")
-    parser.add_argument("--mode", default="rag", choices=MODES)
+    parser.add_argument("--mode", default="rag", choices=MODE_LABELS)
     arguments = parser.parse_args()
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
@@ -31,7 +32,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1360, "height": 860})
         page.goto(arguments.chat)
         page.wait_for_selector("#question textarea")
-        page.get_by_label(MODES[arguments.mode], exact=True).check()
+        page.get_by_label(MODE_LABELS[arguments.mode], exact=True).check()
         for number, question in enumerate(arguments.question or ["What can you help me with?"], start=1):
             ask(page, question, number)
         save(page, "chat")

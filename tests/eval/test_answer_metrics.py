@@ -130,6 +130,15 @@ def test_an_answer_that_cites_nothing_has_no_precision_but_no_recall_either() ->
     assert citation_precision(bare, record) is None
 
 
+def test_a_refusal_cites_nothing_whatever_sentences_it_shows_as_nearby() -> None:
+    question = QUESTIONS["q1"]
+    nearby = [citation("The sample pump runs for 4,000 hours.")]
+    refused = answered(question, answer=REFUSAL, abstained=True, citations=nearby, passages=passages())
+    assert math.isnan(citation_precision(question, refused) or 0)
+    assert citation_recall(question, refused) == 0
+    assert PASSAGE_METRICS["number_not_found"](question, refused) is None
+
+
 def test_the_scripted_citations_are_right_where_the_passage_was_shown() -> None:
     question = QUESTIONS["q3"]
     record = answered(question, citations=cited(question, passages()))

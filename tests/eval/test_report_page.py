@@ -15,10 +15,9 @@ from support.required import require_chromium
 
 from doyen.core.answers import Citation
 from doyen.core.records import Question
-from doyen.eval.page import verdict
 from doyen.eval.plots import Row, interval_plot
 from doyen.eval.report import Report, comparison_table
-from doyen.eval.view import view_report
+from doyen.eval.view import verdict, view_report
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
 
