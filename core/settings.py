@@ -225,6 +225,10 @@ class GateSettings(Section):
     """`MODE METRIC > MODE`, with `, if evaluated` where the other mode may be missing: the first is better, p < 0.05.
     `MODE METRIC >= BOUND` or `<= BOUND`, perhaps `on TAG`: the whole 95% interval lies on that side. In a variable, rules are
     separated by semicolons."""
+    reader_rules: Annotated[
+        tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], Field(min_length=1), NoDecode, BeforeValidator(_split_rules)
+    ] = ("extract token_f1 > rag",)
+    """The same for a reader, by a report that was made with it."""
 
 
 class EvalSettings(Section):

@@ -20,7 +20,7 @@ from doyen.core.settings import GATE_RULE, Settings
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
 from doyen.eval.statistics import rate_bounds
-from doyen.finetune.registry import Adapter
+from doyen.finetune.registry import GENERATOR, READER, Adapter
 
 MOST_QUESTIONS = 5000
 """Beyond so many questions no sample size is named."""
@@ -159,9 +159,10 @@ class Beats:
 Rule = AtLeast | Beats
 
 
-def read_rules(settings: Settings) -> list[Rule]:
-    """Return the rules of ``eval.gate.rules``, in their order."""
-    return [_read_rule(text) for text in settings.eval.gate.rules]
+def read_rules(settings: Settings, kind: str = GENERATOR) -> list[Rule]:
+    """Return the rules of ``eval.gate``, in their order: those for adapters of the generator, or those for readers."""
+    gate = settings.eval.gate
+    return [_read_rule(text) for text in (gate.reader_rules if kind == READER else gate.rules)]
 
 
 def _read_rule(text: str) -> Rule:
@@ -227,10 +228,11 @@ def verdict_text(verdicts: Sequence[dict[str, Any]]) -> str:
 
 def _own(report: Report, adapter: Adapter) -> Verdict:
     """Names and versions recur in other workspaces and after a loss: the fingerprint of the training decides."""
-    about, trained = report.data.get("adapter"), report.data.get("adapter_fingerprint")
+    part = "reader" if adapter.kind == READER else "adapter"
+    about, trained = report.data.get(part), report.data.get(f"{part}_fingerprint")
     why = ""
     if about != adapter.ref:
-        why = f"it is about {about or 'no adapter'}: evaluate that one"
+        why = f"it is about {about or f'no {part}'}: evaluate that one"
     elif trained is None:
         why = "it does not say which training it is about, as reports of earlier versions: run `doyen eval run` again"
     elif trained != adapter.manifest.get("fingerprint"):

@@ -34,6 +34,7 @@ from doyen.eval.summary import (
     summarise_tags,
     summarise_usage,
 )
+from doyen.finetune.registry import Adapter
 from doyen.retrieval.query import standalone_query
 
 ANSWERS = "answers.jsonl"
@@ -51,6 +52,7 @@ def run_evaluation(
     reporter: Reporter | None = None,
     adapter: str | None = None,
     adapter_fingerprint: str | None = None,
+    reader: Adapter | None = None,
     sample: int | None = None,
     embed: Embed | None = None,
     excluded: Collection[str] | None = None,
@@ -73,6 +75,7 @@ def run_evaluation(
             those with an adapter, "questions" none, everything else all of them.
         adapter: "name:version" for the modes that need one.
         adapter_fingerprint: of the adapter's manifest, so that the report speaks for no other of that name.
+        reader: the trained reader that reads the passages; None where none does, or the general one.
         sample: ask that many of the questions, every tag in proportion; None asks all.
         embed: for semantic similarity and the judge's answer relevancy; None leaves the first out.
         excluded: hashes of the questions that the adapter's dataset kept out of training, for the gate; None: unknown.
@@ -93,6 +96,8 @@ def run_evaluation(
         rankings = measure_retrieval(retriever, chosen, reporter) if retriever else {}
         data = build_report(chosen, records, tables, rankings, settings, manifest_inputs, adapter)
         data["adapter_fingerprint"] = adapter_fingerprint
+        data |= {"reader": reader.ref if reader else None}
+        data |= {"reader_fingerprint": reader.manifest["fingerprint"] if reader else None}
         if adapter is not None:
             verdicts = judge_report(Report(out, data), excluded, read_rules(settings))
             data["gate"] = {"open": all(item.met for item in verdicts), "rules": [item.to_json() for item in verdicts]}

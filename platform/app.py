@@ -310,6 +310,7 @@ class Doyen:
         from doyen.eval.run import run_evaluation
         from doyen.finetune.dataset import excluded_questions
         from doyen.platform.serving.assistant import open_assistant
+        from doyen.platform.serving.reading import find_reader
         from doyen.retrieval.embedder import open_embedder
 
         frozen = resolve_duplicates(questions, self.store)
@@ -328,6 +329,7 @@ class Doyen:
                 reporter=self.reporter,
                 adapter=chosen.ref if chosen else None,
                 adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
+                reader=find_reader(assistant.registry, self.settings.serving.reader),
                 sample=sample,
                 embed=open_embedder(self.settings.retrieval).encode,
                 excluded=excluded_questions(self.workspace, chosen.dataset_id) if chosen else None,

@@ -38,7 +38,7 @@ def promote_adapter(
                 "name the report that speaks for this adapter (made by `doyen eval run`), or give a reason to do without"
             )
         excluded = excluded_questions(workspace, adapter.dataset_id)
-        require_gate(load_report(report), adapter, excluded, read_rules(workspace.settings))
+        require_gate(load_report(report), adapter, excluded, read_rules(workspace.settings, adapter.kind))
     grounds = {"by": by, "report": report.name if report else None, "reason": override.strip() if override else None}
     return registry.promote(adapter.ref, grounds)
 

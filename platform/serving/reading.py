@@ -10,7 +10,7 @@ from doyen.core.errors import NotFoundError
 from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
 from doyen.core.settings import ServingSettings
-from doyen.finetune.registry import PROMOTED, READER, Registry
+from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.reading.files import CONFIG, GENERAL_READER, WEIGHTS
 from doyen.retrieval.reading.findings import Finding, Findings, PassageReader
@@ -31,35 +31,40 @@ def reader_opener(registry: Registry, settings: ServingSettings) -> OpenReader:
     def open_it() -> PassageReader | None:
         from doyen.retrieval.reading.reader import open_reader
 
-        folder = reader_folder(registry, settings.reader)
+        folder = _folder(registry, settings.reader)
         return PassageReader(open_reader(folder)) if folder else None
 
     return open_it
 
 
-def reader_folder(registry: Registry, wanted: str | None) -> Path | None:
-    """Return the folder of the reader that ``serving.reader`` stands for, None for no reading.
+def find_reader(registry: Registry, wanted: str | None) -> Adapter | None:
+    """Return the trained reader that ``serving.reader`` stands for; None for the general one and for no reading.
 
     Raises:
         NotFoundError: there is no such reader.
     """
-    if wanted == NONE:
+    if wanted in {GENERAL, NONE}:
         return None
-    if wanted == GENERAL:
-        return GENERAL_READER
     if wanted:
         adapter = registry.get(wanted)
         if adapter.kind != READER:
             raise NotFoundError(f"{wanted!r} is an adapter of a generator: name a reader, or leave serving.reader empty")
-        return adapter.folder
+        return adapter
     readers = registry.list(kind=READER)
-    newest = max(readers, key=lambda each: (each.status == PROMOTED, each.created_at, each.version), default=None)
-    return newest.folder if newest else GENERAL_READER
+    return max(readers, key=lambda each: (each.status == PROMOTED, each.created_at, each.version), default=None)
+
+
+def _folder(registry: Registry, wanted: str | None) -> Path | None:
+    """Return the folder of the reader, None for no reading."""
+    if wanted == NONE:
+        return None
+    found = find_reader(registry, wanted)
+    return found.folder if found else GENERAL_READER
 
 
 def reader_identity(registry: Registry, settings: ServingSettings) -> str | None:
     """Return a fingerprint of the reader's files and of how it is used, None where nothing is read."""
-    folder = reader_folder(registry, settings.reader)
+    folder = _folder(registry, settings.reader)
     if folder is None:
         return None
     files = [sha256_file(folder / name) for name in (WEIGHTS, CONFIG)]
