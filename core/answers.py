@@ -18,6 +18,14 @@ from doyen.core.records import Turn
 
 Support = Literal["supported", "number_not_found", "not_checked"]
 """Whether an answer's numbers, units and codes stand in the sentences that it cites; see platform/serving/number_guard.py."""
+Mark = Literal["supported", "not_found", "number_differs"]
+"""What the passages say of a sentence of an answer; see `MARK_MEANINGS`."""
+MARK_MEANINGS: dict[Mark, str] = {
+    "supported": "A passage says this",
+    "not_found": "No passage says this",
+    "number_differs": "The passages give another number, or none",
+}
+"""Each mark in words for people."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
 ANSWER_RULES = 7
@@ -108,6 +116,24 @@ class Citation(_Lossless):
 
 
 @dataclass(frozen=True)
+class AnswerSentence(_Lossless):
+    """A sentence of an answer with its trust mark.
+
+    Attributes:
+        start: first character in the answer.
+        end: one past the last character, the sentence's [n] included.
+        mark: "number_differs" when a number, unit or code of it stands in no cited sentence about the question; "supported"
+            when passage sentences hold half of its words, by weight, and all its figures; else "not_found".
+        citation: the passage sentence that supports it; None for the other marks.
+    """
+
+    start: int
+    end: int
+    mark: Mark
+    citation: Citation | None = None
+
+
+@dataclass(frozen=True)
 class Extract(_Lossless):
     """A possible answer that stands in a passage word for word; shown while the answer is still being generated.
 
@@ -153,6 +179,8 @@ class Answer(_Lossless):
         support: whether the answer's numbers, units and codes stand in the cited sentences (see number_guard.py).
         finish_reason: "length" when the answer was cut at the token limit, "repetition" when it was stopped because it
             went round in circles (each repeated part is left in once).
+        sentences: the answer's sentences with their marks, in order; empty where nothing is checked: refusals, small talk and
+            modes without passages. One is "number_differs" exactly when ``support`` is "number_not_found".
         answer_id: what feedback refers to; empty where none was given.
         passages: what the model was shown, best first; markers of citations count from 1 in this list.
         probability: that the passages which were read answer the question; None where nothing was read.
@@ -167,6 +195,7 @@ class Answer(_Lossless):
     abstained: bool = False
     support: Support = "not_checked"
     citations: list[Citation] = field(default_factory=list)
+    sentences: list[AnswerSentence] = field(default_factory=list)
     usage: Usage = Usage()
     timings: Timings = Timings()
     finish_reason: FinishReason = "stop"
@@ -177,6 +206,18 @@ class Answer(_Lossless):
     def public_json(self) -> dict[str, Any]:
         """Return the answer as ``doyen ask --json`` prints it: without the passages."""
         return {name: value for name, value in self.to_json().items() if name != "passages"}
+
+    def marked_text(self) -> list[tuple[str, AnswerSentence | None]]:
+        """Return the answer in pieces, each with its sentence, or None between sentences; joined they are the answer."""
+        pieces: list[tuple[str, AnswerSentence | None]] = []
+        done = 0
+        for sentence in self.sentences:
+            start, end = max(sentence.start, done), min(sentence.end, len(self.answer))
+            if start < end:
+                pieces += [(self.answer[done:start], None), (self.answer[start:end], sentence)]
+                done = end
+        pieces.append((self.answer[done:], None))
+        return [piece for piece in pieces if piece[0]]
 
 
 class Retriever(Protocol):

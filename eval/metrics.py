@@ -159,6 +159,13 @@ def number_not_found(_: Question, record: AnswerRecord) -> Score:
     return None if record.support == "not_checked" else float(record.support == "number_not_found")
 
 
+def sentences_supported(_: Question, record: AnswerRecord) -> Score:
+    """Share of the answer's sentences that the passages support (0 to 1); only answers whose sentences are marked."""
+    if not record.sentences:
+        return None
+    return sum(sentence.mark == "supported" for sentence in record.sentences) / len(record.sentences)
+
+
 ANSWER_METRICS: dict[str, Metric] = {
     "token_f1": token_f1,
     "exact_match": exact_match,
@@ -170,6 +177,7 @@ PASSAGE_METRICS: dict[str, Metric] = {
     "citation_precision": citation_precision,
     "citation_recall": citation_recall,
     "number_not_found": number_not_found,
+    "sentences_supported": sentences_supported,
 }
 """Only in modes that are given passages; the others cannot cite."""
 
@@ -196,6 +204,7 @@ INFO: dict[str, MetricInfo] = {
         better="lower",
         rate=True,
     ),
+    "sentences_supported": MetricInfo("Sentences supported", "Sentences of the answer that a passage says, figures included."),
     "context_precision": MetricInfo("Context precision", "How high the passages with evidence are ranked (RAGAS, no judge)."),
     "context_recall": MetricInfo("Context recall", "Evidence quotes that are in the passages shown (RAGAS, no judge)."),
     "judge_faithfulness": MetricInfo("Faithfulness", "Statements of the answer that the passages support, says the judge."),

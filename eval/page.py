@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from doyen.core.answers import MARK_MEANINGS
 from doyen.core.records import Question
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.plots import Curve, CurvePlot, Plot, Row, curve_plot, interval_plot
@@ -95,6 +96,7 @@ def render_page(
         kinds=asked_kinds(view.refusing),
         reading_at={"coverage": f"{COVERAGE:.0%}", "risk": f"{RISK:.0%}"},
         questions=[_question_view(number, question, records, tables) for number, question in enumerate(questions)],
+        meanings=MARK_MEANINGS,
         manifest=json.dumps(data["manifest"], indent=2, ensure_ascii=False, default=str),
     )
 

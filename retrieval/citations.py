@@ -23,7 +23,11 @@ MARKED_BONUS = 0.3
 MAX_QUOTE_CHARS = 600
 """Longer sentences are cut there."""
 
+MOST_CITATIONS = 3
+"""Shown with an answer."""
+
 _MARKER = re.compile(r"\[(\d{1,3})\]")
+_CHARACTER = re.compile(r"\S")
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,22 @@ class _Sentence:
     tokens: frozenset[str]
 
 
-def cite(answer: str, passages: Sequence[Passage], *, limit: int = 3) -> list[Citation]:
+@dataclass(frozen=True)
+class Statement:
+    """A sentence of an answer with the passage sentences that support it together.
+
+    Attributes:
+        start: first character in the answer.
+        end: one past the last character; its markers ([n]) are a part of it, also behind the full stop.
+        gains: citation → share of the statement's weight that it adds to those before it, in the order of their choice.
+    """
+
+    start: int
+    end: int
+    gains: dict[Citation, float]
+
+
+def cite(answer: str, passages: Sequence[Passage], *, limit: int = MOST_CITATIONS) -> list[Citation]:
     """Return the sentences of the passages that support the answer, strongest first.
 
     Each statement of the answer is matched with the sentence that holds most of its informative words, numbers and
@@ -52,17 +71,29 @@ def cite(answer: str, passages: Sequence[Passage], *, limit: int = 3) -> list[Ci
     Returns:
         Citations whose ``quote`` is an exact substring: ``quote == passage.text[start - passage.start : …]``.
     """
+    return strongest(support_statements(answer, passages))[:limit]
+
+
+def support_statements(answer: str, passages: Sequence[Passage]) -> list[Statement]:
+    """Return the sentences of an answer in order, each with what supports it; see `cite`."""
     sentences = _sentences(passages)
     weights = _weights(sentences)
-    found: dict[tuple[int, int, int], float] = {}
-    for statement in _statements(answer):
-        named = {int(number) for number in _MARKER.findall(statement)}
-        wanted = frozenset(tokens(_MARKER.sub(" ", statement)))
-        for sentence, gain in _supporting(wanted, sentences, weights, named):
-            place = (sentence.marker, sentence.start, sentence.end)
-            found[place] = max(found.get(place, 0.0), gain)
-    best = sorted(found, key=lambda place: (-found[place], place))[:limit]
-    return [_citation(passages[marker - 1], marker, start, end) for marker, start, end in best]
+    statements = []
+    for start, end, text in _statements(answer):
+        named = {int(number) for number in _MARKER.findall(text)}
+        wanted = frozenset(tokens(_MARKER.sub(" ", text)))
+        chosen = _supporting(wanted, sentences, weights, named)
+        statements.append(Statement(start, end, {_citation(passages, sentence): gain for sentence, gain in chosen}))
+    return statements
+
+
+def strongest(statements: Sequence[Statement]) -> list[Citation]:
+    """Return the citations of all statements, each once, those that add most to a statement first."""
+    found: dict[Citation, float] = {}
+    for statement in statements:
+        for citation, gain in statement.gains.items():
+            found[citation] = max(found.get(citation, 0.0), gain)
+    return sorted(found, key=lambda citation: (-found[citation], citation.marker, citation.start, citation.end))
 
 
 def support(answer: str, passages: Sequence[Passage]) -> float:
@@ -85,10 +116,21 @@ def support(answer: str, passages: Sequence[Passage]) -> float:
     return max((sum(_weight(token, weights) for token in pair) / total for pair in pairs), default=0.0)
 
 
-def _statements(answer: str) -> list[str]:
-    """Split an answer; a marker after the full stop belongs to the sentence before it."""
+def _statements(answer: str) -> list[tuple[int, int, str]]:
+    """Split an answer into (start, end, text); a marker after the full stop belongs to the sentence before it.
+
+    To split it so, the text has that marker before the full stop. Both hold the same characters but for white space, so
+    that counting them tells where a statement lies in the answer: "Open it. [1] Wait." → "Open it [1]. ", "Wait.".
+    """
     attached = re.sub(r"([.!?])\s*((?:\[\d{1,3}\]\s*)+)", r" \2\1 ", answer)
-    return [attached[start:end] for start, end in split_sentences(attached)]
+    places = [match.start() for match in _CHARACTER.finditer(answer)]
+    statements = []
+    done = 0
+    for start, end in split_sentences(attached):
+        text = attached[start:end]
+        first, done = done, done + len(_CHARACTER.findall(text))
+        statements.append((places[first], places[done - 1] + 1, text))
+    return statements
 
 
 def _sentences(passages: Sequence[Passage]) -> list[_Sentence]:
@@ -140,10 +182,11 @@ def _supporting(
     return chosen
 
 
-def _citation(passage: Passage, marker: int, start: int, end: int) -> Citation:
-    end = min(end, start + MAX_QUOTE_CHARS)
+def _citation(passages: Sequence[Passage], sentence: _Sentence) -> Citation:
+    passage = passages[sentence.marker - 1]
+    start, end = sentence.start, min(sentence.end, sentence.start + MAX_QUOTE_CHARS)
     return Citation(
-        marker=marker,
+        marker=sentence.marker,
         chunk_id=passage.chunk_id,
         source=passage.source,
         start=passage.start + start,

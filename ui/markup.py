@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from doyen.core.answers import Answer, Citation, Extract, Passage
+from doyen.core.answers import MARK_MEANINGS, Answer, AnswerSentence, Citation, Extract, Passage
 from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
@@ -17,6 +17,9 @@ MODE_LABELS = {
     "finetune": "Adapter",
     "hybrid": "Documents + adapter",
 }
+
+_SIGNS = {"supported": "✓", "not_found": "?", "number_differs": "≠"}
+"""Beside a sentence of an answer, so that its mark is not told by colour alone; a supported one shows its source's number."""
 
 
 def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: Extract | None = None) -> str:
@@ -59,9 +62,22 @@ def _answer_html(index: int, answer: Answer) -> str:
     kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
     return (
         f"<div class='doyen-reply{kind}' data-index='{index}' tabindex='0'>{chips}"
-        f"<div class='doyen-text'>{escape(answer.answer)}</div>"
+        f"<div class='doyen-text'>{''.join(_sentence_html(*piece) for piece in answer.marked_text())}</div>"
         f"{listed}"
         f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div></div>"
+    )
+
+
+def _sentence_html(text: str, sentence: AnswerSentence | None) -> str:
+    """Return a piece of an answer; a sentence with its mark as a line below it, a sign and a tooltip."""
+    if sentence is None:
+        return escape(text)
+    mark, meaning, sign = sentence.mark, MARK_MEANINGS[sentence.mark], _SIGNS[sentence.mark]
+    if sentence.citation:
+        meaning, sign = f"{meaning}: {sentence.citation.marker} {_place(sentence.citation)}", str(sentence.citation.marker)
+    return (
+        f"<span class='doyen-sentence doyen-{mark}' title='{escape(meaning)}'>{escape(text)}"
+        f"<sup role='img' aria-label='{escape(meaning)}'>{sign}</sup></span>"
     )
 
 

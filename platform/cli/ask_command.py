@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from doyen.core.answers import Answer
 
 _MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one that the reports measured."
+_DOUBTS = {
+    "not_found": "no passage says this",
+    "number_differs": "check the number: no cited sentence about the question holds it",
+}
 _ENDINGS = {
     "length": "  (cut at the token limit: raise serving.max_tokens for longer answers)",
     "repetition": "  (the model began to repeat itself and was stopped)",
@@ -36,8 +40,10 @@ def ask(
 def format_answer(answer: Answer) -> str:
     """Return an answer and its citations as lines for a terminal."""
     lines = [answer.answer]
-    if answer.support == "number_not_found":
-        lines.append("  (check the number: no cited sentence about the question holds it)")
+    doubtful = [sentence for sentence in answer.sentences if sentence.mark in _DOUBTS]
+    lines += [f"  ({_DOUBTS[each.mark]}: “{answer.answer[each.start : each.end]}”)" for each in doubtful]
+    if answer.support == "number_not_found" and not answer.sentences:
+        lines.append(f"  ({_DOUBTS['number_differs']})")
     for citation in answer.citations:
         page = f", page {citation.page}" if citation.page else ""
         lines.append(f"  [{citation.marker}] {citation.source}{page}: “{citation.quote}”")

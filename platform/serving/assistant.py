@@ -35,6 +35,7 @@ from doyen.platform.serving.reading import (
 from doyen.platform.serving.refusal_buffer import RefusalBuffer
 from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.verifier import Judgement, Verifier
+from doyen.retrieval.citations import Statement
 from doyen.retrieval.query import standalone_query
 
 
@@ -288,7 +289,8 @@ class Assistant:
         return self._verifier.judge(plan.asked, plan.passages, generated.result.text)
 
     def _judge_extract(self, plan: Plan, extract: Extract) -> Judgement:
-        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [extract.citation])
+        whole = Statement(0, len(extract.text), {extract.citation: 1.0})
+        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [whole])
         return replace(judgement, citations=judgement.citations or [extract.citation])
 
     def _nearby(self, plan: Plan) -> list[Citation]:
@@ -306,6 +308,7 @@ class Assistant:
             adapter=plan.adapter.ref if plan.adapter else None,
             abstained=generated.refused,
             citations=judgement.citations,
+            sentences=judgement.sentences,
             passages=plan.passages,
             usage=Usage(result.prompt_tokens, result.completion_tokens),
             timings=Timings(*(round(seconds, 4) for seconds in spent)),

@@ -3,19 +3,24 @@
 An answer with a wrong number and a citation beside it looks proved. So each number (with its unit), date and part code of
 an answer must stand in a cited sentence that speaks of what was asked. Numbers that the question itself names need no proof
 beside others ("the 410 gets 2.1 Nm"), but where an answer has no others they are what it claims ("yes, 50 bar").
+
+Each sentence of the answer is marked by the same comparison: "supported" only where its words and all its figures stand in
+sentences of the passages, so that no sentence with a wrong figure looks proved.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-from doyen.core.answers import Citation, Passage
+from doyen.core.answers import AnswerSentence, Citation, Passage, Support
 from doyen.core.physical_units import units_in
 from doyen.core.quantities import Fact, find_facts
+from doyen.core.sentences import sentence_ends
 from doyen.platform.serving.verifier import Judgement
-from doyen.retrieval.citations import cite
+from doyen.retrieval.citations import LEAST_SUPPORT, MOST_CITATIONS, Statement, strongest, support_statements
 from doyen.retrieval.tokens import tokens
 
 _MARKER = re.compile(r"\[\d{1,3}\]")
@@ -32,43 +37,129 @@ _VAGUE = frozenset(
 
 
 class NumberGuard:
-    """A `Verifier` that compares figures and does not read; it refuses nothing."""
+    """A `Verifier` that compares words and figures and does not read; it refuses nothing."""
 
     def judge(self, question: str, passages: Sequence[Passage], answer: str) -> Judgement:
         """See `Verifier.judge`."""
-        return judge_numbers(question, passages, answer, cite(answer, passages))
+        judgement = judge_numbers(question, passages, answer, support_statements(answer, passages))
+        return replace(judgement, citations=judgement.citations[:MOST_CITATIONS])
 
 
-def judge_numbers(question: str, passages: Sequence[Passage], answer: str, citations: Sequence[Citation]) -> Judgement:
-    """Compare an answer's figures with the sentences that it cites.
+def judge_numbers(question: str, passages: Sequence[Passage], answer: str, statements: Sequence[Statement]) -> Judgement:
+    """Compare an answer's figures with the sentences that it cites, and mark its sentences.
 
     Args:
         question: a follow-up made to stand alone, from what the person said and no earlier answer.
-        passages: what the model was shown; citations refer to them by marker.
+        passages: what the model was shown; citations refer to them by marker. Without any, no sentence is marked.
         answer: the answer's text; markers ([1]) in it are no figures.
-        citations: the sentences cited for it.
+        statements: the answer's sentences with the sentences cited for them.
     """
-    asked = find_facts(question)
-    claims = _claims(_MARKER.sub(" ", answer), asked)
-    if not claims:
-        return Judgement("not_checked", [replace(citation, support="not_checked") for citation in citations])
-    kept: list[Citation] = []
-    proved: set[Fact] = set()
-    for citation in citations:
-        stated = find_facts(citation.quote)
-        passage = passages[citation.marker - 1]
-        held = {claim for claim in claims if _states(claim, stated, passage) or _names(claim, asked, passage)}
-        if not held and _contradicts(claims, stated, asked):
+    plain = _MARKER.sub(lambda match: " " * len(match.group()), answer)
+    asked, facts = find_facts(question), find_facts(plain)
+    checked = _Checked(passages, plain, asked, facts, _claims(plain, facts, asked))
+    for citation in strongest(statements):
+        held = {claim for claim in checked.claims if checked.cited(claim, citation)}
+        if not held and _contradicts(checked.claims, find_facts(citation.quote), asked):
             continue
         relevant = held if _speaks_of(question, citation.quote) else set()
-        proved |= relevant
-        kept.append(replace(citation, support="supported" if relevant else "number_not_found"))
-    return Judgement("supported" if proved >= set(claims) else "number_not_found", kept)
+        checked.proved |= relevant
+        checked.kept[citation] = replace(citation, support=checked.support(found=bool(relevant)))
+    support = checked.support(found=checked.proved >= set(checked.claims))
+    sentences = [_mark(statement, checked) for statement in statements] if passages else []
+    return Judgement(support, list(checked.kept.values()), sentences)
 
 
-def _claims(answer: str, asked: Sequence[Fact]) -> list[Fact]:
+@dataclass
+class _Checked:
+    """What is known of an answer when its sentences are marked.
+
+    Attributes:
+        plain: the answer with blanks for its markers.
+        asked: facts of the question.
+        facts: facts of the answer, with their places in it.
+        claims: those that need proof.
+        proved: claims that a cited sentence about the question states.
+        kept: citation as it was found → the same with its ``support``; those that contradict the answer are left out.
+    """
+
+    passages: Sequence[Passage]
+    plain: str
+    asked: Sequence[Fact]
+    facts: Sequence[Fact]
+    claims: Sequence[Fact]
+    proved: set[Fact] = field(default_factory=set)
+    kept: dict[Citation, Citation] = field(default_factory=dict)
+
+    def support(self, *, found: bool) -> Support:
+        if not self.claims:
+            return "not_checked"
+        return "supported" if found else "number_not_found"
+
+    def cited(self, fact: Fact, citation: Citation) -> bool:
+        return self.holds(fact, citation.quote, self.passages[citation.marker - 1])
+
+    def holds(self, fact: Fact, sentence: str, passage: Passage) -> bool:
+        """Whether a sentence of a passage states a fact, or the fact names the passage."""
+        return _states(fact, find_facts(sentence), passage) or _names(fact, self.asked, passage)
+
+
+def _mark(statement: Statement, checked: _Checked) -> AnswerSentence:
+    """Return a sentence of the answer with its mark."""
+    start, end = statement.start, statement.end
+    facts = [fact for fact in checked.facts if fact.start < end and start < fact.end]
+    claims = [fact for fact in facts if fact in checked.claims]
+    if not checked.proved.issuperset(claims):
+        return AnswerSentence(start, end, "number_differs")
+    sources = [citation for citation in statement.gains if citation in checked.kept]
+    share = sum(statement.gains[source] for source in sources)
+    held = {fact: [source for source in sources if checked.cited(fact, source)] for fact in facts}
+    if (
+        share < LEAST_SUPPORT
+        or not all(held.values())
+        or any(_is_outdone(fact, held[fact], checked) for fact in claims or facts)
+    ):
+        return AnswerSentence(start, end, "not_found")
+    best = held[(claims or facts)[0]][0] if facts else sources[0]
+    return AnswerSentence(start, end, "supported", checked.kept[best])
+
+
+def _is_outdone(fact: Fact, held: Sequence[Citation], checked: _Checked) -> bool:
+    """Whether a sentence that says more of a figure's subject than those that hold the figure states another one.
+
+    "The valve closes at 50 bar." is not supported by "The pump starts at 50 bar." beside "The valve closes at 30 bar."
+    """
+    around = next(checked.plain[start:end] for start, end in _split(checked.plain) if fact.start < end)
+    subject, own = _subject(around), find_facts(around)
+
+    def shared(sentence: str) -> int:
+        return len(subject & _subject(sentence))
+
+    sources = [
+        (sentence, checked.passages[citation.marker - 1]) for citation in held for sentence in _sentences(citation.quote)
+    ]
+    most = max((shared(sentence) for sentence, passage in sources if checked.holds(fact, sentence, passage)), default=0)
+    for passage in checked.passages:
+        for sentence in _sentences(passage.text):
+            if shared(sentence) <= most:
+                continue
+            stated = find_facts(sentence)
+            others = {other.kind for other in stated if not any(each.stated_by(other) for each in own)}
+            if fact.kind in others and not _states(fact, stated, passage):
+                return True
+    return False
+
+
+def _sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in _split(text)]
+
+
+def _split(text: str) -> list[tuple[int, int]]:
+    """Return all sentences and lines as (start, end), also the short ones that citations join to the next."""
+    return list(pairwise([0, *sentence_ends(text, abbreviations=False)]))
+
+
+def _claims(answer: str, given: Sequence[Fact], asked: Sequence[Fact]) -> list[Fact]:
     """Return the facts of an answer that need proof; the question's own only if there are no others and none is denied."""
-    given = find_facts(answer)
     fresh = [fact for fact in given if not any(fact.stated_by(known) for known in asked)]
     if fresh or _DENIAL.match(answer):
         return fresh
@@ -108,5 +199,15 @@ def _is_comparable(fact: Fact) -> bool:
 
 def _speaks_of(question: str, quote: str) -> bool:
     """Whether a sentence shares a telling word with the question."""
-    wanted = {token for token in tokens(question) if token not in _VAGUE and not token.isdigit()}
+    wanted = _telling(question)
     return not wanted or bool(wanted & set(tokens(quote)))
+
+
+def _telling(text: str) -> set[str]:
+    """Return the words of a text that tell what it is about."""
+    return {token for token in tokens(text) if token not in _VAGUE and not token.isdigit()}
+
+
+def _subject(text: str) -> set[str]:
+    """Return the telling words of a text without its figures."""
+    return {token for token in _telling(text) if not any(char.isdigit() for char in token)}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from doyen.core.answers import Citation, Passage, Support
+from doyen.core.answers import AnswerSentence, Citation, Passage, Support
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class Judgement:
             does not, "not_checked" without figures.
         citations: the sentences that the answer rests on, each with its own ``support``; a quote that contradicts the
             answer is left out.
+        sentences: the answer's sentences with their marks; empty where nothing is checked.
     """
 
     support: Support
     citations: list[Citation]
+    sentences: list[AnswerSentence] = field(default_factory=list)
 
 
 class Verifier(Protocol):

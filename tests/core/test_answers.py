@@ -7,7 +7,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doyen.core.answers import Answer, Citation, FinishReason, Passage, Support, Timings, Usage
+from doyen.core.answers import Answer, AnswerSentence, Citation, FinishReason, Passage, Support, Timings, Usage
 from doyen.core.modes import MODES
 from doyen.eval.answer_log import AnswerRecord, read_answers
 from doyen.platform.serving.answer_store import record_answer
@@ -28,6 +28,7 @@ ANSWERS = st.builds(
     abstained=st.booleans(),
     support=st.sampled_from(get_args(Support)),
     citations=st.lists(st.from_type(Citation), max_size=3),
+    sentences=st.lists(st.from_type(AnswerSentence), max_size=3),
     usage=st.from_type(Usage),
     timings=st.builds(Timings, SCORE, SCORE, SCORE),
     finish_reason=st.sampled_from(get_args(FinishReason)),
@@ -40,7 +41,7 @@ def test_an_answer_is_the_same_after_json(answer: Answer) -> None:
     assert Answer.from_json(json.loads(json.dumps(answer.to_json()))) == answer
     record = AnswerRecord.of("key", "q1", answer)
     assert AnswerRecord.from_json(json.loads(record.to_line())) == record
-    for part in (*answer.passages, *answer.citations):
+    for part in (*answer.passages, *answer.citations, *answer.sentences):
         assert type(part).from_json(json.loads(json.dumps(part.to_json()))) == part
 
 
@@ -49,6 +50,20 @@ def test_what_is_shown_is_a_part_of_the_whole(answer: Answer) -> None:
     assert answer.to_json() == {**answer.public_json(), "passages": [asdict(passage) for passage in answer.passages]}
     for passage in answer.passages:
         assert passage.to_json() == {**passage.public_json(), "signals": passage.signals}
+
+
+@given(ANSWERS)
+def test_the_marked_pieces_are_the_answer(answer: Answer) -> None:
+    pieces = answer.marked_text()
+    assert "".join(text for text, _ in pieces) == answer.answer
+    assert all(text for text, _ in pieces)
+    assert {id(sentence) for _, sentence in pieces if sentence} <= {id(sentence) for sentence in answer.sentences}
+
+
+def test_what_lies_between_sentences_has_no_mark() -> None:
+    first, second = AnswerSentence(1, 4, "not_found"), AnswerSentence(5, 99, "supported")
+    answer = Answer("Which?", " Yes. No", "rag", sentences=[first, second])
+    assert answer.marked_text() == [(" ", None), ("Yes", first), (".", None), (" No", second)]
 
 
 def test_lines_of_earlier_evaluations_are_read(tmp_path) -> None:
@@ -74,7 +89,7 @@ def test_lines_of_earlier_evaluations_are_read(tmp_path) -> None:
     path.write_text(json.dumps(line) + "\n" + json.dumps({**line, "key": "other", "passages": "none"}) + "\n")
     (record,) = read_answers(path).values()
     assert line.items() <= record.to_json().items()
-    assert (record.finish_reason, record.answer_id) == ("stop", "")
+    assert (record.finish_reason, record.answer_id, record.sentences) == ("stop", "", [])
 
 
 def test_a_stored_answer_opens(store) -> None:

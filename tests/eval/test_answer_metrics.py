@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.evaluation_world import ScriptedAssistant, cited, make_questions, passages
 
-from doyen.core.answers import Citation
+from doyen.core.answers import AnswerSentence, Citation, Mark
 from doyen.core.records import REFUSAL, Question
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import (
@@ -153,3 +153,11 @@ def test_every_metric_is_explained() -> None:
 @pytest.mark.parametrize(("support", "score"), [("supported", 0.0), ("number_not_found", 1.0), ("not_checked", None)])
 def test_figures_without_a_cited_sentence_are_counted(support: str, score: float | None) -> None:
     assert PASSAGE_METRICS["number_not_found"](QUESTIONS["q1"], answered(QUESTIONS["q1"], support=support)) == score
+
+
+@pytest.mark.parametrize(
+    ("marks", "score"), [([], None), (["supported"], 1.0), (["supported", "not_found", "number_differs", "not_found"], 0.25)]
+)
+def test_the_share_of_supported_sentences(marks: list[Mark], score: float | None) -> None:
+    sentences = [AnswerSentence(number, number + 1, mark) for number, mark in enumerate(marks)]
+    assert PASSAGE_METRICS["sentences_supported"](QUESTIONS["q1"], answered(QUESTIONS["q1"], sentences=sentences)) == score

@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from support.evaluation_world import ScriptedAssistant, make_questions
 from support.required import require_chromium
 
-from doyen.core.answers import Citation
+from doyen.core.answers import AnswerSentence, Citation
 from doyen.core.records import Question
 from doyen.eval.plots import Row, interval_plot
 from doyen.eval.report import Report, comparison_table
@@ -28,7 +28,8 @@ class Hostile(ScriptedAssistant):
     def ask(self, question: str, mode: str, **options: Any) -> Any:
         answer = super().ask(question, mode, **options)
         citation = Citation(1, "c", EVIL, 0, 1, None, EVIL)
-        return replace(answer, answer=EVIL, citations=[citation], adapter=EVIL, model=EVIL)
+        sentences = [AnswerSentence(0, 30, "number_differs"), AnswerSentence(31, len(EVIL), "supported", citation)]
+        return replace(answer, answer=EVIL, citations=[citation], sentences=sentences, adapter=EVIL, model=EVIL)
 
 
 class Tags(HTMLParser):
@@ -79,6 +80,8 @@ def test_markup_in_answers_questions_and_names_stays_text(run_it: Any, tmp_path:
     assert "49" not in re.findall(r"\{\{|\b49\b", page.split("</style>")[1].split("manifest")[0])
     assert page.count("&lt;script&gt;") > 5
     assert "Pumps &lt;Ltd&gt;" in page
+    assert page.count('<span class="number_differs" title="The passages give another number, or none">') == 6
+    assert "Sentences supported" in page
 
 
 def test_the_page_needs_nothing_else(finished: Report) -> None:

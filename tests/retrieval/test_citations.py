@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doyen.core.answers import Passage
-from doyen.retrieval.citations import cite, support
+from doyen.retrieval.citations import cite, support, support_statements
 
 PUMP = "The filter AB-1234 is replaced every 12 months. Use gloves when you open the cover. The pump is rated 3.5 bar."
 TRAVEL = "Employees book trains in second class. The daily meal allowance is 31 euro. Receipts are due within 20 days."
@@ -78,3 +78,31 @@ def test_quotes_are_exact_substrings(answer: str, given_passages: list[tuple[str
         assert citation.quote
         assert origin.text[citation.start - origin.start : citation.end - origin.start] == citation.quote
     assert 0 <= support(answer, passages) <= 1 + 1e-9
+
+
+def test_statements_lie_where_the_answer_says_them() -> None:
+    answer = (
+        "  Replace the filter AB-1234 every 12 months. [1] [2]  Wear gloves when you open the cover [1].\n\nBananas are yellow."
+    )
+    statements = support_statements(answer, [passage(PUMP), passage(TRAVEL)])
+    assert [answer[statement.start : statement.end] for statement in statements] == [
+        "Replace the filter AB-1234 every 12 months. [1] [2]",
+        "Wear gloves when you open the cover [1].",
+        "Bananas are yellow.",
+    ]
+    assert [[citation.quote for citation in statement.gains] for statement in statements] == [
+        ["The filter AB-1234 is replaced every 12 months."],
+        ["Use gloves when you open the cover."],
+        [],
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.one_of(TEXT, st.text(st.sampled_from("aB1 .!?[]\n\u00a0\u3000\u3002。2"), max_size=60)))
+def test_statements_hold_every_character_but_blanks_once(answer: str) -> None:
+    done = 0
+    for statement in support_statements(answer, [passage(PUMP)]):
+        assert not answer[done : statement.start].strip()
+        assert done <= statement.start < statement.end <= len(answer)
+        done = statement.end
+    assert not answer[done:].strip()

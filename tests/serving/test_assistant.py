@@ -20,6 +20,7 @@ from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.serving.assistant import Assistant, LazyRetriever, open_assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.verifier import Judgement
+from doyen.retrieval.reading.findings import Finding, Findings
 
 TEXT = "Tighten the head screws crosswise to 2.1 Nm in two passes. Wear gloves."
 PASSAGES = [
@@ -117,6 +118,7 @@ def test_json_is_the_contract(parts):
             "abstained",
             "support",
             "citations",
+            "sentences",
             "usage",
             "timings",
         ),
@@ -192,6 +194,60 @@ def test_figures_are_checked_against_the_citations_and_the_verdict_is_stored(par
     with store.session() as session:
         assert session.scalars(select(AnswerRow)).one().support == support
     assert ("check the number" in format_answer(answer)) == (support == "number_not_found")
+
+
+def test_doubtful_sentences_are_told_one_by_one(parts):
+    assistant, engine, _ = parts
+    engine.text = (
+        "Tighten the head screws to 2.1 Nm. Bananas are yellow, as everybody knows. The lamp lasts 5,000 operating hours."
+    )
+    answer = assistant.ask("What torque do the head screws get, and how long does the lamp last?", "rag")
+    assert [sentence.mark for sentence in answer.sentences] == ["supported", "not_found", "number_differs"]
+    assert answer.support == "number_not_found"
+    lines = format_answer(answer).splitlines()
+    assert "  (no passage says this: “Bananas are yellow, as everybody knows.”)" in lines
+    assert [line for line in lines if "check the number" in line and "“The lamp lasts 5,000 operating hours.”" in line]
+    assert len([line for line in lines if line.startswith("  (")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "mode", "text"), [("Hi", "rag", ""), ("Torque?", "rag", REFUSAL), ("Torque?", "base", "9 Nm.")]
+)
+def test_what_is_not_checked_has_no_marks(parts, question, mode, text):
+    assistant, engine, _ = parts
+    engine.text = text
+    assert assistant.ask(question, mode).sentences == []
+
+
+@dataclass
+class FakeReader:
+    """Finds the same words in the first passage, whatever is asked."""
+
+    words: str
+
+    def find(self, question, passages):
+        start = passages[0].text.index(self.words)
+        finding = Finding(passages[0], start, start + len(self.words), (0, passages[0].text.index("Wear") - 1), 0.9)
+        return Findings(list(passages), [finding], 0.9)
+
+    def threshold(self, risk):
+        return 0.5
+
+
+@pytest.mark.parametrize(
+    ("question", "mark"), [("What torque do the head screws get?", "supported"), ("How heavy is the lamp?", "number_differs")]
+)
+def test_an_extract_is_one_sentence_whose_figures_are_checked_too(workspace, store, question, mark):
+    registry = Registry(workspace, store)
+    parts = FakeRetriever(list(PASSAGES)), FakeEngine("9.9 Nm."), registry, store, workspace.settings
+    assistant = Assistant(*parts, open_reader=lambda: FakeReader("2.1 Nm"))
+    for mode in ("extract", "rag-short"):
+        answer = assistant.ask(question, mode)
+        (sentence,) = answer.sentences
+        assert answer.answer == "2.1 Nm"
+        assert (sentence.start, sentence.end, sentence.mark) == (0, len(answer.answer), mark)
+        assert (answer.support == "number_not_found") == (mark == "number_differs")
+        assert sentence.citation == (answer.citations[0] if mark == "supported" else None)
 
 
 def test_an_earlier_answer_does_not_vouch_for_its_figures(parts):

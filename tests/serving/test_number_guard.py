@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from doyen.core.answers import Citation, Passage
 from doyen.platform.serving.number_guard import judge_numbers
-from doyen.retrieval.citations import cite
+from doyen.retrieval.citations import Statement, support_statements
 
 TEXT = (
     "The job may start when the cell has cooled to 45 °C. The safety thermostat opens at 185 °C and cannot be reset. "
@@ -31,9 +31,15 @@ def quoting(*quotes: str, text: str = TEXT) -> list[Citation]:
     ]
 
 
+def resting_on(answer: str, quotes: list[Citation]) -> list[Statement]:
+    """An answer of one sentence that these quotes support."""
+    return [Statement(0, len(answer), dict.fromkeys(quotes, 1.0))]
+
+
 def verdict(question: str, answer: str, *quotes: str, text: str = TEXT) -> tuple[str, list[str]]:
     passages = [passage(text)]
-    found = judge_numbers(question, passages, answer, quoting(*quotes, text=text) if quotes else cite(answer, passages))
+    given = resting_on(answer, quoting(*quotes, text=text)) if quotes else support_statements(answer, passages)
+    found = judge_numbers(question, passages, answer, given)
     return found.support, [citation.support for citation in found.citations]
 
 
@@ -123,7 +129,9 @@ def test_a_number_that_names_the_subject_may_stand_in_the_heading() -> None:
     text = "The inlet valve is serviced by Alban Treadgold."
     headed = replace(passage(text), heading="Corvane 410")
     answer = "The inlet valve of the Corvane 410 is serviced by Alban Treadgold."
-    found = judge_numbers("Who services the inlet valve of the Corvane 410?", [headed], answer, quoting(text, text=text))
+    found = judge_numbers(
+        "Who services the inlet valve of the Corvane 410?", [headed], answer, resting_on(answer, quoting(text, text=text))
+    )
     assert found.support == "supported"
 
 
@@ -167,9 +175,7 @@ def test_the_unit_of_a_table_may_stand_in_its_heading() -> None:
 @given(st.integers(0, 99_999), st.sampled_from(["°C", "bar", "Nm", "mm", "h", "%", ""]))
 def test_the_verdict_follows_the_number(value: int, unit: str) -> None:
     sentence = f"The valve closes at {value} {unit}".strip() + "."
-    quotes = quoting(sentence, text=sentence)
-    assert (
-        judge_numbers("When does the valve close?", [passage(sentence)], f"At {value:,} {unit}", quotes).support == "supported"
-    )
-    wrong = judge_numbers("When does the valve close?", [passage(sentence)], f"At {value + 1} {unit}", quotes)
-    assert wrong.support == "number_not_found"
+    question, right, wrong = "When does the valve close?", f"At {value:,} {unit}", f"At {value + 1} {unit}"
+    for answer, support in ((right, "supported"), (wrong, "number_not_found")):
+        quotes = resting_on(answer, quoting(sentence, text=sentence))
+        assert judge_numbers(question, [passage(sentence)], answer, quotes).support == support

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.core.answers import Answer, Citation, Passage
+from doyen.core.answers import Answer, AnswerSentence, Citation, Passage
 from doyen.eval.view import view_report
 from doyen.ui.chat_tab import model_name
 from doyen.ui.conversation import Exchange, messages_for
@@ -60,6 +60,7 @@ def test_everything_from_outside_is_escaped() -> None:
         ANSWER,
         answer=NASTY,
         adapter=NASTY,
+        sentences=[AnswerSentence(0, 12, "supported", Citation(1, *place, NASTY)), AnswerSentence(12, 99, "not_found")],
         citations=[Citation(1, *place, NASTY), Citation(1, "c", NASTY, 5, 2, 3, NASTY)],
         passages=[Passage("c", "d", "v", *place[1:], NASTY, 0.0, NASTY)],
     )
@@ -122,6 +123,26 @@ def test_a_quote_outside_its_passage_is_shown_apart() -> None:
     html = passages_panel(Exchange("Which?", replace(ANSWER, passages=[passage], citations=[citation])))
     assert "<blockquote>other</blockquote>" in html
     assert "<mark>" not in html
+
+
+def test_each_sentence_of_an_answer_tells_its_mark() -> None:
+    text = "Every 400 hours [2]. Bananas are yellow. It weighs 3 kg."
+    cuts = [0, 20, 40, len(text)]
+    source = Citation(2, "c", "a & b.md", 0, 5, 7, "400 h")
+    sentences = [
+        AnswerSentence(cuts[0], cuts[1], "supported", source),
+        AnswerSentence(cuts[1] + 1, cuts[2], "not_found"),
+        AnswerSentence(cuts[2] + 1, cuts[3], "number_differs"),
+    ]
+    html = conversation_html([Exchange("Which?", replace(ANSWER, answer=text, sentences=sentences))])
+    shown = re.findall(r"<span class='doyen-sentence doyen-(\w+)' title='([^']*)'>([^<]*)<sup [^>]*>([^<]*)</sup></span>", html)
+    assert shown == [
+        ("supported", "A passage says this: 2 a &amp; b.md, page 7", "Every 400 hours [2].", "2"),
+        ("not_found", "No passage says this", "Bananas are yellow.", "?"),
+        ("number_differs", "The passages give another number, or none", "It weighs 3 kg.", "≠"),
+    ]
+    assert len(re.findall(r"<sup role='img' aria-label='[^']+'>", html)) == 3
+    assert "doyen-sentence" not in conversation_html([Exchange("Which?", ANSWER)])
 
 
 def test_names_and_history() -> None:
