@@ -245,9 +245,10 @@ class Assistant:
     ) -> Generator[str, None, tuple[Plan, Generated, Judgement]]:
         """Judge the answer; yield and return the extract in its place where the passages carry that better."""
         judgement = self._verify(plan, generated, extract)
-        if extract is None or plan.mode not in CHOOSING_MODES:
+        if extract is None or plan.findings is None or plan.mode not in CHOOSING_MODES:
             return plan, generated, judgement
-        if extract.citation.marker <= len(plan.passages) and (generated.refused or prefers_extract(judgement)):
+        prefers = generated.refused or prefers_extract(generated.result.text, judgement, plan.findings)
+        if extract.citation.marker <= len(plan.passages) and prefers:
             result = replace(generated.result, text=extract.text, finish_reason="stop")
             generated = replace(generated, result=result, refused=False)
             judgement = self._judge_extract(plan, extract)

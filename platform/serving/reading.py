@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from doyen.core.errors import NotFoundError
 from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
 from doyen.core.settings import ServingSettings
+from doyen.core.text import words
 from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.reading.files import CONFIG, GENERAL_READER, WEIGHTS
@@ -19,6 +21,11 @@ GENERAL, NONE = "general", "none"
 """Values of ``serving.reader``: the reader that comes with Doyen, and no reading."""
 NEARBY = 2
 """Sentences that a refusal shows: what the documents do say nearby."""
+AGREEING = 3
+"""Best spans one of which a generated answer must agree with."""
+SAME = 0.5
+"""Token F1 from which an answer and a span say the same."""
+YES_NO = frozenset({"yes", "no", "ja", "nein", "oui", "non", "sí", "si"})
 OpenReader = Callable[[], PassageReader | None]
 
 
@@ -110,6 +117,20 @@ def nearby(findings: Findings, passages: Sequence[Passage]) -> list[Citation]:
     return list({(citation.source, citation.start): citation for citation in found}.values())[:NEARBY]
 
 
-def prefers_extract(judgement: Judgement) -> bool:
-    """Whether the extract is to replace a generated answer: one whose figures stand nowhere, or that nothing supports."""
-    return judgement.support == "number_not_found" or not judgement.citations
+def prefers_extract(answer: str, judgement: Judgement, findings: Findings) -> bool:
+    """Whether the extract is to replace a generated answer.
+
+    It does where the answer's figures stand nowhere or nothing supports it; and where the answer is none of the best spans in
+    other words, unless it says yes or no, which no span can.
+    """
+    if judgement.support == "number_not_found" or not judgement.citations:
+        return True
+    said = words(answer)
+    if said[:1] and said[0] in YES_NO:
+        return False
+    return not any(_agree(said, words(span.text)) for span in findings.spans[:AGREEING])
+
+
+def _agree(said: Sequence[str], span: Sequence[str]) -> bool:
+    shared = sum((Counter(said) & Counter(span)).values())
+    return shared == len(span) or 2 * shared >= SAME * (len(said) + len(span))

@@ -79,8 +79,10 @@ class Calibration:
     def threshold(self, risk: float) -> float:
         """Return the lowest probability from which at most this share of the questions has no answer in its passages.
 
-        Without a curve it is 0: nothing is refused by a calibration that was never tested.
+        It is 0, so that nothing is refused, for a risk of 1 and without a curve: that calibration was never tested.
         """
+        if risk >= 1:
+            return 0.0
         within = [probability for probability, wrong in self.curve if wrong <= risk]
         return min(within) if within else (1.0 if self.curve else 0.0)
 
