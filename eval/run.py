@@ -21,6 +21,7 @@ from doyen.eval.metrics import describe
 from doyen.eval.questions import questions_sha256, without_repeats
 from doyen.eval.questions import sample as take_sample
 from doyen.eval.ragas_metrics import Embed
+from doyen.eval.refusing import summarise_refusing
 from doyen.eval.report import Report, write_report
 from doyen.eval.retrieval_metrics import DEPTH, score_ranking
 from doyen.eval.scores import Table, judged_columns, score_mode
@@ -201,6 +202,7 @@ def build_report(
             for mode, answers in records.items()
         },
         "comparisons": compare_modes(tables, bootstrap),
+        "refusing": summarise_refusing(questions, records, bootstrap),
         "retrieval": retrieval["means"],
         "retrieval_intervals": retrieval["intervals"],
         "metrics": {name: describe(name) for name in dict.fromkeys(name for table in tables.values() for name in table)},

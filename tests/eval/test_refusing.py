@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from support.evaluation_world import ScriptedAssistant, make_questions
 from doyen.core.answers import Answer
 from doyen.core.records import REFUSAL, Question
 from doyen.eval.answer_log import AnswerRecord
-from doyen.eval.refusing import risk_coverage, separation, summarise_refusing
+from doyen.eval.refusing import Refusing, risk_coverage, separation, summarise_refusing
 from doyen.eval.report import Report, comparison_table
 from doyen.eval.statistics import auroc_interval
 from doyen.eval.summary import Bootstrap
@@ -169,6 +170,19 @@ def tagged() -> Sequence[Question]:
     ]
 
 
+def test_a_report_holds_and_shows_them(read: Report) -> None:
+    figures = read.data["refusing"]
+    assert list(figures) == ["extract", "rag", "hybrid"]
+    assert figures["rag"]["curve"] == {"threshold": [0.9, 0.3], "coverage": [0.666667, 1.0], "risk": [0.5, 0.666667]}
+    view = view_report(json.loads((read.folder / "report.json").read_text(encoding="utf-8")))
+    assert isinstance(view.refusing["extract"], Refusing)
+    assert view.refusing["extract"].auroc["off-topic"].value == 1
+    page = (read.folder / "report.html").read_text(encoding="utf-8")
+    assert "Risk and coverage" in page
+    assert "off-topic" in page
+    assert page.count("<polyline") == 3
+
+
 def duel(delta: float, p: float, *, turned: bool = False) -> list[str]:
     """Return what is said of hybrid − extract, or of extract − hybrid where the modes were named the other way round."""
     a, b = ("extract", "hybrid") if turned else ("hybrid", "extract")
@@ -200,6 +214,14 @@ def test_page_and_terminal_say_it(read: Report) -> None:
     said = "hybrid does not beat extract in Token F1: the difference is +0.000, p 1.0000, n 4."
     assert said in comparison_table(read)
     assert f"<li>{said}</li>" in (read.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_terminal_has_a_line_for_each_mode(read: Report) -> None:
+    table = comparison_table(read)
+    lines = table[table.index("Refusing by probability") :].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["extract", "rag", "hybrid"]
+    assert lines[-2].split()[-1] == "0.500"
+    assert max(map(len, table.splitlines())) <= 90
 
 
 def test_a_report_of_an_earlier_version_is_shown_without_them(read: Report) -> None:
