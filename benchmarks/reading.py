@@ -29,8 +29,8 @@ from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import key_facts, overlap_f1, token_f1
 from doyen.finetune.general_reading import Paragraph, hold_out, make_examples, read_paragraphs
 from doyen.finetune.gold_passages import load_sources
-from doyen.retrieval.reading.files import GENERAL_READER
 from doyen.retrieval.reading.reader import open_reader
+from doyen.retrieval.reading.reader_files import GENERAL_READER
 
 SEED = 17
 KINDS = ("off-topic", "missing-property", "false-premise")

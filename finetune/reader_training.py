@@ -15,8 +15,8 @@ from transformers import Trainer
 
 from doyen.core.progress import Reporter
 from doyen.finetune.trainer import Schedule, run_trainer
-from doyen.retrieval.reading.network import FIRST_TRAINED_LAYER, ReaderNetwork, Scores
-from doyen.retrieval.reading.windows import Window, batches, collate, make_windows
+from doyen.retrieval.reading.reader_network import FIRST_TRAINED_LAYER, ReaderNetwork, Scores
+from doyen.retrieval.reading.token_windows import Window, batches, collate, make_windows
 
 BATCH_TOKENS = 4096
 """Padded tokens of a training step: about 24 paragraphs."""

@@ -25,7 +25,7 @@ from doyen.finetune.reader_examples import is_answered, question_of, reading_exa
 from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases, span_f1
 from doyen.finetune.registry import READER, Adapter, Registry
 from doyen.finetune.train import chunks_fingerprint, retrieval_settings
-from doyen.retrieval.reading.files import CONFIG, GENERAL_READER, WEIGHTS
+from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
 FORMAT = 1
 """Raised when the same dataset and settings would give another reader than before."""
@@ -83,8 +83,8 @@ def _fit(
     """Train inside the run's folder, then fit ranking and probability to the validation pairs; return the reader's folder."""
     from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
     from doyen.finetune.trainer import Schedule
-    from doyen.retrieval.reading.network import load_network, save_network
     from doyen.retrieval.reading.reader import Reader
+    from doyen.retrieval.reading.reader_network import load_network, save_network
 
     settings = workspace.settings.finetune
     network, tokenizer, config = load_network(GENERAL_READER)

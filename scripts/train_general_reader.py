@@ -29,9 +29,9 @@ from doyen.finetune.gold_passages import load_sources
 from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases
 from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
 from doyen.finetune.trainer import Schedule
-from doyen.retrieval.reading.files import GENERAL_READER
-from doyen.retrieval.reading.network import ReaderConfig, new_network, save_network
 from doyen.retrieval.reading.reader import Reader
+from doyen.retrieval.reading.reader_files import GENERAL_READER
+from doyen.retrieval.reading.reader_network import ReaderConfig, new_network, save_network
 
 SEED = 17
 LEARNING_RATE = 1.5e-4

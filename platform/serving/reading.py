@@ -14,8 +14,8 @@ from doyen.core.settings import ServingSettings
 from doyen.core.text import words
 from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
-from doyen.retrieval.reading.files import CONFIG, GENERAL_READER, WEIGHTS
 from doyen.retrieval.reading.findings import Finding, Findings, PassageReader
+from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
 GENERAL, NONE = "general", "none"
 """Values of ``serving.reader``: the reader that comes with Doyen, and no reading."""

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from doyen.core.models import load_once, torch_device, torch_dtype
-from doyen.retrieval.reading.files import GENERAL_READER
-from doyen.retrieval.reading.network import Scores, load_network
-from doyen.retrieval.reading.windows import Window, batches, collate, make_windows
+from doyen.retrieval.reading.reader_files import GENERAL_READER
+from doyen.retrieval.reading.reader_network import Scores, load_network
+from doyen.retrieval.reading.token_windows import Window, batches, collate, make_windows
 
 BATCH_TOKENS = 2048
 """Padded tokens in a batch: more no longer fills the processor better."""

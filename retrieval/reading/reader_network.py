@@ -20,8 +20,8 @@ from doyen.core.errors import ModelMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.models import resolve_embedder
 from doyen.retrieval.reading.calibration import Calibration, Ranking
-from doyen.retrieval.reading.files import CONFIG, WEIGHTS
-from doyen.retrieval.reading.windows import Batch
+from doyen.retrieval.reading.reader_files import CONFIG, WEIGHTS
+from doyen.retrieval.reading.token_windows import Batch
 
 BASE = "all-minilm-l6-v2"
 """The packaged encoder that readers are trained on."""
