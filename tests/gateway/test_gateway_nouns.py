@@ -144,6 +144,7 @@ def test_models_name_modes_and_adapters(client: TestClient) -> None:
     assert [item["id"] for item in models] == [
         "best",
         "base",
+        "extract",
         "rag",
         "rag-short",
         "finetune",
