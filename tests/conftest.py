@@ -36,3 +36,11 @@ def store(workspace: Workspace) -> Iterator[Store]:
     opened = open_store(workspace)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a reader that knows the sentences of ``support.tiny_reader.FACTS``."""
+    from support.tiny_reader import train_tiny_reader
+
+    return train_tiny_reader(tmp_path_factory.mktemp("tiny-reader"))

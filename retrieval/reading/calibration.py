@@ -51,7 +51,7 @@ class Observation:
     share: float
 
     @property
-    def values(self) -> tuple[float, ...]:
+    def values(self) -> tuple[float, float, float, float]:
         """The scores in the order of a calibration's weights."""
         return self.answers, self.span, self.dense, self.share
 
@@ -67,7 +67,7 @@ class Calibration:
             it was not fitted to.
     """
 
-    weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+    weights: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
     intercept: float = 0.0
     curve: tuple[tuple[float, float], ...] = ()
 
@@ -110,14 +110,16 @@ def fit_calibration(seen: Sequence[Observation], answered: Sequence[bool], *, fo
     scale, regression = model[0], model[1]
     weights = regression.coef_[0] / scale.scale_
     intercept = float(regression.intercept_[0] - (weights * scale.mean_).sum())
-    return Calibration(tuple(float(each) for each in weights), intercept, _curve(out_of_fold, y, weight))
+    answers, span, dense, share = weights.tolist()
+    return Calibration((answers, span, dense, share), intercept, _curve(out_of_fold, y, weight))
 
 
 def _curve(probabilities: Any, answered: Any, weight: Any) -> tuple[tuple[float, float], ...]:
-    """Return the points of the risk curve, at most a hundred of them."""
+    """Return the points of the risk curve, at most a hundred of them and one for each probability."""
     import numpy as np
 
     order = np.argsort(-probabilities, kind="stable")
     wrong = np.cumsum((weight * ~answered)[order]) / np.cumsum(weight[order])
-    points = list(zip(probabilities[order].tolist(), wrong.tolist(), strict=True))[::-1]
-    return tuple((round(p, 4), round(w, 4)) for p, w in points[:: max(1, len(points) // 100)])
+    # Of questions that are equally probable all are answered or none: the last one's share is that of them all.
+    points = sorted(dict(zip(probabilities[order].tolist(), wrong.tolist(), strict=True)).items())
+    return tuple(points[:: -(-len(points) // 100)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import torch
 
 from doyen.core.models import load_once, torch_device, torch_dtype
+from doyen.core.text import MARKS, UNSPACED
 from doyen.retrieval.reading.reader_files import GENERAL_READER
 from doyen.retrieval.reading.reader_network import Scores, load_network
 from doyen.retrieval.reading.token_windows import Window, batches, collate, make_windows
@@ -18,6 +21,7 @@ BATCH_TOKENS = 2048
 """Padded tokens in a batch: more no longer fills the processor better."""
 MAX_SPAN_TOKENS = 40
 """The longest answer that is looked for."""
+_UNSPACED, _MARKS = re.compile(f"[{UNSPACED}]"), frozenset(MARKS)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Reader:
 
     def __init__(self, folder: Path, *, dtype: str = "auto") -> None:
         network, self._tokenizer, self.config = load_network(folder)
+        # A tokenizer keeps how it truncates from call to call, so that two threads would change it under each other.
+        self._tokenizing = threading.Lock()
         self._device = torch_device()
         self._network = network.to(self._device, torch_dtype(dtype))
 
@@ -64,7 +70,8 @@ class Reader:
             passages: their texts; long ones are read in several windows.
             spans: how many spans of a passage are wanted at most.
         """
-        windows = make_windows(self._tokenizer, [question] * len(passages), passages)
+        with self._tokenizing:
+            windows = make_windows(self._tokenizer, [question] * len(passages), passages)
         found: list[list[Span]] = [[] for _ in passages]
         answers = [float("-inf")] * len(passages)
         for places in batches(windows, BATCH_TOKENS):
@@ -88,7 +95,7 @@ def _best_spans(window: Window, starts: Any, ends: Any, passage: str, count: int
         return []
     sums = starts[first : first + length, None] + ends[None, first : first + length]
     allowed = torch.ones_like(sums, dtype=torch.bool).triu().tril(MAX_SPAN_TOKENS - 1)
-    best = sums.masked_fill(~allowed, float("-inf")).flatten().topk(min(20 * count, length * length))
+    best = sums.masked_fill(~allowed, float("-inf")).flatten().topk(min(20 * count, int(allowed.sum())))
     none = float(starts[0] + ends[0])
     found = []
     for value, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
@@ -109,12 +116,26 @@ def _apart(spans: Sequence[Span], count: int) -> list[Span]:
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a span of word pieces to whole words."""
-    while start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+    """Widen a span of word pieces to whole words and numbers."""
+    while _divides_word(text, start):
         start -= 1
-    while end < len(text) and text[end - 1].isalnum() and text[end].isalnum():
+    while _divides_word(text, end):
         end += 1
     return start, end
+
+
+def _divides_word(text: str, place: int) -> bool:
+    """Whether a cut before this character goes through a word or number; scripts without blanks have words of one letter."""
+    if not 0 < place < len(text):
+        return False
+    before, after = text[place - 1], text[place]
+    if after in _MARKS:
+        return True
+    if before in ".,":
+        return text[place - 2 : place - 1].isdigit() and after.isdigit()
+    if after in ".,":
+        return before.isdigit() and text[place + 1 : place + 2].isdigit()
+    return (before.isalnum() or before in _MARKS) and after.isalnum() and not _UNSPACED.search(before + after)
 
 
 def open_reader(folder: Path = GENERAL_READER, dtype: str = "auto") -> Reader:

@@ -20,7 +20,7 @@ from doyen.core.errors import ModelMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.models import resolve_embedder
 from doyen.retrieval.reading.calibration import Calibration, Ranking
-from doyen.retrieval.reading.reader_files import CONFIG, WEIGHTS
+from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 from doyen.retrieval.reading.token_windows import Batch
 
 BASE = "all-minilm-l6-v2"
@@ -123,16 +123,23 @@ def load_network(folder: Path) -> tuple[ReaderNetwork, Any, ReaderConfig]:
         config = TypeAdapter(ReaderConfig).validate_json((folder / CONFIG).read_bytes())
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ModelMissing(
-            f"the reader in {folder} cannot be read ({error}): train it again with `doyen train --reader`"
-        ) from error
+        raise _unusable(folder, f"cannot be read ({error})") from error
     network, tokenizer, base = new_network()
     if config.base_sha256 != base.base_sha256:
-        raise ModelMissing(f"the reader in {folder} was trained on another encoder ({config.base}): train it again")
+        raise _unusable(folder, f"was trained on another encoder ({config.base})")
     expected = network.trained(config.first_trained_layer)
-    if set(tensors) != set(expected):
-        raise ModelMissing(f"the reader in {folder} does not have the layers of {config.base}: train it again")
+    if {name: value.shape for name, value in tensors.items()} != {name: value.shape for name, value in expected.items()}:
+        raise _unusable(folder, f"does not have the layers of {config.base}")
     with torch.no_grad():
         for name, value in expected.items():
             value.copy_(tensors[name])
     return network.eval(), tokenizer, config
+
+
+def _unusable(folder: Path, why: str) -> ModelMissing:
+    remedy = (
+        "install Doyen again"
+        if folder == GENERAL_READER
+        else 'train it again with `doyen train DATASET --reader`, or set serving.reader to "general"'
+    )
+    return ModelMissing(f"the reader in {folder} {why}: {remedy}")

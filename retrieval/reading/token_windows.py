@@ -107,5 +107,6 @@ def collate(windows: Sequence[Window]) -> Batch:
 
 
 def _shortened(tokenizer: Any, question: str) -> str:
-    offsets = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True, truncation=False)["offset_mapping"]
+    encoded = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+    offsets = encoded["offset_mapping"]
     return question if len(offsets) <= MAX_QUESTION_TOKENS else question[offsets[-MAX_QUESTION_TOKENS][0] :]
