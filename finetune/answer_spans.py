@@ -28,12 +28,13 @@ def answer_span(pair: Pair, text: str) -> tuple[int, int] | None:
 
 
 def find_quote(quote: str, text: str) -> tuple[int, int] | None:
-    """Return where a text holds a quote, but for case and white space."""
+    """Return where a text holds a quote as whole words and numbers, but for case and white space."""
     parts = quote.split()
     if not parts:
         return None
-    edge = r"(?<!\w)" if parts[0][0].isalnum() else ""
-    match = re.search(edge + r"\s+".join(map(re.escape, parts)), text, re.IGNORECASE)
+    before = r"(?<!\w)(?<!\d[.,])" if parts[0][0].isalnum() else ""
+    after = r"(?!\w|[.,]\d)" if parts[-1][-1].isalnum() else ""
+    match = re.search(before + r"\s+".join(map(re.escape, parts)) + after, text, re.IGNORECASE)
     return match.span() if match else None
 
 

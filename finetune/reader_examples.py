@@ -58,18 +58,29 @@ def _sorted(item: MinedPair) -> tuple[list[Passage], list[Passage]]:
 
 def _values(question: str) -> list[str]:
     """Return the codes, numbers and names of a question."""
-    return [*(fact.text for fact in find_facts(question)), *find_names(question)]
+    return [question[start:end] for start, end in _places(question)]
+
+
+def _places(question: str) -> list[tuple[int, int]]:
+    """Return where its codes, numbers and names stand."""
+    names = [(question.find(name), name) for name in find_names(question)]
+    return [*((fact.start, fact.end) for fact in find_facts(question)), *((start, start + len(name)) for start, name in names)]
 
 
 def _swapped(question: str, passage: str, values: Sequence[str], draw: random.Random) -> str | None:
     """Return the question with one of its values replaced by another that the passage does not hold, None without any."""
-    own = _values(question)
-    others = [value for value in values if value not in own and value.casefold() not in passage.casefold()]
-    if not own or not others:
+    places, stated = _places(question), find_facts(passage)
+
+    def is_said(value: str) -> bool:
+        known = any(fact.stated_by(other) for fact in find_facts(value) for other in stated)
+        return known or value.casefold() in passage.casefold()
+
+    others = [value for value in values if value not in _values(question) and not is_said(value)]
+    if not places or not others:
         return None
-    value = draw.choice(own)
-    alike = [other for other in others if other[:1].isdigit() == value[:1].isdigit()] or others
-    return question.replace(value, draw.choice(alike), 1)
+    start, end = draw.choice(places)
+    alike = [other for other in others if other[:1].isdigit() == question[start].isdigit()] or others
+    return question[:start] + draw.choice(alike) + question[end:]
 
 
 def is_answered(item: MinedPair, passages: Sequence[Passage]) -> bool | None:
