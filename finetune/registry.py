@@ -98,6 +98,16 @@ class Registry:
         same = [item for item in self.list() if item.name == name and item.manifest.get("fingerprint") == fingerprint]
         return next((item for item in reversed(same) if item.has_weights), None)
 
+    def require_kind(self, name: str, kind: str) -> None:
+        """Check that a name is free, or that of adapters of this kind: its versions take each other's place.
+
+        Raises:
+            InputError: it is not.
+        """
+        if any(adapter.name == name and adapter.kind != kind for adapter in self.list()):
+            other = GENERATOR if kind == READER else READER
+            raise InputError(f"{name!r} names adapters of the {other}: name this one otherwise with `--adapter NAME`")
+
     def register(self, name: str, files: Path, *, base_model: str, dataset_id: str, manifest: dict[str, Any]) -> Adapter:
         """Copy a PEFT folder into the registry as the next version of ``name``; it starts as a candidate.
 

@@ -31,7 +31,7 @@ from doyen.finetune.dataset import Dataset
 from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Shares, build_round, excluded_ids
-from doyen.finetune.registry import Adapter, Registry
+from doyen.finetune.registry import GENERATOR, Adapter, Registry
 from doyen.finetune.training_rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
 
 FORMAT = 2
@@ -73,7 +73,7 @@ def train_adapter(
 
     Raises:
         Busy: another process writes to the workspace, or trains this adapter or the same run.
-        InputError: the dataset is too small, or no example fits ``max_tokens``.
+        InputError: the dataset is too small, no example fits ``max_tokens``, or the name is that of a reader.
         ModelMissing: the base model is not there.
         StateError: memory does not suffice.
         StorageError: the disk is full.
@@ -81,6 +81,7 @@ def train_adapter(
     reporter = reporter or Silent()
     settings = settings or workspace.settings.finetune
     registry = Registry(workspace, store)
+    registry.require_kind(name, GENERATOR)
     base = resolve_generator(workspace.settings.serving.model)
     started = time.monotonic()
     with storage_errors("training an adapter"), _memory_errors(settings), ExitStack() as held:

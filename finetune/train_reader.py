@@ -46,12 +46,13 @@ def train_reader(
 
     Raises:
         Busy: another process writes to the workspace, or trains this reader.
-        InputError: no pair has evidence that retrieval finds.
+        InputError: no pair has evidence that retrieval finds, or the name is that of a generator's adapter.
         ModelMissing: the packaged encoder or the general reader is not there.
         StorageError: the disk is full.
     """
     reporter, settings = reporter or Silent(), workspace.settings.finetune
     registry, started = Registry(workspace, store), time.monotonic()
+    registry.require_kind(name, READER)
     with storage_errors("training a reader"), ExitStack() as held:
         with workspace.lock(f"the preparation of reader {name}"):
             manifest = _identity(workspace, store, dataset, settings)

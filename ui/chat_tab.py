@@ -311,7 +311,8 @@ def model_name(mode: str, adapter: str) -> str:
 def choices(client: GatewayClient) -> Any:
     """Return the adapter picker's choices; the page is useful without them."""
     try:
-        found = [(f"{item['id']} ({item['status']})", item["id"]) for item in client.adapters()]
+        generators = [item for item in client.adapters() if item["kind"] == "generator"]
+        found = [(f"{item['id']} ({item['status']})", item["id"]) for item in generators]
     except GatewayError:
         found = []
     return gr.update(choices=[(PROMOTED_LABEL, DEFAULT_ADAPTER), *found])

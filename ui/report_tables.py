@@ -73,7 +73,7 @@ def adapters_table(adapters: Sequence[dict[str, Any]]) -> str:
     if not adapters:
         return "<div class='doyen-note'><h3>No adapters</h3><p>Train one with <code>doyen train</code>.</p></div>"
     rows = "".join(
-        f"<tr><th>{escape(item['name'])}<small>version {item['version']}</small></th>"
+        f"<tr><th>{escape(item['name'])}<small>{escape(item['kind'])}, version {item['version']}</small></th>"
         f"<td><span class='doyen-chip doyen-{_status_colour(item['status'])}'>{escape(item['status'])}</span></td>"
         f"<td>{escape(item['base_model'])}</td><td><code>{escape(item['dataset_id'][:16])}</code></td>"
         f"<td>{escape(item['created_at'][:16].replace('T', ' '))}</td></tr>"

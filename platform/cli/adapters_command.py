@@ -21,10 +21,13 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug:
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         adapters = session.doyen.adapters.list()
         shown = [
-            {"adapter": a.ref, "status": a.status, "base_model": a.base_model, "dataset": a.dataset_id, "folder": str(a.folder)}
+            {
+                **{"adapter": a.ref, "kind": a.kind, "status": a.status, "base_model": a.base_model},
+                **{"dataset": a.dataset_id, "folder": str(a.folder)},
+            }
             for a in adapters
         ]
-        lines = [f"{a.ref:<20} {a.status:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
+        lines = [f"{a.ref:<20} {a.kind:<10} {a.status:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
         session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
 
 

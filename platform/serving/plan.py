@@ -80,12 +80,14 @@ def choose_adapter(registry: Registry, engine: Engine, mode: Mode, reference: st
     """Return the adapter that a mode answers with: the named one, else the promoted, else the newest; None without one.
 
     Raises:
-        NotFoundError: there is no such adapter, or none at all.
+        NotFoundError: there is no such adapter of a generator, or none at all.
         IncompatibleError: it was trained on another base model than the engine serves.
     """
     if mode not in ADAPTER_MODES:
         return None
     adapter = registry.get(reference) if reference else _default_adapter(registry, mode)
+    if adapter.kind != GENERATOR:
+        raise NotFoundError(f"{adapter.ref!r} is a reader: name an adapter of the generator, or none to take the promoted one")
     if not fits(engine, adapter):
         raise IncompatibleError(
             f"adapter {adapter.ref!r} was trained on base {adapter.base_model!r} ({adapter.base_sha256[:12]}…), but the "

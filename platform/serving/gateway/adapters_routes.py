@@ -22,6 +22,7 @@ class AdapterVersion(BaseModel):
 
     Attributes:
         id: "name:version".
+        kind: what it changes: the "generator" of answers, or the "reader" that finds them in passages.
         status: candidate, promoted or retired; at most one version of a name is promoted.
         manifest: what it was trained from.
     """
@@ -30,6 +31,7 @@ class AdapterVersion(BaseModel):
     id: str
     name: str
     version: int
+    kind: str
     status: str
     base_model: str
     dataset_id: str
@@ -91,6 +93,7 @@ def _version(services: Services, adapter: Adapter) -> AdapterVersion:
         id=adapter.ref,
         name=adapter.name,
         version=adapter.version,
+        kind=adapter.kind,
         status=adapter.status,
         base_model=adapter.base_model,
         dataset_id=adapter.dataset_id,

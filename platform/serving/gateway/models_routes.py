@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES
-from doyen.finetune.registry import Registry
+from doyen.finetune.registry import GENERATOR, Registry
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters_routes import list_adapters
 from doyen.platform.serving.gateway.http_errors import documented
@@ -69,7 +69,7 @@ def _models(services: Services) -> list[Model]:
     base = services.settings.serving.model
     best = _best(services)
     models = [Model(id=BEST, created=0, owned_by=base, mode=best.mode, adapter=best.adapter, reason=best.reason)]
-    adapters = list_adapters(services).data
+    adapters = [adapter for adapter in list_adapters(services).data if adapter.kind == GENERATOR]
     for mode in MODES:
         if mode not in ADAPTER_MODES or adapters:
             models.append(Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None))

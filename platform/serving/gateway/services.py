@@ -14,6 +14,7 @@ from doyen.core.errors import DoyenError, IncompatibleError, StateError
 from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
+from doyen.finetune.registry import GENERATOR
 from doyen.platform.app import Doyen
 from doyen.platform.serving.gateway.chat_run import Limiter
 from doyen.platform.serving.gateway.pulls import PullScheduler
@@ -149,7 +150,7 @@ class Services:
         if self.settings.serving.engine == "openai":
             # Another server loads its own weights, and may charge for every question.
             return assistant
-        mode = "finetune" if assistant.registry.list() else "base"
+        mode = "finetune" if assistant.registry.list(kind=GENERATOR) else "base"
         self._proving = assistant
         try:
             try:
