@@ -46,7 +46,7 @@ def _best_run(wanted: Counter[str], text: str, regions: Sequence[tuple[int, int]
             shared, left = 0, wanted.copy()
             for last in range(first, min(len(found), first + MAX_SPAN_WORDS)):
                 word = found[last][2]
-                if left[word] > 0:
+                if word and left[word] > 0:
                     left[word] -= 1
                     shared += 1
                 f1 = 2 * shared / (last - first + 1 + wanted.total())

@@ -62,9 +62,10 @@ def _values(question: str) -> list[str]:
 
 
 def _places(question: str) -> list[tuple[int, int]]:
-    """Return where its codes, numbers and names stand."""
-    names = [(question.find(name), name) for name in find_names(question)]
-    return [*((fact.start, fact.end) for fact in find_facts(question)), *((start, start + len(name)) for start, name in names)]
+    """Return where its codes, numbers and names stand; the name of a month belongs to its date."""
+    facts = [(fact.start, fact.end) for fact in find_facts(question)]
+    names = [(start := question.find(name), start + len(name)) for name in find_names(question)]
+    return [*facts, *(name for name in names if all(name[1] <= start or end <= name[0] for start, end in facts))]
 
 
 def _swapped(question: str, passage: str, values: Sequence[str], draw: random.Random) -> str | None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from doyen.core.errors import InputError, NotFoundError, StateError
-from doyen.finetune.registry import Registry
+from doyen.finetune.registry import GENERATOR, READER, Registry
 
 
 @pytest.fixture
@@ -84,3 +84,18 @@ def test_the_same_run_is_found_by_its_fingerprint(registry, add):
     assert registry.find("legal", "a").version == 1
     assert registry.find("legal", "c") is None
     assert registry.find("other", "a") is None
+
+
+def test_readers_and_adapters_of_the_generator_are_told_apart(registry, add, tmp_path):
+    add()
+    manifest = {"inputs": {"base": "sha"}, "kind": READER}
+    registry.register("qa-reader", tmp_path / "peft", base_model="general reader", dataset_id="d", manifest=manifest)
+    assert [adapter.ref for adapter in registry.list(kind=GENERATOR)] == ["legal:1"]
+    assert [adapter.ref for adapter in registry.list(kind=READER)] == ["qa-reader:1"]
+    assert len(registry.list()) == 2
+    registry.require_kind("legal", GENERATOR)
+    registry.require_kind("new", READER)
+    with pytest.raises(InputError, match="names adapters of the generator: name this one otherwise"):
+        registry.require_kind("legal", READER)
+    with pytest.raises(InputError, match="names adapters of the reader"):
+        registry.require_kind("qa-reader", GENERATOR)
