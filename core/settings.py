@@ -142,7 +142,7 @@ class FinetuneSettings(Section):
     prefix_gradients: bool = True
     """Whether gradients also flow through the passages that examples share. Without them a step takes about half the time,
     but the adapter does not learn to read passages better."""
-    reader_epochs: int = Field(3, ge=1, le=1000)
+    reader_epochs: int = Field(2, ge=1, le=1000)
     """Of a reader, over the pairs' passages."""
     reader_learning_rate: float = Field(1e-4, gt=0, le=1)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -17,9 +17,9 @@ from doyen.finetune.mining import MinedPair
 from doyen.finetune.reader_training import ReadingExample
 from doyen.retrieval.query import standalone_query
 
-POSITIVES = 2
-"""Passages with the evidence that an epoch shows of a pair; retrieval often finds two stretches around one sentence."""
-NEGATIVES = 3
+POSITIVES = 1
+"""Passages with the evidence that an epoch shows of a pair, the highest ranked."""
+NEGATIVES = 2
 """Passages without it, drawn anew for each epoch from those that retrieval ranks highest."""
 SWAPPED = 0.3
 """Share of answerable pairs that also come with another number, code or name in their question."""

@@ -35,7 +35,7 @@ from doyen.retrieval.reading.reader_network import ReaderConfig, new_network, sa
 
 SEED = 17
 LEARNING_RATE = 1.5e-4
-QUESTIONS = 600
+QUESTIONS = 200
 """Held-out questions that ranking and probability are fitted to."""
 
 
