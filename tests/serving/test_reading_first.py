@@ -1,0 +1,236 @@
+"""Passages are read before an answer: mode extract, refusal by evidence, and which reader and which adapter is taken."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from support.tiny_reader import FACTS
+
+from doyen.core.answers import Answer, Extract, Passage
+from doyen.core.errors import ModelMissing, NotFoundError, StateError
+from doyen.core.modes import MODES, PASSAGE_MODES
+from doyen.core.records import REFUSAL, Turn
+from doyen.core.settings import Settings
+from doyen.finetune.registry import READER, Registry
+from doyen.platform.serving.assistant import Assistant
+from doyen.platform.serving.engines import Generation
+from doyen.platform.serving.gateway.drafts import AssistantDrafter
+from doyen.platform.serving.reading import find_reader, reader_opener
+
+PASSAGES = [
+    Passage(f"c{place}", f"d{place}", "v1", f"{place}.md", 100 * place, 100 * place + len(text), place + 1, "", 0.9, text, {})
+    for place, (_, text, _) in enumerate(FACTS)
+]
+UNKNOWN = "Who painted the ceiling of the chapel?"
+
+
+@dataclass
+class Engine:
+    """Says what it is told to, in pieces of three characters."""
+
+    text: str
+    model: str = "fake"
+    base_sha256: str = "a" * 64
+    requests: list = field(default_factory=list)
+
+    def stream(self, request):
+        self.requests.append(request)
+        for start in range(0, len(self.text), 3):
+            yield self.text[start : start + 3]
+        yield Generation(self.text, "stop", 5, 9)
+
+    def close(self):
+        pass
+
+
+@dataclass
+class AllPassages:
+    """Finds the first k passages, whatever is asked."""
+
+    asked: list = field(default_factory=list)
+
+    def retrieve(self, query, k, *, exclude_documents=()):
+        self.asked.append((query, k))
+        return PASSAGES[:k]
+
+
+@pytest.fixture
+def registry(workspace, store) -> Registry:
+    return Registry(workspace, store)
+
+
+def register(registry: Registry, files: Path, name: str, kind: str | None = None, created: str = "2025-01-01"):
+    manifest = {"inputs": {"base": "a" * 64}, "created_at": created, **({"kind": kind} if kind else {})}
+    return registry.register(name, files, base_model="fake", dataset_id="set", manifest=manifest)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """The files of an adapter of the generator."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def reader_files(tiny_reader: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    for path in tiny_reader.glob("reader.*"):
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture
+def assistant(registry, store, reader_files, weights) -> Assistant:
+    """An assistant with an adapter of the generator and a trained reader, which is newer than the adapter."""
+    register(registry, weights, "legal")
+    register(registry, reader_files, "qa-reader", READER, created="2026-01-01")
+    return assemble(registry, store, "The torque is 18 Nm.")
+
+
+def assemble(registry: Registry, store, text: str, **serving: object) -> Assistant:
+    settings = Settings(name="test", serving=serving)
+    opener = reader_opener(registry, settings.serving)
+    return Assistant(AllPassages(), Engine(text), registry, store, settings, open_reader=opener)
+
+
+QUESTION, _, ANSWER = FACTS[1]
+
+
+def test_extract_answers_with_the_span_and_cites_its_sentence(assistant):
+    answer = assistant.ask(QUESTION, "extract")
+    assert (answer.answer, answer.abstained, answer.adapter) == (ANSWER, False, None)
+    assert answer.probability > 0.5
+    assert len(answer.passages) == 3
+    (citation,) = answer.citations
+    passage = answer.passages[citation.marker - 1]
+    assert passage.text[citation.start - passage.start : citation.end - passage.start] == citation.quote
+    assert ANSWER in citation.quote
+    assert (citation.source, citation.page, citation.chunk_id) == ("1.md", 2, "c1")
+    assert assistant.engine.requests == []
+    assert Answer.from_json(answer.to_json()) == answer
+    assert answer.public_json()["probability"] == answer.probability
+
+
+def test_a_question_is_refused_where_no_passage_is_likely_enough_to_answer(assistant):
+    for mode in sorted(PASSAGE_MODES):
+        answer = assistant.ask(UNKNOWN, mode)
+        assert (answer.answer, answer.abstained) == (REFUSAL, True)
+        assert answer.probability < 0.5
+        assert 1 <= len(answer.citations) <= 2
+        for citation in answer.citations:
+            passage = answer.passages[citation.marker - 1]
+            assert passage.text[citation.start - passage.start : citation.end - passage.start] == citation.quote
+    assert assistant.engine.requests == []
+
+
+def test_a_risk_of_one_refuses_nothing(assistant, registry, store):
+    daring = assemble(registry, store, "Somebody painted it.", risk=1.0)
+    assert not daring.ask(UNKNOWN, "extract").abstained
+    assert daring.ask(UNKNOWN, "rag").answer == "Somebody painted it."
+
+
+def test_more_passages_are_read_than_shown_and_a_follow_up_is_read_whole(assistant):
+    history = [Turn(role="user", content="Tell me of the cover bolts"), Turn(role="assistant", content="They get torque.")]
+    assistant.ask("And how much of it?", "extract", history=history)
+    ((query, count),) = assistant._retriever.asked
+    assert count == 8
+    assert "cover bolts" in query
+
+
+def test_without_a_reader_all_is_as_it_was(assistant, registry, store):
+    plain = assemble(registry, store, "The torque is 18 Nm.", reader="none")
+    pieces = list(plain.stream(UNKNOWN, "rag"))
+    assert not any(isinstance(piece, Extract) for piece in pieces)
+    answer = pieces[-1]
+    assert (answer.answer, answer.probability, answer.passages) == ("The torque is 18 Nm.", None, PASSAGES[:3])
+    assert plain._retriever.asked == [(UNKNOWN, 3)]
+    assert plain.ask(UNKNOWN, "hybrid").answer == "The torque is 18 Nm."
+    with pytest.raises(StateError, match=r'serving\.reader = "none" wants none: set it to "general"'):
+        plain.ask(UNKNOWN, "extract")
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "rag-short"])
+@pytest.mark.parametrize(
+    ("generated", "given"),
+    [
+        (REFUSAL, ANSWER),
+        ("Bananas are yellow in the south.", ANSWER),
+        ("It is 99 Nm.", ANSWER),
+        ("The torque of the cover bolts is 18 Nm.", "The torque of the cover bolts is 18 Nm."),
+    ],
+)
+def test_a_short_answer_that_the_passages_do_not_carry_is_replaced_by_the_extract(assistant, mode, generated, given):
+    assistant.engine.text = generated
+    answer = assistant.ask(QUESTION, mode)
+    assert (answer.answer, answer.abstained, answer.support) == (given, False, "supported")
+    assert any(ANSWER in citation.quote for citation in answer.citations)
+    assert answer.adapter == ("legal:1" if mode == "hybrid" else None)
+
+
+def test_rag_says_what_the_model_says(assistant):
+    assistant.engine.text = "Bananas are yellow in the south."
+    assert assistant.ask(QUESTION, "rag").answer == assistant.engine.text
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("question", [QUESTION, UNKNOWN, "Hello"])
+@pytest.mark.parametrize("generated", ["The torque is 18 Nm.", "Bananas are yellow.", REFUSAL, "The documents don't say."])
+def test_what_is_streamed_is_the_answer(assistant, mode, question, generated):
+    assistant.engine.text = generated
+    *pieces, answer = assistant.stream(question, mode)
+    assert "".join(piece for piece in pieces if isinstance(piece, str)) == answer.answer
+    extracts = [piece for piece in pieces if isinstance(piece, Extract)]
+    assert bool(extracts) == (question == QUESTION and mode in PASSAGE_MODES - {"extract"})
+    if extracts:
+        assert pieces[0] is extracts[0]
+        assert (extracts[0].text, ANSWER in extracts[0].citation.quote) == (ANSWER, True)
+
+
+# Which reader, which adapter
+
+
+def test_the_promoted_reader_is_taken_else_the_newest(assistant, registry, reader_files):
+    register(registry, reader_files, "qa-reader", READER, created="2026-02-01")
+    register(registry, reader_files, "other", READER, created="2025-06-01")
+    assert find_reader(registry, None).ref == "qa-reader:2"
+    registry.promote("other:1")
+    assert find_reader(registry, None).ref == "other:1"
+    assert find_reader(registry, "qa-reader:1").ref == "qa-reader:1"
+    assert find_reader(registry, "general") is None
+    with pytest.raises(NotFoundError, match="'legal:1' is an adapter of a generator: name a reader"):
+        find_reader(registry, "legal:1")
+    with pytest.raises(NotFoundError, match="there is no adapter 'nobody'"):
+        find_reader(registry, "nobody")
+
+
+def test_a_reader_is_never_the_adapter_of_a_generator(assistant, registry, store):
+    registry.promote("qa-reader:1")
+    assert assistant.ask(QUESTION, "hybrid").adapter == "legal:1"
+    assert assistant.ask(QUESTION, "finetune").adapter == "legal:1"
+    with pytest.raises(NotFoundError, match="'qa-reader:1' is a reader: name an adapter of the generator"):
+        assistant.ask(QUESTION, "hybrid", adapter="qa-reader")
+
+
+def test_with_a_reader_alone_there_is_no_adapter(registry, store, reader_files):
+    register(registry, reader_files, "qa-reader", READER)
+    assistant = assemble(registry, store, "The torque is 18 Nm.")
+    with pytest.raises(NotFoundError, match="needs an adapter and there is none"):
+        assistant.ask(QUESTION, "hybrid")
+    excerpt = SimpleNamespace(text=FACTS[1][1])
+    draft = AssistantDrafter(assistant).answer(QUESTION, excerpt)
+    assert draft is not None
+
+
+def test_a_reader_whose_files_are_gone_is_a_sentence(assistant, registry, store, reader_files):
+    made = register(registry, reader_files, "lost", READER)
+    for path in made.folder.glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(ModelMissing, match="train it again"):
+        assemble(registry, store, "", reader="lost").ask(QUESTION, "extract")
