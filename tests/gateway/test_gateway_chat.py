@@ -74,6 +74,19 @@ def test_stream_carries_the_words_then_the_citations_then_done(client: TestClien
     assert len(chunks) > 5
 
 
+def test_an_extract_is_an_event_of_a_stream_and_no_part_of_the_text(client: TestClient) -> None:
+    *chunks, _ = events(ask(client, "quoted", stream=True).text)
+    extracts = [chunk for chunk in chunks if "extract" in chunk]
+    assert chunks.index(extracts[0]) == 1
+    assert [chunk["choices"][0]["delta"] for chunk in extracts] == [{}]
+    assert extracts[0]["extract"]["text"] == "every 400 hours"
+    assert extracts[0]["extract"]["citation"]["quote"] == QUOTE
+    text = "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
+    whole = ask(client, "quoted").json()
+    assert text == whole["choices"][0]["message"]["content"] == whole["answer"]
+    assert "extract" not in whole
+
+
 def test_stream_without_usage_ends_with_the_citations(client: TestClient) -> None:
     *_, last, done = events(ask(client, stream=True).text)
     assert "citations" in last

@@ -158,6 +158,20 @@ def test_models_name_modes_and_adapters(client: TestClient) -> None:
     assert client.get("/v1/models/gpt-4").status_code == 404
 
 
+def test_a_reader_is_listed_and_promoted_but_no_model_answers_with_it(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "reader").mkdir()
+    (tmp_path / "reader" / "reader.safetensors").write_bytes(b"")
+    manifest = {"inputs": {"base": "b" * 64}, "created_at": "2026-01-01T00:00:00+00:00", "kind": "reader"}
+    registry = client.app.state.services.doyen.adapters
+    registry.register("qa-reader", tmp_path / "reader", base_model="general reader", dataset_id="d", manifest=manifest)
+    kinds = {item["id"]: item["kind"] for item in client.get("/v1/adapters").json()["data"]}
+    assert kinds["qa-reader:1"] == "reader"
+    assert set(kinds.values()) <= {"generator", "reader"}
+    assert not [item["id"] for item in client.get("/v1/models").json()["data"] if "qa-reader" in item["id"]]
+    promotion = {"force": True, "reason": "a trial"}
+    assert client.post("/v1/adapters/qa-reader/1/promote", json=promotion).json()["status"] == "promoted"
+
+
 def test_evaluations(client: TestClient) -> None:
     folder = client.app.state.services.workspace.reports_folder
     report = {

@@ -46,9 +46,9 @@ def best(workspace, registry, *, fits=True):
     return find_best(workspace.reports_folder, registry, lambda _: fits)
 
 
-def test_without_a_report_it_is_rag_and_says_so(workspace, registry):
+def test_without_a_report_it_is_extract_and_says_so(workspace, registry):
     found = best(workspace, registry)
-    assert (found.mode, found.adapter) == ("rag", None)
+    assert (found.mode, found.adapter) == ("extract", None)
     assert "no report" in found.reason
 
 
@@ -100,7 +100,7 @@ def test_a_tie_goes_to_token_f1_and_then_to_passages(workspace, registry):
 
 @pytest.mark.parametrize(
     ("p", "n", "base", "expected"),
-    [(0.01, 400, 0.4, "base"), (0.06, 400, 0.4, "rag"), (0.01, 29, 0.4, "rag"), (0.01, 400, 0.2, "rag")],
+    [(0.01, 400, 0.4, "base"), (0.06, 400, 0.4, "rag"), (0.01, 29, 0.4, "extract"), (0.01, 400, 0.2, "rag")],
 )
 def test_without_passages_a_mode_must_surely_beat_rag(workspace, registry, p, n, base, expected):
     report(workspace.reports_folder, "a", "2025", {"base": base, "rag": 0.3}, p=p, n=n)

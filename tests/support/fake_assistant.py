@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
-from doyen.core.answers import Answer, Citation, Passage, Retriever, Timings, Usage
+from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
 from doyen.core.errors import NotFoundError
 from doyen.core.modes import BEST
 from doyen.core.records import REFUSAL, Turn
@@ -26,7 +26,8 @@ class FakeAssistant:
     """Answers with fixed words; records what it was asked and whether it was stopped.
 
     A question that contains "unknown" is refused; one with "break" fails in the middle; one with "slow" waits between
-    the words; one with "hostile" answers with markup. After three words it waits for ``gate``, which is open at first.
+    the words; one with "hostile" answers with markup; to one with "quoted" an extract comes first. After three words it
+    waits for ``gate``, which is open at first.
     """
 
     def __init__(self, workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever]) -> None:
@@ -56,17 +57,21 @@ class FakeAssistant:
         history: Sequence[Turn] = (),
         adapter: str | None = None,
         max_tokens: int | None = None,
-    ) -> Iterator[str | Answer]:
+    ) -> Iterator[str | Extract | Answer]:
         """Yield the answer word by word, then the answer."""
         self.asked.append({"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens})
         if adapter is not None and not adapter.startswith("known"):
             raise NotFoundError(f"there is no adapter {adapter!r}: `doyen adapters list` shows them")
         return self._pieces(question, mode, adapter, history)
 
-    def _pieces(self, question: str, mode: str, adapter: str | None, history: Sequence[Turn]) -> Iterator[str | Answer]:
+    def _pieces(
+        self, question: str, mode: str, adapter: str | None, history: Sequence[Turn]
+    ) -> Iterator[str | Extract | Answer]:
         answer = self._answer(question, mode, adapter)
         finished = False
         try:
+            if "quoted" in question:
+                yield Extract("every 400 hours", answer.citations[0])
             for number, word in enumerate(answer.answer.split(" ")):
                 if "break" in question and number == 2:
                     raise NotFoundError("the shelf broke: mend it")

@@ -17,9 +17,9 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doyen.core.answers import Answer, AnswerSentence, Citation, Passage
+from doyen.core.answers import Answer, AnswerSentence, Citation, Extract, Passage
 from doyen.eval.view import view_report
-from doyen.ui.chat_tab import model_name
+from doyen.ui.chat_tab import choices, model_name
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import conversation_html, highlight, passages_panel
@@ -143,6 +143,35 @@ def test_each_sentence_of_an_answer_tells_its_mark() -> None:
     ]
     assert len(re.findall(r"<sup role='img' aria-label='[^']+'>", html)) == 3
     assert "doyen-sentence" not in conversation_html([Exchange("Which?", ANSWER)])
+
+
+EXTRACT = Extract("400 h", Citation(1, "c", "a & b.md", 20, 41, 7, "After 400 h: <b> 14 Nm"))
+
+
+def test_an_extract_is_shown_until_the_answer_begins() -> None:
+    html = conversation_html([Exchange("How often?")], "", EXTRACT)
+    assert "Found in a &amp; b.md, page 7:" in html
+    assert "After <mark>400 h</mark>: &lt;b&gt; 14 Nm" in html
+    assert "Reading…" not in html
+    assert "mark" not in conversation_html([Exchange("How often?")], "Every", EXTRACT)
+
+
+def test_the_client_gives_an_extract_the_text_and_the_answer() -> None:
+    def event(**fields: Any) -> str:
+        return f"data: {json.dumps(fields)}\n\n"
+
+    text = [{"delta": {"content": "Every 400 h."}}]
+    last = {"choices": [], "answer_id": "x", "answer": "Every 400 h.", "mode": "rag"}
+    body = event(choices=[{"delta": {}}], extract=EXTRACT.to_json()) + event(choices=text) + event(**last) + "data: [DONE]\n\n"
+    client = client_that_gets(httpx.Response(200, text=body, headers={"content-type": "text/event-stream"}))
+    extract, piece, answer = asyncio.run(collect(client.ask([{"role": "user", "content": "How often?"}], "rag")))
+    assert (extract, piece, answer.answer) == (EXTRACT, "Every 400 h.", "Every 400 h.")
+
+
+def test_a_reader_cannot_be_chosen_as_the_adapter() -> None:
+    data = [{"id": f"{kind}:1", "kind": kind, "status": "promoted"} for kind in ("generator", "reader")]
+    found = choices(client_that_gets(httpx.Response(200, json={"data": data})))["choices"]
+    assert [value for _, value in found] == ["", "generator:1"]
 
 
 def test_names_and_history() -> None:
