@@ -149,6 +149,8 @@ def run_trainer(
         make_trainer: a Trainer whose training step takes a batch as it is.
         title: of the progress bar.
     """
+    # Setting the number turns off MKL's own choice, which on a busy machine comes down to one thread.
+    torch.set_num_threads(torch.get_num_threads())
     checkpoint = last_checkpoint(run_folder)
     done = _steps_of(checkpoint)
     with reporter.bar(title, len(batches)) as bar:
