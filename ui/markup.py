@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from doyen.core.answers import MARK_MEANINGS, Answer, AnswerSentence, Citation, Extract, Passage
+from doyen.core.modes import EXTRACT
 from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
@@ -47,9 +48,14 @@ def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: 
 
 def _found(extract: Extract) -> str:
     """Return the sentence that may answer, with the words that do marked, while the answer is being written."""
-    start = max(0, extract.citation.quote.find(extract.text))
-    marked = highlight(extract.citation.quote, [(start, start + len(extract.text))])
-    return f"<span class='doyen-wait'>Found in {escape(_place(extract.citation))}:</span> {marked}"
+    found = f"<span class='doyen-wait'>Found in {escape(_place(extract.citation))}:</span>"
+    return f"{found} {_sentence(extract.text, extract.citation)}"
+
+
+def _sentence(words: str, citation: Citation) -> str:
+    """Return a cited sentence with the words marked that answer."""
+    start = max(0, citation.quote.find(words))
+    return highlight(citation.quote, [(start, start + len(words))])
 
 
 def _answer_html(index: int, answer: Answer) -> str:
@@ -59,6 +65,8 @@ def _answer_html(index: int, answer: Answer) -> str:
     sources = dict.fromkeys((citation.marker, _place(citation)) for citation in answer.citations)
     listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
+    if answer.mode == EXTRACT and not answer.abstained:
+        listed = "".join(f"<blockquote>{_sentence(answer.answer, each)}</blockquote>" for each in answer.citations[:1]) + listed
     kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
     return (
         f"<div class='doyen-reply{kind}' data-index='{index}' tabindex='0'>{chips}"
@@ -168,7 +176,8 @@ def _circumstances(answer: Answer) -> list[str]:
     if answer.adapter:
         notes.append(answer.adapter)
     notes.append(f"{answer.timings.total_s:.1f} s")
-    notes.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")
+    if answer.usage.completion_tokens:
+        notes.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")
     return notes
 
 
