@@ -25,6 +25,7 @@ from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, Gen
 from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits
 from doyen.platform.serving.reading import (
+    NONE,
     OpenReader,
     extract_of,
     nearby,
@@ -150,9 +151,10 @@ class Assistant:
         yield answer
 
     def best(self) -> Best:
-        """Return the mode that the newest report which can tell measured best (`find_best`); else rag."""
+        """Return the mode that the newest report which can tell measured best; else extract, or rag without a reader."""
         reports = self._state / "reports" if self._state else Path()
-        return find_best(reports, self.registry, lambda adapter: fits(self.engine, adapter))
+        reads = self._settings.reader != NONE
+        return find_best(reports, self.registry, lambda adapter: fits(self.engine, adapter), reads=reads)
 
     @property
     def model(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import NotFoundError, StorageError
-from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES, Mode
+from doyen.core.modes import ADAPTER_MODES, EXTRACT, MODES, PASSAGE_MODES, Mode
 from doyen.core.report_files import ALPHA, ENOUGH, read_figures, report_folders
 from doyen.finetune.registry import Adapter, Registry
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("doyen.best")
 KEY_METRICS = ("key_facts", "token_f1")
 """The first one that a report measured on enough questions decides."""
 FALLBACK: Mode = "extract"
-"""Needs no adapter, and says only what stands in the documents."""
+"""Needs no adapter, and says only what stands in the documents; ``rag`` takes its place where nothing is read."""
 BASELINE: Mode = "rag"
 """What a mode that quotes nothing has to beat."""
 
@@ -37,8 +37,8 @@ class Best:
     reason: str
 
 
-def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool]) -> Best:
-    """Return the best mode that can be served now, by the newest report that can tell; without any, ``extract``.
+def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool], *, reads: bool = True) -> Best:
+    """Return the best mode that can be served now, by the newest report that can tell; without any, ``extract`` or ``rag``.
 
     A report can tell when it measured a mode with passages that can be served on `ENOUGH` questions. The highest mean of
     the key metric wins, then that of token F1, then passages, then the mode that uses less. A mode without passages, which
@@ -48,12 +48,14 @@ def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool]
         reports: the workspace's folder of reports.
         registry: of the workspace.
         fits: whether the engine can serve an adapter.
+        reads: whether there is a reader, which mode ``extract`` needs.
     """
+    fallback = FALLBACK if reads else BASELINE
     for name, report in _newest_first(reports):
-        if best := _best_of(name, report, _usable(registry, report, fits)):
+        if best := _best_of(name, report, _usable(registry, report, fits), reads=reads):
             return best
     why = f"no report measured a mode with passages on {ENOUGH} questions"
-    return Best(FALLBACK, None, f"{why}, so {FALLBACK}: run `doyen eval run`")
+    return Best(fallback, None, f"{why}, so {fallback}: run `doyen eval run`")
 
 
 def _newest_first(reports: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,16 +71,18 @@ def _newest_first(reports: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, report
 
 
-def _best_of(name: str, report: dict[str, Any], adapter: str | None) -> Best | None:
+def _best_of(name: str, report: dict[str, Any], adapter: str | None, *, reads: bool) -> Best | None:
     """Return the best mode of one report, or None where it cannot tell.
 
     Args:
         adapter: the report's, where it can be served.
+        reads: as in `find_best`.
     """
+    missing_modes = (ADAPTER_MODES if adapter is None else frozenset()) | (frozenset() if reads else {EXTRACT})
     figures: dict[Mode, dict[str, Any]] = {mode: report["modes"][mode]["metrics"] for mode in MODES if mode in report["modes"]}
     for metric in KEY_METRICS:
         measured = [mode for mode in figures if _measured(figures[mode].get(metric))]
-        served = [mode for mode in measured if adapter is not None or mode not in ADAPTER_MODES]
+        served = [mode for mode in measured if mode not in missing_modes]
         chosen = [mode for mode in served if mode in PASSAGE_MODES or _surely_beats(report, mode, BASELINE, metric)]
         if PASSAGE_MODES.isdisjoint(chosen):
             continue

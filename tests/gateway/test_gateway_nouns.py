@@ -158,6 +158,12 @@ def test_models_name_modes_and_adapters(client: TestClient) -> None:
     assert client.get("/v1/models/gpt-4").status_code == 404
 
 
+def test_extract_is_no_model_where_nothing_is_read(open_gateway) -> None:
+    models = open_gateway(reader="none").get("/v1/models").json()["data"]
+    assert "extract" not in [item["id"] for item in models]
+    assert models[0]["mode"] == "rag"
+
+
 def test_a_reader_is_listed_and_promoted_but_no_model_answers_with_it(client: TestClient, tmp_path: Path) -> None:
     (tmp_path / "reader").mkdir()
     (tmp_path / "reader" / "reader.safetensors").write_bytes(b"")

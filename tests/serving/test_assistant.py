@@ -73,7 +73,8 @@ class FakeRetriever:
 def parts(workspace, store):
     engine, retriever = FakeEngine(), FakeRetriever(list(PASSAGES))
     registry = Registry(workspace, store)
-    return Assistant(retriever, engine, registry, store, workspace.settings, state=workspace.state), engine, retriever
+    settings = Settings(name="test", serving={"reader": "none"})
+    return Assistant(retriever, engine, registry, store, settings, state=workspace.state), engine, retriever
 
 
 def add_adapter(assistant: Assistant, folder: Path, name="legal", base="a" * 64, created="2025-01-01"):
@@ -122,7 +123,7 @@ def test_json_is_the_contract(parts):
             "usage",
             "timings",
         ),
-        *("finish_reason", "answer_id"),
+        *("finish_reason", "answer_id", "probability"),
     ]
     assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
     assert set(value["timings"]) == {"retrieve_s", "first_token_s", "total_s"}

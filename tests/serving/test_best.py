@@ -52,6 +52,17 @@ def test_without_a_report_it_is_extract_and_says_so(workspace, registry):
     assert "no report" in found.reason
 
 
+def test_without_a_reader_it_is_rag_and_extract_cannot_be_served(workspace, registry):
+    def unread():
+        return find_best(workspace.reports_folder, registry, lambda _: True, reads=False)
+
+    assert unread().mode == "rag"
+    report(workspace.reports_folder, "a", "2025", {"rag": 0.2, "extract": 0.5})
+    assert best(workspace, registry).mode == "extract"
+    assert unread().mode == "rag"
+    assert "extract cannot be served now" in unread().reason
+
+
 def test_the_newest_report_decides_by_its_manifest(workspace, registry):
     folder = workspace.reports_folder
     report(folder, "b", "2025-02-01T00:00:00+00:00", {"base": 0.1, "rag": 0.2, "hybrid": 0.5}, adapter="legal:1")

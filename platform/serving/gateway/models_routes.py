@@ -11,13 +11,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError
-from doyen.core.modes import ADAPTER_MODES, BEST, MODES
+from doyen.core.modes import ADAPTER_MODES, BEST, EXTRACT, MODES
 from doyen.finetune.registry import GENERATOR, Registry
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters_routes import list_adapters
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
+from doyen.platform.serving.reading import NONE
 
 router = APIRouter(prefix="/v1", tags=["models"], route_class=StrictRoute)
 _NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
@@ -71,6 +72,8 @@ def _models(services: Services) -> list[Model]:
     models = [Model(id=BEST, created=0, owned_by=base, mode=best.mode, adapter=best.adapter, reason=best.reason)]
     adapters = [adapter for adapter in list_adapters(services).data if adapter.kind == GENERATOR]
     for mode in MODES:
+        if mode == EXTRACT and services.settings.serving.reader == NONE:
+            continue
         if mode not in ADAPTER_MODES or adapters:
             models.append(Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None))
         for adapter in adapters if mode in ADAPTER_MODES else []:
@@ -84,7 +87,8 @@ def _best(services: Services) -> Best:
     if services.loaded_assistant is not None:
         return services.loaded_assistant.best()
     registry, base = Registry(services.workspace, services.store), services.settings.serving.model
-    return find_best(services.workspace.reports_folder, registry, lambda adapter: adapter.base_model == base)
+    reports, reads = services.workspace.reports_folder, services.settings.serving.reader != NONE
+    return find_best(reports, registry, lambda adapter: adapter.base_model == base, reads=reads)
 
 
 @dataclass(frozen=True)
