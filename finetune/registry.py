@@ -46,8 +46,8 @@ class Adapter:
 
     @property
     def kind(self) -> str:
-        """What it changes; adapters of before there were readers are the generator's."""
-        return str(self.manifest.get("kind", GENERATOR))
+        """What it changes. Manifests of the generator's say "adapter", as before there were readers."""
+        return READER if self.manifest.get("kind") == READER else GENERATOR
 
     @property
     def has_weights(self) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.manifest import build_manifest
 from doyen.finetune.registry import GENERATOR, READER, Registry
 
 
@@ -18,7 +19,7 @@ def add(registry, tmp_path):
     (files / "adapter_model.safetensors").write_bytes(b"weights")
 
     def register(name="legal", fingerprint="f"):
-        manifest = {"inputs": {"base": "sha"}, "fingerprint": fingerprint}
+        manifest = {**build_manifest("adapter", inputs={"base": "sha"}, settings={}, seed=1), "fingerprint": fingerprint}
         return registry.register(name, files, base_model="m", dataset_id="d", manifest=manifest)
 
     return register
@@ -88,7 +89,7 @@ def test_the_same_run_is_found_by_its_fingerprint(registry, add):
 
 def test_readers_and_adapters_of_the_generator_are_told_apart(registry, add, tmp_path):
     add()
-    manifest = {"inputs": {"base": "sha"}, "kind": READER}
+    manifest = {**build_manifest("adapter", inputs={"base": "sha"}, settings={}, seed=1), "kind": READER}
     registry.register("qa-reader", tmp_path / "peft", base_model="general reader", dataset_id="d", manifest=manifest)
     assert [adapter.ref for adapter in registry.list(kind=GENERATOR)] == ["legal:1"]
     assert [adapter.ref for adapter in registry.list(kind=READER)] == ["qa-reader:1"]
