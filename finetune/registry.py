@@ -30,7 +30,7 @@ class Adapter:
     """A registered adapter version.
 
     Attributes:
-        folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json.
+        folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json; of a reader, its two files.
         base_sha256: weights that it was trained on; it fits no others.
         status: "candidate", "promoted" or "retired".
     """

@@ -156,7 +156,7 @@ def _adapters(session: CliSession) -> str:
     from doyen.finetune.registry import Registry
 
     adapters = Registry(session.workspace, session.store).list()
-    missing = [adapter.ref for adapter in adapters if not (adapter.folder / "adapter_model.safetensors").is_file()]
+    missing = [adapter.ref for adapter in adapters if not adapter.has_weights]
     if missing:
         raise DoyenError(f"files of {', '.join(missing)} are gone: delete them with `doyen adapters delete`, or train again")
     return ", ".join(f"{adapter.ref} ({adapter.status})" for adapter in adapters) or "none yet"
