@@ -227,8 +227,8 @@ class GateSettings(Section):
     separated by semicolons."""
     reader_rules: Annotated[
         tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], Field(min_length=1), NoDecode, BeforeValidator(_split_rules)
-    ] = ("extract token_f1 > rag",)
-    """The same for a reader, by a report that was made with it."""
+    ] = ("extract token_f1 > rag", "extract token_f1 > rag-short, if evaluated")
+    """The same for a reader, by a report that was made with it: they compare modes, not this reader with another."""
 
 
 class EvalSettings(Section):

@@ -76,13 +76,21 @@ class MinedPair:
 
 
 def mine(
-    pairs: Sequence[Pair], retriever: Retriever, store: Store, *, passages: int, reporter: Reporter, excluded: frozenset[str]
+    pairs: Sequence[Pair],
+    retriever: Retriever,
+    store: Store,
+    *,
+    passages: int,
+    reporter: Reporter,
+    excluded: frozenset[str],
+    without: int | None = None,
 ) -> list[MinedPair]:
     """Retrieve for every pair what serving would, and find its gold passages.
 
     Args:
         passages: passages of a context.
         excluded: ids of pairs that are also retrieved for without their own document.
+        without: passages that are then retrieved; None takes twice those of a context.
     """
     documents = load_sources(store, [pair.source for pair in pairs if pair.source])
     finder = ChunkFinder(store)
@@ -92,12 +100,12 @@ def mine(
             document = documents.get(pair.source or "")
             query = standalone_query(pair.prompt, pair.history)
             ranked = retriever.retrieve(query, DEPTH * passages)
-            without: list[Passage] = []
+            others: list[Passage] = []
             if pair.id in excluded and document is not None:
-                without = retriever.retrieve(query, 2 * passages, exclude_documents=[document.document_id])
+                others = retriever.retrieve(query, without or 2 * passages, exclude_documents=[document.document_id])
             stored = finder.gold(pair, document)
             quotes = _quotes(pair, ranked, stored)
-            mined.append(MinedPair(pair, tuple(ranked), tuple(without), quotes, content_words(pair.response)))
+            mined.append(MinedPair(pair, tuple(ranked), tuple(others), quotes, content_words(pair.response)))
             bar.advance()
     return mined
 

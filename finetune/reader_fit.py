@@ -83,6 +83,8 @@ def ranked(item: ReadCase, ranking: Ranking) -> list[int]:
 def span_f1(item: ReadCase, ranking: Ranking) -> float:
     """Return the token F1 of the best span, 0 to 1."""
     place = ranked(item, ranking)[0]
+    if not item.readings[place].spans:
+        return 0.0
     span = item.readings[place].spans[0]
     text = item.case.passages[place].text[span.start : span.end]
     return max(token_f1(text, answer) for answer in item.case.answers)

@@ -27,7 +27,7 @@ from doyen.finetune.registry import READER, Adapter, Registry
 from doyen.finetune.train import chunks_fingerprint, retrieval_settings
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same dataset and settings would give another reader than before."""
 
 
@@ -63,11 +63,11 @@ def train_reader(
             for key in (f"adapter {name}", run.name):
                 held.enter_context(workspace.training_lock(key, f"training {name} on {dataset.dataset_id}"))
             run.mkdir(parents=True, exist_ok=True)
-            passages = -(-workspace.settings.serving.read_passages // DEPTH)
-            train, validation = (
-                mine(pairs, retriever, store, passages=passages, reporter=reporter, excluded=frozenset(p.id for p in chosen))
-                for pairs, chosen in ((dataset.train, []), (dataset.validation, dataset.validation))
-            )
+            read = workspace.settings.serving.read_passages
+            sizes: dict[str, Any] = {"passages": -(-read // DEPTH), "without": read, "reporter": reporter}
+            train = mine(dataset.train, retriever, store, excluded=frozenset(), **sizes)
+            excluded = frozenset(pair.id for pair in dataset.validation)
+            validation = mine(dataset.validation, retriever, store, excluded=excluded, **sizes)
         files, results = _fit(run, train, validation, workspace, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
         manifest |= {"kind": READER, "dataset_id": dataset.dataset_id, "base_model": manifest["parent"], **results}

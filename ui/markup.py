@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -54,8 +55,8 @@ def _found(extract: Extract) -> str:
 
 def _sentence(words: str, citation: Citation) -> str:
     """Return a cited sentence with the words marked that answer."""
-    start = max(0, citation.quote.find(words))
-    return highlight(citation.quote, [(start, start + len(words))])
+    found = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", citation.quote)
+    return highlight(citation.quote, [found.span()] if found else [])
 
 
 def _answer_html(index: int, answer: Answer) -> str:

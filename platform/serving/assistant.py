@@ -139,9 +139,10 @@ class Assistant:
         those of ``ask``; errors come with the first piece. Closing the iterator stops the generation.
         """
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record)
-        plan = self._read(self._retrieve(plan, passages))
+        plan = self._read(self._retrieve(plan, passages), given=passages is not None)
         extract = self._extract(plan)
         if extract and plan.mode != EXTRACT:
+            plan = replace(plan, extract_s=time.monotonic() - plan.started)
             yield extract
         plan, generated = yield from self._generate(plan, extract)
         plan, generated, judgement = yield from self._settle(plan, generated, extract)
@@ -205,15 +206,15 @@ class Assistant:
     def _reads(self) -> bool:
         return self.open_reader() is not None
 
-    def _read(self, plan: Plan) -> Plan:
-        """Return the plan with what its passages say, and with those of them that are shown."""
+    def _read(self, plan: Plan, *, given: bool) -> Plan:
+        """Return the plan with what its passages say, and with those of them that are shown: given ones all, in their order."""
         reader = self.open_reader() if plan.mode in PASSAGE_MODES and plan.passages else None
         if reader is None:
             return plan
         findings = reader.find(plan.query, plan.passages)
         shown = shown_passages(findings, self._settings.context_passages, span_first=plan.mode == EXTRACT)
-        refused = findings.probability < reader.threshold(self._settings.risk)
-        return replace(plan, findings=findings, passages=shown, refused=refused)
+        refused = findings.probability is not None and findings.probability < reader.threshold(self._settings.risk)
+        return replace(plan, findings=findings, passages=plan.passages if given else shown, refused=refused)
 
     def _extract(self, plan: Plan) -> Extract | None:
         """Return the best extract of the passages that are shown, None where the question is refused."""
@@ -235,7 +236,7 @@ class Assistant:
         while True:
             try:
                 spoken = self._speak(plan)
-                return plan, (_silently(spoken) if extract and plan.mode in CHOOSING_MODES else (yield from spoken))
+                return plan, (yield from (_silently(spoken) if extract and plan.mode in CHOOSING_MODES else spoken))
             except PromptTooLong:
                 # As in training: passages are dropped from the end until the prompt fits.
                 if len(plan.passages) <= 1:
@@ -249,7 +250,7 @@ class Assistant:
         judgement = self._verify(plan, generated, extract)
         if extract is None or plan.findings is None or plan.mode not in CHOOSING_MODES:
             return plan, generated, judgement
-        prefers = generated.refused or prefers_extract(generated.result.text, judgement, plan.findings)
+        prefers = generated.refused or prefers_extract(generated.result.text, judgement, plan.findings, plan.passages)
         if extract.citation.marker <= len(plan.passages) and prefers:
             result = replace(generated.result, text=extract.text, finish_reason="stop")
             generated = replace(generated, result=result, refused=False)
@@ -293,7 +294,7 @@ class Assistant:
 
     def _judge_extract(self, plan: Plan, extract: Extract) -> Judgement:
         whole = Statement(0, len(extract.text), {extract.citation: 1.0})
-        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [whole])
+        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [whole], verbatim=True)
         return replace(judgement, citations=judgement.citations or [extract.citation])
 
     def _nearby(self, plan: Plan) -> list[Citation]:
@@ -302,7 +303,7 @@ class Assistant:
 
     def _build(self, plan: Plan, generated: Generated, judgement: Judgement) -> Answer:
         result = generated.result
-        spent = plan.retrieve_s, generated.first_token_s, time.monotonic() - plan.started
+        spent = plan.retrieve_s, plan.extract_s or generated.first_token_s, time.monotonic() - plan.started
         return Answer(
             question=plan.question,
             answer=result.text,
@@ -319,7 +320,7 @@ class Assistant:
             answer_id=uuid4().hex,
             support=judgement.support,
             mode_reason=plan.mode_reason,
-            probability=round(plan.findings.probability, 4) if plan.findings else None,
+            probability=plan.findings.probability if plan.findings else None,
         )
 
 
@@ -329,14 +330,16 @@ def _say(plan: Plan, text: str, *, refused: bool = False) -> Generator[str, None
     return Generated(Generation(text, "stop", 0, 0), time.monotonic() - plan.started, refused)
 
 
-def _silently(pieces: Generator[str, None, Generated]) -> Generated:
-    """Return what a generator returns, without what it yields."""
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            made: Generated = end.value
-            return made
+def _silently(pieces: Generator[str, None, Generated]) -> Generator[str, None, Generated]:
+    """Yield an empty text for each piece, so that closing the iterator stops the generation, and return what it returns."""
+    with closing(pieces):
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                made: Generated = end.value
+                return made
+            yield ""
 
 
 class LazyRetriever:
@@ -378,6 +381,6 @@ def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[
         registry,
         store,
         workspace.settings,
-        open_reader=reader_opener(registry, workspace.settings.serving),
+        open_reader=reader_opener(registry, workspace.settings),
         state=workspace.state,
     )

@@ -27,6 +27,7 @@ class Plan:
         mode_reason: why this mode, where "best" was asked for.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
+        extract_s: seconds from the question to the extract; 0 where none is shown before the answer.
         findings: what the reader found in them; None where nothing is read.
         refused: whether they are too unlikely to answer.
     """
@@ -44,6 +45,7 @@ class Plan:
     reply: str | None = None
     mode_reason: str | None = None
     reuse_prompt: bool = True
+    extract_s: float = 0.0
     findings: Findings | None = None
     refused: bool = False
 

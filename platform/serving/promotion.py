@@ -44,14 +44,18 @@ def promote_adapter(
 
 
 def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdict]:
-    """Return what the rules for promotion say of a report and the adapter that this workspace has under its name."""
+    """Return what the rules for promotion say of a report and the adapter that this workspace has under its name.
+
+    A report about no adapter of the generator is judged as one about its reader.
+    """
     adapter = _own_adapter(workspace, store, report)
     excluded = excluded_questions(workspace, adapter.dataset_id) if adapter else None
-    return judge_report(report, excluded, read_rules(workspace.settings), adapter=adapter)
+    rules = read_rules(workspace.settings, adapter.kind) if adapter else read_rules(workspace.settings)
+    return judge_report(report, excluded, rules, adapter=adapter)
 
 
 def _own_adapter(workspace: Workspace, store: Store, report: Report) -> Adapter | None:
-    reference = report.data.get("adapter")
+    reference = report.data.get("adapter") or report.data.get("reader")
     try:
         return Registry(workspace, store).get(reference) if reference is not None else None
     except NotFoundError:

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from doyen.core.answers import Citation, Extract, Passage
-from doyen.core.errors import NotFoundError
+from doyen.core.errors import ModelMissing, NotFoundError
 from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
-from doyen.core.settings import ServingSettings
+from doyen.core.settings import ServingSettings, Settings
 from doyen.core.text import words
 from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.reading.findings import Finding, Findings, PassageReader
-from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
+from doyen.retrieval.reading.reader_files import BASE, CONFIG, GENERAL_READER, WEIGHTS
 
 GENERAL, NONE = "general", "none"
 """Values of ``serving.reader``: the reader that comes with Doyen, and no reading."""
@@ -29,7 +29,7 @@ YES_NO = frozenset({"yes", "no", "ja", "nein", "oui", "non", "sí", "si"})
 OpenReader = Callable[[], PassageReader | None]
 
 
-def reader_opener(registry: Registry, settings: ServingSettings) -> OpenReader:
+def reader_opener(registry: Registry, settings: Settings) -> OpenReader:
     """Return a function that gives the workspace's reader, or None; the same reader is loaded once.
 
     The function raises NotFoundError where the named reader is not registered, ModelMissing where its files are not there.
@@ -38,8 +38,12 @@ def reader_opener(registry: Registry, settings: ServingSettings) -> OpenReader:
     def open_it() -> PassageReader | None:
         from doyen.retrieval.reading.reader import open_reader
 
-        folder = _folder(registry, settings.reader)
-        return PassageReader(open_reader(folder)) if folder else None
+        folder = _folder(registry, settings.serving.reader)
+        if folder is None:
+            return None
+        found = find_reader(registry, settings.serving.reader)
+        embedder = found.manifest["settings"]["retrieval"]["embedder"] if found else BASE
+        return PassageReader(open_reader(folder), calibrated=embedder == settings.retrieval.embedder)
 
     return open_it
 
@@ -57,7 +61,7 @@ def find_reader(registry: Registry, wanted: str | None) -> Adapter | None:
         if adapter.kind != READER:
             raise NotFoundError(f"{wanted!r} is an adapter of a generator: name a reader, or leave serving.reader empty")
         return adapter
-    readers = registry.list(kind=READER)
+    readers = [each for each in registry.list(kind=READER) if each.has_weights]
     return max(readers, key=lambda each: (each.status == PROMOTED, each.created_at, each.version), default=None)
 
 
@@ -74,6 +78,8 @@ def reader_identity(registry: Registry, settings: ServingSettings) -> str | None
     folder = _folder(registry, settings.reader)
     if folder is None:
         return None
+    if missing := [name for name in (WEIGHTS, CONFIG) if not (folder / name).is_file()]:
+        raise ModelMissing(f"the reader in {folder} has no {missing[0]}: train it again, or set serving.reader to another one")
     files = [sha256_file(folder / name) for name in (WEIGHTS, CONFIG)]
     return fingerprint([*files, settings.read_passages, settings.risk])
 
@@ -117,20 +123,24 @@ def nearby(findings: Findings, passages: Sequence[Passage]) -> list[Citation]:
     return list({(citation.source, citation.start): citation for citation in found}.values())[:NEARBY]
 
 
-def prefers_extract(answer: str, judgement: Judgement, findings: Findings) -> bool:
+def prefers_extract(answer: str, judgement: Judgement, findings: Findings, passages: Sequence[Passage]) -> bool:
     """Whether the extract is to replace a generated answer.
 
-    It does where the answer's figures stand nowhere or nothing supports it; and where the answer is none of the best spans in
-    other words, unless it says yes or no, which no span can.
+    It does where the answer's figures stand nowhere; and unless it says yes or no, which no span can, where nothing supports it
+    and where it is none of the best spans in other words.
+
+    Args:
+        passages: those that the model was shown.
     """
-    if judgement.support == "number_not_found" or not judgement.citations:
+    if judgement.support == "number_not_found":
         return True
     said = words(answer)
     if said[:1] and said[0] in YES_NO:
         return False
-    return not any(_agree(said, words(span.text)) for span in findings.spans[:AGREEING])
+    spans = [span for span in findings.spans if span.passage in passages][:AGREEING]
+    return not judgement.citations or not any(_agree(said, words(span.text)) for span in spans)
 
 
 def _agree(said: Sequence[str], span: Sequence[str]) -> bool:
     shared = sum((Counter(said) & Counter(span)).values())
-    return shared == len(span) or 2 * shared >= SAME * (len(said) + len(span))
+    return shared > 0 and (shared == len(span) or 2 * shared >= SAME * (len(said) + len(span)))

@@ -53,19 +53,26 @@ class Findings:
     Attributes:
         passages: all that were read, best first.
         spans: possible answers, best first.
-        probability: that the passages answer the question.
+        probability: that the passages answer the question; None where the scores that it is made of are not there, or are
+            those of another embedder than it was fitted with.
     """
 
     passages: list[Passage]
     spans: list[Finding]
-    probability: float
+    probability: float | None
 
 
 class PassageReader:
     """Reads a question's passages with a reader, and with the ranking and calibration that were fitted to it."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, calibrated: bool = True) -> None:
+        """Take a reader.
+
+        Args:
+            calibrated: whether its probability was fitted with the index's embedder; without, nothing is said of it.
+        """
         self._reader, self._ranking, self._calibration = reader, reader.config.ranking, reader.config.calibration
+        self._calibrated = calibrated
 
     def find(self, question: str, passages: Sequence[Passage]) -> Findings:
         """Return what the passages say to the question.
@@ -86,8 +93,14 @@ class PassageReader:
         return Findings(
             [passages[place] for place in shown],
             sorted(spans, key=lambda finding: -finding.score),
-            self._calibration.probability(observe(passages, readings)) if readings else 0.0,
+            self._probability(passages, readings),
         )
+
+    def _probability(self, passages: Sequence[Passage], readings: Sequence[Reading]) -> float | None:
+        # Passages that were found by their words alone, or are given by a caller, have no cosine.
+        if not self._calibrated or not any(passage.signals.get("dense") for passage in passages):
+            return None
+        return round(self._calibration.probability(observe(passages, readings)), 4)
 
     def threshold(self, risk: float) -> float:
         """Return the probability below which a question is refused; see `Calibration.threshold`."""

@@ -20,11 +20,9 @@ from doyen.core.errors import ModelMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.models import resolve_embedder
 from doyen.retrieval.reading.calibration import Calibration, Ranking
-from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
+from doyen.retrieval.reading.reader_files import BASE, CONFIG, GENERAL_READER, WEIGHTS
 from doyen.retrieval.reading.token_windows import Batch
 
-BASE = "all-minilm-l6-v2"
-"""The packaged encoder that readers are trained on."""
 FIRST_TRAINED_LAYER = 1
 """Layers below, and the word vectors, stay those of the packaged encoder: files are smaller and steps are faster."""
 _LOWEST = -1e4

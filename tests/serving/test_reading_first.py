@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +22,19 @@ from doyen.platform.serving.gateway.drafts import AssistantDrafter
 from doyen.platform.serving.reading import find_reader, reader_opener
 
 PASSAGES = [
-    Passage(f"c{place}", f"d{place}", "v1", f"{place}.md", 100 * place, 100 * place + len(text), place + 1, "", 0.9, text, {})
+    Passage(
+        f"c{place}",
+        f"d{place}",
+        "v1",
+        f"{place}.md",
+        100 * place,
+        100 * place + len(text),
+        place + 1,
+        "",
+        0.9,
+        text,
+        {"dense": 0.5},
+    )
     for place, (_, text, _) in enumerate(FACTS)
 ]
 UNKNOWN = "Who painted the ceiling of the chapel?"
@@ -64,7 +76,8 @@ def registry(workspace, store) -> Registry:
 
 
 def register(registry: Registry, files: Path, name: str, kind: str | None = None, created: str = "2025-01-01"):
-    manifest = {"inputs": {"base": "a" * 64}, "created_at": created, **({"kind": kind} if kind else {})}
+    shaping = {"retrieval": {"embedder": "all-minilm-l6-v2"}}
+    manifest = {"inputs": {"base": "a" * 64}, "created_at": created, "settings": shaping, **({"kind": kind} if kind else {})}
     return registry.register(name, files, base_model="fake", dataset_id="set", manifest=manifest)
 
 
@@ -94,9 +107,9 @@ def assistant(registry, store, reader_files, weights) -> Assistant:
     return assemble(registry, store, "The torque is 18 Nm.")
 
 
-def assemble(registry: Registry, store, text: str, **serving: object) -> Assistant:
-    settings = Settings(name="test", serving=serving)
-    opener = reader_opener(registry, settings.serving)
+def assemble(registry: Registry, store, text: str, embedder: str = "all-minilm-l6-v2", **serving: object) -> Assistant:
+    settings = Settings(name="test", serving=serving, retrieval={"embedder": embedder})
+    opener = reader_opener(registry, settings)
     return Assistant(AllPassages(), Engine(text), registry, store, settings, open_reader=opener)
 
 
@@ -191,6 +204,56 @@ def test_what_is_streamed_is_the_answer(assistant, mode, question, generated):
     if extracts:
         assert pieces[0] is extracts[0]
         assert (extracts[0].text, ANSWER in extracts[0].citation.quote) == (ANSWER, True)
+
+
+@pytest.mark.parametrize("mode", ["extract", "hybrid", "rag"])
+def test_given_passages_are_all_shown_in_their_order(assistant, mode):
+    given = PASSAGES[::-1]
+    answer = assistant.ask(QUESTION, mode, passages=given)
+    assert answer.passages == given
+    for citation in answer.citations:
+        assert given[citation.marker - 1].source == citation.source
+
+
+def test_passages_without_a_cosine_refuse_nothing(assistant):
+    bare = [replace(passage, signals={}) for passage in PASSAGES]
+    answer = assistant.ask(UNKNOWN, "rag", passages=bare)
+    assert (answer.answer, answer.probability) == (assistant.engine.text, None)
+
+
+def test_with_another_embedder_than_the_readers_nothing_is_refused(assistant, registry, store):
+    other = assemble(registry, store, "Somebody painted it.", embedder="another")
+    answer = other.ask(UNKNOWN, "rag")
+    assert (answer.answer, answer.probability) == ("Somebody painted it.", None)
+
+
+@pytest.mark.parametrize("said", ["Yes.", "No", "Yes, it is allowed."])
+def test_yes_and_no_stay(assistant, said):
+    assistant.engine.text = said
+    assert assistant.ask(QUESTION, "hybrid").answer == said
+
+
+def test_closing_the_stream_stops_an_answer_that_is_not_shown_yet(assistant, monkeypatch):
+    stopped = []
+
+    def endless(_request):
+        try:
+            while True:
+                yield "word "
+        finally:
+            stopped.append(True)
+
+    monkeypatch.setattr(assistant.engine, "stream", endless)
+    stream = assistant.stream(QUESTION, "hybrid")
+    assert isinstance(next(stream), Extract)
+    assert next(stream) == ""
+    stream.close()
+    assert stopped
+
+
+def test_the_first_text_is_the_extract(assistant):
+    answer = assistant.ask(QUESTION, "hybrid")
+    assert 0 < answer.timings.first_token_s < answer.timings.total_s
 
 
 # Which reader, which adapter

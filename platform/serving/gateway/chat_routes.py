@@ -103,7 +103,7 @@ async def _events(
         while isinstance(piece, str | Extract):
             if isinstance(piece, Extract):
                 yield _event({**head, "choices": [_choice({}, None)], "extract": piece.to_json()})
-            else:
+            elif piece:
                 sent += piece
                 yield _event({**head, "choices": [_choice({"content": piece}, None)]})
             piece = await run.next()
