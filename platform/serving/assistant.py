@@ -294,7 +294,7 @@ class Assistant:
 
     def _judge_extract(self, plan: Plan, extract: Extract) -> Judgement:
         whole = Statement(0, len(extract.text), {extract.citation: 1.0})
-        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [whole], verbatim=True)
+        judgement = judge_numbers(plan.asked, plan.passages, extract.text, [whole])
         return replace(judgement, citations=judgement.citations or [extract.citation])
 
     def _nearby(self, plan: Plan) -> list[Citation]:

@@ -45,9 +45,7 @@ class NumberGuard:
         return replace(judgement, citations=judgement.citations[:MOST_CITATIONS])
 
 
-def judge_numbers(
-    question: str, passages: Sequence[Passage], answer: str, statements: Sequence[Statement], *, verbatim: bool = False
-) -> Judgement:
+def judge_numbers(question: str, passages: Sequence[Passage], answer: str, statements: Sequence[Statement]) -> Judgement:
     """Compare an answer's figures with the sentences that it cites, and mark its sentences.
 
     Args:
@@ -55,8 +53,6 @@ def judge_numbers(
         passages: what the model was shown; citations refer to them by marker. Without any, no sentence is marked.
         answer: the answer's text; markers ([1]) in it are no figures.
         statements: the answer's sentences with the sentences cited for them.
-        verbatim: the answer stands in the cited sentence word for word and was read there, so that the sentence need not
-            share a word with the question.
     """
     plain = _MARKER.sub(lambda match: " " * len(match.group()), answer)
     asked, facts = find_facts(question), find_facts(plain)
@@ -65,7 +61,7 @@ def judge_numbers(
         held = {claim for claim in checked.claims if checked.cited(claim, citation)}
         if not held and _contradicts(checked.claims, find_facts(citation.quote), asked):
             continue
-        relevant = held if verbatim or _speaks_of(question, citation.quote) else set()
+        relevant = held if _speaks_of(question, citation.quote) else set()
         checked.proved |= relevant
         checked.kept[citation] = replace(citation, support=checked.support(found=bool(relevant)))
     support = checked.support(found=checked.proved >= set(checked.claims))

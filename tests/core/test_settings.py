@@ -56,7 +56,7 @@ def test_every_setting_can_be_set_by_environment(tmp_path):
         variable = f"DOYEN_{'__'.join(key)}".upper()
         if hasattr(value, "get_secret_value"):
             continue
-        separator = ";" if key[-1] == "rules" else ","
+        separator = ";" if key[-1].endswith("rules") else ","
         text = "" if value is None else separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
         assert load_settings(path, {variable: text}) == plain, variable
         if not isinstance(value, str) and value is not None:

@@ -389,4 +389,4 @@ def test_passages_keep_their_order_where_the_reader_does_not_rerank(tiny_reader:
 
 def test_without_passages_nothing_is_found(reader: Reader):
     findings = PassageReader(reader).find("Which torque?", [])
-    assert (findings.passages, findings.spans, findings.probability) == ([], [], 0.0)
+    assert (findings.passages, findings.spans, findings.probability) == ([], [], None)

@@ -153,7 +153,6 @@ class Services:
         mode = "finetune" if assistant.registry.list(kind=GENERATOR) else "base"
         self._proving = assistant
         try:
-            assistant.open_reader()
             try:
                 assistant.ask(WARM_UP_QUESTION, mode, max_tokens=1, record=False)
             except IncompatibleError:
