@@ -72,7 +72,9 @@ def test_offsets_are_those_of_the_passage(passage: str, question: str):
         for token, (start, end) in zip(tokens[window.first : -1], window.offsets, strict=True):
             assert 0 <= start < end <= len(passage)
             if token.isascii() and passage[start:end].isascii() and token != "[UNK]":
-                assert passage[start:end].lower() == token.removeprefix("##")
+                # The tokenizer leaves control characters out: "0\b0" is one token "00" over three characters.
+                shown = "".join(char for char in passage[start:end] if char.isprintable())
+                assert shown.lower() == token.removeprefix("##")
 
 
 @pytest.mark.parametrize("question", ["", "word " * 2000 + "when?", "zqx" * 30 + " " + "qzx" * 400, "가" * 500, "?!" * 700])
