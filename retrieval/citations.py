@@ -182,11 +182,17 @@ def _supporting(
     return chosen
 
 
-def _citation(passages: Sequence[Passage], sentence: _Sentence) -> Citation:
-    passage = passages[sentence.marker - 1]
-    start, end = sentence.start, min(sentence.end, sentence.start + MAX_QUOTE_CHARS)
+def citation_at(passages: Sequence[Passage], marker: int, start: int, end: int) -> Citation:
+    """Return a stretch of a passage as a citation.
+
+    Args:
+        marker: the passage's number, from 1.
+        start: first character in the passage's text.
+        end: one past the last.
+    """
+    passage = passages[marker - 1]
     return Citation(
-        marker=sentence.marker,
+        marker=marker,
         chunk_id=passage.chunk_id,
         source=passage.source,
         start=passage.start + start,
@@ -194,3 +200,7 @@ def _citation(passages: Sequence[Passage], sentence: _Sentence) -> Citation:
         page=passage.page,
         quote=passage.text[start:end],
     )
+
+
+def _citation(passages: Sequence[Passage], sentence: _Sentence) -> Citation:
+    return citation_at(passages, sentence.marker, sentence.start, min(sentence.end, sentence.start + MAX_QUOTE_CHARS))

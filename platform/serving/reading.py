@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from doyen.core.answers import Citation, Extract, Passage
 from doyen.core.errors import ModelMissing, NotFoundError
@@ -14,6 +13,7 @@ from doyen.core.settings import ServingSettings, Settings
 from doyen.core.text import words
 from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
+from doyen.retrieval.citations import citation_at
 from doyen.retrieval.reading.findings import Finding, Findings, PassageReader
 from doyen.retrieval.reading.reader_files import BASE, CONFIG, GENERAL_READER, WEIGHTS
 
@@ -38,12 +38,12 @@ def reader_opener(registry: Registry, settings: Settings) -> OpenReader:
     def open_it() -> PassageReader | None:
         from doyen.retrieval.reading.reader import open_reader
 
-        folder = _folder(registry, settings.serving.reader)
-        if folder is None:
+        if settings.serving.reader == NONE:
             return None
         found = find_reader(registry, settings.serving.reader)
         embedder = found.manifest["settings"]["retrieval"]["embedder"] if found else BASE
-        return PassageReader(open_reader(folder), calibrated=embedder == settings.retrieval.embedder)
+        reader = open_reader(found.folder if found else GENERAL_READER)
+        return PassageReader(reader, calibrated=embedder == settings.retrieval.embedder)
 
     return open_it
 
@@ -61,23 +61,17 @@ def find_reader(registry: Registry, wanted: str | None) -> Adapter | None:
         if adapter.kind != READER:
             raise NotFoundError(f"{wanted!r} is an adapter of a generator: name a reader, or leave serving.reader empty")
         return adapter
-    readers = [each for each in registry.list(kind=READER) if each.has_weights]
+    # A promoted one whose files are gone is an error to be told, not a reason to read with another.
+    readers = [each for each in registry.list(kind=READER) if each.has_weights or each.status == PROMOTED]
     return max(readers, key=lambda each: (each.status == PROMOTED, each.created_at, each.version), default=None)
-
-
-def _folder(registry: Registry, wanted: str | None) -> Path | None:
-    """Return the folder of the reader, None for no reading."""
-    if wanted == NONE:
-        return None
-    found = find_reader(registry, wanted)
-    return found.folder if found else GENERAL_READER
 
 
 def reader_identity(registry: Registry, settings: ServingSettings) -> str | None:
     """Return a fingerprint of the reader's files and of how it is used, None where nothing is read."""
-    folder = _folder(registry, settings.reader)
-    if folder is None:
+    if settings.reader == NONE:
         return None
+    found = find_reader(registry, settings.reader)
+    folder = found.folder if found else GENERAL_READER
     if missing := [name for name in (WEIGHTS, CONFIG) if not (folder / name).is_file()]:
         raise ModelMissing(f"the reader in {folder} has no {missing[0]}: train it again, or set serving.reader to another one")
     files = [sha256_file(folder / name) for name in (WEIGHTS, CONFIG)]
@@ -105,16 +99,7 @@ def extract_of(findings: Findings, passages: Sequence[Passage]) -> Extract | Non
 
 def citation_of(finding: Finding, passages: Sequence[Passage]) -> Citation:
     """Return the sentence of a finding as a citation of its passage."""
-    passage, (start, end) = finding.passage, finding.sentence
-    return Citation(
-        marker=passages.index(passage) + 1,
-        chunk_id=passage.chunk_id,
-        source=passage.source,
-        start=passage.start + start,
-        end=passage.start + end,
-        page=passage.page,
-        quote=passage.text[start:end],
-    )
+    return citation_at(passages, passages.index(finding.passage) + 1, *finding.sentence)
 
 
 def nearby(findings: Findings, passages: Sequence[Passage]) -> list[Citation]:

@@ -297,3 +297,12 @@ def test_a_reader_whose_files_are_gone_is_a_sentence(assistant, registry, store,
         path.unlink()
     with pytest.raises(ModelMissing, match="train it again"):
         assemble(registry, store, "", reader="lost").ask(QUESTION, "extract")
+
+
+def test_a_promoted_reader_whose_files_are_gone_is_not_replaced_in_silence(assistant, registry, reader_files):
+    made = register(registry, reader_files, "lost", READER, created="2027-01-01")
+    registry.promote("lost:1")
+    for path in made.folder.glob("*.safetensors"):
+        path.unlink()
+    with pytest.raises(ModelMissing, match="train it again"):
+        assistant.ask(QUESTION, "extract")
