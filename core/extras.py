@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from importlib.metadata import requires
 from importlib.util import find_spec
+from inspect import isfunction
+from typing import TypeVar
 
 from doyen.core.errors import MissingPart
 
+C = TypeVar("C")
 PACKAGES = {"crowdkit": "crowd-kit", "multipart": "python-multipart", "starlette": "fastapi"}
 """Package that brings a module of another name."""
+
+
+@contextmanager
+def naming_extras() -> Iterator[None]:
+    """Turn a module that is not installed into a `MissingPart` that names the extra to install; also a decorator."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_part(error) from error
+
+
+def methods_name_extras(cls: type[C]) -> type[C]:
+    """Decorate every public method and cached property of a class with `naming_extras`."""
+    for name, member in list(vars(cls).items()):
+        if isinstance(member, cached_property):
+            member.func = naming_extras()(member.func)
+        elif isfunction(member) and not name.startswith("_"):
+            setattr(cls, name, naming_extras()(member))
+    return cls
 
 
 def require_module(module: str) -> None:

@@ -30,6 +30,7 @@ from doyen.annotation.tasks import draft_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.drafter import Drafter
+from doyen.core.extras import methods_name_extras
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 # Formats of other tools and the measures of agreement are imported where they are used: most commands need neither.
 
 
+@methods_name_extras
 class Annotation:
     """What can be done with the labelling projects of a workspace."""
 

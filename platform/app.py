@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from doyen.core.errors import InputError
+from doyen.core.extras import methods_name_extras, naming_extras
 from doyen.core.manifest import fingerprint
 from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, MODES, PASSAGE_MODES
 from doyen.core.progress import Reporter, Silent
@@ -59,8 +60,12 @@ class SearchResult:
     warning: str | None
 
 
+@methods_name_extras
 class Doyen:
-    """One workspace and what can be done with it. Parts are opened when they are first needed; ``close`` frees them."""
+    """One workspace and what can be done with it. Parts are opened when they are first needed; ``close`` frees them.
+
+    Every method raises `MissingPart` where it needs an extra of the package that is not installed.
+    """
 
     def __init__(
         self,
@@ -222,6 +227,7 @@ class Doyen:
         """
         from doyen.retrieval.query_engine import AnswerEngine
 
+        @naming_extras()
         def answer(question: str, passages: list[Passage]) -> Answer:
             return self.assistant.ask(question, mode, passages=passages)
 

@@ -16,7 +16,7 @@ from doyen.annotation.backend import RemoteAnnotation, RemoteProject, RemoteTask
 from doyen.annotation.labelstudio.foreign_screens import ADOPTED_UID, ForeignScreen
 from doyen.annotation.labelstudio.people import read_annotation
 from doyen.core.errors import ServiceError, SettingsError, Unauthorized
-from doyen.core.extras import missing_part
+from doyen.core.extras import naming_extras
 
 PAGE, LIGHT_PAGE = 200, 1000
 """Tasks asked for at once: with their annotations, and without, which costs the server a fifth."""
@@ -52,10 +52,8 @@ class LabelStudioBackend:
                 f"no key is set for Label Studio at {self._url}: copy a personal access token from its account page "
                 "and set DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY"
             )
-        try:
+        with naming_extras():
             from label_studio_sdk import LabelStudio
-        except ModuleNotFoundError as error:
-            raise missing_part(error) from error
         with self._errors("signing in"):
             self._client = LabelStudio(base_url=self._url, api_key=api_key.strip(), timeout=TIMEOUT_S)
         self._people: dict[int, str] = {}

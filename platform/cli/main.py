@@ -23,7 +23,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 from doyen.core.errors import DoyenError, UsageError
-from doyen.core.extras import missing_part
+from doyen.core.extras import naming_extras
 from doyen.core.redaction import printable, redact
 from doyen.platform.cli import adapters_command, annotate_command, dataset_command, eval_command
 from doyen.platform.cli.ask_command import ask
@@ -69,15 +69,14 @@ def _options(
 def main() -> NoReturn:
     """Run the command line and exit with 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     try:
-        app(standalone_mode=True)
+        with naming_extras():
+            app(standalone_mode=True)
     except KeyboardInterrupt:
         _stop("stopped; what was finished is kept, run the same command again to go on", INTERRUPTED)
     except UsageError as error:
         _stop(str(error), WRONG_USE, error)
     except DoyenError as error:
         _stop(str(error), FAILED, error)
-    except ModuleNotFoundError as error:
-        _stop(str(missing_part(error)), FAILED, error)
     except BrokenPipeError:
         # The reader of our output went away (`doyen … | head`): there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,13 +10,23 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-RUN = """
+BLOCK = """
 import sys
 from importlib.machinery import PathFinder
 absent, find = set(sys.argv.pop(1).split(",")), PathFinder.find_spec
 PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in absent else find(name, *rest)
-from doyen.platform.cli.main import main
-main()
+"""
+RUN = f"{BLOCK}from doyen.platform.cli.main import main; main()"
+CALL = f"""{BLOCK}
+from doyen import Doyen
+from doyen.core.errors import MissingPart
+from doyen.core.records import Pair
+pairs = [Pair(id=str(n), prompt=f"What opens at {{n}} bar?", response="the valve", source="valve.md") for n in range(20)]
+with Doyen(sys.argv[1]) as doyen:
+    try:
+        eval(sys.argv[2])
+    except MissingPart as error:
+        print(error)
 """
 EXTRAS = ("serve", "train", "eval", "annotate")
 
@@ -43,9 +53,13 @@ def absent_without_extras():
     return {name for name, found in packages_distributions().items() if optional.issuperset(map(canonicalize_name, found))}
 
 
-def run(*arguments, space):
-    command = [sys.executable, "-c", RUN, ",".join(sorted(absent_without_extras())), *map(str, arguments), "-w", str(space)]
+def without_extras(code, *arguments):
+    command = [sys.executable, "-c", code, ",".join(sorted(absent_without_extras())), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def run(*arguments, space):
+    return without_extras(RUN, *arguments, "-w", space)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +97,21 @@ def test_what_needs_an_extra_names_it(space, extra, command):
     assert done.returncode == 1
     assert f"pip install 'doyen[{extra}]'" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "call"),
+    [
+        ("serve", "doyen.ask('At which pressure?', 'rag')"),
+        ("serve", "doyen.as_query_engine().query('At which pressure?')"),
+        ("train", "doyen.build_dataset('pairs', pairs=pairs), doyen.train('pairs')"),
+        ("annotate", "doyen.annotate.create('qa')"),
+        ("annotate", "doyen.annotate.agreement('qa')"),
+    ],
+)
+def test_the_python_api_names_the_extra_that_a_call_needs(space, extra, call):
+    done = without_extras(CALL, space, call)
+    assert f"pip install 'doyen[{extra}]'" in done.stdout, done.stderr
 
 
 def test_every_module_of_an_extra_leads_to_it():
