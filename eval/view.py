@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from doyen.core.modes import EXTRACT
+from doyen.core.modes import Mode
 from doyen.core.report_files import ALPHA
 from doyen.eval.metrics import INFO, MetricInfo
 from doyen.eval.refusing import Refusing
@@ -21,7 +21,6 @@ MAIN_METRIC = "token_f1"
 """The metric that plots, verdict and tags show."""
 VERDICT_METRICS = (MAIN_METRIC, "key_facts")
 """Those in which a generated answer has to beat an extract."""
-GENERATING = "hybrid"
 TAG_ORDER = ("seen-document", "unseen-document")
 
 
@@ -157,16 +156,16 @@ def beats_extract(view: ReportView) -> list[str]:
         _duel(item)
         for metric in VERDICT_METRICS
         for item in view.whole.differences
-        if item.metric == metric and {item.a, item.b} == {GENERATING, EXTRACT}
+        if item.metric == metric and {item.a, item.b} == {Mode.HYBRID, Mode.EXTRACT}
     ]
 
 
 def _duel(item: Difference) -> str:
-    sign = 1 if item.a == GENERATING else -1
+    sign = 1 if item.a == Mode.HYBRID else -1
     beaten = item.verdict == ("better" if sign > 0 else "worse")
     said = "beats" if beaten else "does not beat"
     figures = f"by {sign * item.delta:+.3f}" if beaten else f"the difference is {sign * item.delta:+.3f}"
-    return f"{GENERATING} {said} {EXTRACT} in {item.title}: {figures}, p {item.p:.4f}, n {item.n}."
+    return f"{Mode.HYBRID} {said} {Mode.EXTRACT} in {item.title}: {figures}, p {item.p:.4f}, n {item.n}."
 
 
 def interval_text(low: float | None, high: float | None, *, digits: int = 3, signed: bool = False) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from doyen.core.errors import InputError
 from doyen.core.extras import methods_name_extras, naming_extras
 from doyen.core.manifest import fingerprint
-from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, MODES, PASSAGE_MODES
+from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, MODES, PASSAGE_MODES, Mode
 from doyen.core.progress import Reporter, Silent
 from doyen.core.report_files import register_report
 from doyen.core.store import Store, open_store
@@ -216,7 +216,7 @@ class Doyen:
         return PassageRetriever(self.retriever, wanted)
 
     def as_query_engine(
-        self, mode: str = "rag", *, k: int | None = None, rerankers: Sequence[BaseNodePostprocessor] = ()
+        self, mode: str = Mode.RAG, *, k: int | None = None, rerankers: Sequence[BaseNodePostprocessor] = ()
     ) -> AnswerEngine:
         """Return a query engine of llama-index that answers as `ask` does, from the passages that the rerankers leave.
 

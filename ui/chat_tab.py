@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 
 from doyen.core.answers import Answer, Extract
+from doyen.core.modes import ADAPTER_MODES, BEST
 from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answered, messages_for, restore, save
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import MODE_LABELS, banner, conversation_html, passages_panel
 from doyen.ui.stopping import Running, Stopped, until
 
-DEFAULT_MODE = "best"
 DEFAULT_ADAPTER = ""
 STOPPED = "You stopped this answer."
 PROMOTED_LABEL = "the promoted one"
@@ -100,8 +100,7 @@ def build_chat_tab(client: GatewayClient, demo: gr.Blocks) -> None:
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     _connect_asking(client, parts, options)
     _connect_feedback(client, parts, options)
-    adapter_modes = {"finetune", "hybrid"}
-    parts.mode.change(lambda mode: gr.update(interactive=mode in adapter_modes), [parts.mode], [parts.adapter], **options)
+    parts.mode.change(lambda mode: gr.update(interactive=mode in ADAPTER_MODES), [parts.mode], [parts.adapter], **options)
     demo.load(lambda: choices(client), None, [parts.adapter], **options)
     demo.load(lambda: best_note(client), None, [parts.mode], **options)
     restored = demo.load(_restored, [parts.saved], parts.dialogue, js=FETCH_KEPT, **options)
@@ -182,7 +181,7 @@ def _lay_out() -> _Parts:
     with gr.Row(elem_classes="doyen-pickers"):
         mode = gr.Radio(
             [(label, value) for value, label in MODE_LABELS.items()],
-            value=DEFAULT_MODE,
+            value=BEST,
             label="Answer with",
             scale=3,
             elem_id="mode",
@@ -305,7 +304,7 @@ def _restored(saved: str | None) -> tuple[Conversation, str, str]:
 
 def model_name(mode: str, adapter: str) -> str:
     """Return the gateway's name for a mode and an adapter ("name:version", or empty for the promoted one)."""
-    return f"{mode}@{adapter}" if adapter and mode in {"finetune", "hybrid"} else mode
+    return f"{mode}@{adapter}" if adapter and mode in ADAPTER_MODES else mode
 
 
 def choices(client: GatewayClient) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from doyen.core.answers import MARK_MEANINGS, Answer, AnswerSentence, Citation, Extract, Passage
-from doyen.core.modes import EXTRACT
+from doyen.core.modes import Mode
 from doyen.ui.conversation import Exchange
 
 MODE_LABELS = {
@@ -66,7 +66,7 @@ def _answer_html(index: int, answer: Answer) -> str:
     sources = dict.fromkeys((citation.marker, _place(citation)) for citation in answer.citations)
     listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
-    if answer.mode == EXTRACT and not answer.abstained:
+    if answer.mode == Mode.EXTRACT and not answer.abstained:
         listed = "".join(f"<blockquote>{_sentence(answer.answer, each)}</blockquote>" for each in answer.citations[:1]) + listed
     kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
     return (

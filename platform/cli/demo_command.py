@@ -13,7 +13,7 @@ import typer
 
 from doyen.core.errors import InputError
 from doyen.core.files import write_bytes_atomic
-from doyen.core.modes import EXTRACT, MODES
+from doyen.core.modes import MODES, Mode
 from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
 
@@ -123,7 +123,7 @@ def first_answer_step(session: CliSession, questions: list[Question]) -> None:
     """One question answered before anything is trained, word for word from the documents."""
     with step(session, "2/7 A first answer"):
         question = next(each for each in questions if each.answerable and not each.history)
-        answer = session.doyen.ask(question.question, EXTRACT, record=False)
+        answer = session.doyen.ask(question.question, Mode.EXTRACT, record=False)
         session.reporter.say(f"Q: {question.question}\nA: {format_answer(answer)}")
         session.reporter.say(f"Ask more while this goes on: doyen serve --workspace {session.workspace.root}")
 
@@ -180,7 +180,7 @@ def evaluation_step(
         out = session.workspace.reports_folder / ("demo-full" if full else "demo")
         report = session.doyen.evaluate(asked, out, adapter=adapter.ref)
         answers = [
-            ShownAnswer(session.doyen.ask(question.question, "hybrid", adapter=adapter.ref, record=False), question, right)
+            ShownAnswer(session.doyen.ask(question.question, Mode.HYBRID, adapter=adapter.ref, record=False), question, right)
             for question, right in choose_shown(asked, report)
         ]
         return report, answers
@@ -214,7 +214,7 @@ def choose_shown(questions: Sequence[Question], report: Report) -> list[tuple[Qu
     from doyen.eval.metrics import is_right
     from doyen.eval.run import ANSWERS
 
-    given = {record.id: record for record in read_answers(report.folder / ANSWERS).values() if record.mode == "hybrid"}
+    given = {record.id: record for record in read_answers(report.folder / ANSWERS).values() if record.mode == Mode.HYBRID}
     asked = [question for question in questions if question.answerable and not question.history and question.id in given]
     judged = [(question, is_right(question, given[question.id])) for question in asked]
     right = [item for item in judged if item[1]]

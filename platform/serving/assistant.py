@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
 from doyen.core.errors import PromptTooLong, StateError
-from doyen.core.modes import BEST, CHOOSING_MODES, EXTRACT, PASSAGE_MODES, SHORT_MODES
+from doyen.core.modes import BEST, CHOOSING_MODES, PASSAGE_MODES, Mode
 from doyen.core.prompts import build_messages
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
@@ -141,7 +141,7 @@ class Assistant:
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record)
         plan = self._read(self._retrieve(plan, passages), given=passages is not None)
         extract = self._extract(plan)
-        if extract and plan.mode != EXTRACT:
+        if extract and plan.mode != Mode.EXTRACT:
             plan = replace(plan, extract_s=time.monotonic() - plan.started)
             yield extract
         plan, generated = yield from self._generate(plan, extract)
@@ -174,7 +174,7 @@ class Assistant:
         best = self.best() if mode == BEST else None
         if best:
             # Who names an adapter wants it used; its own best mode is the one with passages.
-            mode, adapter = ("hybrid", adapter) if adapter else (best.mode, best.adapter)
+            mode, adapter = (Mode.HYBRID, adapter) if adapter else (best.mode, best.adapter)
         checked = check_mode(mode)
         question = check_question(question, self._settings.max_question_chars)
         return Plan(
@@ -212,13 +212,13 @@ class Assistant:
         if reader is None:
             return plan
         findings = reader.find(plan.query, plan.passages)
-        shown = shown_passages(findings, self._settings.context_passages, span_first=plan.mode == EXTRACT)
+        shown = shown_passages(findings, self._settings.context_passages, span_first=plan.mode == Mode.EXTRACT)
         refused = findings.probability is not None and findings.probability < reader.threshold(self._settings.risk)
         return replace(plan, findings=findings, passages=plan.passages if given else shown, refused=refused)
 
     def _extract(self, plan: Plan) -> Extract | None:
         """Return the best extract of the passages that are shown, None where the question is refused."""
-        if plan.mode == EXTRACT and plan.passages and plan.findings is None:
+        if plan.mode == Mode.EXTRACT and plan.passages and plan.findings is None:
             raise StateError('mode "extract" needs a reader, and serving.reader = "none" wants none: set it to "general"')
         return extract_of(plan.findings, plan.passages) if plan.findings and not plan.refused else None
 
@@ -231,7 +231,7 @@ class Assistant:
             return plan, (yield from _say(plan, plan.reply))
         if plan.mode in PASSAGE_MODES and (plan.refused or not plan.passages):
             return plan, (yield from _say(plan, REFUSAL, refused=True))
-        if plan.mode == EXTRACT:
+        if plan.mode == Mode.EXTRACT:
             return plan, (yield from _say(plan, extract.text if extract else REFUSAL, refused=extract is None))
         while True:
             try:
@@ -275,7 +275,7 @@ class Assistant:
     def _request(self, plan: Plan) -> GenerationRequest:
         adapter = plan.adapter
         return GenerationRequest(
-            build_messages(plan.question, plan.passages, plan.history, short=plan.mode in SHORT_MODES),
+            build_messages(plan.question, plan.passages, plan.history, short=plan.mode == Mode.RAG_SHORT),
             AdapterFiles(adapter.ref, adapter.folder, adapter.base_sha256) if adapter else None,
             max_tokens=plan.max_tokens,
             temperature=self._settings.temperature,
@@ -288,7 +288,7 @@ class Assistant:
             return Judgement("not_checked", [])
         if generated.refused:
             return Judgement("not_checked", self._nearby(plan))
-        if extract and plan.mode == EXTRACT:
+        if extract and plan.mode == Mode.EXTRACT:
             return self._judge_extract(plan, extract)
         return self._verifier.judge(plan.asked, plan.passages, generated.result.text)
 

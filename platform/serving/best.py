@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import NotFoundError, StorageError
-from doyen.core.modes import ADAPTER_MODES, EXTRACT, MODES, PASSAGE_MODES, Mode
+from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES, Mode
 from doyen.core.report_files import ALPHA, ENOUGH, read_figures, report_folders
 from doyen.finetune.registry import Adapter, Registry
 
@@ -17,9 +17,9 @@ logger = logging.getLogger("doyen.best")
 
 KEY_METRICS = ("key_facts", "token_f1")
 """The first one that a report measured on enough questions decides."""
-FALLBACK: Mode = "extract"
+FALLBACK = Mode.EXTRACT
 """Needs no adapter, and says only what stands in the documents; ``rag`` takes its place where nothing is read."""
-BASELINE: Mode = "rag"
+BASELINE = Mode.RAG
 """What a mode that quotes nothing has to beat."""
 
 
@@ -78,7 +78,7 @@ def _best_of(name: str, report: dict[str, Any], adapter: str | None, *, reads: b
         adapter: the report's, where it can be served.
         reads: as in `find_best`.
     """
-    missing_modes = (ADAPTER_MODES if adapter is None else frozenset()) | (frozenset() if reads else {EXTRACT})
+    missing_modes = (ADAPTER_MODES if adapter is None else frozenset()) | (frozenset() if reads else {Mode.EXTRACT})
     figures: dict[Mode, dict[str, Any]] = {mode: report["modes"][mode]["metrics"] for mode in MODES if mode in report["modes"]}
     for metric in KEY_METRICS:
         measured = [mode for mode in figures if _measured(figures[mode].get(metric))]

@@ -58,7 +58,7 @@ def check_mode(mode: str) -> Mode:
     """
     if mode not in MODES:
         raise NotFoundError(f"there is no mode {mode!r}; known: {', '.join((BEST, *MODES))}")
-    return mode
+    return Mode(mode)
 
 
 def check_question(question: str, limit: int) -> str:

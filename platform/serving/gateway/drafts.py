@@ -8,6 +8,7 @@ from doyen.annotation import Draft, Drafter, Excerpt, RuleDrafter, TaskType
 from doyen.annotation.tasks import excerpt_shown
 from doyen.annotation.types.typed_labels import prompt_of
 from doyen.core.errors import DoyenError
+from doyen.core.modes import Mode
 from doyen.finetune.registry import GENERATOR
 from doyen.platform.serving.certainty import certainty
 
@@ -34,7 +35,7 @@ class AssistantDrafter:
 
     def answer(self, prompt: str, excerpt: Excerpt) -> Draft | None:
         """Answer a given question; None where the assistant cannot, for example because nothing is indexed."""
-        mode = "hybrid" if self._assistant.registry.list(kind=GENERATOR) else "rag"
+        mode = Mode.HYBRID if self._assistant.registry.list(kind=GENERATOR) else Mode.RAG
         try:
             answer = self._assistant.ask(prompt, mode, record=False)
         except DoyenError:

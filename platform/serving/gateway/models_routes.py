@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError
-from doyen.core.modes import ADAPTER_MODES, BEST, EXTRACT, MODES
+from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.finetune.registry import GENERATOR, Registry
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters_routes import list_adapters
@@ -72,7 +72,7 @@ def _models(services: Services) -> list[Model]:
     models = [Model(id=BEST, created=0, owned_by=base, mode=best.mode, adapter=best.adapter, reason=best.reason)]
     adapters = [adapter for adapter in list_adapters(services).data if adapter.kind == GENERATOR]
     for mode in MODES:
-        if mode == EXTRACT and services.settings.serving.reader == NONE:
+        if mode == Mode.EXTRACT and services.settings.serving.reader == NONE:
             continue
         if mode not in ADAPTER_MODES or adapters:
             models.append(Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None))

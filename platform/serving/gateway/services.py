@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from doyen.core.errors import DoyenError, IncompatibleError, StateError
+from doyen.core.modes import Mode
 from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
@@ -150,14 +151,14 @@ class Services:
         if self.settings.serving.engine == "openai":
             # Another server loads its own weights, and may charge for every question.
             return assistant
-        mode = "finetune" if assistant.registry.list(kind=GENERATOR) else "base"
+        mode = Mode.FINETUNE if assistant.registry.list(kind=GENERATOR) else Mode.BASE
         self._proving = assistant
         try:
             try:
                 assistant.ask(WARM_UP_QUESTION, mode, max_tokens=1, record=False)
             except IncompatibleError:
                 # An adapter of another base is no reason not to serve the other modes.
-                assistant.ask(WARM_UP_QUESTION, "base", max_tokens=1, record=False)
+                assistant.ask(WARM_UP_QUESTION, Mode.BASE, max_tokens=1, record=False)
         except BaseException:
             assistant.close()
             raise
