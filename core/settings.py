@@ -36,8 +36,10 @@ FILE_NAME = "doyen.toml"
 ENVIRONMENT_PREFIX = "DOYEN_"
 SHARES_TOLERANCE = 1e-3
 ENGINES = ("llamacpp", "transformers", "openai")
-ENGINE_GROUP = "doyen.engines"
-"""Entry point group under which other packages register engines."""
+RETRIEVERS = ("hybrid", "lexical", "dense")
+RERANKERS = ("reader", "none")
+ENGINE_GROUP, RETRIEVER_GROUP, RERANKER_GROUP = "doyen.engines", "doyen.retrievers", "doyen.rerankers"
+"""Entry point groups under which other packages register theirs."""
 SECRET_WORDS = ("key", "secret", "password", "token")
 
 Name = Annotated[str, Field(min_length=1)]
@@ -52,10 +54,15 @@ def _check_http_url(url: str) -> str:
     return url
 
 
-def _check_engine(name: str) -> str:
-    if name not in ENGINES and name not in (added := entry_points(group=ENGINE_GROUP).names):
-        raise ValueError(f"it must be one of {', '.join(map(repr, (*ENGINES, *sorted(added))))}")
-    return name
+def _registered(group: str, built_in: tuple[str, ...]) -> AfterValidator:
+    """Return a check that a name is one of ours, or registered under an entry point group."""
+
+    def check(name: str) -> str:
+        if name not in built_in and name not in (added := entry_points(group=group).names):
+            raise ValueError(f"it must be one of {', '.join(map(repr, (*built_in, *sorted(added))))}")
+        return name
+
+    return AfterValidator(check)
 
 
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
@@ -118,6 +125,12 @@ class RetrievalSettings(Section):
     """None embeds Chroma in the process; http://host:port uses a Chroma server."""
     top_k: int = Field(5, ge=1, le=MAX_PASSAGES)
     """Passages returned when a caller names no number."""
+    retriever: Annotated[str, _registered(RETRIEVER_GROUP, RETRIEVERS)] = "hybrid"
+    """hybrid finds passages by words and by meaning, lexical by words alone, dense by meaning alone; packages may add others
+    (docs/retrieval.md)."""
+    reranker: Annotated[str, _registered(RERANKER_GROUP, RERANKERS)] = "reader"
+    """reader puts the passages that are read in the reader's order, unless that was measured to be worse when it was trained;
+    none leaves them in the retriever's; packages may add others (docs/retrieval.md)."""
 
 
 class FinetuneSettings(Section):
@@ -167,7 +180,7 @@ class ServingSettings(Section):
 
     model: Name = "smollm2-135m-instruct"
     """Packaged generator, local folder or hub id (safetensors or GGUF); with engine = "openai", that server's name for it."""
-    engine: Annotated[str, AfterValidator(_check_engine)] = "llamacpp"
+    engine: Annotated[str, _registered(ENGINE_GROUP, ENGINES)] = "llamacpp"
     """llamacpp is the fastest on a processor, transformers is the reference, openai is any compatible server; packages may
     add others (docs/engines.md)."""
     openai_url: Annotated[HttpUrl | None, Unset] = None

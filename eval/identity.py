@@ -17,7 +17,7 @@ from doyen.core.redaction import redact_values
 from doyen.core.settings import Settings
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
-RETRIEVAL_SHAPES = ("embedder", "embedder_dtype")
+RETRIEVAL_SHAPES = ("embedder", "embedder_dtype", "retriever", "reranker")
 EVAL_SHAPES = ("seed", "bootstrap_samples", "cluster_by_source", "judge_url", "judge_model")
 
 

@@ -147,8 +147,10 @@ def _fit(
 
 
 def retrieval_settings(workspace: Workspace) -> dict[str, Any]:
-    """Return the settings that shape what retrieval finds."""
-    return workspace.settings.retrieval.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype"})
+    """Return the settings that shape what retrieval finds; a retriever or reranker is named where it is not the default."""
+    settings = workspace.settings.retrieval
+    usual = {name for name in ("retriever", "reranker") if name not in settings.model_dump(exclude_defaults=True)}
+    return settings.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype", *usual})
 
 
 def chunks_fingerprint(store: Store) -> str:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from doyen.ingestion.removal import RemovalReport
     from doyen.platform.annotate import Annotation
     from doyen.platform.serving.assistant import Assistant
-    from doyen.retrieval.hybrid import HybridRetriever
+    from doyen.retrieval.chosen import AnyRetriever
     from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
 
 # What a use case needs beyond this is imported inside it: `doyen --help` must not wait for PyTorch.
@@ -73,7 +73,7 @@ class Doyen:
         *,
         store: Store | None = None,
         reporter: Reporter | None = None,
-        open_index: Callable[[], HybridRetriever] | None = None,
+        open_index: Callable[[], AnyRetriever] | None = None,
     ) -> None:
         """Open a workspace.
 
@@ -117,9 +117,9 @@ class Doyen:
         return open_assistant(self.workspace, self.store, open_index=lambda: self.retriever)
 
     @cached_property
-    def retriever(self) -> HybridRetriever:
+    def retriever(self) -> AnyRetriever:
         """The index, which follows updates by other processes. Raises IndexMissing when nothing is indexed."""
-        from doyen.retrieval.index import open_retriever
+        from doyen.retrieval.chosen import open_retriever
 
         return self._open_index() if self._open_index else open_retriever(self.workspace, self.store)
 

@@ -15,7 +15,7 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.lexical_view import AnyLexical
-from doyen.retrieval.opening import OpenIndex, open_index, read_stamp
+from doyen.retrieval.opening import NOTHING_NEAR, Nearest, OpenIndex, open_index, read_stamp
 from doyen.retrieval.passages import read_passages
 from doyen.retrieval.tokens import tokens
 from doyen.retrieval.windows import Terms, choose, look_up, score_windows, unit_cosines
@@ -40,6 +40,7 @@ class HybridRetriever:
         self._workspace, self._store = workspace, store
         self._lock = threading.Lock()
         self._passage_words = workspace.settings.ingestion.chunk_words
+        self._by = workspace.settings.retrieval.retriever
         self._opened = open_index(workspace, store)
 
     @property
@@ -69,6 +70,8 @@ class HybridRetriever:
         - ``lexical``: BM25 of the passage's core; ``lexical_rank``: its place among the scored windows, from 1;
         - ``lexical_share``: share of the query's idf mass found in the core and the headings above it, 0 to 1.
 
+        With ``retrieval.retriever`` "lexical" or "dense" the other's signals are those of passages with nothing found.
+
         Raises:
             IndexMissing: the index was deleted meanwhile.
         """
@@ -84,8 +87,8 @@ class HybridRetriever:
             self._opened.retire()
 
     def _search(self, opened: OpenIndex, query: str, k: int, exclude_documents: Sequence[str]) -> list[Passage]:
-        terms = self._terms(opened.lexical, query)
-        pieces, cosine = opened.nearest(self.embedder.encode([query], kind="query")[0], exclude_documents)
+        terms = look_up(opened.lexical, []) if self._by == "dense" else self._terms(opened.lexical, query)
+        pieces, cosine = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, query, exclude_documents)
         cosines = unit_cosines(opened.lexical, pieces, cosine)
         allowed = _allowed(opened.lexical, exclude_documents)
         for _ in range(ROUNDS):
@@ -97,6 +100,9 @@ class HybridRetriever:
             gone = np.isin(opened.lexical.unit_chunk, stale)
             allowed = ~gone if allowed is None else allowed & ~gone
         return passages
+
+    def _nearest(self, opened: OpenIndex, query: str, exclude_documents: Sequence[str]) -> Nearest:
+        return opened.nearest(self.embedder.encode([query], kind="query")[0], exclude_documents)
 
     def _terms(self, lexical: AnyLexical, query: str) -> Terms:
         distinct = list(dict.fromkeys(tokens(query)))

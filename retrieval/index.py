@@ -13,7 +13,6 @@ from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
-from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.index_manifest import IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import combine
@@ -93,15 +92,6 @@ def check_rebuild(workspace: Workspace, store: Store, beside: int = 0) -> None:
     require_space(folder, RESERVE + sum(files) + beside)
     if workspace.settings.retrieval.chroma_url:
         open_collection(workspace, store, write=True).close()
-
-
-def open_retriever(workspace: Workspace, store: Store) -> HybridRetriever:
-    """Open the published index for searching; it follows later updates by itself, those of other processes too.
-
-    Raises:
-        IndexMissing: there is no index, or it is damaged, or made with another embedder than the settings name.
-    """
-    return HybridRetriever(workspace, store)
 
 
 def check_index(workspace: Workspace, store: Store) -> list[str]:

@@ -26,6 +26,9 @@ from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder
 log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int]
+Nearest = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Rows of pieces and their cosines, best first."""
+NOTHING_NEAR: Nearest = (np.zeros(0, np.int64), np.zeros(0))
 RETRY_SECONDS = 30.0
 """After vectors have failed, words alone are searched for this long before vectors are opened again."""
 
@@ -58,15 +61,13 @@ class OpenIndex:
         self._users, self._retry = 1, 0.0
         self.is_open = True
 
-    def nearest(
-        self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def nearest(self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()) -> Nearest:
         """Return the live pieces nearest to a vector, as rows of ``lexical.piece_first``, and their cosines, best first.
 
         Both are empty while vectors fail, which ``problem`` then explains.
         """
         if self.problem and time.monotonic() < self._retry:
-            return np.zeros(0, np.int64), np.zeros(0)
+            return NOTHING_NEAR
         try:
             if self.problem:
                 self._reopen()
@@ -74,7 +75,7 @@ class OpenIndex:
             self.problem = None
         except (StateError, ServiceError, StorageError) as error:
             self.go_without_vectors(error)
-            return np.zeros(0, np.int64), np.zeros(0)
+            return NOTHING_NEAR
         best = sorted(found, key=lambda hit: -hit[1])[:NEAREST]
         return np.array([row for row, _ in best], np.int64), np.array([cosine for _, cosine in best], np.float64)
 

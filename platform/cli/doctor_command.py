@@ -126,7 +126,8 @@ def _offsets(session: CliSession) -> str:
 
 
 def _index(session: CliSession) -> str:
-    from doyen.retrieval.index import check_index, open_retriever
+    from doyen.retrieval.chosen import open_retriever
+    from doyen.retrieval.index import check_index
     from doyen.retrieval.index_manifest import REPAIR
 
     if problems := check_index(session.workspace, session.store):

@@ -369,7 +369,7 @@ def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[
     """
 
     def open_own() -> Retriever:
-        from doyen.retrieval.index import open_retriever
+        from doyen.retrieval.chosen import open_retriever
 
         return open_retriever(workspace, store)
 

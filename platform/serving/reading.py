@@ -41,9 +41,10 @@ def reader_opener(registry: Registry, settings: Settings) -> OpenReader:
         if settings.serving.reader == NONE:
             return None
         found = find_reader(registry, settings.serving.reader)
-        embedder = found.manifest["settings"]["retrieval"]["embedder"] if found else BASE
+        fitted = {"embedder": BASE, "retriever": "hybrid"} | (found.manifest["settings"]["retrieval"] if found else {})
+        calibrated = all(fitted[name] == getattr(settings.retrieval, name) for name in ("embedder", "retriever"))
         reader = open_reader(found.folder if found else GENERAL_READER)
-        return PassageReader(reader, calibrated=embedder == settings.retrieval.embedder)
+        return PassageReader(reader, calibrated=calibrated, reranks=settings.retrieval.reranker == "reader")
 
     return open_it
 

@@ -65,14 +65,16 @@ class Findings:
 class PassageReader:
     """Reads a question's passages with a reader, and with the ranking and calibration that were fitted to it."""
 
-    def __init__(self, reader: Reader, *, calibrated: bool = True) -> None:
+    def __init__(self, reader: Reader, *, calibrated: bool = True, reranks: bool = True) -> None:
         """Take a reader.
 
         Args:
-            calibrated: whether its probability was fitted with the index's embedder; without, nothing is said of it.
+            calibrated: whether its probability was fitted with the index's embedder and retriever; without, nothing is said
+                of it.
+            reranks: whether the passages may be put in its order; it is not done where that was measured to be worse.
         """
         self._reader, self._ranking, self._calibration = reader, reader.config.ranking, reader.config.calibration
-        self._calibrated = calibrated
+        self._calibrated, self._reranks = calibrated, reranks and self._ranking.reranks
 
     def find(self, question: str, passages: Sequence[Passage]) -> Findings:
         """Return what the passages say to the question.
@@ -89,7 +91,7 @@ class PassageReader:
             for passage, reading, score in zip(passages, readings, scores, strict=True)
             for span in reading.spans
         ]
-        shown = order if self._ranking.reranks else range(len(passages))
+        shown = order if self._reranks else range(len(passages))
         return Findings(
             [passages[place] for place in shown],
             sorted(spans, key=lambda finding: -finding.score),

@@ -17,8 +17,8 @@ from doyen.eval.questions import resolve_duplicates
 from doyen.eval.run import run_evaluation
 from doyen.platform.documents import ingest_documents
 from doyen.platform.serving.assistant import open_assistant
+from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.embedder import open_embedder
-from doyen.retrieval.index import open_retriever
 
 
 @pytest.mark.model

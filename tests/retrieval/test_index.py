@@ -135,7 +135,8 @@ from pathlib import Path
 from doyen.core.errors import IndexMissing
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
-from doyen.retrieval.index import open_retriever, update_index
+from doyen.retrieval.chosen import open_retriever
+from doyen.retrieval.index import update_index
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
 try:

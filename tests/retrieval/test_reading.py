@@ -389,6 +389,13 @@ def test_passages_keep_their_order_where_the_reader_does_not_rerank(tiny_reader:
     assert findings.spans[0].passage == passages[3]
 
 
+def test_passages_keep_their_order_where_the_settings_want_no_reranking(reader: Reader):
+    passages = [passage_of(number, text) for number, (_, text, _) in enumerate(FACTS)]
+    findings = PassageReader(reader, reranks=False).find(FACTS[3][0], passages)
+    assert findings.passages == passages
+    assert findings.spans[0].passage == passages[3]
+
+
 def test_without_passages_nothing_is_found(reader: Reader):
     findings = PassageReader(reader).find("Which torque?", [])
     assert (findings.passages, findings.spans, findings.probability) == ([], [], None)

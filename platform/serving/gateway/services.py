@@ -19,8 +19,7 @@ from doyen.finetune.registry import GENERATOR
 from doyen.platform.app import Doyen
 from doyen.platform.serving.gateway.chat_run import Limiter
 from doyen.platform.serving.gateway.pulls import PullScheduler
-from doyen.retrieval.hybrid import HybridRetriever
-from doyen.retrieval.index import open_retriever
+from doyen.retrieval.chosen import AnyRetriever, open_retriever
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
@@ -66,7 +65,7 @@ class Services:
         """Held by whoever loads the model, which takes long."""
         self._state = threading.Lock()
         """Held for a moment by whoever publishes, or takes away, what is loaded."""
-        self._retriever: HybridRetriever | None = None
+        self._retriever: AnyRetriever | None = None
         self._retriever_lock = threading.Lock()
 
     @property
@@ -104,7 +103,7 @@ class Services:
             raise StateError("the gateway is being stopped: start it again")
         return assistant
 
-    def retriever(self) -> HybridRetriever:
+    def retriever(self) -> AnyRetriever:
         """Return the retriever, opened and searched once by the first caller; it follows updates of the index by itself.
 
         Raises:
