@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
 
@@ -16,56 +16,47 @@ ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen 
 
 
 @app.command("list")
-def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+@with_session
+def list_(session: CliSession) -> None:
     """List all adapters."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        adapters = session.doyen.adapters.list()
-        shown = [
-            {
-                **{"adapter": a.ref, "kind": a.kind, "status": a.status, "base_model": a.base_model},
-                **{"dataset": a.dataset_id, "folder": str(a.folder)},
-            }
-            for a in adapters
-        ]
-        lines = [f"{a.ref:<20} {a.kind:<10} {a.status:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
-        session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
+    adapters = session.doyen.adapters.list()
+    shown = [
+        {
+            **{"adapter": a.ref, "kind": a.kind, "status": a.status, "base_model": a.base_model},
+            **{"dataset": a.dataset_id, "folder": str(a.folder)},
+        }
+        for a in adapters
+    ]
+    lines = [f"{a.ref:<20} {a.kind:<10} {a.status:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
+    session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
 
 
 @app.command()
+@with_session
 def promote(
+    session: CliSession,
     adapter: ReferenceArgument,
     report: Annotated[Path | None, typer.Option(help="Folder of the report that speaks for it; its gate must be open.")] = None,
     force: Annotated[
         str | None, typer.Option("--force", metavar="REASON", help="Promote without a report, or against it; say why.")
     ] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        promoted = session.doyen.promote(adapter, report=report, by=getpass.getuser(), override=force)
-        session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
+    promoted = session.doyen.promote(adapter, report=report, by=getpass.getuser(), override=force)
+    session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
 
 
 @app.command()
-def rollback(
-    name: Annotated[str, typer.Argument(help="Name of the adapter.")],
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+@with_session
+def rollback(session: CliSession, name: Annotated[str, typer.Argument(help="Name of the adapter.")]) -> None:
     """Go back to the version that was promoted before."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        promoted = session.doyen.adapters.rollback(name)
-        session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {promoted.ref}.")
+    promoted = session.doyen.adapters.rollback(name)
+    session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {promoted.ref}.")
 
 
 @app.command()
-def delete(
-    adapter: ReferenceArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False
-) -> None:
+@with_session
+def delete(session: CliSession, adapter: ReferenceArgument) -> None:
     """Delete a version that is not promoted."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        session.doyen.adapters.delete(adapter)
-        session.emit({"deleted": adapter}, f"{adapter} is deleted.")
+    session.doyen.adapters.delete(adapter)
+    session.emit({"deleted": adapter}, f"{adapter} is deleted.")

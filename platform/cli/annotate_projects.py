@@ -8,43 +8,43 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.core.errors import InputError
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
     from doyen.annotation import ProjectStatus
 
 
+@with_session
 def adopt(
+    session: CliSession,
     project: Annotated[str, typer.Option("--project", "-p", help="Name that it gets here.")],
     remote: Annotated[int, typer.Option("--id", help="Number of the project on the server, as in its address.")],
     task_type: Annotated[str, typer.Option("--type", help="What its labels are, as for `create`.")],
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Take over a project on the Label Studio server that was not made here, and pull its labels; safe to repeat."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = session.doyen.annotate.adopt(project, remote, task_type)
-        lines = [f"{report.adopted} tasks of project {remote} at {report.location} are new here, {report.known} were known."]
-        if report.without_text:
-            lines.append(f"{report.without_text} tasks have no text and were left alone.")
-        if report.left_fields:
-            lines.append(f"These fields of its screen are not read: {', '.join(report.left_fields)}.")
-        if report.pulled is not None:
-            lines.append(f"{report.pulled.added} labels are new, {report.pulled.updated} updated.")
-            lines += report.pulled.problems
-        session.emit(asdict(report), "\n".join(lines))
+    report = session.doyen.annotate.adopt(project, remote, task_type)
+    lines = [f"{report.adopted} tasks of project {remote} at {report.location} are new here, {report.known} were known."]
+    if report.without_text:
+        lines.append(f"{report.without_text} tasks have no text and were left alone.")
+    if report.left_fields:
+        lines.append(f"These fields of its screen are not read: {', '.join(report.left_fields)}.")
+    if report.pulled is not None:
+        lines.append(f"{report.pulled.added} labels are new, {report.pulled.updated} updated.")
+        lines += report.pulled.problems
+    session.emit(asdict(report), "\n".join(lines))
 
 
-def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+@with_session
+def list_(session: CliSession) -> None:
     """List the projects with their progress, as the last pull found it."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        found = session.doyen.annotate.projects()
-        text = "\n".join(map(_line, found)) or "there are none yet: make one with `doyen annotate create --project NAME`"
-        session.emit({"projects": [asdict(status) for status in found]}, text)
+    found = session.doyen.annotate.projects()
+    text = "\n".join(map(_line, found)) or "there are none yet: make one with `doyen annotate create --project NAME`"
+    session.emit({"projects": [asdict(status) for status in found]}, text)
 
 
+@with_session
 def relink(
+    session: CliSession,
     project: Annotated[str | None, typer.Option("--project", "-p", help="Name of the annotation project.")] = None,
     remote: Annotated[
         int | None, typer.Option("--id", help="Number of the project on the server; default: the known one.")
@@ -52,23 +52,19 @@ def relink(
     as_copy: Annotated[
         bool, typer.Option("--as-copy", help="Make this copied workspace one of its own, with projects of its own.")
     ] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Connect to the project on the server that holds these tasks: after a move of either."""
     if (project is None) != as_copy:
         raise InputError("name the project with --project, or give --as-copy for the whole workspace: one of the two")
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        if project is None:
-            names = session.doyen.annotate.separate()
-            listed = ", ".join(names) or "none"
-            text = f"This workspace has an id of its own. To be made anew with `doyen annotate create`: {listed}."
-            session.emit({"separated": names}, text)
-            return
-        status = session.doyen.annotate.relink(project, remote)
-        text = f"Project {project!r} goes on at {status.location}.\nNext: doyen annotate pull --project {project}"
-        session.emit(asdict(status), text)
+    if project is None:
+        names = session.doyen.annotate.separate()
+        listed = ", ".join(names) or "none"
+        text = f"This workspace has an id of its own. To be made anew with `doyen annotate create`: {listed}."
+        session.emit({"separated": names}, text)
+        return
+    status = session.doyen.annotate.relink(project, remote)
+    text = f"Project {project!r} goes on at {status.location}.\nNext: doyen annotate pull --project {project}"
+    session.emit(asdict(status), text)
 
 
 def _line(status: ProjectStatus) -> str:

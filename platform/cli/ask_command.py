@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.core.modes import BEST, MODES
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
     from doyen.core.answers import Answer
@@ -23,18 +23,16 @@ _ENDINGS = {
 }
 
 
+@with_session
 def ask(
+    session: CliSession,
     question: Annotated[str, typer.Argument(help="The question.")],
     mode: Annotated[str, typer.Option("--mode", "-m", help=_MODES_HELP)] = BEST,
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Answer a question and quote the passages that the answer rests on."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        answer = session.doyen.ask(question, mode, adapter=adapter)
-        session.emit(answer.public_json(), format_answer(answer))
+    answer = session.doyen.ask(question, mode, adapter=adapter)
+    session.emit(answer.public_json(), format_answer(answer))
 
 
 def format_answer(answer: Answer) -> str:

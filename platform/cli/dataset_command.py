@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset
@@ -16,38 +16,36 @@ app = typer.Typer(help="Datasets: labelled pairs, cleaned and split without leak
 
 
 @app.command()
+@with_session
 def build(
+    session: CliSession,
     name: Annotated[str, typer.Option("--name", help="Name of the dataset.")],
     pairs: Annotated[Path | None, typer.Argument(help="A pairs.jsonl; or use --project.")] = None,
     project: Annotated[str | None, typer.Option(help="Take the labels of this annotation project.")] = None,
     frozen: Annotated[
         Path | None, typer.Option(help="Evaluation questions that training must not see (questions.jsonl).")
     ] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Build a dataset; the same labels give the same dataset."""
     from doyen.core.records import Pair, Question, read_records
 
     questions = read_records(frozen, Question) if frozen else []
     given = read_records(pairs, Pair) if pairs else None
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        made, problems = session.doyen.build_dataset(name, pairs=given, project=project, frozen=questions)
-        text = "\n".join([describe(made), *problems, f"Next: doyen train {made.dataset_id}"])
-        session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "problems": problems}, text)
+    made, problems = session.doyen.build_dataset(name, pairs=given, project=project, frozen=questions)
+    text = "\n".join([describe(made), *problems, f"Next: doyen train {made.dataset_id}"])
+    session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "problems": problems}, text)
 
 
 @app.command("list")
-def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+@with_session
+def list_(session: CliSession) -> None:
     """List the datasets, newest first."""
     from doyen.finetune.dataset import dataset_rows
 
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        rows = dataset_rows(session.store)
-        lines = [f"{row.dataset_id}  {row.created_at}  {row.manifest['counts']['train']} training pairs" for row in rows]
-        shown = [{"dataset": row.dataset_id, "created_at": row.created_at, **row.manifest["counts"]} for row in rows]
-        session.emit(shown, "\n".join(lines) or "No datasets yet.")
+    rows = dataset_rows(session.store)
+    lines = [f"{row.dataset_id}  {row.created_at}  {row.manifest['counts']['train']} training pairs" for row in rows]
+    shown = [{"dataset": row.dataset_id, "created_at": row.created_at, **row.manifest["counts"]} for row in rows]
+    session.emit(shown, "\n".join(lines) or "No datasets yet.")
 
 
 def describe(dataset: Dataset) -> str:

@@ -8,49 +8,42 @@ from typing import Annotated
 import typer
 
 from doyen.core.modes import MODES
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Evaluation: frozen questions × modes → report.", no_args_is_help=True)
 
 
 @app.command()
+@with_session
 def run(
+    session: CliSession,
     questions: Annotated[Path, typer.Option(help="Frozen questions (questions.jsonl).")],
     out: Annotated[Path, typer.Option(help="Folder for report.json, report.html and answers.jsonl.")],
     modes: Annotated[str, typer.Option(help="Modes, separated by commas.")] = ",".join(MODES),
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Ask a fixed sample of that many questions.")] = None,
     without: Annotated[str | None, typer.Option(help="Leave out the questions with this tag.")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Ask the same questions in every mode and compare. Stopped and started again, it goes on."""
     from doyen.eval.questions import load_questions, without_tag
     from doyen.eval.report import comparison_table
 
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        names = [mode.strip() for mode in modes.split(",") if mode.strip()]
-        loaded = load_questions(questions)
-        asked = without_tag(loaded, without) if without else loaded
-        report = session.doyen.evaluate(asked, out, modes=names, adapter=adapter, sample=sample)
-        session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
+    names = [mode.strip() for mode in modes.split(",") if mode.strip()]
+    loaded = load_questions(questions)
+    asked = without_tag(loaded, without) if without else loaded
+    report = session.doyen.evaluate(asked, out, modes=names, adapter=adapter, sample=sample)
+    session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
 
 
 @app.command()
-def gate(
-    report: Annotated[Path, typer.Argument(help="Folder of a report.")],
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+@with_session
+def gate(session: CliSession, report: Annotated[Path, typer.Argument(help="Folder of a report.")]) -> None:
     """Say rule by rule whether a report is good enough to promote its adapter; exit code 1 when it is not."""
     from doyen.eval.gate import verdict_text
 
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        verdicts = [verdict.to_json() for verdict in session.doyen.gate(report)]
-        passed = all(verdict["met"] for verdict in verdicts)
-        said = f"The gate is {'open' if passed else 'closed'}.\n{verdict_text(verdicts)}"
-        session.emit({"passed": passed, "rules": verdicts}, said)
+    verdicts = [verdict.to_json() for verdict in session.doyen.gate(report)]
+    passed = all(verdict["met"] for verdict in verdicts)
+    said = f"The gate is {'open' if passed else 'closed'}.\n{verdict_text(verdicts)}"
+    session.emit({"passed": passed, "rules": verdicts}, said)
     if not passed:
         raise typer.Exit(1)

@@ -9,33 +9,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.core.errors import InputError, StateError
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
     from doyen.ingestion.ingest_report import IngestReport
 
 
+@with_session
 def ingest(
+    session: CliSession,
     paths: Annotated[list[Path], typer.Argument(help="Folders or files; sources are named relative to each folder.")],
     allow_removals: Annotated[
         bool, typer.Option("--allow-removals", help="Remove missing documents also where most of a folder is gone.")
     ] = False,
     restore: Annotated[bool, typer.Option("--restore", help="Read also what `doyen remove` has removed.")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Read documents, cut them into chunks and update the index. Only what changed is done again."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        report = session.doyen.ingest(paths, allow_removals=allow_removals, restore=restore)
-        session.emit(report.to_json(), describe(report))
-        if report.failed and not (report.added or report.updated or report.unchanged):
-            raise InputError(f"none of {len(report.failed)} document(s) could be read: see the reasons above")
-        if report.missing:
-            raise StateError(
-                f"{len(report.missing)} documents are missing from their folders and were kept: check that the folders are "
-                "mounted and whole, or run this again with --allow-removals"
-            )
+    report = session.doyen.ingest(paths, allow_removals=allow_removals, restore=restore)
+    session.emit(report.to_json(), describe(report))
+    if report.failed and not (report.added or report.updated or report.unchanged):
+        raise InputError(f"none of {len(report.failed)} document(s) could be read: see the reasons above")
+    if report.missing:
+        raise StateError(
+            f"{len(report.missing)} documents are missing from their folders and were kept: check that the folders are "
+            "mounted and whole, or run this again with --allow-removals"
+        )
 
 
 def describe(report: IngestReport) -> str:

@@ -7,35 +7,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
     from doyen.ingestion.removal import PurgeReport
 
 
+@with_session
 def remove(
+    session: CliSession,
     documents: Annotated[list[str], typer.Argument(help="Sources, as `doyen search` shows them, or document ids.")],
     purge: Annotated[
         bool, typer.Option("--purge", help="Erase all stored copies of the text too: versions, answers, open tasks.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which documents would go.")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Remove documents from the store and the index. Their files stay, and `doyen ingest` leaves them out from now on."""
     from doyen.ingestion.removal import select_documents
 
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        if dry_run:
-            found = select_documents(session.store, documents, purge=purge)[purge]
-            shown = [{"id": each.document_id, "source": each.source} for each in found]
-            lines = [f"would {'purge' if purge else 'remove'}: {each.source} ({each.document_id})" for each in found]
-            session.emit({"dry_run": True, "documents": shown}, "\n".join(lines))
-            return
-        report = session.doyen.remove(documents, purge=purge)
-        lines = [f"removed: {source}" for source in report.removed]
-        session.emit(asdict(report), "\n".join([*lines, *(describe(report.purged) if report.purged else ())]))
+    if dry_run:
+        found = select_documents(session.store, documents, purge=purge)[purge]
+        shown = [{"id": each.document_id, "source": each.source} for each in found]
+        lines = [f"would {'purge' if purge else 'remove'}: {each.source} ({each.document_id})" for each in found]
+        session.emit({"dry_run": True, "documents": shown}, "\n".join(lines))
+        return
+    report = session.doyen.remove(documents, purge=purge)
+    lines = [f"removed: {source}" for source in report.removed]
+    session.emit(asdict(report), "\n".join([*lines, *(describe(report.purged) if report.purged else ())]))
 
 
 def describe(purged: PurgeReport) -> list[str]:

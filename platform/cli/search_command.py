@@ -7,25 +7,23 @@ from typing import Annotated
 import typer
 
 from doyen.core.modes import MAX_PASSAGES
-from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import CliSession, with_session
 
 
+@with_session
 def search(
+    session: CliSession,
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int | None, typer.Option("--k", "-k", min=1, max=MAX_PASSAGES, help="How many passages.")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show the passages that the retriever finds for a query."""
-    with open_session(workspace, as_json=as_json, debug=debug) as session:
-        result = session.doyen.search(query, k)
-        lines = [
-            f"{rank}. {p.source}{f', page {p.page}' if p.page else ''} [{p.start}:{p.end}] score {p.score:.3f}\n{p.text}\n"
-            for rank, p in enumerate(result.passages, start=1)
-        ]
-        found: dict[str, object] = {"query": result.query, "passages": [p.public_json() for p in result.passages]}
-        if result.warning:
-            found["warning"] = result.warning
-            lines.insert(0, f"Warning: {result.warning}")
-        session.emit(found, "\n".join(lines) or "Nothing found.")
+    result = session.doyen.search(query, k)
+    lines = [
+        f"{rank}. {p.source}{f', page {p.page}' if p.page else ''} [{p.start}:{p.end}] score {p.score:.3f}\n{p.text}\n"
+        for rank, p in enumerate(result.passages, start=1)
+    ]
+    found: dict[str, object] = {"query": result.query, "passages": [p.public_json() for p in result.passages]}
+    if result.warning:
+        found["warning"] = result.warning
+        lines.insert(0, f"Warning: {result.warning}")
+    session.emit(found, "\n".join(lines) or "Nothing found.")

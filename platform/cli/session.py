@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +65,22 @@ class CliSession:
 def emit(value: Any, text: str, *, as_json: bool) -> None:
     """Print a result to stdout, as one JSON document or as text."""
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str) if as_json else printable(text))
+
+
+def with_session(command: Callable[..., None]) -> Callable[..., None]:
+    """Open the workspace for a command, which takes it as its first argument; adds the options that all commands have."""
+
+    def run(workspace: WorkspaceOption = None, as_json: JsonOption = False, debug: DebugOption = False, **given: Any) -> None:
+        with open_session(workspace, as_json=as_json, debug=debug) as session:
+            command(session, **given)
+
+    # Typer reads a command's options from its signature.
+    _, *own = signature(command, eval_str=True).parameters.values()
+    *shared, _ = signature(run, eval_str=True).parameters.values()
+    run.__signature__ = Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
 
 
 @contextmanager
