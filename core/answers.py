@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
+from pydantic.json_schema import SkipJsonSchema
 
 from doyen.core.modes import Mode
 from doyen.core.records import Turn
@@ -84,7 +85,7 @@ class Passage(_Lossless):
     heading: str
     score: float
     text: str
-    signals: dict[str, float] = field(default_factory=dict)
+    signals: Annotated[dict[str, float], Field(exclude=True), SkipJsonSchema()] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
@@ -93,7 +94,8 @@ class Passage(_Lossless):
 
     def public_json(self) -> dict[str, Any]:
         """Return the passage as the command line and the gateway show it."""
-        return {name: value for name, value in self.to_json().items() if name != "signals"}
+        shown: dict[str, Any] = _adapter(Passage).dump_python(self)
+        return shown
 
 
 @dataclass(frozen=True)

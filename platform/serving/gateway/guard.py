@@ -69,6 +69,7 @@ class RequestRecord:
         try:
             await self.app(scope, receive, send_marked)
         except Exception as error:
+            # The last place before the server's own, which would answer without our headers and body.
             logger.exception("unforeseen error", extra={"fields": {"request_id": request_id}})
             if status:
                 raise

@@ -62,6 +62,7 @@ class PullScheduler:
             except DoyenError as error:
                 logger.warning("project %r was not pulled: %s", project, error)
             except Exception:
+                # The thread pulls all projects: what one of them fails on must not end it.
                 logger.exception("pulling project %r failed", project)
 
     def _next(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from doyen.core.answers import Passage
 from doyen.core.modes import MAX_PASSAGES
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
@@ -26,21 +27,6 @@ class SearchRequest(BaseModel):
     k: int | None = Field(None, ge=1, le=MAX_PASSAGES)
 
 
-class FoundPassage(BaseModel):
-    """A stretch of a document: ``parsed_text[start:end] == text``."""
-
-    chunk_id: str
-    document_id: str
-    version: str
-    source: str
-    start: int
-    end: int
-    page: int | None
-    heading: str
-    score: float
-    text: str
-
-
 class SearchResult(BaseModel):
     """Passages, best first.
 
@@ -49,7 +35,7 @@ class SearchResult(BaseModel):
     """
 
     query: str
-    passages: list[FoundPassage]
+    passages: list[Passage]
     warning: str | None = None
 
 
@@ -57,5 +43,4 @@ class SearchResult(BaseModel):
 def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
     found = services.doyen.search(body.query, body.k)
-    passages = [FoundPassage(**passage.public_json()) for passage in found.passages]
-    return SearchResult(query=found.query, passages=passages, warning=found.warning)
+    return SearchResult(query=found.query, passages=found.passages, warning=found.warning)

@@ -91,6 +91,7 @@ class Services:
                 try:
                     loaded = self._prove(self._open(self.workspace, self.store, open_index=self.retriever))
                 except Exception as error:
+                    # Whatever it is, /readyz has to name it.
                     self._problem = str(error)
                     raise
                 with self._state:
@@ -137,6 +138,9 @@ class Services:
         except DoyenError as error:
             if not self._closed:
                 logger.warning("the assistant is not ready: %s", error)
+        except Exception:
+            # In a thread of its own nobody else would log it.
+            logger.exception("loading the assistant failed")
 
     def start_warm_up(self) -> None:
         """Warm up in the background unless that is going on, or has just been tried."""
