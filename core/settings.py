@@ -222,14 +222,15 @@ GATE_RULE = (
     rf"^(?P<mode>{_MODE}) (?P<metric>\w+) "
     rf"(?:(?P<side>>=|<=) (?P<bound>\d*\.?\d+)(?: on (?P<tag>\S+))?|> (?P<other>{_MODE})(?P<optional>, if evaluated)?)$"
 )
+Rules = Annotated[
+    tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], Field(min_length=1), NoDecode, BeforeValidator(_split_rules)
+]
 
 
 class GateSettings(Section):
     """What a report must show before its adapter is promoted."""
 
-    rules: Annotated[
-        tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], Field(min_length=1), NoDecode, BeforeValidator(_split_rules)
-    ] = (
+    rules: Rules = (
         "hybrid token_f1 > rag",
         "hybrid token_f1 > rag-short, if evaluated",
         "hybrid refusal_accuracy >= 0.8",
@@ -238,9 +239,7 @@ class GateSettings(Section):
     """`MODE METRIC > MODE`, with `, if evaluated` where the other mode may be missing: the first is better, p < 0.05.
     `MODE METRIC >= BOUND` or `<= BOUND`, perhaps `on TAG`: the whole 95% interval lies on that side. In a variable, rules are
     separated by semicolons."""
-    reader_rules: Annotated[
-        tuple[Annotated[str, Field(pattern=GATE_RULE)], ...], Field(min_length=1), NoDecode, BeforeValidator(_split_rules)
-    ] = ("extract token_f1 > rag", "extract token_f1 > rag-short, if evaluated")
+    reader_rules: Rules = ("extract token_f1 > rag", "extract token_f1 > rag-short, if evaluated")
     """The same for a reader, by a report that was made with it: they compare modes, not this reader with another."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from doyen.core.errors import InputError
@@ -149,10 +149,7 @@ def _each_once(found: Sequence[FoundFile]) -> list[FoundFile]:
         if other is None or _order(file) < _order(other):
             best[file.path] = file
     named = {file.path for file in found if file.named}
-    return [
-        FoundFile(file.path, file.root, file.relative, file.size, file.modified_ns, file.path in named)
-        for file in best.values()
-    ]
+    return [replace(file, named=file.path in named) for file in best.values()]
 
 
 def _order(file: FoundFile) -> tuple[bool, bool, int]:

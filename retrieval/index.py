@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -205,23 +206,17 @@ def _inspect(workspace: Workspace, store: Store, manifest: IndexManifest, *, tho
 
 def _check_vectors(place: Path, segment: Segment) -> None:
     """Open and count a segment's own vectors, and search them once."""
-    vectors = open_folder(vector_folder(place))
-    try:
+    with closing(open_folder(vector_folder(place))) as vectors:
         if (count := vectors.count()) < segment.pieces:
             raise Damaged(f"{place} has {count:,} vectors instead of {segment.pieces:,}")
         vectors.check_one()
-    finally:
-        vectors.close()
 
 
 def _vectors_there(workspace: Workspace, store: Store) -> set[str]:
     """Return the names of the workspace's vectors on the Chroma server, which is searched once."""
-    vectors = open_collection(workspace, store)
-    try:
+    with closing(open_collection(workspace, store)) as vectors:
         vectors.check_one()
         return vectors.names()
-    finally:
-        vectors.close()
 
 
 def _lost(loaded: Loaded, owners: dict[str, str]) -> int:

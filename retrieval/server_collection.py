@@ -6,6 +6,7 @@ workspace has the same id until it is separated; the collection therefore says w
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from doyen.core.errors import StateError
@@ -43,11 +44,8 @@ def clean_collection(workspace: Workspace, store: Store, manifest: IndexManifest
     """Delete all vectors that are not of live pieces of the published segments."""
     places = [lexical_folder(workspace.index_folder / segment.name) for segment in manifest.segments]
     live = combine([load_lexical(place) for place in places], [segment.dropped for segment in manifest.segments])
-    vectors = open_collection(workspace, store, write=True)
-    try:
+    with closing(open_collection(workspace, store, write=True)) as vectors:
         vectors.delete(sorted(vectors.names().difference(piece_names(live))))
-    finally:
-        vectors.close()
 
 
 def _name(workspace: Workspace, store: Store) -> str:
@@ -72,8 +70,5 @@ def _is_copy(other: Workspace, workspace: Workspace, store: Store) -> bool:
     """Whether another folder is a workspace with the same id in a database of its own."""
     if not (other.root / FILE_NAME).is_file() or not other.state.is_dir() or other.database_url == workspace.database_url:
         return False
-    there = open_store(other)
-    try:
+    with closing(open_store(other)) as there:
         return there.workspace_id() == store.workspace_id()
-    finally:
-        there.close()

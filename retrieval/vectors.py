@@ -236,16 +236,10 @@ def seal_folder(folder: Path) -> None:
 
     Otherwise every opening replays the writes since the graph was last saved: three seconds for 1,500 of them.
     """
-    index = open_folder(folder)
-    try:
+    with closing(open_folder(folder)) as index:
         index.save_every_write()
-    finally:
-        index.close()
-    index = open_folder(folder)
-    try:
+    with closing(open_folder(folder)) as index:
         index.rewrite_one()
-    finally:
-        index.close()
     with storage_errors("compacting vectors"), closing(sqlite3.connect(folder / DATABASE)) as database:
         database.execute("VACUUM")
 

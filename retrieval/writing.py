@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from doyen.core.batches import batched
@@ -90,11 +91,11 @@ class SegmentWriter:
         """Bring the segment's vectors together; return their number."""
         chroma = vector_folder(self._folder)
         if self._url:
-            vectors = open_collection(self._workspace, self._store, write=True)
+            opened = open_collection(self._workspace, self._store, write=True)
         else:
             self._copy_graph(chroma)
-            vectors = open_folder(chroma, create=True)
-        try:
+            opened = open_folder(chroma, create=True)
+        with closing(opened) as vectors:
             have = vectors.names()
             if not self._url:
                 self._take_over([name for name in taken_over if name not in have], vectors)
@@ -103,8 +104,6 @@ class SegmentWriter:
                 vectors.delete(sorted(have - wanted))
                 if (count := vectors.count()) != len(wanted):
                     raise StateError(f"Chroma holds {count:,} vectors of {len(wanted):,} that were written")
-        finally:
-            vectors.close()
         if not self._url:
             seal_folder(chroma)
         return len(wanted)
@@ -126,11 +125,8 @@ class SegmentWriter:
             held = set(piece_names(part)).intersection(names)
             if not held:
                 continue
-            source = open_folder(vector_folder(self._workspace.index_folder / segment.name))
-            try:
+            with closing(open_folder(vector_folder(self._workspace.index_folder / segment.name))) as source:
                 found, rows = source.fetch(sorted(held))
-            finally:
-                source.close()
             owners = dict(zip(part.chunk_ids.tolist(), part.documents[part.chunk_document].tolist(), strict=True))
             vectors.upsert(found, [owners[name.rpartition(":")[0]] for name in found], rows)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -17,13 +16,12 @@ import threading
 from dataclasses import asdict
 from typing import Any
 
+from doyen.core.child_environment import child_environment
 from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.document import ParsedDocument
 from doyen.ingestion.readers.limits import Limits
 
 COMMAND = (sys.executable, "-P", "-m", "doyen.ingestion.readers.worker")
-ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
-"""Variables that the child gets."""
 LARGEST_IDLE_KB = 600_000
 """A child that once took more memory is replaced: what the allocator keeps would count against the next file."""
 
@@ -77,13 +75,12 @@ class ReaderProcess:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None or self._child.poll() is not None:
             self._close()
-            environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
             self._child = subprocess.Popen(
                 COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment,
+                env=child_environment(),
                 start_new_session=True,
             )
         return self._child

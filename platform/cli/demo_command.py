@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -36,26 +36,12 @@ DRAFTED_TASKS = 40
 """Tasks with drafts that the demo makes for a person to try; the labels come from the example's pairs."""
 
 
-@dataclass(frozen=True)
-class Example:
-    """An example domain's files."""
+class Example(NamedTuple):
+    """An example domain's files: the documents, the labelled pairs and the held-out questions."""
 
-    folder: Path
-
-    @property
-    def documents(self) -> Path:
-        """The folder to ingest."""
-        return self.folder / "documents"
-
-    @property
-    def pairs(self) -> Path:
-        """The labelled pairs."""
-        return self.folder / "pairs.jsonl"
-
-    @property
-    def questions(self) -> Path:
-        """The held-out questions."""
-        return self.folder / "questions.jsonl"
+    documents: Path
+    pairs: Path
+    questions: Path
 
 
 def demo(
@@ -91,8 +77,8 @@ def find_example(folder: Path) -> Example:
     Raises:
         InputError: a part of it is missing.
     """
-    example = Example(folder.resolve())
-    for part in (example.documents, example.pairs, example.questions):
+    example = Example(*(folder.resolve() / name for name in ("documents", "pairs.jsonl", "questions.jsonl")))
+    for part in example:
         if not part.exists():
             raise InputError(f"{part} does not exist: name an example with --example, or run this in a clone of the project")
     return example
@@ -104,7 +90,7 @@ def make_workspace(example: Example, folder: Path) -> Path:
 
     root = folder.resolve()
     if not (root / FILE_NAME).exists():
-        settings = example.folder / FILE_NAME
+        settings = example.documents.with_name(FILE_NAME)
         root.mkdir(parents=True, exist_ok=True)
         write_bytes_atomic(root / FILE_NAME, settings.read_bytes() if settings.exists() else b'name = "demo"\n')
     return root
