@@ -14,7 +14,7 @@ _PROPERTIES = re.compile(r"(?:Pr|ctrlPr)$")
 def math_text(node: Any) -> str:
     """Return an equation, or a part of one, on one line."""
     if not isinstance(node.tag, str) or not node.tag.startswith(M):
-        return "".join(_run_text(run) for run in node.iter(f"{W}t")) if isinstance(node.tag, str) else ""
+        return "".join(run.text or "" for run in node.iter(f"{W}t")) if isinstance(node.tag, str) else ""
     kind = node.tag[len(M) :]
     if kind == "t":
         return node.text or ""
@@ -22,10 +22,6 @@ def math_text(node: Any) -> str:
         return ""
     write = _WRITERS.get(kind)
     return write(node) if write is not None else _inside(node)
-
-
-def _run_text(run: Any) -> str:
-    return run.text or ""
 
 
 def _inside(node: Any) -> str:

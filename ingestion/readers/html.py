@@ -108,10 +108,8 @@ class Walker:
 
     def walk(self, node: LexborNode) -> None:
         """Add everything below ``node``. Recursion is bounded by DEEPEST."""
-        child = node.first_child
-        while child is not None:
+        for child in node.iter(include_text=True):
             self._visit(child)
-            child = child.next
         if node.tag in BLOCKS:
             self._flush()
 
@@ -161,15 +159,13 @@ class Walker:
         self.list_depth += 1
         first = node.attributes.get("start") or "1"
         number = int(first) if first.isdigit() else 1
-        child = node.first_child
-        while child is not None:
+        for child in node.iter(include_text=True):
             if child.tag == "li":
                 self.mark = f"{number}. " if node.tag == "ol" else "- "
                 number += 1
                 self.walk(child)
             else:
                 self._visit(child)
-            child = child.next
         self._flush()
         self.list_depth -= 1
         if not self.list_depth:
@@ -223,8 +219,7 @@ def _text(node: LexborNode) -> str:
 
 def _collect(node: LexborNode, parts: list[str]) -> None:
     """Collect text. Block elements and line breaks part words, inline elements do not. Recursion is bounded by DEEPEST."""
-    child = node.first_child
-    while child is not None:
+    for child in node.iter(include_text=True):
         if child.is_text_node:
             parts.append(child.text_content or "")
         elif child.tag == "table":
@@ -234,4 +229,3 @@ def _collect(node: LexborNode, parts: list[str]) -> None:
             parts.append(space)
             _collect(child, parts)
             parts.append(space)
-        child = child.next

@@ -11,6 +11,8 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from doyen.ingestion.readers.html_shown import ancestors, has_parent
+
 ROLES = frozenset(["navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alertdialog", "toolbar"])
 _LINK_LISTS = """
 nav navbar navigation menu main-menu top-menu breadcrumb breadcrumbs sidebar side-bar footer site-footer page-footer header
@@ -18,6 +20,8 @@ site-header page-header masthead share sharing share-buttons social social-links
 advert advertisement promo pagination pager skip-link skiplink language-switch lang-switch
 """
 LINK_LISTS = frozenset(_LINK_LISTS.split())
+PARTS = ("article", "section", "blockquote", "figure", "td", "li")
+"""Whose headers and footers belong to them and not to the page."""
 LEAST_SHARE_OF_LINKS = 0.5
 NOTICE = re.compile(r"^(cookie|consent|gdpr|newsletter|subscribe)", re.IGNORECASE)
 NOTICE_WORDS = re.compile(r"\b(?:cookies?|consent|privacy|newsletter|subscribe)\b", re.IGNORECASE)
@@ -38,7 +42,7 @@ def content_of(page: LexborHTMLParser) -> LexborNode | None:
     root = main if main is not None else body
     doomed = [node for node in root.css("*") if node.mem_id != root.mem_id and _is_boilerplate(node, in_main=main is not None)]
     lost = {node.mem_id for node in doomed}
-    outermost = [node for node in doomed if not _has_ancestor(node, lost)]
+    outermost = [node for node in doomed if not any(parent.mem_id in lost for parent in ancestors(node))]
     if _count(root) - sum(map(_count, outermost)) < LEAST_KEPT * whole:
         return body
     for node in outermost:
@@ -64,25 +68,15 @@ def _is_boilerplate(node: LexborNode, *, in_main: bool) -> bool:
     if node.tag == "nav" or (attributes.get("role") or "") in ROLES:
         return True
     if node.tag in ("footer", "aside") and not in_main:
-        return not _is_within_part(node)
+        return not has_parent(node, PARTS)
     if node.tag == "header" and not in_main:
-        return not _is_within_part(node) and node.css_first("h1, h2") is None
+        return not has_parent(node, PARTS) and node.css_first("h1, h2") is None
     if node.tag in ("html", "body", "main", "article", "table", "tr", "td", "th", "h1", "h2", "h3", "h4"):
         return False
     names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".lower().split()
     if any(name in LINK_LISTS for name in names):
         return _is_links(node)
     return any(NOTICE.match(name) for name in names) and _is_notice(node)
-
-
-def _is_within_part(node: LexborNode) -> bool:
-    """Whether a header or footer belongs to a part of the content and not to the page."""
-    parent = node.parent
-    while parent is not None:
-        if parent.tag in ("article", "section", "blockquote", "figure", "td", "li"):
-            return True
-        parent = parent.parent
-    return False
 
 
 def _is_links(node: LexborNode) -> bool:
@@ -93,12 +87,3 @@ def _is_links(node: LexborNode) -> bool:
 def _is_notice(node: LexborNode) -> bool:
     text = node.text(separator=" ")
     return len(text.split()) <= LONGEST_NOTICE and NOTICE_WORDS.search(text) is not None
-
-
-def _has_ancestor(node: LexborNode, ids: set[int]) -> bool:
-    parent = node.parent
-    while parent is not None:
-        if parent.mem_id in ids:
-            return True
-        parent = parent.parent
-    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
@@ -115,8 +116,8 @@ def _show_fields(page: LexborHTMLParser) -> None:
             chosen = options[:1]
         _replace(node, ", ".join(option.text().strip() for option in chosen))
     for node in page.css("button"):
-        if not (_unfolds(node) or _has_parent(node, ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"))):
-            form = (node.attributes.get("type") or "").lower() in ("submit", "reset") or _has_parent(node, ("form", "nav"))
+        if not (_unfolds(node) or has_parent(node, ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"))):
+            form = (node.attributes.get("type") or "").lower() in ("submit", "reset") or has_parent(node, ("form", "nav"))
             if form or len(node.text().split()) < LEAST_BUTTON_WORDS:
                 _remove(node)
 
@@ -151,13 +152,16 @@ def _write_fractions_and_roots(page: LexborHTMLParser) -> None:
             node.replace_with(f"{over}/{under}" if alone else f"({over}/{under})")
 
 
-def _has_parent(node: LexborNode, tags: tuple[str, ...]) -> bool:
-    parent = node.parent
-    while parent is not None:
-        if parent.tag in tags:
-            return True
-        parent = parent.parent
-    return False
+def ancestors(node: LexborNode) -> Iterator[LexborNode]:
+    """Yield the elements around a node, the innermost first."""
+    while (parent := node.parent) is not None:
+        yield parent
+        node = parent
+
+
+def has_parent(node: LexborNode, tags: tuple[str, ...]) -> bool:
+    """Whether a node stands in an element of one of these names, however deep."""
+    return any(parent.tag in tags for parent in ancestors(node))
 
 
 def _replace(node: LexborNode, text: str) -> None:

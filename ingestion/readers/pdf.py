@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pypdfium2 as pdfium
@@ -50,7 +51,7 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     if not any(page.lines for page in pages):
         raise UnreadableDocument("the PDF holds no text, it may be a scan: run text recognition (OCR) on it first")
     once, pages = drop_margins(pages)
-    pages = [Page(put_columns_in_order(page.lines), page.width, page.height) for page in pages]
+    pages = [replace(page, lines=put_columns_in_order(page.lines)) for page in pages]
     builder = DocumentBuilder(limits.max_characters)
     writer = _Writer(builder, pages)
     for number, page in enumerate(pages):
@@ -81,14 +82,14 @@ def _page(document: pdfium.PdfDocument, index: int) -> Page:
         raise UnreadableDocument(f"page {index + 1} of the PDF is damaged ({error}): save it again") from error
     try:
         found = read_page(page)
-        return Page(fill_in(found.lines, page), found.width, found.height)
+        return replace(found, lines=fill_in(found.lines, page))
     finally:
         page.close()
 
 
 def _clean_page(page: Page) -> Page:
     lines = [_clean_line(line) for line in page.lines]
-    return Page([line for line in lines if line.segments], page.width, page.height)
+    return replace(page, lines=[line for line in lines if line.segments])
 
 
 def _clean_line(line: Line) -> Line:
@@ -100,8 +101,7 @@ def _clean_line(line: Line) -> Line:
         return text + "\u00ad" if soft else text
 
     cleaned = (Segment(clean(part.text), part.left, part.right) for part in line.segments)
-    segments = tuple(part for part in cleaned if part.text)
-    return Line(" ".join(part.text for part in segments), segments, line.bottom, line.top, line.size, line.bold)
+    return replace(line, segments=tuple(part for part in cleaned if part.text))
 
 
 def _metadata_title(document: pdfium.PdfDocument) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from doyen.ingestion.readers.pdf_lines import Line, Segment
@@ -86,9 +87,8 @@ def _columns(lines: Sequence[Line]) -> list[list[Line]] | None:
             parts[sum(part.left >= gap[1] for gap in borders)].append(part)
         for column, found in zip(columns, parts, strict=True):
             if found:
-                text = " ".join(part.text for part in found)
-                whole = Segment(text, found[0].left, found[-1].right)
-                column.append(Line(text, (whole,), line.bottom, line.top, line.size, line.bold))
+                whole = Segment(" ".join(part.text for part in found), found[0].left, found[-1].right)
+                column.append(replace(line, segments=(whole,)))
     return columns if len(columns) > 1 and all(_is_prose(column, len(lines)) for column in columns) else None
 
 

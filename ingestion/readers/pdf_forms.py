@@ -28,10 +28,10 @@ def fill_in(lines: list[Line], page: pdfium.PdfPage) -> list[Line]:
         if beside:
             place = beside[0]
             segments = tuple(sorted((*filled[place].segments, segment), key=lambda part: part.left))
-            filled[place] = replace(filled[place], segments=segments, text=" ".join(part.text for part in segments))
+            filled[place] = replace(filled[place], segments=segments)
         else:
             size = min(top - bottom, 12.0)
-            line = Line(text, (segment,), middle - size / 2, middle + size / 2, round(size, 1), False)
+            line = Line((segment,), middle - size / 2, middle + size / 2, round(size, 1), False)
             above = [place for place, other in enumerate(filled) if other.bottom > middle]
             filled.insert(above[-1] + 1 if above else 0, line)
     return filled

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -46,17 +47,20 @@ class Line:
     """A printed line.
 
     Attributes:
-        text: its text, single-spaced between segments.
         bottom, top: in points from the lower edge of the page.
         size: font size of its first letter, in points.
     """
 
-    text: str
     segments: tuple[Segment, ...]
     bottom: float
     top: float
     size: float
     bold: bool
+
+    @cached_property
+    def text(self) -> str:
+        """Its text, single-spaced between segments."""
+        return " ".join(segment.text for segment in self.segments)
 
     @property
     def left(self) -> float:
@@ -135,8 +139,7 @@ def _with_part(line: Line, part: Line) -> Line | None:
         else:
             segments.append(segment)
         last_is_new = is_new
-    text = " ".join(segment.text for segment in segments)
-    return Line(text, tuple(segments), line.bottom, line.top, line.size, line.bold)
+    return replace(line, segments=tuple(segments))
 
 
 def _text(textpage: pdfium.PdfTextPage) -> str:
@@ -155,8 +158,7 @@ def _line(textpage: pdfium.PdfTextPage, part: str, offset: int) -> Line | None:
     segments, bottom, top = _segments(textpage, part, offset, _em(textpage, first, size))
     if not segments:
         return None
-    text = " ".join(segment.text for segment in segments)
-    return Line(text, tuple(segments), bottom, top, round(top - bottom, 1), _is_bold(textpage, first))
+    return Line(tuple(segments), bottom, top, round(top - bottom, 1), _is_bold(textpage, first))
 
 
 def _em(textpage: pdfium.PdfTextPage, index: int, size: float) -> float:

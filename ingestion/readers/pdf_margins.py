@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import zip_longest
 
 from doyen.ingestion.readers.pdf_lines import Line, Page
@@ -65,7 +66,7 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
             if rests or PAGE_NUMBER.match(line.text):
                 dropped.add(id(line))
                 once.update(dict.fromkeys(rests[:1]))
-        kept.append(Page([line for line in page.lines if id(line) not in dropped], page.width, page.height))
+        kept.append(replace(page, lines=[line for line in page.lines if id(line) not in dropped]))
     return [text for text in once if text], kept
 
 
