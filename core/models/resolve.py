@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from doyen.core.errors import MissingPart, ModelMissing
+from doyen.core.errors import ModelMissing
 from doyen.core.files import new_folder
 from doyen.core.manifest import fingerprint
 from doyen.core.models.hashes import forget_hashes, model_hash
@@ -174,11 +174,9 @@ def _download(name: str) -> Path:
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         known = ", ".join([*PACKAGED_GENERATORS, *PACKAGED_EMBEDDERS])
         raise ModelMissing(f"model {name!r} is neither packaged ({known}), nor a folder, nor a hub id like org/name")
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise MissingPart("huggingface_hub is not installed: `pip install huggingface_hub`") from error
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     try:
         return Path(snapshot_download(name, allow_patterns=HUB_PATTERNS))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
