@@ -55,8 +55,8 @@ class Statement:
     gains: dict[Citation, float]
 
 
-def cite(answer: str, passages: Sequence[Passage], *, limit: int = MOST_CITATIONS) -> list[Citation]:
-    """Return the sentences of the passages that support the answer, strongest first.
+def support_statements(answer: str, passages: Sequence[Passage]) -> list[Statement]:
+    """Return the sentences of an answer in order, each with the sentences of the passages that support it.
 
     Each statement of the answer is matched with the sentence that holds most of its informative words, numbers and
     codes counting double; sentences that add the rest follow. Passages that the answer names with ``[n]`` are
@@ -66,16 +66,7 @@ def cite(answer: str, passages: Sequence[Passage], *, limit: int = MOST_CITATION
     Args:
         answer: what the model wrote.
         passages: in the order of the prompt; the first has marker 1.
-        limit: citations at most.
-
-    Returns:
-        Citations whose ``quote`` is an exact substring: ``quote == passage.text[start - passage.start : …]``.
     """
-    return strongest(support_statements(answer, passages))[:limit]
-
-
-def support_statements(answer: str, passages: Sequence[Passage]) -> list[Statement]:
-    """Return the sentences of an answer in order, each with what supports it; see `cite`."""
     sentences = _sentences(passages)
     weights = _weights(sentences)
     statements = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -26,32 +26,6 @@ FORMAT = 2
 """Changes with the meaning of the files; an index of another format is rebuilt."""
 JOINABLE_GAP = 200
 """Characters between two chunks of a document over which a passage may still reach."""
-
-PLACE_ARRAYS = (
-    "chunk_ids",
-    "chunk_document",
-    "documents",
-    "unit_chunk",
-    "unit_start",
-    "unit_end",
-    "segment_end",
-    "words",
-    "lengths",
-    "piece_offset",
-    "piece_first",
-    "piece_last",
-)
-"""Arrays about chunks, units and pieces."""
-_ARRAYS = (
-    *PLACE_ARRAYS,
-    "vocabulary",
-    "frequency",
-    "posting_offset",
-    "posting_unit",
-    "posting_count",
-    "label_offset",
-    "label_chunk",
-)
 
 
 @dataclass(frozen=True)
@@ -153,8 +127,13 @@ class LexicalIndex:
 
     def save(self, folder: Path) -> None:
         """Write one ``.npy`` file for each array into an existing folder."""
-        for name in _ARRAYS:
+        for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+
+
+ARRAYS = tuple(array.name for array in fields(LexicalIndex))
+PLACE_ARRAYS = ARRAYS[: ARRAYS.index("vocabulary")]
+"""Those about chunks, units and pieces."""
 
 
 def load_lexical(folder: Path) -> LexicalIndex:
@@ -165,7 +144,7 @@ def load_lexical(folder: Path) -> LexicalIndex:
         ValueError: a file is damaged.
     """
     arrays = {}
-    for name in _ARRAYS:
+    for name in ARRAYS:
         path = folder / f"{name}.npy"
         try:
             # A plain view: numpy's memmap class makes every small operation slower.

@@ -42,7 +42,7 @@ def list_(session: CliSession) -> None:
     """List the datasets, newest first."""
     from doyen.finetune.dataset import dataset_rows
 
-    rows = dataset_rows(session.store)
+    rows = dataset_rows(session.doyen.store)
     lines = [f"{row.dataset_id}  {row.created_at}  {row.manifest['counts']['train']} training pairs" for row in rows]
     shown = [{"dataset": row.dataset_id, "created_at": row.created_at, **row.manifest["counts"]} for row in rows]
     session.emit(shown, "\n".join(lines) or "No datasets yet.")

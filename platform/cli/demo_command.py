@@ -15,7 +15,7 @@ from doyen.core.errors import InputError
 from doyen.core.files import write_bytes_atomic
 from doyen.core.modes import MODES, Mode
 from doyen.platform.cli.ask_command import format_answer
-from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, open_session
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
 if TYPE_CHECKING:
     from doyen.core.answers import Answer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter
+    from doyen.platform.app import Doyen
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROJECT = "demo"
@@ -59,16 +60,17 @@ def demo(
     chosen = find_example(example)
     root = make_workspace(chosen, workspace or Path("demo"))
     with open_session(root, as_json=as_json, debug=debug) as session:
+        doyen = session.doyen
         pairs, questions = read_records(chosen.pairs, Pair), read_records(chosen.questions, Question)
-        ingest_step(session, chosen)
-        first_answer_step(session, questions)
-        annotation_step(session, pairs)
-        dataset = dataset_step(session, questions)
-        reader_step(session, dataset)
-        adapter = train_step(session, dataset)
-        report, answers = evaluation_step(session, adapter, questions, full=full)
-        session.reporter.say(f"\nThe demo took {time.monotonic() - started:.0f} s.\n")
-        session.emit(summary(session, adapter, report, answers), closing_text(session, report, answers))
+        ingest_step(doyen, chosen)
+        first_answer_step(doyen, questions)
+        annotation_step(doyen, pairs)
+        dataset = dataset_step(doyen, questions)
+        reader_step(doyen, dataset)
+        adapter = train_step(doyen, dataset)
+        report, answers = evaluation_step(doyen, adapter, questions, full=full)
+        doyen.reporter.say(f"\nThe demo took {time.monotonic() - started:.0f} s.\n")
+        session.emit(summary(doyen, adapter, report, answers), closing_text(doyen, report, answers))
 
 
 def find_example(folder: Path) -> Example:
@@ -96,28 +98,28 @@ def make_workspace(example: Example, folder: Path) -> Path:
     return root
 
 
-def ingest_step(session: CliSession, example: Example) -> None:
+def ingest_step(doyen: Doyen, example: Example) -> None:
     """Documents in: parsed, cut into chunks, indexed."""
     from doyen.platform.cli.ingest_command import describe
 
-    with step(session, "1/7 Ingesting the documents"):
-        report = session.doyen.ingest([example.documents])
-        session.reporter.say(describe(report))
+    with step(doyen, "1/7 Ingesting the documents"):
+        report = doyen.ingest([example.documents])
+        doyen.reporter.say(describe(report))
 
 
-def first_answer_step(session: CliSession, questions: list[Question]) -> None:
+def first_answer_step(doyen: Doyen, questions: list[Question]) -> None:
     """One question answered before anything is trained, word for word from the documents."""
-    with step(session, "2/7 A first answer"):
+    with step(doyen, "2/7 A first answer"):
         question = next(each for each in questions if each.answerable and not each.history)
-        answer = session.doyen.ask(question.question, Mode.EXTRACT, record=False)
-        session.reporter.say(f"Q: {question.question}\nA: {format_answer(answer)}")
-        session.reporter.say(f"Ask more while this goes on: doyen serve --workspace {session.workspace.root}")
+        answer = doyen.ask(question.question, Mode.EXTRACT, record=False)
+        doyen.reporter.say(f"Q: {question.question}\nA: {format_answer(answer)}")
+        doyen.reporter.say(f"Ask more while this goes on: doyen serve --workspace {doyen.workspace.root}")
 
 
-def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
+def annotation_step(doyen: Doyen, pairs: list[Pair]) -> None:
     """Tasks for annotators out, and the labels that the example's two annotators made in."""
-    with step(session, "3/7 Annotation tasks and labels"):
-        annotate = session.doyen.annotate
+    with step(doyen, "3/7 Annotation tasks and labels"):
+        annotate = doyen.annotate
         known = any(project.name == PROJECT and project.tasks for project in annotate.projects())
         annotate.create(PROJECT, limit=0 if known else DRAFTED_TASKS)
         annotate.import_pairs(PROJECT, pairs)
@@ -125,48 +127,46 @@ def annotation_step(session: CliSession, pairs: list[Pair]) -> None:
         annotate.pull(PROJECT)
         status, _ = annotate.status(PROJECT)
         labels = ", ".join(f"{name} {count}" for name, count in sorted(status.annotators.items()))
-        session.reporter.say(f"{sum(status.tasks.values())} tasks in {status.location}; labels: {labels}")
+        doyen.reporter.say(f"{sum(status.tasks.values())} tasks in {status.location}; labels: {labels}")
 
 
-def dataset_step(session: CliSession, questions: list[Question]) -> Dataset:
+def dataset_step(doyen: Doyen, questions: list[Question]) -> Dataset:
     """Labels become a dataset whose parts share no document and which holds no frozen question."""
     from doyen.platform.cli.dataset_command import describe
 
-    with step(session, "4/7 Dataset"):
-        dataset, _ = session.doyen.build_dataset(PROJECT, project=PROJECT, frozen=questions)
-        session.reporter.say(describe(dataset))
+    with step(doyen, "4/7 Dataset"):
+        dataset, _ = doyen.build_dataset(PROJECT, project=PROJECT, frozen=questions)
+        doyen.reporter.say(describe(dataset))
         return dataset
 
 
-def reader_step(session: CliSession, dataset: Dataset) -> Adapter:
+def reader_step(doyen: Doyen, dataset: Dataset) -> Adapter:
     """The dataset teaches the reader the domain."""
-    with step(session, "5/7 Reader"):
-        reader = session.doyen.train_reader(dataset.dataset_id)
-        session.reporter.say(
-            f"{reader.ref}: token F1 of the span on validation pairs {reader.manifest['validation']['span_f1']}"
-        )
+    with step(doyen, "5/7 Reader"):
+        reader = doyen.train_reader(dataset.dataset_id)
+        doyen.reporter.say(f"{reader.ref}: token F1 of the span on validation pairs {reader.manifest['validation']['span_f1']}")
         return reader
 
 
-def train_step(session: CliSession, dataset: Dataset) -> Adapter:
+def train_step(doyen: Doyen, dataset: Dataset) -> Adapter:
     """The dataset becomes an adapter."""
-    with step(session, "6/7 Adapter"):
-        return session.doyen.train(dataset.dataset_id)
+    with step(doyen, "6/7 Adapter"):
+        return doyen.train(dataset.dataset_id)
 
 
 def evaluation_step(
-    session: CliSession, adapter: Adapter, questions: list[Question], *, full: bool
+    doyen: Doyen, adapter: Adapter, questions: list[Question], *, full: bool
 ) -> tuple[Report, list[ShownAnswer]]:
     """The same held-out questions in all modes, and three answers to show."""
     from doyen.eval.questions import sample, without_tag
 
-    seed = session.workspace.settings.eval.seed
+    seed = doyen.workspace.settings.eval.seed
     asked = questions if full else sample(without_tag(questions, DEVELOPMENT), SAMPLE, seed, unanswerable=UNANSWERABLE)
-    with step(session, "7/7 Evaluation of " + ", ".join(MODES)):
-        out = session.workspace.reports_folder / ("demo-full" if full else "demo")
-        report = session.doyen.evaluate(asked, out, adapter=adapter.ref)
+    with step(doyen, "7/7 Evaluation of " + ", ".join(MODES)):
+        out = doyen.workspace.reports_folder / ("demo-full" if full else "demo")
+        report = doyen.evaluate(asked, out, adapter=adapter.ref)
         answers = [
-            ShownAnswer(session.doyen.ask(question.question, Mode.HYBRID, adapter=adapter.ref, record=False), question, right)
+            ShownAnswer(doyen.ask(question.question, Mode.HYBRID, adapter=adapter.ref, record=False), question, right)
             for question, right in choose_shown(asked, report)
         ]
         return report, answers
@@ -211,18 +211,18 @@ def choose_shown(questions: Sequence[Question], report: Report) -> list[tuple[Qu
 
 
 @contextmanager
-def step(session: CliSession, title: str) -> Iterator[None]:
+def step(doyen: Doyen, title: str) -> Iterator[None]:
     """Announce a step and say how long it took."""
-    session.reporter.say(f"\n==> {title}")
+    doyen.reporter.say(f"\n==> {title}")
     started = time.monotonic()
     yield
-    session.reporter.say(f"    done in {time.monotonic() - started:.0f} s")
+    doyen.reporter.say(f"    done in {time.monotonic() - started:.0f} s")
 
 
-def summary(session: CliSession, adapter: Adapter, report: Report, answers: list[ShownAnswer]) -> dict[str, object]:
+def summary(doyen: Doyen, adapter: Adapter, report: Report, answers: list[ShownAnswer]) -> dict[str, object]:
     """Return the demo's result for machines."""
     return {
-        "workspace": str(session.workspace.root),
+        "workspace": str(doyen.workspace.root),
         "adapter": adapter.ref,
         "report": str(report.folder / "report.html"),
         "modes": report.data["modes"],
@@ -231,11 +231,11 @@ def summary(session: CliSession, adapter: Adapter, report: Report, answers: list
     }
 
 
-def closing_text(session: CliSession, report: Report, answers: list[ShownAnswer]) -> str:
+def closing_text(doyen: Doyen, report: Report, answers: list[ShownAnswer]) -> str:
     """Return what the demo shows at its end: table, three answers, and what to do next."""
     from doyen.eval.report import comparison_table
 
-    root = session.workspace.root
+    root = doyen.workspace.root
     return "\n\n".join(
         [
             comparison_table(report),

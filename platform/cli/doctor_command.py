@@ -7,13 +7,16 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doyen.core.errors import DoyenError
 from doyen.core.redaction import redact, redact_values
-from doyen.platform.cli.session import CliSession, DebugOption, JsonOption, WorkspaceOption, emit, open_session
+from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, emit, open_session
+
+if TYPE_CHECKING:
+    from doyen.platform.app import Doyen
 
 LOW_DISK_GB = 2
 
@@ -43,9 +46,9 @@ def doctor(
     else:
         with open_session(workspace, as_json=as_json, debug=debug) as session:
             if repair:
-                repair_index(session)
-            checks = check_workspace(session)
-            settings = redact_values(json.loads(session.workspace.settings.model_dump_json()))
+                repair_index(session.doyen)
+            checks = check_workspace(session.doyen)
+            settings = redact_values(json.loads(session.doyen.workspace.settings.model_dump_json()))
             shown = f"{_format(checks)}\n\nSettings in force:\n{json.dumps(settings, indent=2)}"
             session.emit({"checks": [asdict(check) for check in checks], "settings": settings}, shown)
     if not all(check.ok for check in checks):
@@ -62,18 +65,18 @@ def check_packaged_models() -> list[Check]:
     return embedders + generators
 
 
-def check_workspace(session: CliSession) -> list[Check]:
+def check_workspace(doyen: Doyen) -> list[Check]:
     """Run all checks of a workspace; none of them stops the others."""
-    settings = session.workspace.settings
+    settings = doyen.workspace.settings
     checks = [
-        Check("workspace", True, str(session.workspace.root)),
+        Check("workspace", True, str(doyen.workspace.root)),
         _attempt("embedder", partial(_embedder, settings.retrieval.embedder)),
-        _attempt("database", partial(_database, session)),
-        _attempt("purges", partial(_purges, session)),
-        _attempt("offsets", partial(_offsets, session)),
-        _attempt("index", partial(_index, session)),
-        _attempt("adapters", partial(_adapters, session)),
-        _attempt("disk", partial(_disk, session)),
+        _attempt("database", partial(_database, doyen)),
+        _attempt("purges", partial(_purges, doyen)),
+        _attempt("offsets", partial(_offsets, doyen)),
+        _attempt("index", partial(_index, doyen)),
+        _attempt("adapters", partial(_adapters, doyen)),
+        _attempt("disk", partial(_disk, doyen)),
     ]
     if settings.serving.engine in {"llamacpp", "transformers"}:
         checks.append(_attempt("generator", partial(_generator, settings.serving.model)))
@@ -81,11 +84,11 @@ def check_workspace(session: CliSession) -> list[Check]:
         place = settings.serving.openai_url if settings.serving.engine == "openai" else f"engine {settings.serving.engine!r}"
         checks.append(Check("generator", True, redact(f"{settings.serving.model} at {place}")))
     if settings.annotation.label_studio_url:
-        checks.append(_attempt("label studio", partial(_label_studio, session)))
+        checks.append(_attempt("label studio", partial(_label_studio, doyen)))
     return checks
 
 
-def repair_index(session: CliSession) -> None:
+def repair_index(doyen: Doyen) -> None:
     """Write what is damaged of the index anew; the texts come from the store.
 
     Raises:
@@ -93,8 +96,8 @@ def repair_index(session: CliSession) -> None:
     """
     from doyen.retrieval.index import update_index
 
-    with session.workspace.lock("the repair"):
-        update_index(session.workspace, session.store, reporter=session.reporter, thorough=True)
+    with doyen.workspace.lock("the repair"):
+        update_index(doyen.workspace, doyen.store, reporter=doyen.reporter, thorough=True)
 
 
 def _attempt(name: str, check: Callable[[], str]) -> Check:
@@ -116,67 +119,64 @@ def _generator(name: str) -> str:
     return f"sha256 {resolve_generator(name).sha256[:12]}…"
 
 
-def _offsets(session: CliSession) -> str:
+def _offsets(doyen: Doyen) -> str:
     from doyen.ingestion.check import check_offsets
 
-    problems = check_offsets(session.store)
+    problems = check_offsets(doyen.store)
     if problems:
         raise DoyenError(f"{len(problems)} problem(s), the first: {problems[0]}: run `doyen ingest` again")
     return "every chunk equals its stretch of its document"
 
 
-def _index(session: CliSession) -> str:
-    from doyen.retrieval.chosen import open_retriever
+def _index(doyen: Doyen) -> str:
     from doyen.retrieval.index import check_index
     from doyen.retrieval.index_manifest import REPAIR
 
-    if problems := check_index(session.workspace, session.store):
+    if problems := check_index(doyen.workspace, doyen.store):
         raise DoyenError(f"{'; '.join(problems)}: {REPAIR}")
-    return f"{open_retriever(session.workspace, session.store).n_chunks} chunks"
+    return f"{doyen.retriever.n_chunks} chunks"
 
 
-def _database(session: CliSession) -> str:
+def _database(doyen: Doyen) -> str:
     from doyen.core.store.database import RESTORE
 
-    if problem := session.store.check():
+    if problem := doyen.store.check():
         raise DoyenError(f"the database is damaged ({problem}): {RESTORE}")
     return "sound"
 
 
-def _purges(session: CliSession) -> str:
+def _purges(doyen: Doyen) -> str:
     from doyen.ingestion.removal import pending_purges
 
-    if pending := pending_purges(session.store):
+    if pending := pending_purges(doyen.store):
         raise DoyenError(
             f"text of {len(pending)} purged document(s) is still in files here: run `doyen remove --purge {' '.join(pending)}`"
         )
     return "none pending"
 
 
-def _adapters(session: CliSession) -> str:
-    from doyen.finetune.registry import Registry
-
-    adapters = Registry(session.workspace, session.store).list()
+def _adapters(doyen: Doyen) -> str:
+    adapters = doyen.adapters.list()
     missing = [adapter.ref for adapter in adapters if not adapter.has_weights]
     if missing:
         raise DoyenError(f"files of {', '.join(missing)} are gone: delete them with `doyen adapters delete`, or train again")
     return ", ".join(f"{adapter.ref} ({adapter.status})" for adapter in adapters) or "none yet"
 
 
-def _disk(session: CliSession) -> str:
-    free = shutil.disk_usage(session.workspace.root).free / 1e9
+def _disk(doyen: Doyen) -> str:
+    free = shutil.disk_usage(doyen.workspace.root).free / 1e9
     if free < LOW_DISK_GB:
         raise DoyenError(f"only {free:.1f} GB free: training needs about {LOW_DISK_GB} GB")
     return f"{free:.0f} GB free"
 
 
-def _label_studio(session: CliSession) -> str:
+def _label_studio(doyen: Doyen) -> str:
     from doyen.annotation.projects import connect
     from doyen.annotation.store import list_projects
 
     found = []
-    for project in list_projects(session.store):
-        connection = connect(session.workspace, session.store, project.name)
+    for project in list_projects(doyen.store):
+        connection = connect(doyen.workspace, doyen.store, project.name)
         count = connection.backend.count_tasks(connection.external_id)
         found.append(f"{project.name}: {count} tasks at {redact(connection.backend.location)}")
     return ", ".join(found) or "no project yet: make one with `doyen annotate create`"

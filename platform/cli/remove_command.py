@@ -26,7 +26,7 @@ def remove(
     from doyen.ingestion.removal import select_documents
 
     if dry_run:
-        found = select_documents(session.store, documents, purge=purge)[purge]
+        found = select_documents(session.doyen.store, documents, purge=purge)[purge]
         shown = [{"id": each.document_id, "source": each.source} for each in found]
         lines = [f"would {'purge' if purge else 'remove'}: {each.source} ({each.document_id})" for each in found]
         session.emit({"dry_run": True, "documents": shown}, "\n".join(lines))

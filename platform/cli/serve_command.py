@@ -31,7 +31,7 @@ def serve(
     from doyen.platform.serving.gateway.server import AppFactory, run_servers
 
     with open_session(workspace, as_json=as_json, debug=debug) as session:
-        settings = session.workspace.settings
+        settings = session.doyen.workspace.settings
         local_only = is_loopback(host or settings.serving.host)
         key = settings.serving.api_key.get_secret_value()
 
@@ -41,7 +41,7 @@ def serve(
             return create_ui_app(gateway_url, key, settings.ui.title, local_only=local_only)
 
         chat = AppFactory("Chat", settings.ui.port, build_ui) if with_ui else None
-        run_servers(session.workspace, host=host, port=port, beside=chat)
+        run_servers(session.doyen.workspace, host=host, port=port, beside=chat)
     _end_with_other_threads()
 
 

@@ -16,9 +16,6 @@ import typer
 from doyen.core.redaction import printable
 
 if TYPE_CHECKING:
-    from doyen.core.progress import Reporter
-    from doyen.core.store import Store
-    from doyen.core.workspace import Workspace
     from doyen.platform.app import Doyen
 
 # The command line imports the rest inside its functions: `doyen --help` must not wait for a database or a model's library.
@@ -41,21 +38,6 @@ class CliSession:
 
     doyen: Doyen
     as_json: bool
-
-    @property
-    def workspace(self) -> Workspace:
-        """The opened workspace."""
-        return self.doyen.workspace
-
-    @property
-    def store(self) -> Store:
-        """Its database."""
-        return self.doyen.store
-
-    @property
-    def reporter(self) -> Reporter:
-        """Progress on stderr."""
-        return self.doyen.reporter
 
     def emit(self, value: Any, text: str) -> None:
         """Print the result: ``value`` as JSON for machines, or ``text`` for people."""

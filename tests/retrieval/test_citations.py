@@ -6,10 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doyen.core.answers import Passage
-from doyen.retrieval.citations import cite, support, support_statements
+from doyen.retrieval.citations import MOST_CITATIONS, strongest, support, support_statements
 
 PUMP = "The filter AB-1234 is replaced every 12 months. Use gloves when you open the cover. The pump is rated 3.5 bar."
 TRAVEL = "Employees book trains in second class. The daily meal allowance is 31 euro. Receipts are due within 20 days."
+
+
+def cite(answer, passages, *, limit=MOST_CITATIONS):
+    """The sentences that support an answer, strongest first."""
+    return strongest(support_statements(answer, passages))[:limit]
 
 
 def passage(text: str, start: int = 0, name: str = "a") -> Passage:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
+from doyen import Doyen
 from doyen.annotation import create_project, draft_tasks, push
 from doyen.core.errors import NotFoundError, ServiceError, StorageError
 from doyen.core.manifest import short_id
@@ -126,8 +127,8 @@ def test_no_old_copy_answers_after_a_folder_and_a_file_of_it(workspace, store, f
 
 def problem_of(workspace, store, name: str) -> str | None:
     """Return what `doyen doctor` says against one of its checks."""
-    session = SimpleNamespace(workspace=workspace, store=store)
-    return next((check.detail for check in check_workspace(session) if check.name == name and not check.ok), None)
+    doyen = Doyen(workspace, store=store)
+    return next((check.detail for check in check_workspace(doyen) if check.name == name and not check.ok), None)
 
 
 @pytest.mark.parametrize("purge", [False, True])
