@@ -29,7 +29,8 @@ from doyen.core.progress import Terminal
 from doyen.core.store import Store, open_store
 from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.core.workspace import create_workspace, find_workspace
-from doyen.platform.documents import ingest_documents, open_retriever
+from doyen.platform.documents import ingest_documents
+from doyen.retrieval.chosen import open_retriever
 
 PASSAGES = 25
 BUDGETS = (700, 1400)

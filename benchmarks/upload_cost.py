@@ -17,7 +17,8 @@ from pathlib import Path
 
 from doyen.core.store import open_store
 from doyen.core.workspace import create_workspace
-from doyen.platform.documents import ingest_documents, open_retriever, upload_document
+from doyen.platform.documents import ingest_documents, upload_document
+from doyen.retrieval.chosen import open_retriever
 
 BAR = 4.0
 UPLOADS = 5

@@ -14,10 +14,7 @@ from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
 from doyen.platform.purge import finish_purge
 from doyen.platform.purge import purge as purge_documents
-from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.index import check_rebuild, rebuild_index, update_index
-
-__all__ = ["delete_documents", "ingest_documents", "open_retriever", "upload_document"]
 
 DATABASE_COPIES = 2
 """Sizes of the database that compacting it takes beside it: a copy, and the log of writing that back."""

@@ -20,8 +20,8 @@ from fastapi.testclient import TestClient
 
 from doyen import Doyen
 from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
-from doyen.platform.documents import open_retriever
 from doyen.platform.serving.gateway.api import create_app
+from doyen.retrieval.chosen import open_retriever
 
 pytestmark = pytest.mark.model
 

@@ -14,7 +14,8 @@ from support.company import DOCUMENTS, write_documents
 
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
-from doyen.platform.documents import ingest_documents, open_retriever
+from doyen.platform.documents import ingest_documents
+from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.hybrid import HybridRetriever
 
 

@@ -15,10 +15,11 @@ from doyen.annotation.create import separate
 from doyen.core.errors import ServiceError, StateError
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
-from doyen.platform.documents import delete_documents, open_retriever, upload_document
+from doyen.platform.documents import delete_documents, upload_document
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway.health_routes import Metrics
 from doyen.platform.serving.gateway.services import Services
+from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.index import check_index, update_index
 
 pytestmark = pytest.mark.model

@@ -17,7 +17,8 @@ from doyen.core.errors import Busy, IndexMissing, NotFoundError
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
-from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
+from doyen.platform.documents import delete_documents, ingest_documents, upload_document
+from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.index import update_index
 from doyen.retrieval.index_manifest import manifest_path, read_manifest
 from doyen.retrieval.units import split_pieces

@@ -17,7 +17,8 @@ from support.required import require_disk
 
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
-from doyen.platform.documents import ingest_documents, open_retriever
+from doyen.platform.documents import ingest_documents
+from doyen.retrieval.chosen import open_retriever
 
 pytestmark = pytest.mark.model
 
@@ -28,7 +29,8 @@ from pathlib import Path
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace, create_workspace
 from doyen.retrieval import index, writing
-from doyen.platform.documents import ingest_documents, open_retriever
+from doyen.platform.documents import ingest_documents
+from doyen.retrieval.chosen import open_retriever
 """
 
 

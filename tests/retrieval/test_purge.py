@@ -19,9 +19,10 @@ from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow,
 from doyen.ingestion.ingest import ingest_bytes
 from doyen.platform import documents
 from doyen.platform.cli.doctor_command import check_workspace
-from doyen.platform.documents import delete_documents, ingest_documents, open_retriever
+from doyen.platform.documents import delete_documents, ingest_documents
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.assistant import open_assistant
+from doyen.retrieval.chosen import open_retriever
 
 SECRET = "Quorvexil"
 OTHER = "# Motor\n\nThe motor of the mill turns at 1400 rpm."

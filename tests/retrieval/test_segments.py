@@ -18,8 +18,9 @@ from support.index_files import published_vectors, published_words
 from doyen.core.store import Store, open_store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace, create_workspace
-from doyen.platform.documents import delete_documents, ingest_documents, open_retriever, upload_document
+from doyen.platform.documents import delete_documents, ingest_documents, upload_document
 from doyen.retrieval import content, opening, vectors
+from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.index import check_index, rebuild_index, update_index
 from doyen.retrieval.index_manifest import read_manifest
 
@@ -55,7 +56,8 @@ def in_another_process(workspace: Workspace, action: str) -> str:
 from pathlib import Path
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
-from doyen.platform.documents import delete_documents, open_retriever, upload_document
+from doyen.platform.documents import delete_documents, upload_document
+from doyen.retrieval.chosen import open_retriever
 workspace = Workspace(Path({str(workspace.root)!r}))
 store = open_store(workspace)
 {action}
