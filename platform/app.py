@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from doyen.core.answers import Answer, Passage
 from doyen.core.errors import InputError
 from doyen.core.extras import methods_name_extras, naming_extras
 from doyen.core.manifest import fingerprint
@@ -30,7 +31,6 @@ from doyen.core.workspace import Workspace, find_workspace
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
-    from doyen.core.answers import Answer, Passage
     from doyen.core.records import Pair, Question, Turn
     from doyen.core.store.schema import FeedbackRow
     from doyen.eval.gate import Verdict
@@ -57,7 +57,7 @@ class SearchResult:
 
     query: str
     passages: list[Passage]
-    warning: str | None
+    warning: str | None = None
 
 
 @methods_name_extras

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from doyen.core.answers import Passage
 from doyen.core.modes import MAX_PASSAGES
+from doyen.platform.app import SearchResult
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -27,20 +27,7 @@ class SearchRequest(BaseModel):
     k: int | None = Field(None, ge=1, le=MAX_PASSAGES)
 
 
-class SearchResult(BaseModel):
-    """Passages, best first.
-
-    Attributes:
-        warning: why they were found by their words alone, or null.
-    """
-
-    query: str
-    passages: list[Passage]
-    warning: str | None = None
-
-
 @router.post("/search", responses=documented(409, 502, 503, 507))
 def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
-    found = services.doyen.search(body.query, body.k)
-    return SearchResult(query=found.query, passages=found.passages, warning=found.warning)
+    return services.doyen.search(body.query, body.k)
