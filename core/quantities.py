@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
@@ -81,6 +81,34 @@ def find_names(text: str) -> list[str]:
         if not opens or " " in name or any(char.isupper() for char in name[1:]):
             names.append(name)
     return names
+
+
+def find_values(text: str) -> list[tuple[int, int]]:
+    """Return where the facts and names of a question stand.
+
+    The name of a month belongs to its date, the word that opens the question to none ("Does Arrel fit?"), and "I" is no name.
+    """
+    facts = [(fact.start, fact.end) for fact in find_facts(text)]
+    names = []
+    for name in find_names(text):
+        start = text.find(name)
+        opening = name.partition(" ")[0] + " " if start == 0 and " " in name else ""
+        names.append((start + len(opening), start + len(name)))
+    names = [(start, end) for start, end in names if end - start > 1]
+    return [*facts, *(name for name in names if all(name[1] <= start or end <= name[0] for start, end in facts))]
+
+
+class Stated:
+    """What texts state, to look values up in: ``"45 °C" in Stated(["at 45 degrees Celsius"])``."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = [text.casefold() for text in texts]
+        self._facts = [fact for text in texts for fact in find_facts(text)]
+
+    def __contains__(self, value: str) -> bool:
+        if any(value.casefold() in text for text in self._texts):
+            return True
+        return any(fact.stated_by(other) for fact in find_facts(value) for other in self._facts)
 
 
 _ALNUM = rf"[^\W_{CASELESS}]"

@@ -16,11 +16,14 @@ from doyen.core.errors import InputError
 from doyen.core.sentences import sentence_ends
 from doyen.finetune.reader_training import ReadingExample
 from doyen.finetune.similarity import content_words
+from doyen.finetune.swapped_questions import swap_value, values_of
 
 HELD_OUT = 8
 """Articles that training never sees; the figures on the reader's card are of them."""
 OTHER_PARAGRAPH = 0.5
 """Share of answerable questions that also come with another paragraph of their article, which does not answer them."""
+SWAPPED = 0.2
+"""Share of answerable questions that also come with another value in them, so that their paragraph does not answer them."""
 SIMILAR = 5
 """The other paragraph is one of this many that share most content words with the question."""
 
@@ -82,6 +85,7 @@ def make_examples(paragraphs: Sequence[Paragraph], seed: int, number: int) -> li
     """
     draw = random.Random(f"{seed}/{number}")
     words = [content_words(item.text) for item in paragraphs]
+    values = _values(paragraphs)
     examples = []
     for paragraph in paragraphs:
         others = [place for place, item in enumerate(paragraphs) if item.article == paragraph.article and item is not paragraph]
@@ -93,7 +97,18 @@ def make_examples(paragraphs: Sequence[Paragraph], seed: int, number: int) -> li
                 asked = content_words(query.question)
                 similar = sorted(others, key=lambda place: -len(asked & words[place]))[:SIMILAR]
                 examples += _negative(query, paragraphs[draw.choice(similar)].text)
+            if query.answers and draw.random() < SWAPPED:
+                changed = swap_value(query.question, [paragraph.text], values[paragraph.article], draw)
+                examples += [ReadingExample(changed, paragraph.text)] if changed else []
     return examples
+
+
+def _values(paragraphs: Sequence[Paragraph]) -> dict[str, list[str]]:
+    """Return the values that the questions on each article hold."""
+    questions: dict[str, list[str]] = {}
+    for paragraph in paragraphs:
+        questions.setdefault(paragraph.article, []).extend(query.question for query in paragraph.queries)
+    return {article: values_of(asked) for article, asked in questions.items()}
 
 
 def answered(query: Query, text: str, number: int) -> ReadingExample:

@@ -10,11 +10,11 @@ import random
 from collections.abc import Sequence
 
 from doyen.core.answers import Passage
-from doyen.core.quantities import find_facts, find_names
 from doyen.finetune.answer_spans import answer_span
 from doyen.finetune.gold_passages import holds_evidence
 from doyen.finetune.mining import MinedPair
 from doyen.finetune.reader_training import ReadingExample
+from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.retrieval.query import standalone_query
 
 POSITIVES = 1
@@ -32,14 +32,14 @@ def reading_examples(mined: Sequence[MinedPair], seed: int, number: int) -> list
         number: of the epoch, from 0.
     """
     draw = random.Random(f"{seed}/{number}")
-    values = sorted({value for item in mined for value in _values(question_of(item))})
+    values = values_of(question_of(item) for item in mined)
     examples = []
     for item in mined:
         question = question_of(item)
         golds, others = _sorted(item)
         examples += [ReadingExample(question, gold.text, True, answer_span(item.pair, gold.text)) for gold in golds[:POSITIVES]]
         examples += [ReadingExample(question, other.text) for other in draw.sample(others, min(NEGATIVES, len(others)))]
-        if golds and draw.random() < SWAPPED and (swapped := _swapped(question, golds[0].text, values, draw)):
+        if golds and draw.random() < SWAPPED and (swapped := swap_value(question, [golds[0].text], values, draw)):
             examples.append(ReadingExample(swapped, golds[0].text))
     return examples
 
@@ -54,34 +54,6 @@ def _sorted(item: MinedPair) -> tuple[list[Passage], list[Passage]]:
     golds = list({id(passage): passage for quote in item.quotes for passage in quote}.values())
     others = [passage for passage in item.ranked if passage not in golds and not item.maybe_answered_by([passage])]
     return golds, others if golds or not item.pair.answerable else []
-
-
-def _values(question: str) -> list[str]:
-    """Return the codes, numbers and names of a question."""
-    return [question[start:end] for start, end in _places(question)]
-
-
-def _places(question: str) -> list[tuple[int, int]]:
-    """Return where its codes, numbers and names stand; the name of a month belongs to its date."""
-    facts = [(fact.start, fact.end) for fact in find_facts(question)]
-    names = [(start := question.find(name), start + len(name)) for name in find_names(question)]
-    return [*facts, *(name for name in names if all(name[1] <= start or end <= name[0] for start, end in facts))]
-
-
-def _swapped(question: str, passage: str, values: Sequence[str], draw: random.Random) -> str | None:
-    """Return the question with one of its values replaced by another that the passage does not hold, None without any."""
-    places, stated = _places(question), find_facts(passage)
-
-    def is_said(value: str) -> bool:
-        known = any(fact.stated_by(other) for fact in find_facts(value) for other in stated)
-        return known or value.casefold() in passage.casefold()
-
-    others = [value for value in values if value not in _values(question) and not is_said(value)]
-    if not places or not others:
-        return None
-    start, end = draw.choice(places)
-    alike = [other for other in others if other[:1].isdigit() == question[start].isdigit()] or others
-    return question[:start] + draw.choice(alike) + question[end:]
 
 
 def is_answered(item: MinedPair, passages: Sequence[Passage]) -> bool | None:

@@ -71,7 +71,7 @@ def fit_probability(read: Sequence[ReadCase], default: Calibration) -> Calibrati
     answered = [bool(item.case.answers) and any(item.case.golds) for item in read]
     if min(sum(answered), len(answered) - sum(answered)) < FEWEST:
         return default
-    return fit_calibration([observe(item.case.passages, item.readings) for item in read], answered)
+    return fit_calibration([observe(item.case.question, item.case.passages, item.readings) for item in read], answered)
 
 
 def ranked(item: ReadCase, ranking: Ranking) -> list[int]:

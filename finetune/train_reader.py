@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import time
 from collections.abc import Sequence
@@ -24,10 +25,11 @@ from doyen.finetune.mining import DEPTH, MinedPair, mine
 from doyen.finetune.reader_examples import is_answered, question_of, reading_examples
 from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases, span_f1
 from doyen.finetune.registry import READER, Adapter, Registry
+from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.finetune.train import chunks_fingerprint, retrieval_settings
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same dataset and settings would give another reader than before."""
 
 
@@ -100,9 +102,15 @@ def _fit(
     files = run / "reader"
     files.mkdir(exist_ok=True)
     save_network(network, config, files)
-    read = read_cases(Reader(files), cases_of(validation, workspace.settings.serving.read_passages))
-    ranking = fit_ranking(read, workspace.settings.serving.context_passages, config.ranking)
-    save_network(network, replace(config, ranking=ranking, calibration=fit_probability(read, config.calibration)), files)
+    serving = workspace.settings.serving
+    read = read_cases(Reader(files), cases_of(validation, serving.read_passages, settings.seed))
+    ranking, calibration = (
+        fit_ranking(read, serving.context_passages, config.ranking),
+        fit_probability(read, config.calibration),
+    )
+    if serving.risk < 1 and calibration.threshold(serving.risk) >= 1:
+        reporter.say(f"with serving.risk = {serving.risk:g} this reader refuses every question: raise it, or label more pairs")
+    save_network(network, replace(config, ranking=ranking, calibration=calibration), files)
     answered = [span_f1(item, ranking) for item in read if item.case.answers]
     results = {
         "steps": len(steps),
@@ -113,14 +121,23 @@ def _fit(
     return files, results
 
 
-def cases_of(mined: Sequence[MinedPair], count: int) -> list[Case]:
-    """Return the cases of pairs: each with the passages of all documents, and again without those of its own document."""
+def cases_of(mined: Sequence[MinedPair], count: int, seed: int) -> list[Case]:
+    """Return the cases of pairs.
+
+    Each comes with the passages of all documents, again without those of its own document, and, where it is answered, with
+    another value in its question that none of the passages states.
+    """
+    draw = random.Random(f"{seed}/cases")
+    values = values_of(question_of(item) for item in mined)
     found = []
     for item in mined:
         for passages in (item.ranked[:count], item.without_gold[:count]):
             answered = is_answered(item, passages) if passages else None
             if answered is not None:
                 found.append(_case(item, passages, answered))
+            swapped = swap_value(question_of(item), [each.text for each in passages], values, draw) if answered else None
+            if swapped:
+                found.append(Case(swapped, passages, [], [False] * len(passages)))
     return found
 
 

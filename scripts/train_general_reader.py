@@ -28,10 +28,11 @@ from doyen.finetune.general_reading import Paragraph, Query, hold_out, make_exam
 from doyen.finetune.gold_passages import load_sources
 from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases
 from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
+from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.finetune.trainer import Schedule
 from doyen.retrieval.reading.reader import Reader
 from doyen.retrieval.reading.reader_files import GENERAL_READER
-from doyen.retrieval.reading.reader_network import ReaderConfig, new_network, save_network
+from doyen.retrieval.reading.reader_network import ReaderConfig, load_network, new_network, save_network
 
 SEED = 17
 LEARNING_RATE = 1.5e-4
@@ -44,6 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paragraphs", type=Path)
     parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--start", type=Path, help="folder of a reader to go on from, instead of the packaged encoder")
+    parser.add_argument("--seen", type=int, default=0, help="epochs that it has seen: the next ones draw other examples")
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--out", type=Path, default=GENERAL_READER)
     parser.add_argument("--run", type=Path, default=Path(".cache/general-reader"), help="folder of the checkpoints")
     parser.add_argument("--threads", type=int, default=0)
@@ -52,16 +56,16 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(SEED)
-    network, tokenizer, config = new_network()
+    network, tokenizer, config = load_network(options.start) if options.start else new_network()
     training, held = hold_out(read_paragraphs(options.paragraphs), SEED)
     steps = []
     for number in range(math.ceil(options.epochs)):
-        rows = make_rows(tokenizer, make_examples(training[: options.limit], SEED, number))
-        found = make_batches(rows, f"{SEED}/{number}")
+        rows = make_rows(tokenizer, make_examples(training[: options.limit], SEED, options.seen + number))
+        found = make_batches(rows, f"{SEED}/{options.seen + number}")
         steps += found[: math.ceil(min(1.0, options.epochs - number) * len(found))]
     print(f"{len(steps)} steps", file=sys.stderr)  # noqa: T201
     started = time.monotonic()
-    losses = fit_reader(network, steps, Schedule(LEARNING_RATE, 100, SEED, 0.01), options.run, Terminal())
+    losses = fit_reader(network, steps, Schedule(options.learning_rate, 100, SEED, 0.01), options.run, Terminal())
     options.out.mkdir(parents=True, exist_ok=True)
     save_network(network, config, options.out)
     print(json.dumps({"seconds": time.monotonic() - started, "loss": sum(losses[-50:]) / 50}))  # noqa: T201
@@ -86,9 +90,10 @@ def calibrate(config: ReaderConfig, folder: Path, paragraphs: Sequence[Paragraph
 
 
 def cases(doyen: Doyen, paragraphs: Sequence[Paragraph]) -> list[Case]:
-    """Return some questions with what is retrieved for them, and again without their own article."""
+    """Return some questions with what is retrieved for them, without their own article, and with another value in them."""
+    draw, values = random.Random(SEED), values_of(query.question for item in paragraphs for query in item.queries)
     asked = [(query, item) for item in paragraphs for query in item.queries]
-    chosen = random.Random(SEED).sample(asked, min(QUESTIONS, len(asked)))
+    chosen = draw.sample(asked, min(QUESTIONS, len(asked)))
     own = load_sources(doyen.store, [f"{item.article.replace('/', ' ')}.txt" for _, item in chosen])
     found = []
     for query, item in chosen:
@@ -96,6 +101,8 @@ def cases(doyen: Doyen, paragraphs: Sequence[Paragraph]) -> list[Case]:
         passages = doyen.retriever.retrieve(query.question, 8)
         golds = [each.document_id == document and _holds(each.text, query) for each in passages]
         found.append(Case(query.question, passages, query.answers if any(golds) else [], golds))
+        if any(golds) and (swapped := swap_value(query.question, [each.text for each in passages], values, draw)):
+            found.append(Case(swapped, passages, [], [False] * len(passages)))
         if others := doyen.retriever.retrieve(query.question, 8, exclude_documents=[document]):
             found.append(Case(query.question, others, [], [False] * len(others)))
     return found

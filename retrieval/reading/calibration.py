@@ -43,17 +43,19 @@ class Observation:
         span: logit of the best span against "no answer".
         dense: highest cosine between the question and a passage.
         share: largest share of the question's rare words that a passage holds.
+        stated: share of the question's codes, numbers and names that the passage most likely to answer states.
     """
 
     answers: float
     span: float
     dense: float
     share: float
+    stated: float = 1.0
 
     @property
-    def values(self) -> tuple[float, float, float, float]:
+    def values(self) -> tuple[float, float, float, float, float]:
         """The scores in the order of a calibration's weights."""
-        return self.answers, self.span, self.dense, self.share
+        return self.answers, self.span, self.dense, self.share, self.stated
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Calibration:
             it was not fitted to.
     """
 
-    weights: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    weights: tuple[float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 0.0)
     intercept: float = 0.0
     curve: tuple[tuple[float, float], ...] = ()
 
@@ -110,8 +112,8 @@ def fit_calibration(seen: Sequence[Observation], answered: Sequence[bool], *, fo
     scale, regression = model[0], model[1]
     weights = regression.coef_[0] / scale.scale_
     intercept = float(regression.intercept_[0] - (weights * scale.mean_).sum())
-    answers, span, dense, share = weights.tolist()
-    return Calibration((answers, span, dense, share), intercept, _curve(out_of_fold, y, weight))
+    answers, span, dense, share, stated = weights.tolist()
+    return Calibration((answers, span, dense, share, stated), intercept, _curve(out_of_fold, y, weight))
 
 
 def _curve(probabilities: Any, answered: Any, weight: Any) -> tuple[tuple[float, float], ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from doyen.core.answers import Passage
+from doyen.core.quantities import Stated, find_values
 from doyen.retrieval.reading.calibration import Observation
 from doyen.retrieval.units import split_sentences
 
@@ -95,28 +96,37 @@ class PassageReader:
         return Findings(
             [passages[place] for place in shown],
             sorted(spans, key=lambda finding: -finding.score),
-            self._probability(passages, readings),
+            self._probability(question, passages, readings),
         )
 
-    def _probability(self, passages: Sequence[Passage], readings: Sequence[Reading]) -> float | None:
+    def _probability(self, question: str, passages: Sequence[Passage], readings: Sequence[Reading]) -> float | None:
         # Passages that were found by their words alone, or are given by a caller, have no cosine.
         if not self._calibrated or not any(passage.signals.get("dense") for passage in passages):
             return None
-        return round(self._calibration.probability(observe(passages, readings)), 4)
+        return round(self._calibration.probability(observe(question, passages, readings)), 4)
 
     def threshold(self, risk: float) -> float:
         """Return the probability below which a question is refused; see `Calibration.threshold`."""
         return self._calibration.threshold(risk)
 
 
-def observe(passages: Sequence[Passage], readings: Sequence[Reading]) -> Observation:
+def observe(question: str, passages: Sequence[Passage], readings: Sequence[Reading]) -> Observation:
     """Return what a calibration is fitted to and applied to; at least one passage is needed."""
+    best = max(range(len(passages)), key=lambda place: readings[place].answers)
     return Observation(
         max(reading.answers for reading in readings),
         max(best_score(reading) for reading in readings),
         max(passage.signals.get("dense", 0.0) for passage in passages),
         max(passage.signals.get("lexical_share", 0.0) for passage in passages),
+        stated_share(question, passages[best]),
     )
+
+
+def stated_share(question: str, passage: Passage) -> float:
+    """Return the share of a question's codes, numbers and names that a passage states, its heading included; 1 without any."""
+    values = [question[start:end] for start, end in find_values(question)]
+    stated = Stated([f"{passage.source} | {passage.heading} | {passage.text}"])
+    return sum(value in stated for value in values) / len(values) if values else 1.0
 
 
 def best_score(reading: Reading) -> float:
