@@ -33,7 +33,7 @@ from doyen.platform.serving.reading import (
     reader_opener,
     shown_passages,
 )
-from doyen.platform.serving.refusal_buffer import RefusalBuffer
+from doyen.platform.serving.refusals import RefusalBuffer
 from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.verifier import Judgement, Verifier
 from doyen.retrieval.citations import Statement

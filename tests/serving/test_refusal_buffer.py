@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doyen.core.records import REFUSAL
-from doyen.core.refusals import is_refusal
-from doyen.platform.serving.refusal_buffer import RefusalBuffer
+from doyen.platform.serving.refusals import RefusalBuffer, is_refusal
 
 TEXTS = st.one_of(
     st.text(max_size=60),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doyen.core.records import REFUSAL
-from doyen.core.refusals import is_refusal, is_unprintable, may_become_refusal
+from doyen.platform.serving.refusals import is_refusal, is_unprintable, may_become_refusal
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "quillane"
 

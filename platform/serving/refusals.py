@@ -14,6 +14,7 @@ import unicodedata
 import regex
 
 from doyen.core.quantities import find_facts
+from doyen.core.records import REFUSAL
 
 _CHAR = r"(?:[^.,:;!?()\[\]–—。、\n]|(?<=\d)[.,:–](?=\d))"
 """A character within a clause; "1,200" and "17:15" hold no end of one."""
@@ -122,6 +123,46 @@ def may_become_refusal(text: str) -> bool:
 def is_unprintable(text: str) -> bool:
     """Whether a text has no printable character; fillers and the empty Braille cell, which are `is_blank`, print."""
     return all(unicodedata.category(char)[0] in "ZC" for char in text)
+
+
+class RefusalBuffer:
+    """Collects an answer's text in progress and releases what is final: nothing that is taken back later.
+
+    The beginning is held back while it may still turn out to be a refusal, which is replaced by the fixed one; white space
+    is held back until something follows. The released pieces together are ``text``.
+
+    Attributes:
+        text: everything released so far.
+        refused: whether the whole was a refusal; known after ``finish``.
+    """
+
+    def __init__(self, asked: str | None = None) -> None:
+        """Begin an answer; ``asked`` as in ``is_refusal``."""
+        self._asked = asked
+        self._whole = ""
+        self.text = ""
+        self.refused = False
+
+    def push(self, piece: str) -> str:
+        """Add text and return what may be shown of it, maybe nothing."""
+        self._whole += piece
+        if not self.text and may_become_refusal(self._whole):
+            return ""
+        return self._release()
+
+    def finish(self) -> str:
+        """Return what was still held back, or the refusal."""
+        if not self.text and is_refusal(self._whole, self._asked):
+            self.refused = True
+            self.text = REFUSAL
+            return REFUSAL
+        return self._release()
+
+    def _release(self) -> str:
+        ready = self._whole.strip()
+        piece = ready[len(self.text) :]
+        self.text = ready
+        return piece
 
 
 def _states_a_fact(text: str, asked: str) -> bool:
