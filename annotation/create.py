@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import quote, urlsplit
-from uuid import uuid4
-
-from sqlalchemy import update
 
 from doyen.annotation.backend import Backend, RemoteProject
 from doyen.annotation.labelstudio.orphans import (
@@ -39,6 +36,7 @@ from doyen.annotation.store import (
     get_project,
     leave_backend,
     list_projects,
+    renew_workspace_id,
     stored_results,
     task_type_of,
     tasks_in,
@@ -49,7 +47,7 @@ from doyen.annotation.types.descriptions import TaskDescription
 from doyen.core.errors import InputError, SettingsError, StateError
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState, WorkspaceRow
+from doyen.core.store.schema import AnnotationProjectRow, TaskState
 from doyen.core.workspace import Workspace
 
 DEFAULT_TYPE = "prompt-response"
@@ -134,7 +132,7 @@ def ensure_project(workspace: Workspace, store: Store, backend: Backend, wanted:
         if row.config and row.config != wanted.config:
             # Drafts with labels that the configuration lacks, of tasks that still wait to be pushed.
             known = config_values(wanted.config)
-            for task in tasks_in(session, name, AnnotationTaskRow.state == TaskState.CREATED):
+            for task in tasks_in(session, name, states=[TaskState.CREATED]):
                 task.predictions = [each for each in task.predictions if not any(missing_values(each["result"], known))]
         row.backend, row.external_id = backend.location, external_id
         row.config, row.description = wanted.config, wanted.description
@@ -210,7 +208,7 @@ def separate(store: Store) -> list[str]:
     """
     names = [row.name for row in list_projects(store) if row.backend != "files"]
     with store.session() as session:
-        session.execute(update(WorkspaceRow).values(workspace_id=uuid4().hex))
+        renew_workspace_id(session)
         for name in names:
             row = session.get_one(AnnotationProjectRow, name)
             leave_backend(session, row)

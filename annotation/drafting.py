@@ -24,7 +24,7 @@ class RuleDrafter:
     def __init__(self, task_type: TaskType | None = None) -> None:
         self._task_type = task_type
 
-    def draft(self, excerpt: Excerpt) -> Draft | Draft | None:
+    def draft(self, excerpt: Excerpt) -> Draft | None:
         """Return the label that the rules of the task type propose."""
         return self._task_type.propose(excerpt) if self._task_type is not None else draft_question(excerpt)
 

@@ -5,15 +5,13 @@ Once labelled, the task is a training pair; ``origin`` of its row leads back to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.labelstudio.regions import write_prompt_response
-from doyen.annotation.store import get_annotation_project, new_task_row
+from doyen.annotation.store import Session, get_annotation_project, new_task_row
+from doyen.annotation.task_sources import answers_found_wrong, versions_of
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.typed_labels import PromptResponse
@@ -22,7 +20,7 @@ from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.records import REFUSAL, Question, Turn
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, AnswerRow, ChunkRow, DocumentVersionRow, FeedbackRow
+from doyen.core.store.schema import AnnotationTaskRow, AnswerRow, ChunkRow, FeedbackRow
 from doyen.core.text import question_hash
 
 VERSION = "feedback"
@@ -70,7 +68,7 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
     hashes = {question_hash(question.question) for question in frozen}
     report = FeedbackReport(project)
     with store.session() as session:
-        for answer, said in _unhappy(session):
+        for answer, said in answers_found_wrong(session):
             report.answers += 1
             uid = short_id(project, "feedback", answer.answer_id)
             if session.get(AnnotationTaskRow, uid) is not None:
@@ -86,20 +84,6 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
                 session.add(task)
                 report.made += 1
     return report
-
-
-def _unhappy(session: Session) -> Iterable[tuple[AnswerRow, list[FeedbackRow]]]:
-    """Yield each answer with a thumb down or a correction, and all that was said about it, oldest first."""
-    query = (
-        select(AnswerRow, FeedbackRow)
-        .join(FeedbackRow, FeedbackRow.answer_id == AnswerRow.answer_id)
-        .where((FeedbackRow.rating < 0) | FeedbackRow.correction.is_not(None))
-        .order_by(AnswerRow.created_at, AnswerRow.answer_id, FeedbackRow.created_at, FeedbackRow.feedback_id)
-    )
-    found: dict[str, tuple[AnswerRow, list[FeedbackRow]]] = {}
-    for answer, feedback in session.execute(query):
-        found.setdefault(answer.answer_id, (answer, []))[1].append(feedback)
-    return found.values()
 
 
 def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]) -> AnnotationTaskRow:
@@ -123,12 +107,8 @@ def _complete(session: Session, passage: Passage) -> Passage:
     """
     if passage.version:
         return passage
-    versions = (
-        select(DocumentVersionRow)
-        .where(DocumentVersionRow.document_id == passage.document_id)
-        .order_by(DocumentVersionRow.created_at.desc())
-    )
-    held = (row.version for row in session.scalars(versions) if row.text[passage.start : passage.end] == passage.text)
+    versions = versions_of(session, passage.document_id)
+    held = (row.version for row in versions if row.text[passage.start : passage.end] == passage.text)
     chunk = session.get(ChunkRow, passage.chunk_id)
     return replace(passage, heading=passage.heading or (chunk.heading if chunk else ""), version=next(held, ""))
 

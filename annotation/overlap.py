@@ -11,13 +11,11 @@ import math
 from collections.abc import Iterable
 
 from doyen.annotation.backend import Backend
-from doyen.annotation.store import ADOPTED, REVIEW, get_annotation_project, get_project, tasks_in, update_project
+from doyen.annotation.store import ADOPTED, PRESENT, REVIEW, get_annotation_project, get_project, tasks_in, update_project
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
-
-PRESENT = AnnotationTaskRow.state != TaskState.DELETED
 
 
 def check_overlap(people: int | None, share: float | None) -> None:
@@ -53,7 +51,7 @@ def plan_overlap(store: Store, project: str) -> tuple[int, bool]:
     """
     with store.session() as session:
         row = session.get_one(AnnotationProjectRow, project)
-        tasks = tasks_in(session, project, PRESENT)
+        tasks = tasks_in(session, project, states=PRESENT)
         shared = _shared(tasks, row.overlap_share)
         for task in tasks:
             task.overlap = row.overlap if task.gold is not None or task.uid in shared else 1
@@ -66,7 +64,7 @@ def apply_overlap(store: Store, backend: Backend, external_id: str, project: str
     if row.purpose in {REVIEW, ADOPTED}:
         return 0
     with store.session() as session:
-        tasks = tasks_in(session, project, PRESENT, AnnotationTaskRow.external_id.is_not(None))
+        tasks = tasks_in(session, project, states=PRESENT, sent=True)
     wanted = {str(task.external_id): task.overlap for task in tasks}
     backend.set_overlap(external_id, max(wanted.values(), default=row.overlap), wanted)
     return sum(people > 1 for people in wanted.values())

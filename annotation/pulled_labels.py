@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy.orm import Session
-
 from doyen.annotation.backend import RemoteAnnotation, RemoteTask
 from doyen.annotation.labelstudio.people import UNNAMED
 from doyen.annotation.labelstudio.regions import label_part
 from doyen.annotation.projects import Connection
-from doyen.annotation.quality.decisions import record_star, starred_tasks, why_undecided
-from doyen.annotation.store import IMPORTED, KEPT, REVIEW, add_version, has_copied_tasks, labels_of, tasks_in
+from doyen.annotation.quality.decisions import STARRED, record_star, why_undecided
+from doyen.annotation.store import (
+    IMPORTED,
+    KEPT,
+    PRESENT,
+    REVIEW,
+    Session,
+    add_version,
+    current_decisions,
+    has_copied_tasks,
+    labels_of,
+    tasks_in,
+)
 from doyen.annotation.types.typed_labels import describe_problems
 from doyen.core.manifest import now
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, TaskState
@@ -52,8 +61,9 @@ def store_changes(connection: Connection, batch: Sequence[RemoteTask], report: P
     """Store what a batch of changed tasks carries, in one transaction."""
     uids = [remote.uid for remote in batch if remote.uid]
     with connection.store.session() as session:
-        tasks = {task.uid: task for task in tasks_in(session, connection.name, AnnotationTaskRow.uid.in_(uids))}
-        labels, starred = labels_of(session, tasks), starred_tasks(session, connection.name)
+        tasks = {task.uid: task for task in tasks_in(session, connection.name, uids=uids)}
+        labels = labels_of(session, tasks)
+        starred = {decision.task_uid for decision in current_decisions(session, connection.name, STARRED)}
         update = _LabelUpdate(session, connection, report)
         for remote in batch:
             report.changed_tasks += 1
@@ -71,9 +81,8 @@ def withdraw_deleted(connection: Connection, count: int, report: PullReport) -> 
         count: tasks there, ours or not. How many are not ours is remembered from the last time that ids were asked
             for: else a deletion would hide behind a task that somebody added by hand long ago.
     """
-    pushed = AnnotationTaskRow.external_id.is_not(None), AnnotationTaskRow.state != TaskState.DELETED
     with connection.store.session() as session:
-        tasks = tasks_in(session, connection.name, *pushed)
+        tasks = tasks_in(session, connection.name, states=PRESENT, sent=True)
         project = session.get_one(AnnotationProjectRow, connection.name)
         # A deletion can hide behind a task just added by hand, but such a task has been reported as a foreign one.
         as_many = len(tasks) + project.foreign_tasks == count

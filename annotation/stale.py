@@ -14,13 +14,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
-
-from doyen.annotation.store import tasks_in
+from doyen.annotation.store import judge_tasks, tasks_in
+from doyen.annotation.task_sources import datasets_and_adapters
 from doyen.core.lineage import DatasetUse, StaleReport
 from doyen.core.store import Store
-from doyen.core.store.schema import AdapterRow, AnnotationTaskRow, DatasetRow, DocumentRow, DocumentVersionRow
+from doyen.core.store.schema import AnnotationTaskRow
 from doyen.core.workspace import Workspace
 
 CHANGED, DELETED = "changed", "deleted"
@@ -34,7 +32,8 @@ def mark_stale(workspace: Workspace, store: Store) -> StaleReport:
     """
     newly: dict[str, list[AnnotationTaskRow]] = defaultdict(list)
     with store.session() as session:
-        for task, why in list(_judged(session)):
+        for task, text in judge_tasks(session):
+            why = DELETED if text is None else None if _excerpt(task.data) in text else CHANGED
             if why is not None and task.stale != why:
                 newly[why].append(task)
             task.stale = why
@@ -45,7 +44,7 @@ def stale_tasks(workspace: Workspace, store: Store, project: str) -> StaleReport
     """Return what of a project is stale, and which datasets and adapters hold its labels."""
     found: dict[str, list[AnnotationTaskRow]] = defaultdict(list)
     with store.session() as session:
-        for task in tasks_in(session, project, AnnotationTaskRow.stale.is_not(None)):
+        for task in tasks_in(session, project, stale=True):
             found[task.stale or ""].append(task)
     return _report(workspace, store, found)
 
@@ -56,39 +55,9 @@ def dataset_uses(workspace: Workspace, store: Store, tasks: Iterable[AnnotationT
     if not groups:
         return []
     with store.session() as session:
-        datasets = list(session.scalars(select(DatasetRow.dataset_id).order_by(DatasetRow.created_at.desc())))
-        adapters: dict[str, list[str]] = defaultdict(list)
-        for row in session.scalars(select(AdapterRow).order_by(AdapterRow.name, AdapterRow.version)):
-            adapters[row.dataset_id].append(f"{row.name}:{row.version}")
-    counts = {name: sum(group in groups for group in _groups(workspace.datasets_folder / name)) for name in datasets}
+        adapters = datasets_and_adapters(session)
+    counts = {name: sum(group in groups for group in _groups(workspace.datasets_folder / name)) for name in adapters}
     return [DatasetUse(name, count, tuple(adapters[name])) for name, count in counts.items() if count]
-
-
-def _judged(session: Session) -> Iterator[tuple[AnnotationTaskRow, str | None]]:
-    """Yield each task whose document has changed or gone, or that is marked, with why it is stale or None."""
-    query = (
-        select(AnnotationTaskRow, DocumentRow.version)
-        .outerjoin(DocumentRow, DocumentRow.document_id == AnnotationTaskRow.document_id)
-        .where(
-            AnnotationTaskRow.document_id.is_not(None),
-            or_(
-                DocumentRow.version.is_(None),
-                DocumentRow.version != AnnotationTaskRow.version,
-                AnnotationTaskRow.stale.is_not(None),
-            ),
-        )
-        .order_by(AnnotationTaskRow.document_id)
-    )
-    held, text = None, ""
-    for task, version in session.execute(query):
-        if version is None:
-            yield task, DELETED
-            continue
-        if held != (task.document_id, version):
-            held = (task.document_id, version)
-            row = session.get(DocumentVersionRow, held)
-            text = row.text if row is not None else ""
-        yield task, None if _excerpt(task.data) in text else CHANGED
 
 
 def _excerpt(data: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,16 +12,18 @@ from doyen.annotation.labelstudio.regions import label_part
 from doyen.annotation.quality.decisions import why_undecided
 from doyen.annotation.store import (
     OPEN,
+    PRESENT,
     REVIEW,
-    count_tasks,
+    TaskGroup,
     count_versions,
     current_results,
     get_project,
+    group_tasks,
     task_type_of,
 )
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow
 
 AGES = ((1, "under a day"), (7, "1 to 7 days"), (30, "7 to 30 days"))
 OLDEST = "over 30 days"
@@ -79,27 +81,31 @@ def project_status(store: Store, name: str) -> ProjectStatus:
     project = get_project(store, name)
     labels = _count_labels(store, project)
     with store.session() as session:
-        there = AnnotationTaskRow.state != TaskState.DELETED
-        opened = count_tasks(session, name, AnnotationTaskRow.created_at, AnnotationTaskRow.state.in_(OPEN))
+        groups, versions = group_tasks(session, name), count_versions(session, name)
+    present = [group for group in groups if group.state in PRESENT]
+    return ProjectStatus(
+        name,
+        project.task_type,
+        redact(project.backend),
+        project.synced_at,
+        tasks=_sums((group.state, group) for group in groups),
+        versions=versions,
+        ages=_ages(group for group in groups if group.state in OPEN),
+        stale=_sums((group.stale, group) for group in groups if group.stale is not None),
+        gold=sum(group.tasks for group in groups if group.gold),
+        skipped=sum(group.tasks for group in present if group.skipped),
+        overlap=sum(group.tasks for group in present if group.shared),
+        purpose=project.purpose,
+        **labels,
+    )
 
-        def count(*conditions: Any) -> int:
-            return sum(count_tasks(session, name, AnnotationTaskRow.state, *conditions).values())
 
-        return ProjectStatus(
-            name,
-            project.task_type,
-            redact(project.backend),
-            project.synced_at,
-            tasks=count_tasks(session, name, AnnotationTaskRow.state),
-            versions=count_versions(session, name),
-            ages=_ages(opened),
-            stale=count_tasks(session, name, AnnotationTaskRow.stale, AnnotationTaskRow.stale.is_not(None)),
-            gold=count(AnnotationTaskRow.gold.is_not(None)),
-            skipped=count(AnnotationTaskRow.skipped > 0, there),
-            overlap=count(AnnotationTaskRow.overlap > 1, there),
-            purpose=project.purpose,
-            **labels,
-        )
+def _sums(found: Iterable[tuple[str, TaskGroup]]) -> dict[str, int]:
+    """Add up the tasks under each name."""
+    counts: Counter[str] = Counter()
+    for name, group in found:
+        counts[name] += group.tasks
+    return dict(sorted(counts.items()))
 
 
 def _count_labels(store: Store, project: AnnotationProjectRow) -> dict[str, Any]:
@@ -122,11 +128,11 @@ def _count_labels(store: Store, project: AnnotationProjectRow) -> dict[str, Any]
     return {"annotators": dict(sorted(annotators.items())), "decisions": dict(sorted(decisions.items())), **counts}
 
 
-def _ages(moments: Mapping[str, int]) -> dict[str, int]:
+def _ages(groups: Iterable[TaskGroup]) -> dict[str, int]:
     """Count tasks by how many days ago they were made, in the order of the buckets; empty buckets left out."""
     today = datetime.now(UTC)
     counts: Counter[str] = Counter()
-    for moment, count in moments.items():
-        days = (today - datetime.fromisoformat(moment)).total_seconds() / 86_400
-        counts[next((name for limit, name in AGES if days < limit), OLDEST)] += count
+    for group in groups:
+        days = (today - datetime.fromisoformat(group.created_at)).total_seconds() / 86_400
+        counts[next((name for limit, name in AGES if days < limit), OLDEST)] += group.tasks
     return {name: counts[name] for name in (*(name for _, name in AGES), OLDEST) if counts[name]}

@@ -1,4 +1,4 @@
-"""Projects, tasks and labels in the database.
+"""Projects, tasks, labels and decisions in the database; with ``task_sources``, the only SQL of annotation.
 
 Every label is kept in all its versions: a changed result adds one, and none is ever changed or deleted. At most one
 version of an annotation is current.
@@ -9,17 +9,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+from uuid import uuid4
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session
 
 from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.task_types import TaskType, stored_task_type
+from doyen.core.batches import SQL_BATCH, batched
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow, TaskState
+from doyen.core.store.schema import (
+    AnnotationProjectRow,
+    AnnotationRow,
+    AnnotationTaskRow,
+    DecisionRow,
+    DocumentRow,
+    DocumentVersionRow,
+    TaskState,
+    WorkspaceRow,
+)
 
 ADOPTED = "adopted"
 """Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
@@ -30,8 +41,8 @@ IMPORTED, KEPT = "import:", "kept:"
 server that the project has since left."""
 OPEN = (TaskState.CREATED, TaskState.PUSHED)
 """States of tasks that nobody has labelled."""
-SQL_BATCH = 500
-"""Ids in one statement (databases limit the number of parameters), and rows held at once while many are read."""
+PRESENT = (*OPEN, TaskState.LABELLED)
+"""States of tasks that were not deleted where people label."""
 CurrentResults: TypeAlias = tuple[AnnotationTaskRow, list[AnnotationRow], DecisionRow | None]
 
 
@@ -92,6 +103,11 @@ def update_project(store: Store, name: str, **values: Any) -> None:
         session.execute(update(AnnotationProjectRow).where(AnnotationProjectRow.name == name).values(**values))
 
 
+def renew_workspace_id(session: Session) -> None:
+    """Make this a workspace of its own, which owns none of the projects that carry the old id on a server."""
+    session.execute(update(WorkspaceRow).values(workspace_id=uuid4().hex))
+
+
 def leave_backend(session: Session, row: AnnotationProjectRow) -> None:
     """Forget the old place: its tasks wait to be pushed again, its labels stay current and no pull can touch them."""
     old = KEPT + short_id(row.backend, row.external_id or "", now())
@@ -124,16 +140,71 @@ def new_task_row(project: str, data: dict[str, Any]) -> AnnotationTaskRow:
     )
 
 
-def tasks_in(session: Session, project: str, *conditions: Any) -> list[AnnotationTaskRow]:
-    """Return the project's tasks that meet the conditions, oldest first."""
-    query = select(AnnotationTaskRow).where(AnnotationTaskRow.project == project, *conditions)
-    return list(session.scalars(query.order_by(AnnotationTaskRow.created_at, AnnotationTaskRow.uid)))
+def tasks_in(
+    session: Session,
+    project: str,
+    *,
+    uids: Collection[str] | None = None,
+    states: Collection[str] | None = None,
+    sent: bool = False,
+    gold: bool = False,
+    stale: bool = False,
+) -> list[AnnotationTaskRow]:
+    """Return the project's tasks, oldest first.
+
+    Args:
+        uids, states: only these.
+        sent, gold, stale: only those that have an id where people label, that are gold items, whose text is stale.
+    """
+    task = AnnotationTaskRow
+    query = select(task).where(task.project == project).order_by(task.created_at, task.uid)
+    conditions = (
+        None if uids is None else task.uid.in_(uids),
+        None if states is None else task.state.in_(states),
+        task.external_id.is_not(None) if sent else None,
+        task.gold.is_not(None) if gold else None,
+        task.stale.is_not(None) if stale else None,
+    )
+    return list(session.scalars(query.where(*(condition for condition in conditions if condition is not None))))
 
 
-def count_tasks(session: Session, project: str, column: Any, *conditions: Any) -> dict[str, int]:
-    """Count the project's tasks that meet the conditions by a column's value."""
-    query = select(column, func.count()).where(AnnotationTaskRow.project == project, *conditions)
-    return dict(sorted(session.execute(query.group_by(column)).tuples()))
+class TaskGroup(NamedTuple):
+    """How many tasks have these things in common."""
+
+    state: str
+    created_at: str
+    stale: str | None
+    gold: bool
+    skipped: bool
+    shared: bool
+    tasks: int
+
+
+def group_tasks(session: Session, project: str) -> list[TaskGroup]:
+    """Count the project's tasks by all that a status tells of them."""
+    task = AnnotationTaskRow
+    kinds = task.state, task.created_at, task.stale, task.gold.is_not(None), task.skipped > 0, task.overlap > 1
+    query = select(*kinds, func.count()).where(task.project == project).group_by(*kinds)
+    return [TaskGroup(*row) for row in session.execute(query)]
+
+
+def judge_tasks(session: Session) -> Iterator[tuple[AnnotationTaskRow, str | None]]:
+    """Yield each task whose document has changed or gone, or that is marked as stale, with the document's present text."""
+    task = AnnotationTaskRow
+    changed = or_(DocumentRow.version.is_(None), DocumentRow.version != task.version, task.stale.is_not(None))
+    query = (
+        select(task, DocumentRow.version)
+        .outerjoin(DocumentRow, DocumentRow.document_id == task.document_id)
+        .where(task.document_id.is_not(None), changed)
+        .order_by(task.document_id)
+    )
+    held, text = None, ""
+    for row, version in session.execute(query).all():
+        if version is not None and held != (row.document_id, version):
+            held = (row.document_id, version)
+            known = session.get(DocumentVersionRow, held)
+            text = known.text if known is not None else ""
+        yield row, None if version is None else text
 
 
 def external_ids(store: Store, project: str) -> dict[str, str | None]:
@@ -157,12 +228,23 @@ def mark_pushed(store: Store, external_ids: Mapping[str, str]) -> None:
 def labels_of(session: Session, uids: Collection[str]) -> dict[str, list[AnnotationRow]]:
     """Return the tasks' annotations in all their versions, by uid."""
     labels: dict[str, list[AnnotationRow]] = defaultdict(list)
-    wanted = list(uids)
-    for start in range(0, len(wanted), SQL_BATCH):
-        query = select(AnnotationRow).where(AnnotationRow.task_uid.in_(wanted[start : start + SQL_BATCH]))
-        for row in session.scalars(query):
+    for batch in batched(uids):
+        for row in session.scalars(select(AnnotationRow).where(AnnotationRow.task_uid.in_(batch))):
             labels[row.task_uid].append(row)
     return labels
+
+
+def current_labels_of(session: Session, uid: str) -> list[AnnotationRow]:
+    """Return the current labels of a task by annotator."""
+    query = select(AnnotationRow).where(AnnotationRow.task_uid == uid, AnnotationRow.current)
+    return list(session.scalars(query.order_by(AnnotationRow.annotator, AnnotationRow.annotation_id)))
+
+
+def labels_imported_from(session: Session, project: str, source: str) -> list[AnnotationRow]:
+    """Return the current labels of a project that came from a source, by the beginning of their ids."""
+    query = select(AnnotationRow).join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
+    from_there = AnnotationRow.external_id.startswith(IMPORTED + source, autoescape=True)
+    return list(session.scalars(query.where(AnnotationTaskRow.project == project, AnnotationRow.current, from_there)))
 
 
 def add_version(
@@ -263,4 +345,24 @@ def stored_results(session: Session, project: str) -> Iterator[tuple[str, Result
         query = select(table.task_uid, table.result).join(AnnotationTaskRow, AnnotationTaskRow.uid == table.task_uid)
         ours = query.where(AnnotationTaskRow.project == project, table.current).order_by(table.task_uid)
         yield from session.execute(ours).tuples()
-    yield from ((task.uid, task.gold or []) for task in tasks_in(session, project, AnnotationTaskRow.gold.is_not(None)))
+    yield from ((task.uid, task.gold or []) for task in tasks_in(session, project, gold=True))
+
+
+# Decisions.
+
+
+def decisions_on(session: Session, task_uid: str) -> list[DecisionRow]:
+    """Return all decisions about a task; one of them at most is current."""
+    return list(session.scalars(select(DecisionRow).where(DecisionRow.task_uid == task_uid)))
+
+
+def current_decision(session: Session, task_uid: str) -> DecisionRow | None:
+    """Return the decision about a task that stands, if any."""
+    return next((row for row in decisions_on(session, task_uid) if row.current), None)
+
+
+def current_decisions(session: Session, project: str, method: str) -> list[DecisionRow]:
+    """Return the decisions about a project's tasks that stand and were made by that method."""
+    query = select(DecisionRow).join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
+    made = AnnotationTaskRow.project == project, DecisionRow.method == method, DecisionRow.current
+    return list(session.scalars(query.where(*made)))

@@ -152,7 +152,7 @@ def pull_changes(connection: Connection, *, reporter: Reporter | None = None) ->
 
 def _tasks(store: Store, project: str, state: str) -> list[AnnotationTaskRow]:
     with store.session() as session:
-        return tasks_in(session, project, AnnotationTaskRow.state == state)
+        return tasks_in(session, project, states=[state])
 
 
 def _gold_scattered(tasks: Sequence[AnnotationTaskRow]) -> list[AnnotationTaskRow]:

@@ -5,17 +5,13 @@ Functions that take a project raise NotFoundError where there is none, and Input
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.drafting import RuleDrafter
-from doyen.annotation.store import OPEN, get_annotation_project, new_task_row, task_type_of, tasks_in
+from doyen.annotation.store import OPEN, Session, get_annotation_project, new_task_row, task_type_of, tasks_in
+from doyen.annotation.task_sources import likeliest_excerpt, open_excerpts
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.drafter import Draft, Drafter, Excerpt
@@ -24,7 +20,7 @@ from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Turn
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow
+from doyen.core.store.schema import AnnotationTaskRow
 
 GIVEN = "given"
 """Version name of predictions that come from given prompts and not from a drafter."""
@@ -57,8 +53,7 @@ def draft_tasks(
         How many tasks were made.
     """
     with store.session() as session:
-        excerpts = list(_open_excerpts(session, project, sources))
-    shown: list[Shown] = [(excerpt, None) for excerpt in excerpts]
+        shown: list[Shown] = [(excerpt, None) for excerpt in open_excerpts(session, project, sources)]
     return _draft_each(store, project, shown, drafter, limit, reporter)
 
 
@@ -120,13 +115,13 @@ def redraft_tasks(store: Store, project: str, drafter: Drafter, *, reporter: Rep
     """
     task_type = task_type_of(get_annotation_project(store, project))
     with store.session() as session:
-        tasks = tasks_in(session, project, AnnotationTaskRow.state.in_(OPEN))
+        tasks = tasks_in(session, project, states=OPEN)
     made = 0
     with (reporter or Silent()).bar("drafting tasks", len(tasks)) as bar:
         for start in range(0, len(tasks), COMMIT_EVERY):
             drafts = {task.uid: _redraft(task_type, drafter, task.data) for task in tasks[start : start + COMMIT_EVERY]}
             with store.session() as session:
-                for row in tasks_in(session, project, AnnotationTaskRow.uid.in_(drafts)):
+                for row in tasks_in(session, project, uids=drafts):
                     drafted = drafts[row.uid]
                     if drafted is not None and row.state in OPEN:
                         row.predictions = drafted
@@ -148,7 +143,8 @@ def prompt_tasks(store: Store, project: str, prompts: Iterable[tuple[str, str | 
     made = 0
     with store.session() as session:
         for prompt, source in prompts:
-            excerpt = _likeliest_excerpt(session, prompt, source) or Excerpt("", source=source or "")
+            excerpt = likeliest_excerpt(session, prompt, source) if source else None
+            excerpt = excerpt or Excerpt("", source=source or "")
             made += add_task(session, project, task_type, excerpt, Draft.of_answer(excerpt.text, prompt, "", 0.0), GIVEN)
     return made
 
@@ -158,7 +154,7 @@ def add_task(
     project: str,
     task_type: TaskType,
     excerpt: Excerpt,
-    draft: Draft | Draft,
+    draft: Draft,
     version: str,
     origin: Origin = None,
 ) -> bool:
@@ -210,48 +206,7 @@ def task_data(
     }
 
 
-def excerpt_of(chunk: ChunkRow, source: str) -> Excerpt:
-    """Return a chunk as an annotator sees it."""
-    place = chunk.document_id, chunk.version, chunk.chunk_id, chunk.start, chunk.page, chunk.heading
-    return Excerpt(chunk.text, source, *place)
-
-
 def excerpt_shown(data: Mapping[str, Any]) -> Excerpt:
     """Return the excerpt that a task shows."""
     place = {name: str(data.get(name) or "") for name in ("source", "document_id", "version", "chunk_id", "heading")}
     return Excerpt(text=data["text"], start=int(data.get("start") or 0), page=data.get("page"), **place)
-
-
-def _open_excerpts(session: Session, project: str, sources: Sequence[str]) -> Iterator[Excerpt]:
-    """Yield chunks without a task in this project: every document's first, then every document's second, and so on."""
-    taken = {task.chunk_id for task in tasks_in(session, project)}
-    query = select(ChunkRow, DocumentRow.source).join(DocumentRow, ChunkRow.document_id == DocumentRow.document_id)
-    if sources:
-        query = query.where(DocumentRow.source.in_(sources))
-    turns: dict[str, int] = defaultdict(int)
-    ordered: list[tuple[int, str, Excerpt]] = []
-    for chunk, source in session.execute(query.order_by(DocumentRow.source, ChunkRow.ordinal)):
-        if chunk.chunk_id not in taken:
-            ordered.append((turns[source], source, excerpt_of(chunk, source)))
-            turns[source] += 1
-    yield from (excerpt for _, _, excerpt in sorted(ordered, key=lambda entry: entry[:2]))
-
-
-def _likeliest_excerpt(session: Session, prompt: str, source: str | None) -> Excerpt | None:
-    """Return the chunk of the document that shares most words with the prompt; the first one among equals."""
-    if source is None:
-        return None
-    query = (
-        select(ChunkRow)
-        .join(DocumentRow, ChunkRow.document_id == DocumentRow.document_id)
-        .where(DocumentRow.source == source)
-        .order_by(ChunkRow.ordinal)
-    )
-    wanted = _words(prompt)
-    chunks = list(session.scalars(query))
-    best = max(chunks, key=lambda chunk: len(wanted & _words(chunk.text)), default=None)
-    return excerpt_of(best, source) if best is not None else None
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w{3,}", text.lower()))

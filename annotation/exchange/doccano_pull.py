@@ -6,9 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.create import create_project
 from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.doccano_jsonl import read_row
@@ -18,7 +15,7 @@ from doyen.annotation.exchange.losses import Losses
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.exchange.transfer import problems_in
 from doyen.annotation.projects import sync_lock
-from doyen.annotation.store import IMPORTED, find_project, get_project, task_type_of
+from doyen.annotation.store import IMPORTED, find_project, get_project, labels_imported_from, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
 from doyen.annotation.types.typed_labels import LabelError
@@ -27,7 +24,7 @@ from doyen.core.files import write_json_atomic
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationRow
 from doyen.core.workspace import Workspace
 
 
@@ -96,7 +93,7 @@ def pull_doccano(
         complete_pulls = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
         began = server.now().isoformat()
         with store.session() as session:
-            here = {_example_of(row, source) for row in _labels_from(session, project, source)}
+            here = {_example_of(row, source) for row in labels_imported_from(session, project, source)}
         held = here if only_new and source in complete_pulls else set()
         seen: dict[int, bool] = {}
         stored: set[str] = set()
@@ -113,7 +110,7 @@ def pull_doccano(
         report.examples, report.confirmed = len(seen), sum(seen.values())
         unasked = {example for example in held if seen.get(example)}
         with store.session() as session:
-            rows = _labels_from(session, project, source)
+            rows = labels_imported_from(session, project, source)
             missing = [row for row in rows if row.external_id not in stored and _example_of(row, source) not in unasked]
             missed = {_example_of(row, source) for row in missing} - seen.keys()
             # The list is cut into pages, and may shift while it is read: the server is asked about what it did not show.
@@ -142,13 +139,6 @@ def _labels_of(example: DoccanoExample, source: str, task_type: TaskType, report
         name, parts = f"{source}{example.id}", [str(label) for label in example.label_ids] or [""]
         for item, part in zip(found, parts, strict=False):
             yield ImportedLabel(item, f"{name}:{part}" if part else name, part)
-
-
-def _labels_from(session: Session, project: str, source: str) -> list[AnnotationRow]:
-    """Return the current labels of a project that came from there."""
-    query = select(AnnotationRow).join(AnnotationTaskRow, AnnotationRow.task_uid == AnnotationTaskRow.uid)
-    from_there = AnnotationRow.external_id.startswith(IMPORTED + source, autoescape=True)
-    return list(session.scalars(query.where(AnnotationTaskRow.project == project, AnnotationRow.current, from_there)))
 
 
 def _example_of(row: AnnotationRow, source: str) -> int:

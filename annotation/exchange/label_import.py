@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from doyen.annotation.exchange.pair_import import ImportReport
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import (
     IMPORTED,
+    Session,
     add_version,
     get_annotation_project,
     labels_of,
@@ -23,14 +19,16 @@ from doyen.annotation.store import (
     task_type_of,
     tasks_in,
 )
+from doyen.annotation.task_sources import known_documents
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, by_place, prompt_of, regions_of
+from doyen.core.batches import batched
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DocumentRow, TaskState
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, TaskState
 from doyen.core.workspace import Workspace
 
 BATCH = 200
@@ -82,12 +80,25 @@ def import_batches(
 ) -> Iterator[list[AnnotationRow]]:
     """Store labels batch by batch and yield each batch's annotations after they are committed; the caller holds the lock."""
     task_type = task_type_of(get_annotation_project(store, project))
-    with closing(_Occurrences()) as occurrences:
-        iterator = iter(labels)
-        while batch := list(islice(iterator, BATCH)):
-            with store.session() as session:
-                stored = _Batch(session, project, task_type, report).store([occurrences.distinguish(one) for one in batch])
-            yield stored
+    seen: Counter[str] = Counter()
+    for batch in batched(labels, BATCH):
+        with store.session() as session:
+            stored = _Batch(session, project, task_type, report).store([_distinguish(label, seen) for label in batch])
+        yield stored
+
+
+def _distinguish(label: ImportedLabel, seen: Counter[str]) -> ImportedLabel:
+    """Return the label, told from earlier ones of the same item and annotator; those of nobody may share a task."""
+    item = label.item
+    if label.source_id is not None:
+        return label
+    key = short_id(item.item_id, item.text, item.annotator)
+    seen[key] += 1
+    if seen[key] == 1:
+        return label
+    if item.annotator:
+        return replace(label, part=str(seen[key]))
+    return replace(label, source_id=short_id(item.item_id, item.text, str(seen[key])))
 
 
 class _Batch:
@@ -138,8 +149,8 @@ class _Batch:
         """Return the tasks of the labels by uid; those that are not there yet are made."""
         uids = {label.uid(self._project): label for label in batch}
         wanted = {*uids, *(label.item.item_id for label in batch)}
-        tasks = {task.uid: task for task in tasks_in(self._session, self._project, AnnotationTaskRow.uid.in_(wanted))}
-        documents = self._documents([label.item for label in batch])
+        tasks = {task.uid: task for task in tasks_in(self._session, self._project, uids=wanted)}
+        documents = known_documents(self._session, {str(label.item.meta.get("document_id") or "") for label in batch})
         for uid, label in uids.items():
             if uid in tasks or _own_task(tasks, label) is not None:
                 continue
@@ -153,41 +164,6 @@ class _Batch:
             tasks[uid] = row
         self._session.flush()
         return tasks
-
-    def _documents(self, items: list[LabelledText]) -> set[str]:
-        """Return which of the documents that the labels name are there."""
-        named = {str(item.meta["document_id"]) for item in items if item.meta.get("document_id")}
-        if not named:
-            return set()
-        return set(self._session.scalars(select(DocumentRow.document_id).where(DocumentRow.document_id.in_(named))))
-
-
-class _Occurrences:
-    """Counts the labels that each annotator gives to each item, on disk where they are many."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("")
-        self._database.execute("CREATE TABLE seen (name TEXT PRIMARY KEY, times INTEGER) WITHOUT ROWID")
-
-    def distinguish(self, label: ImportedLabel) -> ImportedLabel:
-        """Return the label, told from earlier ones of the same item and annotator; those of nobody may share a task."""
-        item = label.item
-        if label.source_id is not None:
-            return label
-        number = self._count(short_id(item.item_id, item.text, item.annotator))
-        if number == 1:
-            return label
-        if item.annotator:
-            return replace(label, part=str(number))
-        return replace(label, source_id=short_id(item.item_id, item.text, str(number)))
-
-    def _count(self, name: str) -> int:
-        query = "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times"
-        return int(self._database.execute(query, (name,)).fetchone()[0])
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._database.close()
 
 
 def excerpt_of_label(item: LabelledText, documents: set[str]) -> Excerpt:

@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.projects import sync_lock
-from doyen.annotation.store import IMPORTED, add_version, get_annotation_project, new_task_row, task_type_of
+from doyen.annotation.store import IMPORTED, Session, add_version, get_annotation_project, new_task_row, task_type_of
+from doyen.annotation.task_sources import excerpt_of, text_and_chunks
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.tasks import excerpt_of, task_data
+from doyen.annotation.tasks import task_data
 from doyen.annotation.types.answer_lines import places as places_of
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.prompt_response import label_of_pair
@@ -24,7 +22,7 @@ from doyen.core.manifest import canonical_json, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Pair
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, DocumentVersionRow, TaskState
+from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, TaskState
 from doyen.core.workspace import Workspace
 
 IMPORT_BATCH = 200
@@ -76,7 +74,7 @@ def import_pairs(
     with sync_lock(workspace, project), (reporter or Silent()).bar("importing labels", len(pairs)) as bar:
         while batch := list(islice(waiting, IMPORT_BATCH)):
             with store.session() as session:
-                documents = cache(partial(_document, session))
+                documents = cache(partial(text_and_chunks, session))
                 for uid, members in batch:
                     task = _task_of_group(session, documents, project, uid, members)
                     for pair in members:
@@ -109,16 +107,6 @@ def _store_pair(session: Session, task_type: TaskType, task: AnnotationTaskRow, 
     report.unplaced_quotes += len(find_quotes(task.data["text"], list(pair.evidence))[1])
     session.flush()
     report.count(add_version(session, task.uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or ""))
-
-
-def _document(session: Session, source: str) -> tuple[str, list[ChunkRow]]:
-    document = session.scalars(select(DocumentRow).where(DocumentRow.source == source)).first()
-    if document is None:
-        return "", []
-    # An exact duplicate has no chunks of its own: its twin has the same text.
-    owner = document.duplicate_of or document.document_id
-    chunks = list(session.scalars(select(ChunkRow).where(ChunkRow.document_id == owner).order_by(ChunkRow.ordinal)))
-    return session.get_one(DocumentVersionRow, (owner, chunks[0].version)).text if chunks else "", chunks
 
 
 def _excerpt(documents: Documents, source: str, quotes: list[str]) -> Excerpt:

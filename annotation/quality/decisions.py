@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.labelstudio.regions import Result, label_part, reason_of
+from doyen.annotation.store import Session, current_decision, decisions_on, labels_of, tasks_in
 from doyen.annotation.task_types import TaskType
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
@@ -26,20 +24,12 @@ def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
         How many decisions are new.
     """
     with store.session() as session:
-        query = (
-            select(AnnotationTaskRow, AnnotationRow)
-            .outerjoin(AnnotationRow, (AnnotationRow.task_uid == AnnotationTaskRow.uid) & AnnotationRow.current)
-            .where(AnnotationTaskRow.project == review)
-            .order_by(AnnotationRow.created_at, AnnotationRow.annotation_id)
-        )
+        tasks = [task for task in tasks_in(session, review) if (task.origin or {}).get("task") is not None]
+        labels = labels_of(session, [task.uid for task in tasks])
         answers: dict[str, list[tuple[AnnotationTaskRow, AnnotationRow]]] = defaultdict(list)
-        for task, answer in session.execute(query):
-            uid = (task.origin or {}).get("task")
-            if uid is None:
-                continue
-            reviewed = answers[uid]
-            if answer is not None and _counts(task, answer, task_type):
-                reviewed.append((task, answer))
+        for task in tasks:
+            given = [row for row in labels[task.uid] if row.current and _counts(task, row, task_type)]
+            answers[(task.origin or {})["task"]] += [(task, row) for row in given]
         return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))
 
 
@@ -79,27 +69,10 @@ def decide(
     return True
 
 
-def decisions_on(session: Session, task_uid: str) -> list[DecisionRow]:
-    """Return all decisions about a task; one of them at most is current."""
-    return list(session.scalars(select(DecisionRow).where(DecisionRow.task_uid == task_uid)))
-
-
-def current_decision(session: Session, task_uid: str) -> DecisionRow | None:
-    """Return the decision about a task that stands, if any."""
-    return next((row for row in decisions_on(session, task_uid) if row.current), None)
-
-
 def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
     """Whether an answer decides: something of it is sound, and it is by the expert who was asked, with a reason."""
     label, _ = task_type.salvage(label_part(answer.result), task.data)
     return label is not None and why_undecided(task, answer.annotator, answer.result) is None
-
-
-def starred_tasks(session: Session, project: str) -> set[str]:
-    """Return the uids of the project's tasks that a star decides."""
-    query = select(DecisionRow.task_uid).join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
-    of_stars = AnnotationTaskRow.project == project, DecisionRow.method == STARRED, DecisionRow.current
-    return set(session.scalars(query.where(*of_stars)))
 
 
 def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, by: str, at: str) -> bool:
@@ -140,7 +113,7 @@ def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, Ann
         if standing is not None and standing.method == EXPERT:
             standing.current = False
         return False
-    task, answer = given[-1]
+    task, answer = max(given, key=lambda pair: (pair[1].created_at, pair[1].annotation_id))
     return decide(
         session,
         uid,

@@ -10,17 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from doyen.annotation.drafting import RuleDrafter
-from doyen.annotation.store import get_annotation_project, get_project, task_type_of, tasks_in
+from doyen.annotation.store import PRESENT, Session, get_annotation_project, get_project, task_type_of, tasks_in
+from doyen.annotation.task_sources import excerpt_with_text
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.tasks import GIVEN, add_task, excerpt_of, task_uid
+from doyen.annotation.tasks import GIVEN, add_task, task_uid
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, prompt_of
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, ChunkRow, DocumentRow, TaskState
+from doyen.core.store.schema import AnnotationTaskRow, TaskState
 
 
 @dataclass
@@ -84,13 +82,13 @@ def gold_labels(store: Store, project: str) -> dict[str, Label]:
     """
     task_type = task_type_of(get_project(store, project))
     with store.session() as session:
-        tasks = tasks_in(session, project, AnnotationTaskRow.gold.is_not(None))
+        tasks = tasks_in(session, project, gold=True)
     return {task.uid: task_type.read(task.gold or [], task.data) for task in tasks}
 
 
 def _tasks_by_content(session: Session, project: str) -> defaultdict[tuple[str, str], list[AnnotationTaskRow]]:
     found: defaultdict[tuple[str, str], list[AnnotationTaskRow]] = defaultdict(list)
-    for task in tasks_in(session, project, AnnotationTaskRow.state != TaskState.DELETED):
+    for task in tasks_in(session, project, states=PRESENT):
         found[task.data["text"], task.data.get("prompt") or ""].append(task)
     return found
 
@@ -100,10 +98,7 @@ def _new_task(session: Session, project: str, task_type: TaskType, text: str, pr
 
     One that was there and has been deleted waits to be sent again.
     """
-    found = session.execute(
-        select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.text == text).order_by(ChunkRow.chunk_id)
-    ).first()
-    excerpt = excerpt_of(*found) if found else Excerpt(text)
+    excerpt = excerpt_with_text(session, text) or Excerpt(text)
     draft = Draft.of_answer(text, prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Draft(None, 0.0)
     add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
     row = session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))

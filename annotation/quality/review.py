@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from doyen.annotation.create import ensure_project
 from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.labelstudio.screens import ANSWERS, review_screen_of
 from doyen.annotation.projects import open_backend, sync_lock
 from doyen.annotation.quality.aggregation import consensus, gold_reliability
-from doyen.annotation.quality.decisions import CONSENSUS, current_decision, decide
+from doyen.annotation.quality.decisions import CONSENSUS, decide
 from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.quality.labelled_items import gather
-from doyen.annotation.store import REVIEW, get_annotation_project, get_project, task_type_of
+from doyen.annotation.store import (
+    REVIEW,
+    Session,
+    current_decision,
+    current_decisions,
+    current_labels_of,
+    find_project,
+    get_annotation_project,
+    get_project,
+    task_type_of,
+    tasks_in,
+)
 from doyen.annotation.sync import push
 from doyen.annotation.types.typed_labels import LabelledText, describe_label
 from doyen.core.errors import InputError
@@ -26,7 +34,7 @@ from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
 from doyen.core.workspace import Workspace
 
 SUFFIX, LONGEST_NAME = " review", 50
@@ -142,9 +150,10 @@ def accept_consensus(store: Store, project: str, disputes: Sequence[Dispute] = (
     }
     made = 0
     with store.session() as session:
-        _withdraw_others(session, project, accepted)
+        for row in current_decisions(session, project, CONSENSUS):
+            row.current = row.task_uid in accepted
         for uid, agreed in accepted.items():
-            inputs = [row.annotation_id for row in _current_labels(session, uid)]
+            inputs = [row.annotation_id for row in current_labels_of(session, uid)]
             standing = current_decision(session, uid)
             if standing is not None and (standing.method != CONSENSUS or standing.inputs == inputs):
                 continue
@@ -172,8 +181,7 @@ def review_name(project: str) -> str:
 
 def _check_free(store: Store, review: str, project: str) -> None:
     """Raise InputError where a project that does not review this one has the name already."""
-    with store.session() as session:
-        row = session.get(AnnotationProjectRow, review)
+    row = find_project(store, review)
     if row is not None and (row.purpose, row.parent) != (REVIEW, project):
         raise InputError(
             f"the disputed tasks of {project!r} go to a project named {review!r}, but that one is no review of it: "
@@ -189,23 +197,12 @@ def _open_labels(store: Store, project: str) -> tuple[list[LabelledText], dict[s
     return [label for label in labels if label.item_id not in gold], trusted or None
 
 
-def _withdraw_others(session: Session, project: str, accepted: Collection[str]) -> None:
-    """Keep no consensus current but that of these tasks."""
-    query = (
-        select(DecisionRow)
-        .join(AnnotationTaskRow, AnnotationTaskRow.uid == DecisionRow.task_uid)
-        .where(AnnotationTaskRow.project == project, DecisionRow.method == CONSENSUS, DecisionRow.current)
-    )
-    for row in session.scalars(query):
-        row.current = row.task_uid in accepted
-
-
 def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:
     """Add one task; return False when it is there already, and None when an expert has decided."""
     standing = current_decision(session, dispute.item_id)
     if standing is not None and standing.method != CONSENSUS:
         return None
-    answers = _current_labels(session, dispute.item_id)
+    answers = current_labels_of(session, dispute.item_id)
     inputs = [row.annotation_id for row in answers]
     uid = short_id(review, dispute.item_id, *inputs)
     if session.get(AnnotationTaskRow, uid) is not None:
@@ -239,13 +236,8 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
 
 def _ask(session: Session, review: str, expert: str) -> None:
     """Ask this expert for every task that no expert has decided yet, whoever was asked before."""
-    for task in session.scalars(select(AnnotationTaskRow).where(AnnotationTaskRow.project == review)):
+    for task in tasks_in(session, review):
         origin = task.origin or {}
         standing = current_decision(session, origin.get("task", ""))
         if origin.get("expert") != expert and (standing is None or standing.method == CONSENSUS):
             task.origin = {**origin, "expert": expert}
-
-
-def _current_labels(session: Session, uid: str) -> list[AnnotationRow]:
-    query = select(AnnotationRow).where(AnnotationRow.task_uid == uid, AnnotationRow.current)
-    return list(session.scalars(query.order_by(AnnotationRow.annotator, AnnotationRow.annotation_id)))
