@@ -16,7 +16,7 @@ from typing import cast
 import regex
 
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, read_records, text_lines
+from doyen.annotation.exchange.record_files import RecordFile, text_lines
 from doyen.annotation.types.typed_labels import Entities, LabelError, LabelledText, Region
 from doyen.core.files import open_atomic
 from doyen.core.manifest import short_id
@@ -28,18 +28,13 @@ CUT, AT_BLANKS = "tokens", "at blanks"
 """What the metadata say about a text whose tokens are known."""
 BEGINS, CONTINUES, ENDS = "BSU", "IELM", "ESLU"
 """First letters of tags: of an entity's first token, of one that may go on with it, and of its last one."""
+EXPECTED = "a token and its tag on each line, as 'Bob B-PER', and a blank line between sentences"
 _BETWEEN_BLANKS = regex.compile("[^ ]+")
 _WORDS_AND_SIGNS = regex.compile(r"[\p{L}\p{N}_]+(?:[\p{M}\u200d]+[\p{L}\p{N}_]*)*|[^\s\x1c-\x1f][\p{M}\u200d]*")
 """Combining marks and joiners stay with the character before them, so that no accent becomes a token of its own."""
 
 Token = tuple[int, str, str]
 """Line number, form and tag."""
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield each sentence as a text of its tokens."""
-    expected = "a token and its tag on each line, as 'Bob B-PER', and a blank line between sentences"
-    return read_records(path, _sentences, _read_sentence, expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -57,7 +52,7 @@ def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
             stream.write(f"{lead}{block}\n".encode())
 
 
-def _sentences(file: RecordFile) -> Iterator[tuple[int, list[Token]]]:
+def sentences(file: RecordFile) -> Iterator[tuple[int, list[Token]]]:
     """Yield (first line, tokens) of each sentence; lines without a tag are noted as broken."""
     sentence: list[Token] = []
     for number, line in text_lines(file):
@@ -74,8 +69,8 @@ def _sentences(file: RecordFile) -> Iterator[tuple[int, list[Token]]]:
         yield sentence[0][0], sentence
 
 
-def _read_sentence(sentence: list[Token]) -> Iterator[LabelledText]:
-    """Join the tokens by blanks and gather runs of tags into entities. Raises LabelError."""
+def read_sentence(sentence: list[Token], kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the tokens joined by blanks, with runs of tags as entities. Raises LabelError."""
     forms = [form for _, form, _ in sentence]
     text, places = joined(forms)
     regions = entities_of_tags(places, [tag for _, _, tag in sentence])

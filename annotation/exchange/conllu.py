@@ -15,10 +15,11 @@ from typing import cast
 
 from doyen.annotation.exchange.columns import labelled, own_fields
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, parse_object, read_records, text_lines
+from doyen.annotation.exchange.record_files import RecordFile, parse_object, text_lines
 from doyen.annotation.types.typed_labels import LabelError, LabelledText, Region, Tags
 from doyen.core.files import open_atomic
 
+EXPECTED = "sentences of ten tab-separated columns (CoNLL-U)"
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 UNREAD = (2, 4, 5, 6, 7, 8)
 """Places of the columns that a tag does not need."""
@@ -34,12 +35,6 @@ ESCAPES = {"\\": "\\\\", " ": "\\s", "\t": "\\t", "\n": "\\n", "\r": "\\r", "|":
 UNESCAPES = {escape: sign for sign, escape in ESCAPES.items()}
 
 
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield each sentence as a text; the columns besides FORM and UPOS are counted as losses."""
-    expected = "sentences of ten tab-separated columns (CoNLL-U)"
-    return read_records(path, _sentences, lambda sentence: _read_sentence(sentence, losses), expected)
-
-
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
     """Write each text as one sentence."""
     with open_atomic(path) as stream:
@@ -51,19 +46,21 @@ def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
 
 
 @dataclass
-class _Sentence:
+class Sentence:
+    """The comments of a sentence, and its rows with their line numbers."""
+
     comments: dict[str, str] = field(default_factory=dict)
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
-def _sentences(file: RecordFile) -> Iterator[tuple[int, _Sentence]]:
+def sentences(file: RecordFile) -> Iterator[tuple[int, Sentence]]:
     """Yield (first line, sentence); lines that are neither comments nor ten columns are noted as broken."""
-    sentence, start = _Sentence(), 1
+    sentence, start = Sentence(), 1
     for number, line in text_lines(file):
         if not line or line.isspace():
             if sentence.rows:
                 yield start, sentence
-            sentence, start = _Sentence(), number + 1
+            sentence, start = Sentence(), number + 1
         elif line.startswith("#"):
             key, equals, value = line[1:].partition("=")
             if equals:
@@ -93,7 +90,8 @@ class _Token:
     exact: bool
 
 
-def _read_sentence(sentence: _Sentence, losses: Losses) -> Iterator[LabelledText]:
+def read_sentence(sentence: Sentence, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the sentence as a text; the columns besides FORM and UPOS are counted as losses. Raises LabelError."""
     comments = sentence.comments
     tokens = _tokens(sentence, losses)
     text, starts = _rebuild(tokens, comments.get("text"))
@@ -114,7 +112,7 @@ def _read_sentence(sentence: _Sentence, losses: Losses) -> Iterator[LabelledText
     yield labelled(own, text, Tags(tuple(regions)), ())
 
 
-def _tokens(sentence: _Sentence, losses: Losses) -> list[_Token]:
+def _tokens(sentence: Sentence, losses: Losses) -> list[_Token]:
     """Return the surface tokens in order; lemma, features and syntax are counted as losses.
 
     Raises:

@@ -31,22 +31,17 @@ from doyen.annotation.exchange.columns import (
     string,
 )
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_line, json_lines, read_records, write_json_lines
+from doyen.annotation.exchange.record_files import Row, json_line, write_json_lines
 from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region
 from doyen.core.files import open_atomic
 
+EXPECTED = 'one JSON object a line, as {"text": "…", "label": […]}'
 COLUMNS = ("label", "labels", "entities", "cats", "annotations", "relations")
 TEXT = ("text", "data")
 TEXTUAL = ("cats", "label", "labels", "annotations")
 MARKED = ("entities", "label", "labels", "annotations")
 DETAILS = "details"
 """Holds what a prompt/response label of ours says besides prompt, response and passage."""
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of an export; examples without a label are left out."""
-    expected = 'one JSON object a line, as {"text": "…", "label": […]}'
-    return read_records(path, json_lines, lambda row: read_row(row, kind, losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -69,7 +64,7 @@ def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
 
 
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of one example, as its line in an export describes it. Raises LabelError."""
+    """Yield the labels of one example; one without a label is left out. Raises LabelError."""
     losses.drop("comment", len(row.get("Comments") or []))
     if kind == "prompt-response":
         yield from _read_answers(row, losses)

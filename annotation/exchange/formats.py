@@ -1,4 +1,4 @@
-"""The table of file formats. Each is a module with ``read`` and ``write``, and one entry here.
+"""The table of file formats. Each is a module that parses and writes its records, and one entry here.
 
 Both directions stream: memory does not grow with the number of labels.
 """
@@ -8,24 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from doyen.annotation.exchange import (
     conll,
     conllu,
     doccano_jsonl,
     huggingface,
-    label_studio_json,
-    label_studio_min,
     labelbox,
     sagemaker,
     spacy,
     spreadsheet,
 )
+from doyen.annotation.exchange import label_studio_json as ls_json
+from doyen.annotation.exchange import label_studio_min as ls_min
+from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.label_checks import problems_of
 from doyen.annotation.exchange.losses import Losses
+from doyen.annotation.exchange.record_files import RecordFile, json_lines, json_objects, listed
 from doyen.annotation.types.descriptions import TYPE_NAMES
 from doyen.annotation.types.typed_labels import LABEL_TYPES, LabelError, LabelledText
-from doyen.core.errors import InputError, NotFoundError
+from doyen.core.errors import InputError, NotFoundError, RecordError
 
 NO_TEXTS = tuple(name for name in TYPE_NAMES if name != "prompt-response")
 
@@ -37,16 +40,45 @@ class Format:
     Attributes:
         name: its name in commands.
         kinds: the task types that it can carry.
-        read: ``read(path, kind, losses)`` yields the labels of a file, in its order. Labels come before the file's end is
-            known to be sound (``read_labels`` checks all of it first). Raises InputError where the file does not exist or
-            holds no label, and RecordError at the end for broken records: each named with its line (the first ten).
+        expected: what such a file holds, for the message about one without a label.
+        records: yields the records of a file with their numbers, and rejects what is none.
+        parse: ``parse(record, kind, losses)`` yields the labels in a record; raises LabelError where it cannot be read.
         save: ``save(labels, path, losses)`` writes valid labels, whole or not at all; None: the format is only read.
     """
 
     name: str
     kinds: tuple[str, ...]
-    read: Callable[[Path, str, Losses], Iterator[LabelledText]]
+    expected: str
+    records: Callable[[RecordFile], Iterator[tuple[int, Any]]]
+    parse: Callable[[Any, str, Losses], Iterable[LabelledText]]
     save: Callable[[Iterator[LabelledText], Path, Losses], None] | None = None
+
+    def read(self, path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
+        """Yield the labels of a file in its order, before its end is known to be sound (``read_labels`` checks all first).
+
+        Raises:
+            InputError: there is no such file, or no label in it.
+            RecordError: at the end, broken records: each named with its line (the first ten).
+        """
+        file = RecordFile(path)
+        labels = 0
+        for number, record in self.records(file):
+            try:
+                found = list(self.parse(record, kind, losses))
+            except LabelError as error:
+                file.reject(number, "; ".join(error.problems))
+                continue
+            for label in found:
+                if problems := problems_of(label):
+                    file.reject(number, "; ".join(problems))
+                else:
+                    labels += 1
+                    yield label
+        if file.broken:
+            listing = listed(file.problems, file.broken)
+            raise RecordError(f"{path}: {file.broken} broken record(s), nothing was imported:\n{listing}")
+        if not labels:
+            raise InputError(f"{path} holds no labels: expected {self.expected}")
 
     @property
     def writes(self) -> bool:
@@ -82,16 +114,23 @@ class Format:
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("label-studio", TYPE_NAMES, label_studio_json.read, label_studio_json.write),
-        Format("label-studio-min", TYPE_NAMES, label_studio_min.read, label_studio_min.write),
-        Format("doccano", TYPE_NAMES, doccano_jsonl.read, doccano_jsonl.write),
-        Format("labelbox", TYPE_NAMES, labelbox.read, labelbox.write),
-        Format("conll", ("entities",), conll.read, conll.write),
-        Format("conllu", ("pos",), conllu.read, conllu.write),
-        Format("spacy", NO_TEXTS, spacy.read, spacy.write),
-        Format("huggingface", TYPE_NAMES, huggingface.read, huggingface.write),
-        Format("csv", ("classification", "sentiment", "prompt-response"), spreadsheet.read, spreadsheet.write),
-        Format("sagemaker", ("classification", "sentiment", "entities"), sagemaker.read),
+        Format("label-studio", TYPE_NAMES, ls_json.EXPECTED, json_objects, ls_json.read_task, ls_json.write),
+        Format("label-studio-min", TYPE_NAMES, ls_min.EXPECTED, json_objects, ls_min.read_row, ls_min.write),
+        Format("doccano", TYPE_NAMES, doccano_jsonl.EXPECTED, json_lines, doccano_jsonl.read_row, doccano_jsonl.write),
+        Format("labelbox", TYPE_NAMES, labelbox.EXPECTED, json_lines, labelbox.read_row, labelbox.write),
+        Format("conll", ("entities",), conll.EXPECTED, conll.sentences, conll.read_sentence, conll.write),
+        Format("conllu", ("pos",), conllu.EXPECTED, conllu.sentences, conllu.read_sentence, conllu.write),
+        Format("spacy", NO_TEXTS, spacy.EXPECTED, json_lines, spacy.read_row, spacy.write),
+        Format("huggingface", TYPE_NAMES, huggingface.EXPECTED, huggingface.rows, huggingface.read_row, huggingface.write),
+        Format(
+            "csv",
+            (*CLASS_KINDS, "prompt-response"),
+            spreadsheet.EXPECTED,
+            spreadsheet.table_rows,
+            spreadsheet.read_row,
+            spreadsheet.write,
+        ),
+        Format("sagemaker", (*CLASS_KINDS, "entities"), sagemaker.EXPECTED, json_lines, sagemaker.read_row),
     )
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,26 +32,17 @@ from doyen.annotation.exchange.columns import (
 )
 from doyen.annotation.exchange.conll import entities_of_tags, joined
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, Row, json_line, json_lines, read_records
+from doyen.annotation.exchange.record_files import RecordFile, Row, json_line, json_lines
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText, PromptResponse, Region, Tags
 from doyen.core.errors import InputError
 from doyen.core.files import new_folder, write_text_atomic
 
+EXPECTED = "rows with the columns text and label, text and entities, tokens and tags, or prompt and response"
 BATCH = 500
 DATA = Path("data") / "train-00000-of-00001.parquet"
 MARK = "Labels written by `doyen annotate export`."
 TAGS = {"entities": ("ner_tags", "tags", "labels"), "pos": ("pos_tags", "upos", "pos", "tags")}
 SUFFIXES = (".parquet", ".arrow", ".jsonl")
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of all splits; with several, ``meta["split"]`` names each row's. The path may be a single file."""
-    files = _files(path)
-    several = len({_split(path, file) for file in files}) > 1
-    expected = "rows with the columns text and label, text and entities, tokens and tags, or prompt and response"
-    for file in files:
-        extra = {"split": _split(path, file)} if several else {}
-        yield from read_records(file, _rows, partial(_read_row, extra=extra, kind=kind, losses=losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -164,15 +154,21 @@ def _split(root: Path, file: Path) -> str:
     return file.stem.split("-")[0]
 
 
-def _rows(file: RecordFile) -> Iterator[tuple[int, Row]]:
+def rows(file: RecordFile) -> Iterator[tuple[int, Row]]:
+    """Yield (number from 1, row) of all splits; with several, ``split`` names each row's. The path may be a single file."""
+    root, file.unit = file.path, "row"
+    splits = {path: _split(root, path) for path in _files(root)}
+    several = len(set(splits.values())) > 1
+    for file.path, split in splits.items():
+        found = json_lines(file) if file.path.suffix == ".jsonl" else _decoded_rows(file.path)
+        yield from ((number, row | {"split": split} if several else row) for number, row in found)
+
+
+def _decoded_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Yield (number from 1, row) with class names instead of their numbers."""
-    file.unit = "row"
-    if file.path.suffix == ".jsonl":
-        yield from json_lines(file)
-        return
     from datasets import Features, Value
 
-    schema, batches = _open_arrow(file.path)
+    schema, batches = _open_arrow(path)
     features = Features.from_arrow_schema(schema)
     coded = {name: part for name, part in features.items() if not isinstance(getattr(part, "feature", part), Value)}
     for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
@@ -209,8 +205,9 @@ def _decoded(feature: Any, value: Any) -> Any:
     return [_decoded(inner, part) for part in value] if inner is not None and isinstance(value, list) else value
 
 
-def _read_row(row: Row, extra: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    row = own_values(row | extra)
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the label of a row. Raises LabelError."""
+    row = own_values(row)
     if kind == "prompt-response" or kind in CLASS_KINDS:
         yield from read_text_row(row, kind, losses)
     elif given(row, ["entities"]):

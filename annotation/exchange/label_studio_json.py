@@ -14,18 +14,13 @@ from pathlib import Path
 from doyen.annotation.exchange.columns import UNLABELLED, given, labelled, objects
 from doyen.annotation.exchange.label_studio_regions import KEPT_KEYS, question_key, read_regions, text_key
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_objects, read_records, write_json_list
+from doyen.annotation.exchange.record_files import Row, write_json_list
 from doyen.annotation.labelstudio.regions import Result, write_label
 from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse
 from doyen.core.records import identifier
 
+EXPECTED = 'a list of tasks with "data" and "annotations"'
 SKIPPED = "the annotator skipped it"
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of all annotations; skipped ones, and predictions, are counted and left out."""
-    expected = 'a list of tasks with "data" and "annotations"'
-    return read_records(path, json_objects, lambda task: _read_task(task, kind, losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -86,7 +81,8 @@ def _annotation(item: LabelledText) -> Row:
     return {"result": write_label(item.label, item.text, item.item_id), **by, **times, "was_cancelled": False}
 
 
-def _read_task(task: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+def read_task(task: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of all annotations; skipped ones, and predictions, are counted and left out. Raises LabelError."""
     data = task.get("data")
     if not isinstance(data, dict):
         raise LabelError(["it has no 'data'"])

@@ -14,19 +14,14 @@ from doyen.annotation.exchange.columns import objects
 from doyen.annotation.exchange.label_studio_json import data_of, read_label
 from doyen.annotation.exchange.label_studio_regions import OUR_FIELDS
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_objects, read_records, write_json_list
+from doyen.annotation.exchange.record_files import Row, write_json_list
 from doyen.annotation.labelstudio.regions import Result, write_label
 from doyen.annotation.types.typed_labels import LabelError, LabelledText
 
+EXPECTED = "a list of objects, one for each annotation"
 AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 """What stands after the fields that people filled in; before them stand the task's data and its ``id``."""
 RELATIONS, OVERRIDES = "relations", "overrides"
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the label of each object."""
-    expected = "a list of objects, one for each annotation"
-    return read_records(path, json_objects, lambda row: _read_row(row, kind, losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -63,8 +58,8 @@ def _content(values: list[Row]) -> Any:
     return plain[0] if len(plain) == 1 else plain
 
 
-def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Turn an object back into data and regions, and read those."""
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the label of an object, turned back into data and regions. Raises LabelError."""
     ours = row.get("uid") is not None
     filled = _filled_fields(row, kind)
     result = [region for name in filled for region in _regions(name, row[name], kind)]

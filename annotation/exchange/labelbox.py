@@ -26,21 +26,16 @@ from doyen.annotation.exchange.columns import (
     string,
 )
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_line, json_lines, read_records, write_json_lines
+from doyen.annotation.exchange.record_files import Row, json_line, write_json_lines
 from doyen.annotation.types.spans import locate_span
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, PromptResponse, Region, Relation
 
+EXPECTED = 'one data row a line, as {"data_row": …, "projects": …}'
 ADDRESS = re.compile(r"(https?|gs|s3)://\S+")
 EVIDENCE = "evidence"
 QUESTION = "label"
 INLINE = "inline"
 """Mark of our own exports: their row data is the text itself, even where it reads like an address."""
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of all projects of an export; data rows whose text lies elsewhere are left out."""
-    expected = 'one data row a line, as {"data_row": …, "projects": …}'
-    return read_records(path, json_lines, lambda row: _read_row(row, kind, losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -100,7 +95,8 @@ def _answers(label: PromptResponse) -> list[Row]:
     return answers
 
 
-def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the labels of a data row in all projects; one whose text lies elsewhere is left out. Raises LabelError."""
     data_row, projects = row.get("data_row"), row.get("projects")
     if not isinstance(data_row, dict):
         raise LabelError(["it has no 'data_row'"])

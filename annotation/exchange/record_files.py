@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from doyen.annotation.exchange.label_checks import encodable, problems_of
-from doyen.annotation.types.typed_labels import LabelError, LabelledText
-from doyen.core.errors import InputError, RecordError
+from doyen.annotation.exchange.label_checks import encodable
+from doyen.annotation.types.typed_labels import LabelError
+from doyen.core.errors import InputError
 from doyen.core.files import open_atomic
 
 Row = dict[str, Any]
-Record = TypeVar("Record")
 
 SHOWN = 10
 CHUNK = 1 << 16
@@ -42,46 +41,6 @@ class RecordFile:
         self.broken += 1
         if len(self.problems) < SHOWN:
             self.problems.append(f"{self.path.name}, {self.unit} {number}: {reason}")
-
-
-def read_records(
-    path: Path,
-    records: Callable[[RecordFile], Iterator[tuple[int, Record]]],
-    parse: Callable[[Record], Iterable[LabelledText]],
-    expected: str,
-) -> Iterator[LabelledText]:
-    """Yield the labels of a file, each checked.
-
-    Args:
-        path: the file.
-        records: yields the file's records with their numbers, and rejects what is none.
-        parse: yields the labels in a record; raises LabelError for one that it cannot read.
-        expected: what a file of this format holds, for the message about one without a label.
-
-    Raises:
-        InputError: there is no such file, or no label in it.
-        RecordError: at the end, broken records: each named with its line (the first ten).
-    """
-    file = RecordFile(path)
-    labels = 0
-    for number, record in records(file):
-        try:
-            found = list(parse(record))
-        except LabelError as error:
-            file.reject(number, "; ".join(error.problems))
-            continue
-        for label in found:
-            if problems := problems_of(label):
-                file.reject(number, "; ".join(problems))
-            else:
-                labels += 1
-                yield label
-    if file.broken:
-        raise RecordError(
-            f"{path}: {file.broken} broken record(s), nothing was imported:\n{listed(file.problems, file.broken)}"
-        )
-    if not labels:
-        raise InputError(f"{path} holds no labels: expected {expected}")
 
 
 def listed(problems: list[str], count: int) -> str:

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import labelled, objects, region_of, string
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_lines, read_records
+from doyen.annotation.exchange.record_files import Row
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
 
+EXPECTED = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
 METADATA = "-metadata"
 SINGLE, MULTI, SPANS = "text-classification", "text-classification-multilabel", "text-span"
 TYPES = {"classification": (SINGLE, MULTI), "sentiment": (SINGLE,), "entities": (SPANS,)}
 
 
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of a manifest; texts that lie elsewhere (``source-ref``) are counted and left out."""
-    expected = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
-    return read_records(path, json_lines, lambda row: _read_row(row, kind, losses), expected)
-
-
-def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the label of a text; one that lies elsewhere (``source-ref``) is left out. Raises LabelError."""
     if row.get("source") is None:
         if row.get("source-ref") is None:
             raise LabelError(["it has neither 'source' nor 'source-ref'"])

@@ -25,19 +25,14 @@ from doyen.annotation.exchange.columns import (
     string,
 )
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_lines, read_records, write_json_lines
+from doyen.annotation.exchange.record_files import Row, write_json_lines
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, Region, Relation, Tags
 
+EXPECTED = 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"'
 CHOSEN = 0.5
 """Score from which a category counts as chosen."""
 USED = ("text", "spans", "entities", "relations", "cats", "tokens", "accept", "label", "options", "answer")
 PRODIGY = ("_annotator_id", "_session_id", "_timestamp", "_input_hash", "_task_hash", "_view_id", "_is_binary")
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of a file; records that were rejected or ignored are left out."""
-    expected = 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"'
-    return read_records(path, json_lines, lambda row: _read_row(row, kind, losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -65,7 +60,8 @@ def _token(number: int, token: Region, text: str) -> Row:
     return {"id": number, "text": form, "start": token.start, "end": token.end, "ws": blank, "pos": token.label}
 
 
-def _read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the label of a record; one that was rejected or ignored is left out. Raises LabelError."""
     answer = row.get("answer") or "accept"
     if answer != "accept":
         losses.skip(f"it was answered with {answer!r}")

@@ -29,22 +29,17 @@ from doyen.annotation.exchange.columns import (
     read_text_row,
 )
 from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, Row, open_input, read_records
+from doyen.annotation.exchange.record_files import RecordFile, Row, open_input
 from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
 from doyen.core.errors import RecordError
 from doyen.core.files import open_atomic
 from doyen.core.text import is_blank
 
+EXPECTED = "a header with the columns text and label, or prompt and response, and one label a row"
 DELIMITERS = ",;\t"
 LONGEST_CELL = 10_000_000
 _FORMULA = "[=+\\-@\t\r\n＝＋－＠]"
 _DANGEROUS, _NEUTRALISED = re.compile(f"'*{_FORMULA}"), re.compile(f"'+{_FORMULA}")
-
-
-def read(path: Path, kind: str, losses: Losses) -> Iterator[LabelledText]:
-    """Yield the labels of a table with a header; the usual names of columns are known, others go into ``meta``."""
-    expected = "a header with the columns text and label, or prompt and response, and one label a row"
-    return read_records(path, _rows, lambda row: _read_row(row, kind, losses), expected)
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -88,7 +83,7 @@ def _cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if value not in (None, [], {}) else ""
 
 
-def _rows(file: RecordFile) -> Iterator[tuple[int, dict[str, str]]]:
+def table_rows(file: RecordFile) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line on which it starts, row) of a table; rows of another length than the header are noted as broken."""
     csv.field_size_limit(LONGEST_CELL)
     start = 1
@@ -110,7 +105,8 @@ def _rows(file: RecordFile) -> Iterator[tuple[int, dict[str, str]]]:
             raise RecordError(f"{file.path} is not UTF-8 (byte {error.start}): save it as 'CSV UTF-8'") from error
 
 
-def _read_row(row: dict[str, str], kind: str, losses: Losses) -> Iterator[LabelledText]:
+def read_row(row: dict[str, str], kind: str, losses: Losses) -> Iterator[LabelledText]:
+    """Yield the label of a row; the usual names of columns are known, others go into ``meta``. Raises LabelError."""
     column, reason = (CLASSES, UNLABELLED) if kind in CLASS_KINDS else (RESPONSES, "it has no response")
     name = column_of(row, column)
     if is_blank(row[name]):
