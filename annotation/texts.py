@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.record_files import listed, parse_object
-from doyen.annotation.types.typed_labels import LabelError
+from doyen.annotation.exchange.record_files import RecordFile, json_lines, listed
+from doyen.annotation.exchange.spreadsheet import table_rows
 from doyen.core.errors import InputError, RecordError
 from doyen.core.records import identifier
 from doyen.core.text import is_blank
 
 TEXT, ID = "text", "id"
-_WIDEST_FIELD = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,56 +36,33 @@ def read_texts(path: Path) -> list[PlainText]:
         InputError: the file cannot be read, is no .jsonl or .csv, or holds no text.
         RecordError: broken lines, each named with its number (the first ten); then nothing is read.
     """
-    readers = {".jsonl": _json_lines, ".csv": _csv_rows}
-    if path.suffix.lower() not in readers:
+    readers = {".jsonl": json_lines, ".csv": table_rows}
+    kind = path.suffix.lower()
+    if kind not in readers:
         raise InputError(f"{path} is neither .jsonl nor .csv: give texts one a line as JSON, or as a CSV table")
+    if not path.is_file():
+        raise InputError(f"{path} cannot be read (there is no such file): check the path")
+    file = RecordFile(path)
     found: list[PlainText] = []
-    problems: list[str] = []
-    try:
-        for number, record in readers[path.suffix.lower()](path):
-            try:
-                row = parse_object(record) if isinstance(record, str) else record
-                text, given = _text_in(row), row.get(ID)
-            except LabelError as error:
-                problems.append(f"line {number}: {error}")
-            else:
-                found.append(PlainText(text, str(number if given in (None, "") else identifier(given)), path.name))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
-    except csv.Error as error:
-        raise InputError(f"{path} is no CSV table ({error})") from error
-    if problems:
-        raise RecordError(f"{path}: {len(problems)} broken line(s), no task was made:\n{listed(problems, len(problems))}")
+    for number, row in readers[kind](file):
+        if kind == ".csv" and TEXT not in row:
+            raise InputError(f"{path} has no column {TEXT!r}, but {', '.join(row)}: name the column with the texts {TEXT!r}")
+        if problem := _problem(row):
+            file.reject(number, problem)
+        else:
+            given = row.get(ID)
+            found.append(PlainText(row[TEXT], str(number if given in (None, "") else identifier(given)), path.name))
+    if file.broken:
+        raise RecordError(f"{path}: {file.broken} broken line(s), no task was made:\n{listed(file.problems, file.broken)}")
     if not found:
         raise InputError(f"{path} holds no texts: expected one a line, under {TEXT!r}")
     return found
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8-sig", newline="\n") as stream:
-        yield from ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    csv.field_size_limit(_WIDEST_FIELD)
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        if TEXT not in (reader.fieldnames or []):
-            columns = ", ".join(reader.fieldnames or []) or "none"
-            raise InputError(f"{path} has no column {TEXT!r}, but {columns}: name the column with the texts {TEXT!r}")
-        for row in reader:
-            yield reader.line_num, row
-
-
-def _text_in(row: dict[str, Any]) -> str:
-    """Return the text of a record. Raises LabelError."""
+def _problem(row: dict[str, Any]) -> str:
+    """Return why a record gives no text; empty where it gives one."""
     if TEXT not in row:
-        raise LabelError([f"there is no {TEXT!r} among {', '.join(map(str, row)) or 'no keys'}"])
-    text = row[TEXT]
-    if not isinstance(text, str):
-        raise LabelError([f"{TEXT!r} is no string"])
-    if is_blank(text):
-        raise LabelError([f"{TEXT!r} is empty"])
-    return text
+        return f"there is no {TEXT!r} among {', '.join(row) or 'no keys'}"
+    if not isinstance(row[TEXT], str):
+        return f"{TEXT!r} is no string"
+    return f"{TEXT!r} is empty" if is_blank(row[TEXT]) else ""

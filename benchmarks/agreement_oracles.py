@@ -82,7 +82,7 @@ def coreference(pairs: Sequence[tuple[Coreference, Coreference]]) -> dict[str, f
                 sums[1] += len(members) - 1
         aligned += _best_alignment(key, response)
         total += len(key) + len(response)
-        a, b = ({(m.start, m.end, m.label) for m in own.mentions} for own in (first, second))
+        a, b = ({(m.start, m.end, m.label) for m in own.regions} for own in (first, second))
         mine += [int(mark in a) for mark in sorted(a | b)]
         yours += [int(mark in b) for mark in sorted(a | b)]
     r, p = recall[0] / recall[1], precision[0] / precision[1]
@@ -97,7 +97,7 @@ def tags(pairs: Sequence[tuple[Tags, Tags]]) -> Codes:
     """Return two annotators' tags of the tokens that both have."""
     found: Codes = [[], []]
     for first, second in pairs:
-        a, b = ({(t.start, t.end): t.label for t in own.tokens} for own in (first, second))
+        a, b = ({(t.start, t.end): t.label for t in own.regions} for own in (first, second))
         for place in sorted(a.keys() & b.keys()):
             found[0].append(a[place])
             found[1].append(b[place])
@@ -109,7 +109,7 @@ def _marks(label: Entities, name: str | None) -> set[tuple[int, int, str]]:
 
 
 def _sets(label: Coreference) -> list[set[tuple[int, int]]]:
-    place = {mention.id: (mention.start, mention.end) for mention in label.mentions}
+    place = {mention.id: (mention.start, mention.end) for mention in label.regions}
     return [{place[member] for member in members} for members in label.clusters()]
 
 

@@ -112,7 +112,7 @@ def damage_tags(tags: Sequence[str]) -> Damage:
 
     def damage(item: LabelledText, rng: random.Random, share: float | None) -> tuple[Label, int]:
         assert isinstance(item.label, Tags)
-        tokens = list(item.label.tokens)
+        tokens = list(item.label.regions)
         chosen = _chosen(len(tokens), rng, share)
         for index in chosen:
             other = rng.choice([tag for tag in tags if tag != tokens[index].label])
@@ -152,9 +152,9 @@ def damage_links(item: LabelledText, rng: random.Random, share: float | None) ->
     assert isinstance(item.label, Coreference)
     if not _hit(rng, share):
         return item.label, 0
-    present = item.label.links[0].tail if item.label.links else None
+    present = item.label.relations[0].tail if item.label.relations else None
     other = rng.choice([name for name in ("A", "B", None) if name != present])
-    return Coreference(item.label.mentions, (Relation("Pronoun", other),) if other else ()), 1
+    return Coreference(item.label.regions, (Relation("Pronoun", other),) if other else ()), 1
 
 
 def region_text(item: LabelledText, region: Region) -> str:
@@ -203,7 +203,7 @@ def _names(items: Sequence[LabelledText]) -> list[str]:
             case Entities():
                 found.update(region.label for region in item.label.regions)
             case Tags():
-                found.update(token.label for token in item.label.tokens)
+                found.update(token.label for token in item.label.regions)
     return sorted(found)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from doyen.annotation.exchange.losses import Losses
 from doyen.annotation.exchange.record_files import Row
 from doyen.annotation.types.spans import Span
 from doyen.annotation.types.typed_labels import (
+    MARK_TYPES,
     Classes,
     Coreference,
-    Entities,
     Label,
     LabelError,
     LabelledText,
+    Marks,
     PromptResponse,
     Region,
     Relation,
@@ -175,24 +177,21 @@ def span_label(kind: str, regions: Sequence[Region], relations: Sequence[Relatio
         losses.drop("relation", len(relations))
         return Tags(tuple(sorted(regions, key=lambda token: token.start)))
     if kind == "coreference":
-        links = (Relation(link.head, link.tail, "" if link.label == COREFERENCE else link.label) for link in relations)
-        return Coreference(tuple(regions), tuple(links))
-    if kind == "entities":
-        return Entities(tuple(regions), tuple(relations))
-    raise LabelError([f"labels of type {kind!r} mark no stretches of a text"])
+        relations = [replace(link, label="" if link.label == COREFERENCE else link.label) for link in relations]
+    return MARK_TYPES[kind](tuple(regions), tuple(relations))
 
 
 def stretches(label: Label, losses: Losses) -> tuple[list[Region], list[Relation]]:
     """Return a label's stretches and relations as tools know them: ids are 0, 1, …, and coreference links have a name."""
     regions = list(regions_of(label))
     numbers = {region.id: str(number) for number, region in enumerate(regions)}
-    relations: Sequence[Relation] = label.relations if isinstance(label, Entities) else ()
-    if isinstance(label, Coreference):
-        losses.drop(f"link label {COREFERENCE!r}", sum(link.label == COREFERENCE for link in label.links))
-        relations = [Relation(link.head, link.tail, link.label or COREFERENCE) for link in label.links]
+    relations = label.relations if isinstance(label, Marks) else ()
+    unnamed = COREFERENCE if isinstance(label, Coreference) else ""
+    if unnamed:
+        losses.drop(f"link label {COREFERENCE!r}", sum(link.label == COREFERENCE for link in relations))
     return (
-        [Region(numbers[region.id], region.start, region.end, region.label) for region in regions],
-        [Relation(numbers[link.head], numbers[link.tail], link.label) for link in relations],
+        [replace(region, id=numbers[region.id]) for region in regions],
+        [Relation(numbers[link.head], numbers[link.tail], link.label or unnamed) for link in relations],
     )
 
 

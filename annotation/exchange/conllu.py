@@ -205,7 +205,7 @@ def _sentence_lines(item: LabelledText, losses: Losses) -> list[str]:
 def _pieces(item: LabelledText, losses: Losses) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, UPOS) of everything in the text that is not blank, in order."""
     position = 0
-    for token in cast(Tags, item.label).tokens:
+    for token in cast(Tags, item.label).regions:
         yield from _untagged(item.text, position, token.start)
         position = token.end
         form = item.text[token.start : token.end]

@@ -83,7 +83,7 @@ def _row(item: LabelledText, known: dict[str, int], losses: Losses) -> Row:
             return {"prompt": item.label.prompt, "response": item.label.response, "passage": item.text, **more, **own}
         case Classes():
             return {"text": item.text, "labels": [number(name) for name in item.label.labels], **own}
-        case Tags(tokens=marked):
+        case Tags(regions=marked):
             forms = [item.text[token.start : token.end] for token in marked]
             starts, tags = [token.start for token in marked], [number(token.label) for token in marked]
             return {"text": item.text, "tokens": forms, "pos_tags": tags, "starts": starts, **own}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from doyen.annotation.labelstudio.regions import MAX_RATING
-from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, LabelledText, PromptResponse, Tags, regions_of
+from doyen.annotation.types.typed_labels import Classes, LabelledText, Marks, PromptResponse, Tags
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
 
@@ -23,8 +23,8 @@ def problems_of(item: LabelledText) -> list[str]:
         case Classes():
             problems += ["a class has no name"] if any(map(is_blank, item.label.labels)) else []
             problems += [f"class {name!r} is given twice" for name in _repeated(item.label.labels)]
-        case _:
-            problems += _span_problems(item)
+        case Marks():
+            problems += _span_problems(item.label, len(item.text))
     return problems
 
 
@@ -37,8 +37,8 @@ def encodable(text: str) -> bool:
     return True
 
 
-def _span_problems(item: LabelledText) -> Iterator[str]:
-    regions, length = list(regions_of(item.label)), len(item.text)
+def _span_problems(label: Marks, length: int) -> Iterator[str]:
+    regions = label.regions
     for region in regions:
         where = f"{region.start} to {region.end}"
         if not 0 <= region.start < region.end <= length:
@@ -47,16 +47,13 @@ def _span_problems(item: LabelledText) -> Iterator[str]:
             yield f"the stretch {where} has no label"
     yield from (f"the id {name!r} stands for several stretches" for name in _repeated(region.id for region in regions))
     known = {region.id for region in regions}
-    match item.label:
-        case Entities(relations=relations) | Coreference(links=relations):
-            for relation in relations:
-                for name in (relation.head, relation.tail):
-                    if name not in known:
-                        yield f"relation {relation.label!r} names the stretch {name!r}, which is not there"
-        case Tags():
-            for before, after in pairwise(regions):
-                if after.start < before.end:
-                    yield f"the tokens at {before.start} and {after.start} overlap or stand in the wrong order"
+    for relation in label.relations:
+        for name in (relation.head, relation.tail):
+            if name not in known:
+                yield f"relation {relation.label!r} names the stretch {name!r}, which is not there"
+    for before, after in pairwise(regions) if isinstance(label, Tags) else ():
+        if after.start < before.end:
+            yield f"the tokens at {before.start} and {after.start} overlap or stand in the wrong order"
 
 
 def _prompt_problems(label: PromptResponse, passage: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from doyen.annotation.task_sources import known_documents
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.drafter import Excerpt
-from doyen.annotation.types.typed_labels import Coreference, Entities, LabelledText, by_place, prompt_of, regions_of
+from doyen.annotation.types.typed_labels import LabelledText, Marks, by_place, prompt_of
 from doyen.core.batches import batched
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
@@ -194,11 +194,10 @@ def _own_task(tasks: dict[str, AnnotationTaskRow], label: ImportedLabel) -> Anno
 
 def _without_ids(label: Any) -> Any:
     """Return a label whose regions are numbered in the order of their places, for comparing what two labels say."""
-    if not isinstance(label, Entities | Coreference):
+    if not isinstance(label, Marks):
         return label
-    ordered = sorted(regions_of(label), key=by_place)
+    ordered = sorted(label.regions, key=by_place)
     numbers = {region.id: str(number) for number, region in enumerate(ordered)}
     marked = tuple(replace(region, id=numbers[region.id]) for region in ordered)
-    links = label.relations if isinstance(label, Entities) else label.links
-    renamed = [replace(link, head=numbers[link.head], tail=numbers[link.tail]) for link in links]
+    renamed = [replace(link, head=numbers[link.head], tail=numbers[link.tail]) for link in label.relations]
     return type(label)(marked, tuple(sorted(renamed, key=lambda link: (link.head, link.tail, link.label))))

@@ -45,7 +45,7 @@ def _row(item: LabelledText, losses: Losses) -> Row:
         case Classes():
             content: Row = {"cats": dict.fromkeys(item.label.labels, 1.0)}
         case Tags():
-            content = {"tokens": [_token(number, token, item.text) for number, token in enumerate(item.label.tokens)]}
+            content = {"tokens": [_token(number, token, item.text) for number, token in enumerate(item.label.regions)]}
         case _:
             regions, relations = stretches(item.label, losses)
             spans = {r.id: {"id": r.id, "start": r.start, "end": r.end, "label": r.label} for r in regions}

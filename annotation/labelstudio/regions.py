@@ -13,14 +13,13 @@ from doyen.annotation.types.classification import choose
 from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.spans import Span, locate_span
 from doyen.annotation.types.typed_labels import (
+    MARK_TYPES,
     Classes,
-    Coreference,
-    Entities,
     Label,
+    Marks,
     PromptResponse,
     Region,
     Relation,
-    Tags,
     by_place,
     short,
 )
@@ -51,12 +50,8 @@ def write_label(label: Label, text: str, uid: str) -> Result:
             return write_prompt_response(label, uid)
         case Classes():
             return [_region(uid, CLASS, TEXT, "choices", {"choices": list(label.labels)})] if label.labels else []
-        case Entities():
-            return _write_marks(text, label.regions, label.relations)
-        case Coreference():
-            return _write_marks(text, label.mentions, label.links)
-        case Tags():
-            return _write_marks(text, label.tokens, ())
+        case Marks():
+            return _write_marks(text, label)
 
 
 def read_label(result: Result, text: str, description: TaskDescription) -> Reading:
@@ -107,17 +102,17 @@ def _read_classes(result: Result, description: TaskDescription) -> Reading:
 # Marked stretches and relations between them.
 
 
-def _write_marks(text: str, regions: Collection[Region], relations: Collection[Relation]) -> Result:
+def _write_marks(text: str, label: Marks) -> Result:
     """Return regions and relations; ids stay as they are."""
     marks = [
         {"id": mark.id, "from_name": MARKS, "to_name": TEXT, "type": "labels"}
         | {"value": {"start": mark.start, "end": mark.end, "text": text[mark.start : mark.end], "labels": [mark.label]}}
-        for mark in regions
+        for mark in label.regions
     ]
     links = [
         {"from_id": link.head, "to_id": link.tail, "type": "relation", "direction": "right"}
         | {"labels": [link.label] if link.label else []}
-        for link in relations
+        for link in label.relations
     ]
     return marks + links
 
@@ -148,10 +143,9 @@ def _read_marks(result: Result, text: str, description: TaskDescription) -> Read
         # That nothing is sound does not mean that there is nothing to mark.
         return None, problems
     if description.type == "pos":
-        tokens, overlapping = _apart(regions, text)
-        return Tags(tokens), problems + overlapping
-    kinds: dict[str, type[Entities] | type[Coreference]] = {"entities": Entities, "coreference": Coreference}
-    return kinds[description.type](tuple(regions), tuple(relations)), problems
+        regions, overlapping = _apart(regions, text)
+        problems += overlapping
+    return MARK_TYPES[description.type](tuple(regions), tuple(relations)), problems
 
 
 def _read_mark(part: Any, text: str, labels: Collection[str]) -> Region | list[str]:
@@ -203,7 +197,7 @@ def _read_relation(
     return [f"there is no relation {short(name)}: known ones are {known}" for name in unknown], relations
 
 
-def _apart(tokens: list[Region], text: str) -> tuple[tuple[Region, ...], list[str]]:
+def _apart(tokens: list[Region], text: str) -> tuple[list[Region], list[str]]:
     """Return the tokens without those that overlap the one before them, and a sentence for each of these."""
     kept: list[Region] = []
     problems: list[str] = []
@@ -213,7 +207,7 @@ def _apart(tokens: list[Region], text: str) -> tuple[tuple[Region, ...], list[st
             problems.append(f"the tokens {' and '.join(words)} overlap at {token.start}")
         else:
             kept.append(token)
-    return tuple(kept), problems
+    return kept, problems
 
 
 # Questions, answers and the words that prove them.

@@ -165,7 +165,7 @@ def coreference_figures(items: Sequence[Item]) -> Figures:
     return {
         "muc_f1": _f1(items, Coreference, lambda a, b: muc(clusters(a), clusters(b))),
         "ceaf_e_f1": _f1(items, Coreference, lambda a, b: ceaf_e(clusters(a), clusters(b))),
-        "mention_f1": _f1(items, Coreference, lambda a, b: exact(marks(a.mentions), marks(b.mentions))),
+        "mention_f1": _f1(items, Coreference, lambda a, b: exact(marks(a.regions), marks(b.regions))),
     }
 
 

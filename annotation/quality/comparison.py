@@ -90,7 +90,7 @@ def relation_marks(label: Entities) -> set[tuple[Mark, Mark, str]]:
 
 def places(tags: Tags) -> dict[Place, str]:
     """Return the tag of each token by its offsets."""
-    return {(token.start, token.end): token.label for token in tags.tokens}
+    return {(token.start, token.end): token.label for token in tags.regions}
 
 
 def evidence(label: PromptResponse) -> set[int]:
@@ -100,7 +100,7 @@ def evidence(label: PromptResponse) -> set[int]:
 
 def clusters(label: Coreference) -> Clusters:
     """Return the clusters as sets of offsets; of two mentions at one place the first cluster's counts."""
-    where = {mention.id: (mention.start, mention.end) for mention in label.mentions}
+    where = {mention.id: (mention.start, mention.end) for mention in label.regions}
     seen: set[Place] = set()
     found = []
     for members in label.clusters():
@@ -222,7 +222,7 @@ def _differing_entities(first: Entities, second: Entities) -> Difference:
 
 
 def _differing_clusters(first: Coreference, second: Coreference) -> Difference:
-    mine, yours = marks(first.mentions), marks(second.mentions)
+    mine, yours = marks(first.regions), marks(second.regions)
     own, other = clusters(first), clusters(second)
     links = max(sum(len(members) - 1 for members in found) for found in (own, other))
     return Difference(len(mine | yours) + links, len(mine ^ yours) + links - muc(own, other).hits)

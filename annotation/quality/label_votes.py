@@ -53,9 +53,14 @@ def decomposition(label_type: type[Label], *, multiple: bool = False) -> Decompo
         label_type: the label's class.
         multiple: whether a text has several classes.
     """
-    if label_type is Classes:
-        return _SETS if multiple else _CLASS
-    return {Tags: _TAGS, Entities: _ENTITIES, Coreference: _COREFERENCE}.get(label_type)
+    classes = _SETS if multiple else _CLASS
+    known: dict[type[Label], Decomposition] = {
+        Classes: classes,
+        Tags: _TAGS,
+        Entities: _ENTITIES,
+        Coreference: _COREFERENCE,
+    }
+    return known.get(label_type)
 
 
 def _class(outcomes: Parts) -> Classes:
@@ -79,7 +84,7 @@ def _entities(outcomes: Parts) -> Entities:
 def _coreference_parts(label: Coreference) -> Parts:
     """A cluster of n mentions has a link between each two of them, so that every way of drawing it votes alike."""
     links = (pair for members in clusters(label) for pair in combinations(sorted(members), 2))
-    return dict.fromkeys([*(("mention", mark) for mark in marks(label.mentions)), *(("link", *pair) for pair in links)], YES)
+    return dict.fromkeys([*(("mention", mark) for mark in marks(label.regions)), *(("link", *pair) for pair in links)], YES)
 
 
 def _coreference(outcomes: Parts) -> Coreference:

@@ -23,7 +23,7 @@ def instruction(description: TaskDescription) -> str:
 def answer(label: Tags, text: str, description: TaskDescription) -> str:
     """Return one line a token: "NOUN: pump"."""
     lines, last = [], 0
-    for token in label.tokens:
+    for token in label.regions:
         lines.append(f"{token.label}: {quote(text, token.start, token.end, after=last)}")
         last = token.end
     return "\n".join(lines) or NOTHING
@@ -44,5 +44,5 @@ def parse(answer: str, text: str, description: TaskDescription) -> tuple[Tags | 
 
 def row(label: Tags, text: str) -> dict[str, Any]:
     """Return tokens and their tags."""
-    tokens = [text[token.start : token.end] for token in label.tokens]
-    return {"text": text, "tokens": tokens, "upos": [token.label for token in label.tokens]}
+    tokens = [text[token.start : token.end] for token in label.regions]
+    return {"text": text, "tokens": tokens, "upos": [token.label for token in label.regions]}

@@ -53,47 +53,44 @@ class Classes:
 
 
 @dataclass(frozen=True)
-class Entities:
-    """Named entities, which may overlap, and relations between them."""
+class Marks:
+    """Marked stretches of a text, and relations between them."""
 
     regions: tuple[Region, ...] = ()
     relations: tuple[Relation, ...] = ()
 
 
-@dataclass(frozen=True)
-class Coreference:
-    """Mentions, and links between mentions that name the same thing; the direction of a link carries no meaning."""
+class Entities(Marks):
+    """Named entities, which may overlap, and relations between them."""
 
-    mentions: tuple[Region, ...] = ()
-    links: tuple[Relation, ...] = ()
+
+class Coreference(Marks):
+    """Mentions, and relations between mentions that name the same thing; these have no label, and no direction."""
 
     def clusters(self) -> list[frozenset[str]]:
         """Return the ids of mentions that name the same thing, in the order of first mention; singletons included."""
-        parent = {mention.id: mention.id for mention in self.mentions}
+        parent = {mention.id: mention.id for mention in self.regions}
 
         def root(node: str) -> str:
             while parent[node] != node:
                 node = parent[node]
             return node
 
-        for link in self.links:
+        for link in self.relations:
             parent[root(link.tail)] = root(link.head)
         found: dict[str, set[str]] = {}
-        for mention in sorted(self.mentions, key=lambda m: (m.start, m.end)):
+        for mention in sorted(self.regions, key=lambda m: (m.start, m.end)):
             found.setdefault(root(mention.id), set()).add(mention.id)
         return [frozenset(members) for members in found.values()]
 
     def chains(self) -> list[list[Region]]:
         """Return the clusters as lists of mentions in the order of the text."""
-        mentions = {mention.id: mention for mention in self.mentions}
+        mentions = {mention.id: mention for mention in self.regions}
         return [sorted((mentions[name] for name in names), key=by_place) for names in self.clusters()]
 
 
-@dataclass(frozen=True)
-class Tags:
-    """Part-of-speech tags: one region a token, in order, without overlap."""
-
-    tokens: tuple[Region, ...] = ()
+class Tags(Marks):
+    """Part-of-speech tags: one region a token, in order, without overlap, and no relations."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +116,16 @@ class PromptResponse:
 
 
 Label: TypeAlias = PromptResponse | Classes | Entities | Coreference | Tags
+MARK_TYPES: dict[str, type[Entities] | type[Coreference] | type[Tags]] = {
+    "entities": Entities,
+    "coreference": Coreference,
+    "pos": Tags,
+}
 LABEL_TYPES: dict[str, type[Label]] = {
     "prompt-response": PromptResponse,
     "classification": Classes,
-    "entities": Entities,
     "sentiment": Classes,
-    "coreference": Coreference,
-    "pos": Tags,
+    **MARK_TYPES,
 }
 """Task type → the class of its labels."""
 
@@ -162,18 +162,11 @@ def by_place(region: Region) -> tuple[int, int, str]:
 
 def regions_of(label: Label) -> Iterator[Region]:
     """Yield the marked stretches of a label, whatever its type."""
-    match label:
-        case Entities():
-            yield from label.regions
-        case Coreference():
-            yield from label.mentions
-        case Tags():
-            yield from label.tokens
-        case PromptResponse():
-            for number, span in enumerate(label.evidence):
-                yield Region(f"evidence-{number}", span.start, span.end, "evidence")
-        case Classes():
-            return
+    if isinstance(label, Marks):
+        yield from label.regions
+    elif isinstance(label, PromptResponse):
+        for number, span in enumerate(label.evidence):
+            yield Region(f"evidence-{number}", span.start, span.end, "evidence")
 
 
 def describe_label(label: Label, text: str) -> str:
@@ -193,7 +186,7 @@ def describe_label(label: Label, text: str) -> str:
         case Coreference():
             return "; ".join(" = ".join(text[m.start : m.end] for m in chain) for chain in label.chains()) or "none"
         case Tags():
-            return " ".join(f"{text[token.start : token.end]}/{token.label}" for token in label.tokens) or "none"
+            return " ".join(f"{text[token.start : token.end]}/{token.label}" for token in label.regions) or "none"
 
 
 def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:

@@ -182,7 +182,7 @@ def test_tokens_are_tagged_one_by_one_and_never_overlap() -> None:
     labels += of_item(tokens((0, 2, "DET"), (3, 7, "NOUN")), tokens((0, 2, "DET"), (3, 7, "NOUN")), item="j")
     found = consensus(labels)["i"].label
     assert isinstance(found, Tags)
-    assert [(t.start, t.end) for t in found.tokens] == [(0, 2), (3, 7)]
+    assert [(t.start, t.end) for t in found.regions] == [(0, 2), (3, 7)]
 
 
 def test_of_free_texts_the_one_closest_to_all_others_is_taken() -> None:

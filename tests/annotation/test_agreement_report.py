@@ -169,7 +169,7 @@ def test_coreference_by_links_clusters_and_mentions() -> None:
 
 
 def test_tags_on_the_tokens_that_both_have() -> None:
-    longer = Tags((*tags("DET", "NOUN").tokens, Region("t9", 30, 33, "VERB")))
+    longer = Tags((*tags("DET", "NOUN").regions, Region("t9", 30, 33, "VERB")))
     report = agreement_report([*said("ann", tags("DET", "NOUN")), *said("ben", longer)], "pos")
     assert report.overall["agreement"].value == 1
     assert report.overall["token_boundaries_f1"].value == pytest.approx(4 / 5)

@@ -228,7 +228,7 @@ def test_conllu_spacing_and_multiword_tokens(tmp_path: Path) -> None:
         row("5", ".", "PUNCT"),
     ]
     found, losses = read(tmp_path, "conllu", "pos", *lines)
-    marked = [(found[0].text[t.start : t.end], t.label) for t in found[0].label.tokens]
+    marked = [(found[0].text[t.start : t.end], t.label) for t in found[0].label.regions]
     assert (found[0].item_id, found[0].text) == ("s1", "I don't go.")
     assert marked == [("I", "PRON"), ("do", "AUX"), ("n't", "PART"), ("go", "VERB"), (".", "PUNCT")]
     assert losses.fields == {"empty node": 1}

@@ -50,10 +50,10 @@ def test_conllu_rebuilds_the_text_and_counts_the_tags_that_it_cannot_write(label
         (k.item_id, k.text, k.annotator, k.created_at, k.meta) for k in kept
     ]
     assert losses.records.total() == len(labels) - len(kept)
-    before, after = (sum(len(i.label.tokens) for i in items if isinstance(i.label, Tags)) for items in (labels, found))
+    before, after = (sum(len(i.label.regions) for i in items if isinstance(i.label, Tags)) for items in (labels, found))
     assert before - after == losses.fields.total()
     for item, old in zip(found, kept, strict=True):
-        assert {(r.start, r.end, r.label) for r in item.label.tokens} <= {(r.start, r.end, r.label) for r in old.label.tokens}
+        assert {(r.start, r.end, r.label) for r in item.label.regions} <= {(r.start, r.end, r.label) for r in old.label.regions}
 
 
 @QUICK

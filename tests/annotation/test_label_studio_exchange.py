@@ -14,7 +14,7 @@ from support.task_labels import TASK_TYPES, random_label, random_text
 from doyen.annotation.exchange.formats import FORMATS, Losses, read_labels
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.drafter import Excerpt
-from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, LabelledText
+from doyen.annotation.types.typed_labels import Classes, LabelledText, Marks
 
 pytestmark = pytest.mark.label_studio
 PEOPLE = ("ada@example.com", "ben@example.com")
@@ -69,7 +69,6 @@ def test_a_servers_exports_are_read_and_our_files_go_in(kind: str, label_studio:
 
 def _places(label: Any) -> Any:
     """Return a label without what JSON-MIN cannot hold: ids and relations."""
-    if isinstance(label, Entities | Coreference):
-        regions = label.regions if isinstance(label, Entities) else label.mentions
-        return [(region.start, region.end, region.label) for region in regions]
-    return [(token.start, token.end, token.label) for token in label.tokens] if hasattr(label, "tokens") else label
+    if isinstance(label, Marks):
+        return [(region.start, region.end, region.label) for region in label.regions]
+    return label

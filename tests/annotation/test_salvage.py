@@ -63,13 +63,13 @@ SAID: dict[str, tuple[dict[str, Any], list[dict[str, Any]], int, Any]] = {
         {"type": "coreference", "labels": LABELS},
         [*PARTS, mark("e", "feeds", "VERB"), link("a", "b", "same")],
         1,
-        lambda label: isinstance(label, Coreference) and len(label.mentions) == 4,
+        lambda label: isinstance(label, Coreference) and len(label.regions) == 4,
     ),
     "overlapping tokens": (
         {"type": "pos", "labels": LABELS},
         [*PARTS, mark("e", "line and")],
         1,
-        lambda label: isinstance(label, Tags) and len(label.tokens) == 4,
+        lambda label: isinstance(label, Tags) and len(label.regions) == 4,
     ),
     "an unknown class among others": (
         {"type": "classification", "multiple": True, "labels": LABELS},

@@ -103,11 +103,11 @@ def comparable(item: LabelledText) -> LabelledText:
 def plain(label: Label) -> Label:
     """Return a label whose regions are numbered in their order."""
     match label:
-        case Entities(regions=marked, relations=links) | Coreference(mentions=marked, links=links):
+        case Entities(regions=marked, relations=links) | Coreference(regions=marked, relations=links):
             numbers = {region.id: str(number) for number, region in enumerate(marked)}
             renumbered = tuple(Region(numbers[r.id], r.start, r.end, r.label) for r in marked)
             return type(label)(renumbered, tuple(Relation(numbers[x.head], numbers[x.tail], x.label) for x in links))
         case Tags():
-            return Tags(tuple(Region(str(n), r.start, r.end, r.label) for n, r in enumerate(label.tokens)))
+            return Tags(tuple(Region(str(n), r.start, r.end, r.label) for n, r in enumerate(label.regions)))
         case _:
             return label
