@@ -3,14 +3,13 @@
 from doyen.annotation.backend import Backend
 from doyen.annotation.create import create_project
 from doyen.annotation.current_labels import Labels, export_pairs, export_rows, labelled_pairs, labelled_texts, read_labels
-from doyen.annotation.drafting import ModelDrafter, RuleDrafter
-from doyen.annotation.exchange.pair_import import ImportReport, import_pairs
+from doyen.annotation.exchange.label_import import ImportReport, import_pairs
 from doyen.annotation.labelstudio.orphans import Orphan, OrphanedLabels
 from doyen.annotation.pulled_labels import PullReport
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.store import get_project, list_projects
 from doyen.annotation.sync import PushReport, pull, push
-from doyen.annotation.task_types import TaskType, get_task_type
+from doyen.annotation.task_types import ModelDrafter, RuleDrafter, TaskType, get_task_type
 from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description

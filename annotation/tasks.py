@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.store import OPEN, Session, get_annotation_project, new_task_row, task_type_of, tasks_in
 from doyen.annotation.task_sources import likeliest_excerpt, open_excerpts
-from doyen.annotation.task_types import TaskType
+from doyen.annotation.task_types import RuleDrafter, TaskType
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.drafter import Draft, Drafter, Excerpt
 from doyen.annotation.types.typed_labels import prompt_of

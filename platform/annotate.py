@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from doyen.annotation.adopt import AdoptionReport, adopt_project
 from doyen.annotation.create import create_project, register_webhook, relink, separate
 from doyen.annotation.current_labels import Labels, export_pairs, export_rows, labelled_texts
-from doyen.annotation.exchange.pair_import import ImportReport, import_pairs
+from doyen.annotation.exchange.label_import import ImportReport, import_pairs
 from doyen.annotation.feedback_tasks import FeedbackReport, feedback_tasks
 from doyen.annotation.pulled_labels import PullReport
 from doyen.annotation.stale import mark_stale, stale_tasks
@@ -38,7 +38,7 @@ from doyen.core.workspace import Workspace
 if TYPE_CHECKING:
     from doyen.annotation.exchange.doccano_pull import DoccanoReport
     from doyen.annotation.exchange.doccano_server import DoccanoServer
-    from doyen.annotation.exchange.losses import Losses
+    from doyen.annotation.exchange.record_files import Losses
     from doyen.annotation.exchange.transfer import FileExport, FileImport
     from doyen.annotation.quality.agreement import AgreementReport
     from doyen.annotation.quality.gold import GoldReport

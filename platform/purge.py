@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from doyen.annotation.task_purge import purge_tasks
+from doyen.annotation.stale import purge_tasks
 from doyen.core.errors import Busy
 from doyen.core.manifest import now
 from doyen.core.store import Store

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row
+from doyen.annotation.exchange.record_files import Losses, Row
 from doyen.annotation.types.spans import Span
 from doyen.annotation.types.typed_labels import (
     MARK_TYPES,

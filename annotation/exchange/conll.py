@@ -15,8 +15,7 @@ from typing import cast
 
 import regex
 
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, text_lines
+from doyen.annotation.exchange.record_files import Losses, RecordFile, text_lines
 from doyen.annotation.types.typed_labels import Entities, LabelError, LabelledText, Region
 from doyen.core.files import open_atomic
 from doyen.core.manifest import short_id

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from doyen.annotation.exchange.columns import labelled, own_fields
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, parse_object, text_lines
+from doyen.annotation.exchange.record_files import Losses, RecordFile, parse_object, text_lines
 from doyen.annotation.types.typed_labels import LabelError, LabelledText, Region, Tags
 from doyen.core.files import open_atomic
 

@@ -30,8 +30,7 @@ from doyen.annotation.exchange.columns import (
     stretches,
     string,
 )
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, json_line, write_json_lines
+from doyen.annotation.exchange.record_files import Losses, Row, json_line, write_json_lines
 from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region
 from doyen.core.files import open_atomic
 

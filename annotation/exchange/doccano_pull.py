@@ -10,9 +10,8 @@ from doyen.annotation.create import create_project
 from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.doccano_jsonl import read_row
 from doyen.annotation.exchange.doccano_server import KINDS_OF_PROJECT, DoccanoExample, DoccanoProject, DoccanoServer
-from doyen.annotation.exchange.label_import import ImportedLabel, import_batches
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.pair_import import ImportReport
+from doyen.annotation.exchange.label_import import ImportedLabel, ImportReport, import_batches
+from doyen.annotation.exchange.record_files import Losses
 from doyen.annotation.exchange.transfer import problems_in
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import IMPORTED, find_project, get_project, labels_imported_from, task_type_of

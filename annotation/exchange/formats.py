@@ -5,8 +5,10 @@ Both directions stream: memory does not grow with the number of labels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,13 @@ from doyen.annotation.exchange import (
 from doyen.annotation.exchange import label_studio_json as ls_json
 from doyen.annotation.exchange import label_studio_min as ls_min
 from doyen.annotation.exchange.columns import CLASS_KINDS
-from doyen.annotation.exchange.label_checks import problems_of
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, json_lines, json_objects, listed
+from doyen.annotation.exchange.record_files import Losses, RecordFile, encodable, json_lines, json_objects, listed
+from doyen.annotation.labelstudio.regions import MAX_RATING
 from doyen.annotation.types.descriptions import TYPE_NAMES
-from doyen.annotation.types.typed_labels import LABEL_TYPES, LabelError, LabelledText
+from doyen.annotation.types.typed_labels import LABEL_TYPES, Classes, LabelError, LabelledText, Marks, PromptResponse, Tags
 from doyen.core.errors import InputError, NotFoundError, RecordError
+from doyen.core.records import REFUSAL
+from doyen.core.text import is_blank
 
 NO_TEXTS = tuple(name for name in TYPE_NAMES if name != "prompt-response")
 
@@ -166,3 +169,58 @@ def read_labels(path: Path, name: str, kind: str, losses: Losses) -> Iterator[La
     for _ in found.read(path, kind, Losses()):
         pass
     yield from found.read(path, kind, losses)
+
+
+def problems_of(item: LabelledText) -> list[str]:
+    """Return everything that is wrong with a label; empty when it is valid."""
+    problems = ["it has no id"] if is_blank(item.item_id) else []
+    if not encodable(item.text):
+        problems.append("the text holds half of a surrogate pair: it was cut in UTF-16 units")
+    match item.label:
+        case PromptResponse():
+            problems += _prompt_problems(item.label, item.text)
+        case Classes():
+            problems += ["a class has no name"] if any(map(is_blank, item.label.labels)) else []
+            problems += [f"class {name!r} is given twice" for name in _repeated(item.label.labels)]
+        case Marks():
+            problems += _span_problems(item.label, len(item.text))
+    return problems
+
+
+def _span_problems(label: Marks, length: int) -> Iterator[str]:
+    regions = label.regions
+    for region in regions:
+        where = f"{region.start} to {region.end}"
+        if not 0 <= region.start < region.end <= length:
+            yield f"{region.label!r} at {where} lies outside the text of {length} characters"
+        if is_blank(region.label):
+            yield f"the stretch {where} has no label"
+    yield from (f"the id {name!r} stands for several stretches" for name in _repeated(region.id for region in regions))
+    known = {region.id for region in regions}
+    for relation in label.relations:
+        for name in (relation.head, relation.tail):
+            if name not in known:
+                yield f"relation {relation.label!r} names the stretch {name!r}, which is not there"
+    for before, after in pairwise(regions) if isinstance(label, Tags) else ():
+        if after.start < before.end:
+            yield f"the tokens at {before.start} and {after.start} overlap or stand in the wrong order"
+
+
+def _prompt_problems(label: PromptResponse, passage: str) -> Iterator[str]:
+    if is_blank(label.prompt):
+        yield "the prompt is empty"
+    if is_blank(label.response):
+        yield "the response is empty"
+    if label.answerable != (label.response.strip() != REFUSAL):
+        yield f"answerable is {label.answerable}, which contradicts the response"
+    for span in label.evidence:
+        if not 0 <= span.start < span.end <= len(passage):
+            yield f"evidence {span.start} to {span.end} lies outside the passage of {len(passage)} characters"
+        elif passage[span.start : span.end] != span.text:
+            yield f"evidence {span.start} to {span.end} does not read {span.text[:40]!r} in the passage"
+    if label.rating is not None and label.rating not in range(1, MAX_RATING + 1):
+        yield f"the rating must be 1 to {MAX_RATING}, found {label.rating!r}"
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]

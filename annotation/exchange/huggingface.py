@@ -31,8 +31,7 @@ from doyen.annotation.exchange.columns import (
     string,
 )
 from doyen.annotation.exchange.conll import entities_of_tags, joined
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, Row, json_line, json_lines
+from doyen.annotation.exchange.record_files import Losses, RecordFile, Row, json_line, json_lines
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText, PromptResponse, Region, Tags
 from doyen.core.errors import InputError
 from doyen.core.files import new_folder, write_text_atomic

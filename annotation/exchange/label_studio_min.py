@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import objects
-from doyen.annotation.exchange.label_studio_json import data_of, read_label
-from doyen.annotation.exchange.label_studio_regions import OUR_FIELDS
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, write_json_list
+from doyen.annotation.exchange.label_studio_json import OUR_FIELDS, data_of, read_label
+from doyen.annotation.exchange.record_files import Losses, Row, write_json_list
 from doyen.annotation.labelstudio.regions import Result, write_label
 from doyen.annotation.types.typed_labels import LabelError, LabelledText
 

@@ -1,25 +1,59 @@
-"""Reading and writing records: numbered lines and objects of a file, broken ones collected, whole files or none."""
+"""Reading and writing records: numbered lines and objects of a file, broken ones collected, whole files or none.
+
+What of the records a conversion cannot carry is counted (``Losses``).
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.label_checks import encodable
 from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError
 from doyen.core.files import open_atomic
 
 Row = dict[str, Any]
-
 SHOWN = 10
 CHUNK = 1 << 16
 _DECODER, _ENCODER = json.JSONDecoder(parse_constant=lambda _: None), json.JSONEncoder(ensure_ascii=False)
 """Made once: making them takes as long as a line."""
+
+
+@dataclass
+class Losses:
+    """What a conversion could not carry, counted.
+
+    Attributes:
+        fields: dropped parts of records, by name.
+        records: whole records that were left out, by reason.
+    """
+
+    fields: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+
+    def drop(self, name: str, times: int = 1) -> None:
+        """Count a part of a record that is not carried; ``times`` 0 counts nothing."""
+        if times:
+            self.fields[name] += times
+
+    def skip(self, reason: str) -> None:
+        """Count a record that is left out."""
+        self.records[reason] += 1
+
+    def sentences(self) -> list[str]:
+        """Return one line for each kind of loss, records first; empty when everything was carried."""
+        left_out = [f"{count} records left out: {reason}" for reason, count in sorted(self.records.items())]
+        dropped = [f"{count} × {name} not carried" for name, count in sorted(self.fields.items())]
+        return left_out + dropped
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts as plain dictionaries."""
+        return {"fields": dict(sorted(self.fields.items())), "records": dict(sorted(self.records.items()))}
 
 
 @dataclass
@@ -127,6 +161,15 @@ def parse_object(line: str) -> Row:
     if "\\ud" in line.lower() and not encodable(json.dumps(value, ensure_ascii=False)):
         raise LabelError(["half of a surrogate pair (\\ud800 to \\udfff alone): the file was cut in UTF-16 units"])
     return value
+
+
+def encodable(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: half a surrogate pair cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_json_lines(path: Path, rows: Iterable[Row]) -> None:

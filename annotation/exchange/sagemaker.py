@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from doyen.annotation.exchange.columns import labelled, objects, region_of, string
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row
+from doyen.annotation.exchange.record_files import Losses, Row
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
 
 EXPECTED = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'

@@ -24,8 +24,7 @@ from doyen.annotation.exchange.columns import (
     stretches,
     string,
 )
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import Row, write_json_lines
+from doyen.annotation.exchange.record_files import Losses, Row, write_json_lines
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, Region, Relation, Tags
 
 EXPECTED = 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"'

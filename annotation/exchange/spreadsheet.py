@@ -28,8 +28,7 @@ from doyen.annotation.exchange.columns import (
     own_values,
     read_text_row,
 )
-from doyen.annotation.exchange.losses import Losses
-from doyen.annotation.exchange.record_files import RecordFile, Row, open_input
+from doyen.annotation.exchange.record_files import Losses, RecordFile, Row, open_input
 from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
 from doyen.core.errors import RecordError
 from doyen.core.files import open_atomic

@@ -10,8 +10,7 @@ from pathlib import Path
 from doyen.annotation.create import create_project
 from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.formats import Losses, get_format, read_labels
-from doyen.annotation.exchange.label_import import ORIGIN, excerpt_of_label, store_labels
-from doyen.annotation.exchange.pair_import import ImportReport
+from doyen.annotation.exchange.label_import import ORIGIN, ImportReport, excerpt_of_label, store_labels
 from doyen.annotation.exchange.record_files import SHOWN, listed
 from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type

@@ -10,10 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.store import PRESENT, Session, get_annotation_project, get_project, task_type_of, tasks_in
 from doyen.annotation.task_sources import excerpt_with_text
-from doyen.annotation.task_types import TaskType
+from doyen.annotation.task_types import RuleDrafter, TaskType
 from doyen.annotation.tasks import GIVEN, add_task, task_uid
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, prompt_of

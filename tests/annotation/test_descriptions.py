@@ -20,7 +20,7 @@ from doyen.annotation import (
     push,
     read_labels,
 )
-from doyen.annotation.exchange.pair_import import import_pairs
+from doyen.annotation.exchange.label_import import import_pairs
 from doyen.annotation.quality.decisions import decide
 from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import text_tasks

@@ -23,8 +23,8 @@ from doyen.annotation import (
     read_labels,
     redraft_tasks,
 )
-from doyen.annotation.drafting import RuleDrafter
 from doyen.annotation.projects import sync_lock
+from doyen.annotation.task_types import RuleDrafter
 from doyen.core.errors import Busy, InputError, NotFoundError, RecordError, StateError
 from doyen.core.records import REFUSAL, Pair, read_records
 from doyen.core.store import Store

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.task_labels import TASK_TYPES, labelled
 
-from doyen.annotation.drafting import ModelDrafter, RuleDrafter
-from doyen.annotation.task_types import get_task_type
+from doyen.annotation.task_types import ModelDrafter, RuleDrafter, get_task_type
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.answer_lines import escape, find, quote, unescape
 from doyen.annotation.types.descriptions import parse_description
