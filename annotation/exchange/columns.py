@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from doyen.annotation.exchange.record_files import Losses, Row
+from doyen.annotation.types import typed_labels
 from doyen.annotation.types.spans import Span
 from doyen.annotation.types.typed_labels import (
     MARK_TYPES,
@@ -21,7 +22,6 @@ from doyen.annotation.types.typed_labels import (
     Region,
     Relation,
     Tags,
-    regions_of,
     short,
 )
 from doyen.core.manifest import short_id
@@ -158,10 +158,15 @@ def region(identity: Any, start: Any, end: Any, label: Any) -> Region:
     return Region(str(identity), start, end, label)
 
 
-def region_of(number: int, entry: Row, start: str = "start", end: str = "end", label: str = "label") -> Region:
+def region_of(number: int, entry: Row, start: str = "start", end: str = "end") -> Region:
     """Return the marked stretch in an object with fields of these names; ``number`` is its id where it has none."""
     identity = number if entry.get("id") is None else entry["id"]
-    return region(identity, entry.get(start), entry.get(end), entry.get(label))
+    return region(identity, entry.get(start), entry.get(end), entry.get("label"))
+
+
+def regions_of(value: Any, key: str, start: str = "start", end: str = "end") -> list[Region]:
+    """Return the marked stretches in a list of objects, as ``region_of`` does. Raises LabelError."""
+    return [region_of(number, entry, start, end) for number, entry in enumerate(objects(value, key))]
 
 
 def relations_of(value: Any, head: str, tail: str, label: str) -> list[Relation]:
@@ -182,7 +187,7 @@ def span_label(kind: str, regions: Sequence[Region], relations: Sequence[Relatio
 
 def stretches(label: Label, losses: Losses) -> tuple[list[Region], list[Relation]]:
     """Return a label's stretches and relations as tools know them: ids are 0, 1, …, and coreference links have a name."""
-    regions = list(regions_of(label))
+    regions = list(typed_labels.regions_of(label))
     numbers = {region.id: str(number) for number, region in enumerate(regions)}
     relations = label.relations if isinstance(label, Marks) else ()
     unnamed = COREFERENCE if isinstance(label, Coreference) else ""

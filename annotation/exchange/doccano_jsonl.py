@@ -13,23 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.columns import (
-    CLASS_KINDS,
-    UNLABELLED,
-    column_of,
-    details,
-    given,
-    labelled,
-    names,
-    own_fields,
-    prompt_response,
-    region,
-    region_of,
-    relations_of,
-    span_label,
-    stretches,
-    string,
-)
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, json_line, write_json_lines
 from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region
 from doyen.core.files import open_atomic
@@ -68,12 +52,12 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     if kind == "prompt-response":
         yield from _read_answers(row, losses)
         return
-    key = column_of(row, TEXTUAL if kind in CLASS_KINDS else MARKED)
+    key = columns.column_of(row, TEXTUAL if kind in columns.CLASS_KINDS else MARKED)
     _drop_others(row, key, losses)
-    if kind in CLASS_KINDS:
+    if kind in columns.CLASS_KINDS:
         classes = _texts(row, key)
         if not classes and "item_id" not in row:
-            losses.skip(UNLABELLED)
+            losses.skip(columns.UNLABELLED)
             return
         label: Any = Classes(tuple(classes))
     else:
@@ -81,25 +65,26 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         if not isinstance(spans, list):
             raise LabelError([f"{key!r} must be a list"])
         regions = [_region(number, span) for number, span in enumerate(spans)]
-        label = span_label(kind, regions, relations_of(row.get("relations"), "from_id", "to_id", "type"), losses)
-    text = column_of(row, TEXT)
-    yield labelled(row, string(row, text), label, (text, "Comments", *COLUMNS))
+        relations = columns.relations_of(row.get("relations"), "from_id", "to_id", "type")
+        label = columns.span_label(kind, regions, relations, losses)
+    text = columns.column_of(row, TEXT)
+    yield columns.labelled(row, columns.string(row, text), label, (text, "Comments", *COLUMNS))
 
 
 def _row(item: LabelledText, losses: Losses) -> Row:
     match item.label:
         case PromptResponse():
             said = {"text": item.label.prompt, "label": [item.label.response]}
-            return {**said, "passage": item.text, DETAILS: details(item.label), **own_fields(item)}
+            return {**said, "passage": item.text, DETAILS: columns.details(item.label), **columns.own_fields(item)}
         case Classes():
-            return {"text": item.text, "label": list(item.label.labels), **own_fields(item)}
-    regions, relations = stretches(item.label, losses)
+            return {"text": item.text, "label": list(item.label.labels), **columns.own_fields(item)}
+    regions, relations = columns.stretches(item.label, losses)
     entities = [{"id": int(r.id), "label": r.label, "start_offset": r.start, "end_offset": r.end} for r in regions]
     links = [
         {"id": number, "from_id": int(link.head), "to_id": int(link.tail), "type": link.label}
         for number, link in enumerate(relations)
     ]
-    return {"text": item.text, "entities": entities, "relations": links, **own_fields(item)}
+    return {"text": item.text, "entities": entities, "relations": links, **columns.own_fields(item)}
 
 
 def _without_relations(row: Row) -> Row:
@@ -112,32 +97,34 @@ def _without_relations(row: Row) -> Row:
 
 def _read_answers(row: Row, losses: Losses) -> Iterator[LabelledText]:
     """Yield a label for each answer: several answers are several labels of one item."""
-    answers = _texts(row, column_of(row, TEXTUAL))
+    answers = _texts(row, columns.column_of(row, TEXTUAL))
     if not answers:
-        losses.skip(UNLABELLED)
-    passage = string(row, "passage") if given(row, ["passage"]) else ""
-    text = column_of(row, TEXT)
+        losses.skip(columns.UNLABELLED)
+    passage = columns.string(row, "passage") if columns.given(row, ["passage"]) else ""
+    text = columns.column_of(row, TEXT)
     ours = isinstance(row.get(DETAILS), dict)
     used = (text, "passage", "Comments", *COLUMNS, *([DETAILS] if ours else []))
+    more = row[DETAILS] if ours else {}
     for answer in answers:
-        yield labelled(row, passage, prompt_response(string(row, text), answer, passage, row[DETAILS] if ours else {}), used)
+        label = columns.prompt_response(columns.string(row, text), answer, passage, more)
+        yield columns.labelled(row, passage, label, used)
 
 
 def _texts(row: Row, key: str) -> list[str]:
     value = row[key] or []
-    if isinstance(value, list) and value and (isinstance(value[0], list) or given(value[0], ["start_offset"])):
+    if isinstance(value, list) and value and (isinstance(value[0], list) or columns.given(value[0], ["start_offset"])):
         raise LabelError([f"{key!r} holds marked stretches, not names: import the file with --type entities"])
     if isinstance(value, list):
         # Doccano 1.0 wrote an object for each label.
         value = [entry.get("text", entry.get("label")) if isinstance(entry, dict) else entry for entry in value]
-    return names(value, key)
+    return columns.names(value, key)
 
 
 def _region(number: int, span: Any) -> Region:
     if isinstance(span, dict):
-        return region_of(number, span, "start_offset", "end_offset")
+        return columns.region_of(number, span, "start_offset", "end_offset")
     if isinstance(span, list) and len(span) == 3:
-        return region(number, *span)
+        return columns.region(number, *span)
     if isinstance(span, str):
         raise LabelError([f"{span!r} is a name and not a marked stretch: import the file with --type classification"])
     raise LabelError([f"a stretch must be [start, end, label] or an object, found {span!r}"])

@@ -12,24 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.columns import (
-    CLASS_KINDS,
-    TEXTS,
-    column_of,
-    details,
-    given,
-    labelled,
-    names,
-    objects,
-    own_fields,
-    own_values,
-    read_text_row,
-    region_of,
-    relations_of,
-    span_label,
-    stretches,
-    string,
-)
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.conll import entities_of_tags, joined
 from doyen.annotation.exchange.record_files import Losses, RecordFile, Row, json_line, json_lines
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText, PromptResponse, Region, Tags
@@ -74,10 +57,10 @@ def _row(item: LabelledText, known: dict[str, int], losses: Losses) -> Row:
     def number(name: str) -> int:
         return known.setdefault(name, len(known))
 
-    own = {**own_fields(item), "meta": json.dumps(dict(item.meta), ensure_ascii=False)}
+    own = {**columns.own_fields(item), "meta": json.dumps(dict(item.meta), ensure_ascii=False)}
     match item.label:
         case PromptResponse():
-            more = details(item.label)
+            more = columns.details(item.label)
             more["overrides"] = json.dumps(more["overrides"]) if more["overrides"] is not None else None
             return {"prompt": item.label.prompt, "response": item.label.response, "passage": item.text, **more, **own}
         case Classes():
@@ -86,7 +69,7 @@ def _row(item: LabelledText, known: dict[str, int], losses: Losses) -> Row:
             forms = [item.text[token.start : token.end] for token in marked]
             starts, tags = [token.start for token in marked], [number(token.label) for token in marked]
             return {"text": item.text, "tokens": forms, "pos_tags": tags, "starts": starts, **own}
-    regions, relations = stretches(item.label, losses)
+    regions, relations = columns.stretches(item.label, losses)
     entities = [{"start": r.start, "end": r.end, "label": number(r.label)} for r in regions]
     links = [{"head": int(link.head), "tail": int(link.tail), "label": link.label} for link in relations]
     return {"text": item.text, "entities": entities, "relations": links, **own}
@@ -206,15 +189,16 @@ def _decoded(feature: Any, value: Any) -> Any:
 
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     """Yield the label of a row. Raises LabelError."""
-    row = own_values(row)
-    if kind == "prompt-response" or kind in CLASS_KINDS:
-        yield from read_text_row(row, kind, losses)
-    elif given(row, ["entities"]):
-        text = column_of(row, TEXTS)
-        regions = [region_of(number, entity) for number, entity in enumerate(objects(row["entities"], "entities"))]
-        label = span_label(kind, regions, relations_of(row.get("relations"), "head", "tail", "label"), losses)
-        yield labelled(row, string(row, text), label, (text, "entities", "relations"))
-    elif given(row, ["tokens"]):
+    row = columns.own_values(row)
+    if kind == "prompt-response" or kind in columns.CLASS_KINDS:
+        yield from columns.read_text_row(row, kind, losses)
+    elif columns.given(row, ["entities"]):
+        text = columns.column_of(row, columns.TEXTS)
+        regions = columns.regions_of(row["entities"], "entities")
+        relations = columns.relations_of(row.get("relations"), "head", "tail", "label")
+        label = columns.span_label(kind, regions, relations, losses)
+        yield columns.labelled(row, columns.string(row, text), label, (text, "entities", "relations"))
+    elif columns.given(row, ["tokens"]):
         yield _read_tokens(row, kind)
     else:
         raise LabelError([f"it has neither 'entities' nor 'tokens'; its columns are {', '.join(row)}"])
@@ -222,9 +206,9 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
 
 def _read_tokens(row: Row, kind: str) -> LabelledText:
     """Read tokens and their tags; without a text and the places of the tokens, they are joined by blanks."""
-    forms = names(row["tokens"], "tokens")
-    column = column_of(row, TAGS.get(kind, ()))
-    tags = names(row[column], column)
+    forms = columns.names(row["tokens"], "tokens")
+    column = columns.column_of(row, TAGS.get(kind, ()))
+    tags = columns.names(row[column], column)
     text, places = joined(forms)
     if isinstance(row.get("text"), str) and row.get("starts") is not None:
         text, starts = row["text"], row["starts"]
@@ -238,5 +222,5 @@ def _read_tokens(row: Row, kind: str) -> LabelledText:
     used = ("text", "tokens", "starts", column)
     if kind == "pos":
         tokens = (Region(str(n), *place, tag) for n, (place, tag) in enumerate(zip(places, tags, strict=True)))
-        return labelled(row, text, Tags(tuple(tokens)), used)
-    return labelled(row, text, Entities(tuple(entities_of_tags(places, tags))), used)
+        return columns.labelled(row, text, Tags(tuple(tokens)), used)
+    return columns.labelled(row, text, Entities(tuple(entities_of_tags(places, tags))), used)

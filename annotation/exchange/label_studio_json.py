@@ -12,19 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.columns import (
-    CLASS_KINDS,
-    PASSAGES,
-    PROMPTS,
-    RESPONSES,
-    UNLABELLED,
-    given,
-    labelled,
-    names,
-    objects,
-    region,
-    span_label,
-)
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, write_json_list
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT_FIELDS, Result, read_prompt_response, write_label
 from doyen.annotation.types.spans import locate_span
@@ -48,7 +36,7 @@ KEPT_KEYS = ("title", "conversation", "prompt", "history")
 """What of our tasks' data follows from the rest, or is said by the label."""
 OUR_FIELDS: dict[str, tuple[str, ...]] = {
     "prompt-response": ("evidence", *TEXT_FIELDS, "answerable", "rating"),
-    **dict.fromkeys(CLASS_KINDS, (CLASS,)),
+    **dict.fromkeys(columns.CLASS_KINDS, (CLASS,)),
     **dict.fromkeys(("entities", "coreference", "pos"), (MARKS,)),
 }
 """The names of the fields on our screens."""
@@ -98,7 +86,7 @@ def read_label(data: Row, result: Result, source: Row, kind: str, losses: Losses
         "annotator": _person(source),
         "created_at": source.get("updated_at") or source.get("created_at"),
     }
-    yield labelled({**rest, **own}, text, label, ())
+    yield columns.labelled({**rest, **own}, text, label, ())
 
 
 def _task(group: list[LabelledText]) -> Row:
@@ -117,22 +105,22 @@ def read_task(task: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     data = task.get("data")
     if not isinstance(data, dict):
         raise LabelError(["it has no 'data'"])
-    losses.drop("prediction", len(objects(task.get("predictions"), "predictions")))
-    found = given(task, ("annotations", "completions"))
-    annotations = objects(task[found], found) if found else []
+    losses.drop("prediction", len(columns.objects(task.get("predictions"), "predictions")))
+    found = columns.given(task, ("annotations", "completions"))
+    annotations = columns.objects(task[found], found) if found else []
     if not annotations:
-        losses.skip(UNLABELLED)
+        losses.skip(columns.UNLABELLED)
     for annotation in annotations:
         if annotation.get("was_cancelled") or annotation.get("skipped"):
             losses.skip(SKIPPED)
         else:
-            result = objects(annotation.get("result"), "result")
+            result = columns.objects(annotation.get("result"), "result")
             yield from read_label(data, result, {**annotation, "id": task.get("id")}, kind, losses)
 
 
 def _person(annotation: Row) -> str:
     """Return who labelled: an e-mail address, a name, or "user 3" where the file holds a number alone."""
-    name = given(annotation, ("completed_by", "annotator"))
+    name = columns.given(annotation, ("completed_by", "annotator"))
     who = annotation[name] if name else ""
     if isinstance(who, dict):
         who = who.get("email") or who.get("id") or ""
@@ -154,7 +142,7 @@ def read_regions(result: Result, text: str, kind: str, losses: Losses, question:
     """
     if kind == "prompt-response":
         return _read_prompt(result, text, losses, question or text)
-    if kind in CLASS_KINDS:
+    if kind in columns.CLASS_KINDS:
         return _read_classes(result, losses)
     return _read_marks(result, text, kind, losses)
 
@@ -168,7 +156,7 @@ def text_key(data: Row, result: Result, kind: str) -> str:
         LabelError: there is none, or several could be.
     """
     texts = [name for name, value in data.items() if isinstance(value, str) and name != "uid"]
-    usual = ("text", *PASSAGES, *PROMPTS) if kind == "prompt-response" else ("text",)
+    usual = ("text", *columns.PASSAGES, *columns.PROMPTS) if kind == "prompt-response" else ("text",)
     preferred = [name for name in usual if name in texts]
     if preferred:
         return preferred[0]
@@ -183,7 +171,7 @@ def text_key(data: Row, result: Result, kind: str) -> str:
 
 def question_key(data: Row) -> str | None:
     """Return which of a task's data is its question, if any is."""
-    return next((name for name in PROMPTS if isinstance(data.get(name), str) and not is_blank(data[name])), None)
+    return next((name for name in columns.PROMPTS if isinstance(data.get(name), str) and not is_blank(data[name])), None)
 
 
 def _fits(entry: Row, text: str) -> bool:
@@ -208,7 +196,7 @@ def _read_classes(result: Result, losses: Losses) -> Classes:
         chosen, fields = [entry for entry in chosen if entry.get("from_name") == CLASS], {CLASS}
     _drop(result, chosen, losses)
     losses.drop("question's name (answers to several questions become one list)", len(fields) if len(fields) > 1 else 0)
-    found = [name for entry in chosen for name in names(_value(entry).get("choices") or [], "choices")]
+    found = [name for entry in chosen for name in columns.names(_value(entry).get("choices") or [], "choices")]
     return Classes(tuple(dict.fromkeys(found)))
 
 
@@ -219,17 +207,18 @@ def _read_marks(result: Result, text: str, kind: str, losses: Losses) -> Label:
     regions = [found for number, entry in enumerate(marked) for found in _marks(number, entry, text, losses)]
     known = {found.id for found in regions}
     relations = [found for link in links for found in _relations(link, known, kind, losses)]
-    return span_label(kind, regions, relations, losses)
+    return columns.span_label(kind, regions, relations, losses)
 
 
 def _marks(number: int, entry: Row, text: str, losses: Losses) -> Iterator[Region]:
     """Yield a mark; one with several labels is several marks."""
     value = _value(entry)
-    labels = names(value.get(str(entry["type"])) or value.get("labels") or [], "labels")
+    labels = columns.names(value.get(str(entry["type"])) or value.get("labels") or [], "labels")
     losses.drop("mark without a label", int(not labels))
     identity = str(entry["id"]) if entry.get("id") is not None else str(number)
     for position, name in enumerate(labels):
-        found = region(identity if position == 0 else f"{identity}-{position}", value.get("start"), value.get("end"), name)
+        own = identity if position == 0 else f"{identity}-{position}"
+        found = columns.region(own, value.get("start"), value.get("end"), name)
         shown = value.get("text")
         span = locate_span(text, found.start, found.end, shown if isinstance(shown, str) else None)
         if span is None:
@@ -241,7 +230,7 @@ def _marks(number: int, entry: Row, text: str, losses: Losses) -> Iterator[Regio
 def _relations(link: Row, known: set[str], kind: str, losses: Losses) -> Iterator[Relation]:
     """Yield a relation; one with several names, or in both directions, is several."""
     ends = str(link.get("from_id")), str(link.get("to_id"))
-    labels = names(link.get("labels") or [], "labels")
+    labels = columns.names(link.get("labels") or [], "labels")
     if not set(ends) <= known:
         losses.drop("relation to what is no mark")
         return
@@ -267,10 +256,10 @@ def _read_prompt(result: Result, text: str, losses: Losses, question: str) -> Pr
     areas = [entry for entry in result if entry.get("type") == "textarea"]
     for entry in areas:
         name = str(entry.get("from_name"))
-        written[name] = "\n".join(filter(None, [written.get(name), *names(_value(entry).get("text") or [], "text")]))
+        written[name] = "\n".join(filter(None, [written.get(name), *columns.names(_value(entry).get("text") or [], "text")]))
     _drop(result, areas, losses)
-    prompt = next((written.pop(name) for name in PROMPTS if name in written), None)
-    response = next((written.pop(name) for name in RESPONSES if name in written), None)
+    prompt = next((written.pop(name) for name in columns.PROMPTS if name in written), None)
+    response = next((written.pop(name) for name in columns.RESPONSES if name in written), None)
     if response is None and len(written) == 1:
         response = written.popitem()[1]
     if response is None:

@@ -12,19 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.columns import (
-    CLASS_KINDS,
-    PROMPTS,
-    RESPONSES,
-    json_cell,
-    labelled,
-    objects,
-    prompt_response,
-    region,
-    span_label,
-    stretches,
-    string,
-)
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, json_line, write_json_lines
 from doyen.annotation.types.spans import locate_span
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, PromptResponse, Region, Relation
@@ -65,7 +53,7 @@ def _annotations(item: LabelledText, losses: Losses) -> Row:
         chosen = [{"name": name} for name in item.label.labels]
         only = {"radio_answer": chosen[0]} if len(chosen) == 1 else {"checklist_answers": chosen}
         return {"objects": [], "classifications": [{"name": QUESTION, **only}], "relationships": []}
-    regions, relations = stretches(item.label, losses)
+    regions, relations = columns.stretches(item.label, losses)
     links = [
         {
             "name": link.label,
@@ -78,9 +66,9 @@ def _annotations(item: LabelledText, losses: Losses) -> Row:
     return {"objects": [_object(r, item.text) for r in regions], "classifications": answers, "relationships": links}
 
 
-def _object(region: Region, text: str) -> Row:
-    place = {"start": region.start, "end": region.end - 1, "token": text[region.start : region.end]}
-    return {"feature_id": region.id, "name": region.label, "annotation_kind": "TextEntity", "location": place}
+def _object(mark: Region, text: str) -> Row:
+    place = {"start": mark.start, "end": mark.end - 1, "token": text[mark.start : mark.end]}
+    return {"feature_id": mark.id, "name": mark.label, "annotation_kind": "TextEntity", "location": place}
 
 
 def _answers(label: PromptResponse) -> list[Row]:
@@ -99,7 +87,7 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     data_row, projects = row.get("data_row"), row.get("projects")
     if not isinstance(data_row, dict):
         raise LabelError(["it has no 'data_row'"])
-    text = string(data_row, "row_data")
+    text = columns.string(data_row, "row_data")
     details = data_row.get("details")
     ours = isinstance(details, dict) and bool(details.get(INLINE))
     if ADDRESS.fullmatch(text) and not ours:
@@ -107,11 +95,11 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         return
     if not isinstance(projects, dict):
         raise LabelError(["it has no 'projects'"])
-    fields = objects(row.get("metadata_fields"), "metadata_fields")
+    fields = columns.objects(row.get("metadata_fields"), "metadata_fields")
     item_id = data_row.get("global_key") or data_row.get("external_id") or data_row.get("id")
     own = {"item_id": item_id, "meta": {str(f.get("schema_name", f.get("name"))): f.get("value") for f in fields}}
     of_projects = (project.get("labels") if isinstance(project, dict) else None for project in projects.values())
-    labels = [label for found in of_projects for label in objects(found, "labels")]
+    labels = [label for found in of_projects for label in columns.objects(found, "labels")]
     if not labels:
         losses.skip("the data row has no label")
     for raw in labels:
@@ -119,23 +107,23 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
             losses.skip("the annotator skipped it")
             continue
         found = _read_label(raw.get("annotations"), text, kind, losses)
-        if found is None and ours and kind in CLASS_KINDS:
+        if found is None and ours and kind in columns.CLASS_KINDS:
             found = text, Classes(())
         if found is None:
             losses.skip(f"the label has nothing of type {kind}")
             continue
         who = raw.get("label_details") or {}
-        yield labelled(own | {"annotator": who.get("created_by"), "created_at": who.get("created_at")}, *found, ())
+        yield columns.labelled(own | {"annotator": who.get("created_by"), "created_at": who.get("created_at")}, *found, ())
 
 
 def _read_label(annotations: Any, text: str, kind: str, losses: Losses) -> tuple[str, Label] | None:
     """Return the text that the label is about, and the label; None where it says nothing of that type."""
     if not isinstance(annotations, dict):
         raise LabelError(["a label has no 'annotations'"])
-    marked = objects(annotations.get("objects"), "objects")
-    answers = objects(annotations.get("classifications"), "classifications")
-    links = objects(annotations.get("relationships"), "relationships")
-    if kind in CLASS_KINDS:
+    marked = columns.objects(annotations.get("objects"), "objects")
+    answers = columns.objects(annotations.get("classifications"), "classifications")
+    links = columns.objects(annotations.get("relationships"), "relationships")
+    if kind in columns.CLASS_KINDS:
         losses.drop("text entity", len(marked))
         classes = _read_classes(answers, losses)
         return (text, Classes(tuple(classes))) if classes else None
@@ -143,7 +131,7 @@ def _read_label(annotations: Any, text: str, kind: str, losses: Losses) -> tuple
     if kind == "prompt-response":
         return _read_answers(answers, regions, text, losses)
     losses.drop("classification", len(answers))
-    return text, span_label(kind, regions, list(map(_read_relation, links)), losses)
+    return text, columns.span_label(kind, regions, list(map(_read_relation, links)), losses)
 
 
 def _read_classes(answers: list[Row], losses: Losses) -> list[str]:
@@ -151,12 +139,12 @@ def _read_classes(answers: list[Row], losses: Losses) -> list[str]:
     chosen: list[str] = []
     asked: set[str] = set()
     for answer in answers:
-        options = objects(answer.get("checklist_answers"), "checklist_answers")
+        options = columns.objects(answer.get("checklist_answers"), "checklist_answers")
         options = options or ([answer["radio_answer"]] if isinstance(answer.get("radio_answer"), dict) else [])
         losses.drop("free-text answer", int("text_answer" in answer))
         for option in options:
             losses.drop("nested classification", len(option.get("classifications") or []))
-            chosen.append(string(option, "name"))
+            chosen.append(columns.string(option, "name"))
             asked.add(str(answer.get("name")))
     losses.drop("question's name (answers to several questions become one list)", len(asked) if len(asked) > 1 else 0)
     return chosen
@@ -170,7 +158,7 @@ def _read_region(number: int, raw: Row, text: str, losses: Losses) -> Region | N
         return None
     losses.drop("nested classification", len(raw.get("classifications") or []))
     identity = number if raw.get("feature_id") is None else raw["feature_id"]
-    found = region(identity, place["start"], place.get("end"), raw.get("name"))
+    found = columns.region(identity, place["start"], place.get("end"), raw.get("name"))
     start, end, token = found.start, found.end + 1, place.get("token")
     if isinstance(token, str) and 0 <= start < end and text[start:end] != token:
         span = locate_span(text, start, end, token)
@@ -195,13 +183,13 @@ def _read_answers(answers: list[Row], marked: list[Region], text: str, losses: L
     for answer in answers:
         name = str(answer.get("name"))
         if isinstance(answer.get("text_answer"), dict):
-            texts.setdefault(name, []).append(string(answer["text_answer"], "content"))
+            texts.setdefault(name, []).append(columns.string(answer["text_answer"], "content"))
         elif name == "rating" and isinstance(answer.get("radio_answer"), dict):
-            rating = json_cell(string(answer["radio_answer"], "name"), "rating", int)
+            rating = columns.json_cell(columns.string(answer["radio_answer"], "name"), "rating", int)
         else:
             losses.drop(f"answer to {name!r}")
-    prompt = next((texts.pop(name)[0] for name in PROMPTS if name in texts), None)
-    response = next((texts.pop(name)[0] for name in RESPONSES if name in texts), None)
+    prompt = next((texts.pop(name)[0] for name in columns.PROMPTS if name in texts), None)
+    response = next((texts.pop(name)[0] for name in columns.RESPONSES if name in texts), None)
     if response is None and texts:
         response = texts.pop(next(iter(texts)))[0]
     if response is None:
@@ -216,8 +204,8 @@ def _read_answers(answers: list[Row], marked: list[Region], text: str, losses: L
         "quotes": texts.pop("quote", []),
         "rating": rating,
         "comment": "\n".join(texts.pop("comment", [])),
-        "overrides": json_cell("".join(texts.pop("overrides", [])), "overrides", dict),
+        "overrides": columns.json_cell("".join(texts.pop("overrides", [])), "overrides", dict),
     }
     for name, found in texts.items():
         losses.drop(f"answer to {name!r}", len(found))
-    return text, prompt_response(prompt, response, text, more)
+    return text, columns.prompt_response(prompt, response, text, more)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from doyen.annotation.exchange.columns import labelled, objects, region_of, string
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
 
@@ -38,17 +38,17 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     if job.get("failure-reason"):
         losses.skip("the labelling job failed for it")
         return
-    text = string(row, "source")
+    text = columns.string(row, "source")
     if kind == "entities":
         label: Classes | Entities = _spans(row[name])
-        confidence: Any = [entity.get("confidence") for entity in objects(job.get("entities"), "entities")]
+        confidence: Any = [entity.get("confidence") for entity in columns.objects(job.get("entities"), "entities")]
     else:
         label = Classes(tuple(_classes(row[name], job)))
         confidence = job.get("confidence", job.get("confidence-map"))
     kept = {"job-name": job.get("job-name"), "human-annotated": job.get("human-annotated"), "confidence": confidence}
     meta = {key: value for key, value in row.items() if not _belongs_to_job(key, row)}
     meta |= {key: value for key, value in kept.items() if value}
-    yield labelled({"id": row.get("id"), "created_at": job.get("creation-date"), "meta": meta}, text, label, ())
+    yield columns.labelled({"id": row.get("id"), "created_at": job.get("creation-date"), "meta": meta}, text, label, ())
 
 
 def _belongs_to_job(key: str, row: Row) -> bool:
@@ -85,5 +85,4 @@ def _spans(value: Any) -> Entities:
     annotations = value.get("annotations") if isinstance(value, dict) else None
     if not isinstance(annotations, dict):
         raise LabelError(["a text-span attribute must hold 'annotations'"])
-    marked = objects(annotations.get("entities"), "entities")
-    return Entities(tuple(region_of(number, entry, "startOffset", "endOffset") for number, entry in enumerate(marked)))
+    return Entities(tuple(columns.regions_of(annotations.get("entities"), "entities", "startOffset", "endOffset")))

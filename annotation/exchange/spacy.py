@@ -11,19 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from doyen.annotation.exchange.columns import (
-    CLASS_KINDS,
-    given,
-    labelled,
-    names,
-    objects,
-    own_fields,
-    region,
-    region_of,
-    span_label,
-    stretches,
-    string,
-)
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, write_json_lines
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, Region, Relation, Tags
 
@@ -46,11 +34,11 @@ def _row(item: LabelledText, losses: Losses) -> Row:
         case Tags():
             content = {"tokens": [_token(number, token, item.text) for number, token in enumerate(item.label.regions)]}
         case _:
-            regions, relations = stretches(item.label, losses)
+            regions, relations = columns.stretches(item.label, losses)
             spans = {r.id: {"id": r.id, "start": r.start, "end": r.end, "label": r.label} for r in regions}
             links = [{"head_span": spans[r.head], "child_span": spans[r.tail], "label": r.label} for r in relations]
             content = {"spans": list(spans.values()), "relations": links}
-    return {"text": item.text, **content, "answer": "accept", **own_fields(item)}
+    return {"text": item.text, **content, "answer": "accept", **columns.own_fields(item)}
 
 
 def _token(number: int, token: Region, text: str) -> Row:
@@ -65,10 +53,10 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     if answer != "accept":
         losses.skip(f"it was answered with {answer!r}")
         return
-    text = string(row, "text")
-    found = _read_classes(row, losses) if kind in CLASS_KINDS else _read_spans(row, text, kind, losses)
+    text = columns.string(row, "text")
+    found = _read_classes(row, losses) if kind in columns.CLASS_KINDS else _read_spans(row, text, kind, losses)
     if found is not None:
-        yield labelled(_with_prodigy_fields(row), text, found, (*USED, *PRODIGY))
+        yield columns.labelled(_with_prodigy_fields(row), text, found, (*USED, *PRODIGY))
 
 
 def _read_classes(row: Row, losses: Losses) -> Label | None:
@@ -79,8 +67,8 @@ def _read_classes(row: Row, losses: Losses) -> Label | None:
         if not all(isinstance(score, int | float) for score in cats.values()):
             raise LabelError(["'cats' must give each category a number"])
         chosen = [name for name, score in cats.items() if score >= CHOSEN]
-    elif key := given(row, ("accept", "label")):
-        chosen = names(row[key], key)
+    elif key := columns.given(row, ("accept", "label")):
+        chosen = columns.names(row[key], key)
     else:
         raise LabelError(["it has neither 'cats' nor 'accept' nor 'label'"])
     if not chosen and "item_id" not in row:
@@ -91,25 +79,26 @@ def _read_classes(row: Row, losses: Losses) -> Label | None:
 
 def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
     losses.drop("category", len(row.get("cats") or {}))
-    marked, tokens = row.get("spans"), objects(row.get("tokens"), "tokens")
+    marked, tokens = row.get("spans"), columns.objects(row.get("tokens"), "tokens")
     if kind == "pos" and any("pos" in token for token in tokens):
         losses.drop("span", len(marked or []))
         tagged = [token for token in tokens if token.get("pos")]
-        return span_label(kind, [region(n, t.get("start"), t.get("end"), t["pos"]) for n, t in enumerate(tagged)], [], losses)
+        regions = [columns.region(n, t.get("start"), t.get("end"), t["pos"]) for n, t in enumerate(tagged)]
+        return columns.span_label(kind, regions, [], losses)
     if marked is None and row.get("entities") is not None:
         marked = [dict(zip(("start", "end", "label"), entity, strict=False)) for entity in row["entities"]]
-    if marked is None and not (kind == "pos" and given(row, ["tokens"])):
+    if marked is None and not (kind == "pos" and columns.given(row, ["tokens"])):
         raise LabelError(["it has no 'spans'"])
-    spans = objects(marked, "spans")
-    regions = [region_of(number, span) for number, span in enumerate(spans)]
+    spans = columns.objects(marked, "spans")
+    regions = [columns.region_of(number, span) for number, span in enumerate(spans)]
     for span, found in zip(spans, regions, strict=True):
         if isinstance(span.get("text"), str) and span["text"] != text[found.start : found.end]:
             raise LabelError([f"{found.label!r} at {found.start} to {found.end} does not read {span['text'][:40]!r}"])
     relations = [
         Relation(_end_of(link, "head", spans, regions), _end_of(link, "child", spans, regions), str(link.get("label") or ""))
-        for link in objects(row.get("relations"), "relations")
+        for link in columns.objects(row.get("relations"), "relations")
     ]
-    return span_label(kind, regions, relations, losses)
+    return columns.span_label(kind, regions, relations, losses)
 
 
 def _end_of(link: Row, side: str, spans: list[Row], regions: list[Region]) -> str:
@@ -140,7 +129,7 @@ def _holds(span: Row, token: Any) -> bool:
 
 def _with_prodigy_fields(row: Row) -> Row:
     """Return the record with Prodigy's names of annotator and time under ours."""
-    named = given(row, ("annotator", "_annotator_id", "_session_id"))
+    named = columns.given(row, ("annotator", "_annotator_id", "_session_id"))
     seconds, created_at = row.get("_timestamp"), row.get("created_at")
     if created_at is None and isinstance(seconds, int | float):
         created_at = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -16,18 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from doyen.annotation.exchange.columns import (
-    CLASS_KINDS,
-    CLASSES,
-    RESPONSES,
-    UNLABELLED,
-    column_of,
-    details,
-    json_cell,
-    own_fields,
-    own_values,
-    read_text_row,
-)
+from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, RecordFile, Row, open_input
 from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
 from doyen.core.errors import RecordError
@@ -68,12 +57,12 @@ def restore(cell: str) -> str:
 def _row(item: LabelledText) -> Row:
     if isinstance(item.label, PromptResponse):
         texts = {"passage": item.text, "prompt": item.label.prompt, "response": item.label.response}
-        content: Row = {**texts, **details(item.label)}
+        content: Row = {**texts, **columns.details(item.label)}
     else:
         classes = cast(Classes, item.label).labels
         plain = len(classes) == 1 and not classes[0].startswith("[")
         content = {"text": item.text, "label": classes[0] if plain else json.dumps(classes, ensure_ascii=False)}
-    return {"item_id": item.item_id, **content, **own_fields(item)}
+    return {"item_id": item.item_id, **content, **columns.own_fields(item)}
 
 
 def _cell(value: Any) -> str:
@@ -106,12 +95,12 @@ def table_rows(file: RecordFile) -> Iterator[tuple[int, dict[str, str]]]:
 
 def read_row(row: dict[str, str], kind: str, losses: Losses) -> Iterator[LabelledText]:
     """Yield the label of a row; the usual names of columns are known, others go into ``meta``. Raises LabelError."""
-    column, reason = (CLASSES, UNLABELLED) if kind in CLASS_KINDS else (RESPONSES, "it has no response")
-    name = column_of(row, column)
+    classes = kind in columns.CLASS_KINDS
+    name = columns.column_of(row, columns.CLASSES if classes else columns.RESPONSES)
     if is_blank(row[name]):
-        losses.skip(reason)
+        losses.skip(columns.UNLABELLED if classes else "it has no response")
         return
-    values = own_values(row)
-    if kind in CLASS_KINDS and row[name].startswith("["):
-        values = values | {name: json_cell(row[name], name, list)}
-    yield from read_text_row(values, kind, losses)
+    values = columns.own_values(row)
+    if classes and row[name].startswith("["):
+        values = values | {name: columns.json_cell(row[name], name, list)}
+    yield from columns.read_text_row(values, kind, losses)

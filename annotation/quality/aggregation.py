@@ -14,9 +14,8 @@ from scipy.stats import chi2_contingency
 from doyen.annotation.quality.annotator_models import Model, Votes, fit
 from doyen.annotation.quality.comparison import difference, token_f1
 from doyen.annotation.quality.label_votes import NO, Decomposition, Key, decomposition
-from doyen.annotation.quality.labelled_items import Item, gather
+from doyen.annotation.quality.labelled_items import Item, gather, require_single
 from doyen.annotation.types.typed_labels import Classes, Label, LabelledText, PromptResponse
-from doyen.core.errors import InputError
 
 Task: TypeAlias = tuple[str, Key]
 """item_id and decision"""
@@ -215,17 +214,6 @@ def aggregate(
     for (item_id, key), own in votes.items():
         verdicts[item_id][key] = decided.get((item_id, key)) or weigh(own, trust, kinds)
     return Aggregation(items, reliability, model if decided else "majority", parts, votes, verdicts)
-
-
-def require_single(items: Sequence[Item]) -> None:
-    """Raise InputError where a text has several classes."""
-    for item in items:
-        for label in item.of(Classes):
-            if len(label.labels) > 1:
-                raise InputError(
-                    f"item {item.item_id} has the classes {', '.join(label.labels)}, but a text of this task has one: "
-                    "say that texts may have several (multiple)"
-                )
 
 
 def weigh(answers: Mapping[str, str], trust: Mapping[str, float], kinds: int) -> tuple[str, float]:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal, TypeVar
 
-from doyen.annotation.quality.aggregation import Reliability, aggregate, gold_reliability, require_single
-from doyen.annotation.quality.agreement_figures import (
-    Figures,
-    class_units,
-    coreference_figures,
-    entity_figures,
-    entity_label_figures,
-    nominal_figures,
-    nominal_label_figures,
-    set_figures,
-    set_label_figures,
-    tag_units,
-    text_figures,
-    token_figures,
-)
+from doyen.annotation.quality.aggregation import Reliability, aggregate, gold_reliability
+from doyen.annotation.quality.agreement_figures import Figures, measures_of
 from doyen.annotation.quality.coefficients import Figure
 from doyen.annotation.quality.labelled_items import Item, gather
-from doyen.annotation.types.descriptions import SENTIMENT
-from doyen.annotation.types.typed_labels import LABEL_TYPES, Classes, Label, LabelledText
-from doyen.core.errors import InputError, NotFoundError
+from doyen.annotation.types.typed_labels import LABEL_TYPES, Label, LabelledText
+from doyen.core.errors import NotFoundError
 
 Period = Literal["week", "month"]
 Key = TypeVar("Key", str, tuple[str, str])
@@ -101,15 +87,6 @@ class AgreementReport:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Measures:
-    """The measures of one task type."""
-
-    primary: str
-    overall: Callable[[Sequence[Item]], Figures]
-    by_label: Callable[[Sequence[Item]], dict[str, Figures]]
-
-
 def agreement_report(
     labels: Iterable[LabelledText],
     type: str,
@@ -144,7 +121,7 @@ def agreement_report(
     for item in items:
         item.of(LABEL_TYPES[type])
     against_gold = _grouped(_with_right_answers(items, gold))
-    measures = _measures(type, [*items, *(item for own in against_gold.values() for item in own)], multiple, order)
+    measures = measures_of(type, [*items, *(item for own in against_gold.values() for item in own)], multiple, order)
     shared = [item for item in items if len(item.labels) > 1]
     pairs = ((a, b, item.item_id) for item in shared for a, b in combinations(item.labels, 2))
     by_pair = _grouped(((a.annotator, b.annotator), Item(uid, (a, b))) for a, b, uid in pairs)
@@ -165,36 +142,6 @@ def agreement_report(
             name: Reliability(own.value, len(against_gold[name]), "gold") if name in known else own
             for name, own in aggregate(items, known, multiple=multiple).reliability.items()
         },
-    )
-
-
-def _measures(type: str, items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> _Measures:
-    if order and (multiple or LABEL_TYPES[type] is not Classes):
-        raise InputError("only classes of which each text has one can have an order: leave it out")
-    match type:
-        case "entities":
-            return _Measures("f1_exact", entity_figures, entity_label_figures)
-        case "coreference":
-            return _Measures("muc_f1", coreference_figures, lambda _: {})
-        case "pos":
-            return _Measures(
-                "alpha",
-                lambda own: nominal_figures(tag_units(own)) | token_figures(own),
-                lambda own: nominal_label_figures(tag_units(own)),
-            )
-        case "prompt-response":
-            return _Measures("token_f1", text_figures, lambda _: {})
-    if multiple:
-        return _Measures("alpha_masi", set_figures, set_label_figures)
-    require_single(items)
-    levels = (SENTIMENT if type == "sentiment" else ()) if order is None else order
-    used = {name for item in items for label in item.of(Classes) for name in label.labels}
-    if levels and (missing := sorted(used - set(levels))):
-        raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")
-    return _Measures(
-        "alpha",
-        lambda own: nominal_figures(class_units(own, levels), ordered=bool(levels)),
-        lambda own: nominal_label_figures(class_units(own, levels)),
     )
 
 

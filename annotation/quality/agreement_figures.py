@@ -27,8 +27,10 @@ from doyen.annotation.quality.comparison import (
     rouge_l,
     token_f1,
 )
-from doyen.annotation.quality.labelled_items import Item
-from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, PromptResponse, Tags
+from doyen.annotation.quality.labelled_items import Item, require_single
+from doyen.annotation.types.descriptions import SENTIMENT
+from doyen.annotation.types.typed_labels import LABEL_TYPES, Classes, Coreference, Entities, Label, PromptResponse, Tags
+from doyen.core.errors import InputError
 
 Figures = dict[str, Figure]
 
@@ -38,6 +40,56 @@ MOST_SETS = 1500
 MOST_RATING = 5
 
 L = TypeVar("L", bound=Label)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The measures of one task type.
+
+    Attributes:
+        primary: name of the measure that a threshold should be set on.
+        overall: the figures of items, by measure.
+        by_label: the figures of each label.
+    """
+
+    primary: str
+    overall: Callable[[Sequence[Item]], Figures]
+    by_label: Callable[[Sequence[Item]], dict[str, Figures]]
+
+
+def measures_of(type: str, items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> Measures:
+    """Return the measures of a task type, which depend on the task alone; ``items`` are only checked.
+
+    Args:
+        multiple, order: as for ``agreement_report``. Raises InputError as it does.
+    """
+    if order and (multiple or LABEL_TYPES[type] is not Classes):
+        raise InputError("only classes of which each text has one can have an order: leave it out")
+    match type:
+        case "entities":
+            return Measures("f1_exact", entity_figures, entity_label_figures)
+        case "coreference":
+            return Measures("muc_f1", coreference_figures, lambda _: {})
+        case "pos":
+            return Measures(
+                "alpha",
+                lambda own: nominal_figures(tag_units(own)) | token_figures(own),
+                lambda own: nominal_label_figures(tag_units(own)),
+            )
+        case "prompt-response":
+            return Measures("token_f1", text_figures, lambda _: {})
+    if multiple:
+        return Measures("alpha_masi", set_figures, set_label_figures)
+    require_single(items)
+    levels = (SENTIMENT if type == "sentiment" else ()) if order is None else order
+    used = {name for item in items for label in item.of(Classes) for name in label.labels}
+    if levels and (missing := sorted(used - set(levels))):
+        raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")
+    return Measures(
+        "alpha",
+        lambda own: nominal_figures(class_units(own, levels), ordered=bool(levels)),
+        lambda own: nominal_label_figures(class_units(own, levels)),
+    )
 
 
 @dataclass(frozen=True)

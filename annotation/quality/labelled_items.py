@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import TypeVar
 
-from doyen.annotation.types.typed_labels import Label, LabelledText
+from doyen.annotation.types.typed_labels import Classes, Label, LabelledText
 from doyen.core.errors import InputError
 
 UNKNOWN = "unknown"
@@ -70,6 +70,17 @@ def gather(labels: Iterable[LabelledText]) -> list[Item]:
         if name not in own or not _older(entry, own[name]):
             own[name] = replace(entry, annotator=name)
     return [Item(item_id, tuple(own[name] for name in sorted(own))) for item_id, own in found.items()]
+
+
+def require_single(items: Sequence[Item]) -> None:
+    """Raise InputError where a text has several classes."""
+    for item in items:
+        for label in item.of(Classes):
+            if len(label.labels) > 1:
+                raise InputError(
+                    f"item {item.item_id} has the classes {', '.join(label.labels)}, but a text of this task has one: "
+                    "say that texts may have several (multiple)"
+                )
 
 
 def _moment(entry: LabelledText) -> datetime | None:
