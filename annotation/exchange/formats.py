@@ -26,9 +26,17 @@ from doyen.annotation.exchange import label_studio_json as ls_json
 from doyen.annotation.exchange import label_studio_min as ls_min
 from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.record_files import Losses, RecordFile, encodable, json_lines, json_objects, listed
-from doyen.annotation.labelstudio.regions import MAX_RATING
 from doyen.annotation.types.descriptions import TYPE_NAMES
-from doyen.annotation.types.typed_labels import LABEL_TYPES, Classes, LabelError, LabelledText, Marks, PromptResponse, Tags
+from doyen.annotation.types.typed_labels import (
+    LABEL_TYPES,
+    MAX_RATING,
+    Classes,
+    LabelError,
+    LabelledText,
+    Marks,
+    PromptResponse,
+    Tags,
+)
 from doyen.core.errors import InputError, NotFoundError, RecordError
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank

@@ -14,6 +14,7 @@ from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.spans import Span, locate_span
 from doyen.annotation.types.typed_labels import (
     MARK_TYPES,
+    MAX_RATING,
     Classes,
     Label,
     Marks,
@@ -40,7 +41,6 @@ TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
 REASON = "reason"
 """The field of a review task in which the expert says why; no part of the label."""
 UNANSWERABLE = "not answerable from this passage"
-MAX_RATING = 5
 
 
 def write_label(label: Label, text: str, uid: str) -> Result:

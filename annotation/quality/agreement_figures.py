@@ -29,7 +29,16 @@ from doyen.annotation.quality.comparison import (
 )
 from doyen.annotation.quality.labelled_items import Item, require_single
 from doyen.annotation.types.descriptions import SENTIMENT
-from doyen.annotation.types.typed_labels import LABEL_TYPES, Classes, Coreference, Entities, Label, PromptResponse, Tags
+from doyen.annotation.types.typed_labels import (
+    LABEL_TYPES,
+    MAX_RATING,
+    Classes,
+    Coreference,
+    Entities,
+    Label,
+    PromptResponse,
+    Tags,
+)
 from doyen.core.errors import InputError
 
 Figures = dict[str, Figure]
@@ -37,7 +46,6 @@ Figures = dict[str, Figure]
 NO_CLASS = "(none)"
 MOST_SETS = 1500
 """Different sets of labels that alpha with MASI compares each with each."""
-MOST_RATING = 5
 
 L = TypeVar("L", bound=Label)
 
@@ -240,7 +248,7 @@ def text_figures(items: Sequence[Item]) -> Figures:
     }
     ratings = [[label.rating for label in item.of(PromptResponse) if label.rating is not None] for item in items]
     if rated := [own for own in ratings if len(own) > 1]:
-        found["rating_alpha"] = figure(coefficients.ordinal_alpha(_counts(rated, range(MOST_RATING + 1))))
+        found["rating_alpha"] = figure(coefficients.ordinal_alpha(_counts(rated, range(MAX_RATING + 1))))
     return found
 
 

@@ -6,12 +6,9 @@ their F1 is ``2 * hits / marked``. Regions are compared by offsets, since ids ca
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,6 +16,7 @@ from rapidfuzz.distance import LCSseq
 from scipy.optimize import linear_sum_assignment
 
 from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, PromptResponse, Region, Tags
+from doyen.core.text import words
 
 Place: TypeAlias = tuple[int, int]
 Mark: TypeAlias = tuple[int, int, str]
@@ -27,8 +25,6 @@ Clusters: TypeAlias = list[frozenset[Place]]
 NOTHING = "nothing"
 BOUNDARY = 0.5
 """What spans of equal label count at least when only their boundaries differ; nearly 1 when they hardly touch."""
-_WORD = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+")
-"""A word; a single character in scripts that write no blanks between words."""
 
 
 class Shared(NamedTuple):
@@ -157,12 +153,6 @@ def rouge_l(first: str, second: str) -> float:
     """Return ROUGE-L's F measure (Lin 2004): the longest common sequence of words, unstemmed; 1 for two empty texts."""
     mine, yours = words(first), words(second)
     return Shared(LCSseq.similarity(mine, yours), len(mine) + len(yours)).f1
-
-
-@lru_cache(maxsize=4096)
-def words(text: str) -> tuple[str, ...]:
-    """Return the words in lower case, without punctuation; composed and compatible characters count as one."""
-    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,9 @@ class Tags(Marks):
     """Part-of-speech tags: one region a token, in order, without overlap, and no relations."""
 
 
+MAX_RATING = 5
+
+
 @dataclass(frozen=True)
 class PromptResponse:
     """A question, its answer and what proves it.

@@ -36,8 +36,8 @@ from doyen.annotation.quality.comparison import (
     pair_up,
     rouge_l,
     token_f1,
-    words,
 )
+from doyen.core.text import words
 
 NAN = np.nan
 
