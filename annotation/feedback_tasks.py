@@ -117,16 +117,13 @@ def _passages(passages: list[Passage]) -> tuple[Excerpt, list[dict[str, Any]]]:
     """Return all passages as one text, named after the first, and where in it each one lies."""
     if not passages:
         return Excerpt(""), []
+    names = ("source", "document_id", "version", "chunk_id", "start", "page")
     places, at = [], 0
     for passage in passages:
-        kept = {key: getattr(passage, key) for key in ("source", "document_id", "version", "chunk_id", "start", "page")}
-        places.append({**kept, "at": at, "length": len(passage.text)})
+        places.append({name: getattr(passage, name) for name in names} | {"at": at, "length": len(passage.text)})
         at += len(passage.text) + len(BREAK)
-    first = passages[0]
-    names = ("source", "document_id", "version", "chunk_id", "start", "page", "heading")
-    return Excerpt(
-        text=BREAK.join(passage.text for passage in passages), **{name: getattr(first, name) for name in names}
-    ), places
+    first = {name: getattr(passages[0], name) for name in (*names, "heading")}
+    return Excerpt(BREAK.join(passage.text for passage in passages), **first), places
 
 
 def _conversation(history: Sequence[Turn], answer: AnswerRow, said: list[FeedbackRow]) -> str:

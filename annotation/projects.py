@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from filelock import FileLock, Timeout
-
 from doyen.annotation.backend import Backend, RemoteProject
 from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.labelstudio.client import LabelStudioBackend
 from doyen.annotation.labelstudio.foreign_screens import read_screen
 from doyen.annotation.store import ADOPTED, REVIEW, external_ids, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.core.errors import Busy, InputError, StateError
+from doyen.core.errors import InputError, StateError
+from doyen.core.locks import hold
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow
@@ -129,16 +128,9 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
         InputError: that cannot be a project's name, so that there can be no lock of it.
     """
     check_name(name)
-    workspace.annotation_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(workspace.annotation_folder / f".{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Busy(f"another doyen command is syncing project {name!r}: wait until it has finished") from error
-    try:
+    refusal = f"{{holder}} is syncing project {name!r}: wait until it has finished"
+    with hold(workspace.annotation_folder / f".{name}.lock", "annotate", refusal):
         yield
-    finally:
-        lock.release()
 
 
 def remake_command(project: AnnotationProjectRow) -> str:

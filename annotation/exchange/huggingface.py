@@ -141,8 +141,9 @@ def rows(file: RecordFile) -> Iterator[tuple[int, Row]]:
     root, file.unit = file.path, "row"
     splits = {path: _split(root, path) for path in _files(root)}
     several = len(set(splits.values())) > 1
-    for file.path, split in splits.items():
-        found = json_lines(file) if file.path.suffix == ".jsonl" else _decoded_rows(file.path)
+    for path, split in splits.items():
+        file.path = path
+        found = json_lines(file) if path.suffix == ".jsonl" else _decoded_rows(path)
         yield from ((number, row | {"split": split} if several else row) for number, row in found)
 
 

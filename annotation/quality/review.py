@@ -24,6 +24,7 @@ from doyen.annotation.store import (
     find_project,
     get_annotation_project,
     get_project,
+    new_task_row,
     task_type_of,
     tasks_in,
 )
@@ -34,7 +35,7 @@ from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
 from doyen.core.workspace import Workspace
 
 SUFFIX, LONGEST_NAME = " review", 50
@@ -216,21 +217,12 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
     ]
     # Names are left out: an expert should judge answers, not people.
     shown = {f"Answer {number}": describe_label(own.label, own.text) for number, own in enumerate(dispute.labels, start=1)}
-    session.add(
-        AnnotationTaskRow(
-            uid=uid,
-            project=review,
-            document_id=task.document_id,
-            version=task.version,
-            chunk_id=task.chunk_id,
-            data={**task.data, "uid": uid, ANSWERS: shown},
-            predictions=predictions,
-            state=TaskState.CREATED,
-            # To the microsecond: tasks are sent oldest first, and the worst was added first.
-            created_at=datetime.now(UTC).isoformat(),
-            origin={"task": task.uid, "inputs": inputs, "expert": expert, "reason": dispute.reason},
-        )
-    )
+    row = new_task_row(review, {**task.data, "uid": uid, ANSWERS: shown})
+    row.predictions = predictions
+    # To the microsecond: tasks are sent oldest first, and the worst was added first.
+    row.created_at = datetime.now(UTC).isoformat()
+    row.origin = {"task": task.uid, "inputs": inputs, "expert": expert, "reason": dispute.reason}
+    session.add(row)
     return True
 
 
