@@ -9,7 +9,7 @@ from doyen.annotation.pulled_labels import PullReport
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.store import get_project, list_projects
 from doyen.annotation.sync import PushReport, pull, push
-from doyen.annotation.task_types import ModelDrafter, RuleDrafter, TaskType, get_task_type
+from doyen.annotation.task_types import ModelDrafter, TaskType, get_task_type
 from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
@@ -32,7 +32,6 @@ __all__ = [
     "ProjectStatus",
     "PullReport",
     "PushReport",
-    "RuleDrafter",
     "TaskDescription",
     "TaskType",
     "create_project",

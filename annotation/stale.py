@@ -26,7 +26,6 @@ from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, Tas
 from doyen.core.workspace import Workspace
 
 CHANGED, DELETED = "changed", "deleted"
-FILES = "files"
 
 
 def mark_stale(workspace: Workspace, store: Store) -> StaleReport:
@@ -100,7 +99,7 @@ def purge_tasks(
         for project in projects:
             ours = [task for task in tasks_in(session, project.name) if _copies(task, document_ids, answer_ids)]
             held = uids_with_results(session, project.name) & {task.uid for task in ours}
-            in_files = bool(ours) and project.backend == FILES and project.external_id is not None
+            in_files = bool(ours) and project.backend == files.location and project.external_id is not None
             if in_files:
                 held |= files.labelled_uids(project.name) & {task.uid for task in ours}
             gone = [task for task in ours if task.uid not in held]

@@ -57,10 +57,13 @@ TEXT_KINDS = cast(
 
 
 class TaskType:
-    """One type of task under one description.
+    """One type of task under one description; implements ``Drafter`` by rule, without a model.
 
     ``data`` is a task's data as ``tasks.task_data`` makes it; its ``text`` is what the label is about.
     """
+
+    version = "rules-1"
+    """Of its drafts."""
 
     def __init__(self, description: TaskDescription) -> None:
         self.description = description
@@ -127,8 +130,8 @@ class TaskType:
         """Read a model's answer to the instruction: what is sound of it (None: nothing), and what is wrong with it."""
         return self._kind.parse(answer, text, self.description) if self._kind else prompt_response.parse(answer, text)
 
-    def propose(self, excerpt: Excerpt) -> Draft | None:
-        """Return a label by rule (None in the proposal: the rules know nothing), or None for a text that asks for none."""
+    def draft(self, excerpt: Excerpt) -> Draft | None:
+        """Return a label by rule (None in the draft: the rules know nothing), or None for a text that asks for none."""
         if self._kind is None:
             return draft_question(excerpt)
         if not excerpt.text.strip():
@@ -165,23 +168,6 @@ def stored_task_type(name: str, stored: Mapping[str, Any]) -> TaskType:
     return get_task_type(name, parse_description(dict(stored), "the project's stored description") if stored else None)
 
 
-class RuleDrafter:
-    """Implements ``Drafter`` without a model: deterministic, and only as clever as its rules.
-
-    Args:
-        task_type: default: questions and answers.
-    """
-
-    version = "rules-1"
-
-    def __init__(self, task_type: TaskType | None = None) -> None:
-        self._task_type = task_type
-
-    def draft(self, excerpt: Excerpt) -> Draft | None:
-        """Return the label that the rules of the task type propose."""
-        return self._task_type.propose(excerpt) if self._task_type is not None else draft_question(excerpt)
-
-
 class ModelDrafter:
     """Implements ``Drafter`` with a model: it is asked in the instruction form that its training uses, too.
 
@@ -199,12 +185,7 @@ class ModelDrafter:
         version: str,
         score: Callable[[str, str], float] | float = MODEL_SCORE,
     ) -> None:
-        self._task_type, self._ask, self._score, self._version = task_type, ask, score, version
-
-    @property
-    def version(self) -> str:
-        """The model's name."""
-        return self._version
+        self._task_type, self._ask, self._score, self.version = task_type, ask, score, version
 
     def draft(self, excerpt: Excerpt) -> Draft | None:
         """Return what is sound of the model's answer; nothing of it: no label. None for an empty text."""

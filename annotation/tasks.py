@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from doyen.annotation.store import OPEN, Session, get_annotation_project, new_task_row, task_type_of, tasks_in
 from doyen.annotation.task_sources import likeliest_excerpt, open_excerpts
-from doyen.annotation.task_types import RuleDrafter, TaskType
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.drafter import Draft, Drafter, Excerpt
 from doyen.annotation.types.typed_labels import prompt_of
@@ -79,7 +79,7 @@ def _draft_each(
     reporter: Reporter | None,
 ) -> int:
     task_type = task_type_of(get_annotation_project(store, project))
-    drafter = drafter or RuleDrafter(task_type)
+    drafter = drafter or task_type
     made = 0
     waiting: list[tuple[Excerpt, Draft, Origin]] = []
 

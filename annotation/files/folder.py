@@ -26,13 +26,10 @@ CONFIG, _MARKER = "labelling-config.xml", "project.txt"
 class FilesBackend:
     """Implements ``Backend`` in a folder; a project's id is the name of its folder."""
 
+    location = "files"
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    @property
-    def location(self) -> str:
-        """Always "files"."""
-        return "files"
 
     def projects(self, title: str, external_id: str | None) -> Iterator[RemoteProject]:
         """Yield the folder's project, where its tasks are there."""

@@ -39,30 +39,26 @@ class LabelStudioBackend:
         MissingPart: label-studio-sdk is not installed.
 
     Attributes:
+        location: the server's URL.
         screen: the screen of a project that was not made here: tasks and labels are translated from and into its names.
     """
 
     def __init__(self, url: str, api_key: str) -> None:
-        self._url = url.rstrip("/")
-        parts = urlsplit(self._url)
+        self.location = url.rstrip("/")
+        parts = urlsplit(self.location)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise SettingsError("annotation.label_studio_url", [f"{url!r} is no address: write http://host:port"])
         if not api_key.strip():
             raise Unauthorized(
-                f"no key is set for Label Studio at {self._url}: copy a personal access token from its account page "
+                f"no key is set for Label Studio at {self.location}: copy a personal access token from its account page "
                 "and set DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY"
             )
         with naming_extras():
             from label_studio_sdk import LabelStudio
         with self._errors("signing in"):
-            self._client = LabelStudio(base_url=self._url, api_key=api_key.strip(), timeout=TIMEOUT_S)
+            self._client = LabelStudio(base_url=self.location, api_key=api_key.strip(), timeout=TIMEOUT_S)
         self._people: dict[int, str] = {}
         self.screen: ForeignScreen | None = None
-
-    @property
-    def location(self) -> str:
-        """The server's URL."""
-        return self._url
 
     def projects(self, title: str, external_id: str | None) -> Iterator[RemoteProject]:
         """Yield the project with that id, where there is one, and then those with that title."""
@@ -74,7 +70,7 @@ class LabelStudioBackend:
 
     def place(self, project_id: str) -> str:
         """Return the project's number and the server."""
-        return f"project {project_id} at {self._url}"
+        return f"project {project_id} at {self.location}"
 
     def make_project(self, title: str, note: str, config: str) -> str:
         """Make a project in which the least certain tasks are served first."""
@@ -255,16 +251,16 @@ class LabelStudioBackend:
         except ApiError as error:
             if error.status_code in {401, 403}:
                 raise Unauthorized(
-                    f"Label Studio at {self._url} refused the key while {action} ({_detail(error.body)}): "
+                    f"Label Studio at {self.location} refused the key while {action} ({_detail(error.body)}): "
                     "set DOYEN_ANNOTATION__LABEL_STUDIO_API_KEY to a valid personal access token"
                 ) from error
             raise ServiceError(
-                f"Label Studio at {self._url} answered {error.status_code} while {action} ({_detail(error.body)}): "
+                f"Label Studio at {self.location} answered {error.status_code} while {action} ({_detail(error.body)}): "
                 "see its log, and check that the URL and the project are right"
             ) from error
         except httpx.HTTPError as error:
             raise ServiceError(
-                f"Label Studio at {self._url} cannot be reached while {action} ({type(error).__name__}: {error}): "
+                f"Label Studio at {self.location} cannot be reached while {action} ({type(error).__name__}: {error}): "
                 "start it, or correct annotation.label_studio_url, and run the same command again"
             ) from error
 

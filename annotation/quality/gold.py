@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from doyen.annotation.store import PRESENT, Session, get_annotation_project, get_project, task_type_of, tasks_in
 from doyen.annotation.task_sources import excerpt_with_text
-from doyen.annotation.task_types import RuleDrafter, TaskType
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import GIVEN, add_task, task_uid
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.typed_labels import Label, LabelError, LabelledText, prompt_of
@@ -98,8 +98,8 @@ def _new_task(session: Session, project: str, task_type: TaskType, text: str, pr
     One that was there and has been deleted waits to be sent again.
     """
     excerpt = excerpt_with_text(session, text) or Excerpt(text)
-    draft = Draft.of_answer(text, prompt, "", 0.0) if prompt else task_type.propose(excerpt) or Draft(None, 0.0)
-    add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else RuleDrafter.version)
+    draft = Draft.of_answer(text, prompt, "", 0.0) if prompt else task_type.draft(excerpt) or Draft(None, 0.0)
+    add_task(session, project, task_type, excerpt, draft, GIVEN if prompt else task_type.version)
     row = session.get_one(AnnotationTaskRow, task_uid(project, excerpt, prompt))
     row.state, row.external_id = TaskState.CREATED, None
     return row

@@ -55,7 +55,7 @@ class Draft:
 
 
 class Drafter(Protocol):
-    """Proposes labels: by rule, through a model (``drafting.ModelDrafter``), or whatever else is brought along."""
+    """Proposes labels: a task type by its rules, a model (``ModelDrafter``), or whatever else is brought along."""
 
     @property
     def version(self) -> str:

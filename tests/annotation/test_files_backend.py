@@ -24,7 +24,7 @@ from doyen.annotation import (
     redraft_tasks,
 )
 from doyen.annotation.projects import sync_lock
-from doyen.annotation.task_types import RuleDrafter
+from doyen.annotation.task_types import get_task_type
 from doyen.core.errors import Busy, InputError, NotFoundError, RecordError, StateError
 from doyen.core.records import REFUSAL, Pair, read_records
 from doyen.core.store import Store
@@ -211,7 +211,7 @@ def test_open_tasks_are_drafted_anew(workspace: Workspace, filled: Store, home: 
 
 def test_the_rules_ask_what_the_sentence_answers() -> None:
     def draft(text: str) -> Draft | None:
-        return RuleDrafter().draft(Excerpt(text, "faq.md", "d", "v", "c", 0, heading="A > Filters"))
+        return get_task_type("prompt-response").draft(Excerpt(text, "faq.md", "d", "v", "c", 0, heading="A > Filters"))
 
     assert draft("Welcome to the filters.") is None
     found = draft("Hello there friends.\n- The calibration interval is 12 months for all devices.")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.task_labels import TASK_TYPES, labelled
 
-from doyen.annotation.task_types import ModelDrafter, RuleDrafter, get_task_type
+from doyen.annotation.task_types import ModelDrafter, get_task_type
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.answer_lines import escape, find, quote, unescape
 from doyen.annotation.types.descriptions import parse_description
@@ -301,7 +301,7 @@ def test_of_a_models_answer_the_sound_part_is_taken() -> None:
 @settings(max_examples=10, deadline=None)
 def test_rules_propose_valid_labels_on_any_text(kind: str, text: str) -> None:
     task_type, data = TASK_TYPES[kind], data_of(text)
-    draft = task_type.propose(excerpt(text))
+    draft = task_type.draft(excerpt(text))
     if draft is not None and draft.label is not None:
         assert 0 <= draft.score <= 1
         prediction = task_type.prediction(draft.label, draft.score, data, "rules-1")
@@ -309,13 +309,13 @@ def test_rules_propose_valid_labels_on_any_text(kind: str, text: str) -> None:
 
 
 def test_the_rules_know_something() -> None:
-    drafts = {name: RuleDrafter(get_task_type(name)).draft(excerpt(TEXT)).label for name in ("sentiment", "coreference", "pos")}
+    drafts = {name: get_task_type(name).draft(excerpt(TEXT)).label for name in ("sentiment", "coreference", "pos")}
     assert drafts["sentiment"] == Classes(("negative",)), "it leaks"
     words = {name: [TEXT[r.start : r.end] for r in regions_of(label)] for name, label in drafts.items()}
     assert words["coreference"] == ["The pump PN 410-778 leaks", "It"], "rules are only as clever as their tagger"
     assert words["pos"][:6] == ["The", "pump", "PN", "410-778", "leaks", "."]
     assert [r.label for r in regions_of(drafts["pos"])][:3] == ["DET", "NOUN", "PROPN"]
-    found = ENTITIES.propose(excerpt(TEXT))
+    found = ENTITIES.draft(excerpt(TEXT))
     assert {(TEXT[r.start : r.end], r.label) for r in found.label.regions} == {
         ("PN 410-778", "PART"),
         ("4,000 hours", "INTERVAL"),
@@ -328,7 +328,7 @@ def test_the_rules_know_something() -> None:
         },
         "here",
     )
-    rules = RuleDrafter(get_task_type("classification", desk))
+    rules = get_task_type("classification", desk)
     assert rules.draft(excerpt("I got a wrong invoice again")).label == Classes(("billing",))
     assert rules.draft(excerpt("Two broken devices")).label == Classes(("repair",))
     assert rules.draft(excerpt("Hello")).label is None, "nothing is proposed, and the task is made all the same"
@@ -343,7 +343,7 @@ def test_negation_turns_a_feeling_round() -> None:
         "It isn't bad.": "positive",
         "A pump.": "neutral",
     }
-    assert {text: sentiment.propose(excerpt(text)).label.labels[0] for text in texts} == texts
+    assert {text: sentiment.draft(excerpt(text)).label.labels[0] for text in texts} == texts
 
 
 def test_a_model_drafts_through_the_instruction_form() -> None:
@@ -372,7 +372,7 @@ def test_every_screen_is_one_that_label_studio_takes(kind: str) -> None:
     interface = LabelInterface(task_type.config)
     interface.validate()
     text = TEXT * 2
-    draft = task_type.propose(excerpt(text))
+    draft = task_type.draft(excerpt(text))
     if draft is not None and draft.label is not None:
         prediction = task_type.prediction(draft.label, draft.score, data_of(text), "v1")
         assert interface.validate_prediction(prediction, return_errors=True) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from doyen.annotation import Draft, Drafter, Excerpt, RuleDrafter, TaskType
+from doyen.annotation import Draft, Drafter, Excerpt, TaskType, get_task_type
 from doyen.annotation.tasks import excerpt_shown
 from doyen.annotation.types.typed_labels import prompt_of
 from doyen.core.errors import DoyenError
@@ -21,7 +21,7 @@ class AssistantDrafter:
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
-        self._rules = RuleDrafter()
+        self._rules = get_task_type("prompt-response")
 
     @property
     def version(self) -> str:
@@ -48,7 +48,7 @@ def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:
     """Return what drafts labels of a type: the assistant answers questions, the rest is drafted by rule."""
     if assistant is not None and task_type.name == "prompt-response":
         return AssistantDrafter(assistant)
-    return RuleDrafter(task_type)
+    return task_type
 
 
 def draft_prediction(drafter: Drafter, task_type: TaskType, data: dict[str, Any]) -> dict[str, Any]:
