@@ -42,6 +42,7 @@ from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
 
 NO_TEXTS = tuple(name for name in TYPE_NAMES if name != "prompt-response")
+NO_MARKS = (*CLASS_KINDS, "prompt-response")
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,7 @@ FORMATS = {
         Format("conllu", ("pos",), conllu.EXPECTED, conllu.sentences, conllu.read_sentence, conllu.write),
         Format("spacy", NO_TEXTS, spacy.EXPECTED, json_lines, spacy.read_row, spacy.write),
         Format("huggingface", TYPE_NAMES, huggingface.EXPECTED, huggingface.rows, huggingface.read_row, huggingface.write),
-        Format(
-            "csv",
-            (*CLASS_KINDS, "prompt-response"),
-            spreadsheet.EXPECTED,
-            spreadsheet.table_rows,
-            spreadsheet.read_row,
-            spreadsheet.write,
-        ),
+        Format("csv", NO_MARKS, spreadsheet.EXPECTED, spreadsheet.table_rows, spreadsheet.read_row, spreadsheet.write),
         Format("sagemaker", (*CLASS_KINDS, "entities"), sagemaker.EXPECTED, json_lines, sagemaker.read_row),
     )
 }
