@@ -267,7 +267,7 @@ class _Batch:
             if uid in tasks or _own_task(tasks, label) is not None:
                 continue
             item = label.item
-            excerpt = excerpt_of_label(item, documents)
+            excerpt = _excerpt_of_label(item, documents)
             self._report.without_document += bool(excerpt.source) and not excerpt.document_id
             row = new_task_row(self._project, task_data(uid, excerpt, prompt_of(item.label)))
             row.state = TaskState.LABELLED
@@ -278,7 +278,7 @@ class _Batch:
         return tasks
 
 
-def excerpt_of_label(item: LabelledText, documents: set[str]) -> Excerpt:
+def _excerpt_of_label(item: LabelledText, documents: set[str]) -> Excerpt:
     """Return where the text stands, as the label's metadata says; the lineage only where that document is there."""
 
     def text(key: str) -> str:

@@ -7,22 +7,19 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from doyen.annotation.create import create_project
+from doyen.annotation.create import DEFAULT_TYPE, create_project
 from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.exchange.formats import Losses, get_format, read_labels
-from doyen.annotation.exchange.label_import import ORIGIN, ImportReport, excerpt_of_label, store_labels
+from doyen.annotation.exchange.label_import import ORIGIN, ImportReport, store_labels
 from doyen.annotation.exchange.record_files import SHOWN, listed
 from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type
-from doyen.annotation.tasks import task_data
 from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
-from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, prompt_of, regions_of
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, regions_of
 from doyen.core.errors import InputError, RecordError
 from doyen.core.progress import Reporter
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-
-DEFAULT_KIND = "prompt-response"
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def import_labels(
         Busy: another process is syncing this project.
     """
     existing = find_project(store, project)
-    kind = kind or (existing.task_type if existing else DEFAULT_KIND)
+    kind = kind or (existing.task_type if existing else DEFAULT_TYPE)
     if existing is not None and existing.task_type != kind:
         raise InputError(f"project {project!r} has task type {existing.task_type}, not {kind}: leave --type out")
     if existing is not None:
@@ -168,7 +165,7 @@ def _check_all(path: Path, task_type: TaskType, labels: Iterable[LabelledText]) 
 
 def problems_in(item: LabelledText, task_type: TaskType) -> list[str]:
     """Return what of a label a project of that type does not know or allow; empty when it fits."""
-    data = task_data("check", excerpt_of_label(item, set()), prompt_of(item.label))
+    data = {"uid": "check", "text": item.text}
     return task_type.problems(task_type.write(item.label, data), data)
 
 
