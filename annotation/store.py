@@ -16,7 +16,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session as Session
 
 from doyen.annotation.labelstudio.regions import Result
-from doyen.annotation.task_types import TaskType, stored_task_type
+from doyen.annotation.task_types import TaskType, get_task_type
+from doyen.annotation.types.descriptions import parse_description
 from doyen.core.batches import SQL_BATCH, batched
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import fingerprint, now, short_id
@@ -94,7 +95,9 @@ def list_projects(store: Store) -> list[AnnotationProjectRow]:
 
 def task_type_of(project: AnnotationProjectRow) -> TaskType:
     """Return the project's task type with the description that the project was made from."""
-    return stored_task_type(project.task_type, project.description)
+    stored = project.description
+    description = parse_description(dict(stored), "the project's stored description") if stored else None
+    return get_task_type(project.task_type, description)
 
 
 def update_project(store: Store, name: str, **values: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from doyen.annotation.labelstudio.regions import Reading, Result, read_label, write_label
 from doyen.annotation.labelstudio.screens import screen_of
 from doyen.annotation.types import classification, coreference, entities, pos, prompt_response
-from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description, parse_description
+from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.prompt_response import draft_question
 from doyen.annotation.types.typed_labels import LABEL_TYPES, Label, LabelError
@@ -161,11 +161,6 @@ def get_task_type(name: str, description: TaskDescription | None = None) -> Task
     if description is not None and description.type != name:
         raise InputError(f"the description is one of task type {description.type}, not {name}")
     return TaskType(description or default_description(name))
-
-
-def stored_task_type(name: str, stored: Mapping[str, Any]) -> TaskType:
-    """Return the task type of a project with the description that is stored with it; empty: the default one."""
-    return get_task_type(name, parse_description(dict(stored), "the project's stored description") if stored else None)
 
 
 class ModelDrafter:

@@ -96,11 +96,10 @@ def evidence(label: PromptResponse) -> set[int]:
 
 def clusters(label: Coreference) -> Clusters:
     """Return the clusters as sets of offsets; of two mentions at one place the first cluster's counts."""
-    where = {mention.id: (mention.start, mention.end) for mention in label.regions}
     seen: set[Place] = set()
     found = []
-    for members in label.clusters():
-        if own := frozenset(where[member] for member in members) - seen:
+    for chain in label.chains():
+        if own := frozenset((mention.start, mention.end) for mention in chain) - seen:
             found.append(own)
             seen |= own
     return found

@@ -91,9 +91,8 @@ def _coreference(outcomes: Parts) -> Coreference:
     mentions = _regions(mark for (mark,) in _accepted(outcomes, "mention"))
     ids = {(mention.start, mention.end): mention.id for mention in mentions}
     links = (Relation(ids[b], ids[a]) for a, b in _accepted(outcomes, "link") if a in ids and b in ids)
-    order = {mention.id: number for number, mention in enumerate(mentions)}
-    chains = [sorted(members, key=order.__getitem__) for members in Coreference(mentions, tuple(links)).clusters()]
-    return Coreference(mentions, tuple(Relation(b, a) for chain in chains for a, b in pairwise(chain)))
+    chains = Coreference(mentions, tuple(links)).chains()
+    return Coreference(mentions, tuple(Relation(b.id, a.id) for chain in chains for a, b in pairwise(chain)))
 
 
 def _tags(outcomes: Parts) -> Tags:
