@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 from support.evaluation_world import evaluate_small_world, many_questions, registered
+from support.fake_assistant import FakeAssistant
 
-from doyen.core.errors import InputError
+from doyen.core.errors import InputError, NotFoundError
 from doyen.core.store.schema import AdapterRow, FeedbackRow
 from doyen.finetune.registry import Registry
 from doyen.platform.serving.gateway.documents_routes import confined_source
+from doyen.platform.serving.reading import reader_opener
 
 GOLDEN = Path(__file__).parent / "openapi.json"
 CHAT = {"model": "rag", "messages": [{"role": "user", "content": "How often?"}]}
@@ -260,6 +263,17 @@ def test_missing_index_is_said_and_the_server_runs(client: TestClient) -> None:
     assert list(ready.json()["missing"]) == ["index"]
     assert "doyen ingest" in ready.json()["missing"]["index"]
     assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_a_server_whose_reader_is_missing_is_not_ready(
+    open_gateway: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = open_gateway(reader="gone")
+    settings = client.app.state.services.settings
+    monkeypatch.setattr(FakeAssistant, "open_reader", lambda self: reader_opener(self.registry, settings)())
+    with pytest.raises(NotFoundError, match="gone"):
+        client.app.state.services.assistant()
+    assert "gone" in client.get("/readyz").json()["missing"]["model"]
 
 
 def test_documentation_loads_nothing_from_elsewhere(client: TestClient) -> None:

@@ -41,6 +41,9 @@ class FakeAssistant:
 
     model = "fake"
 
+    def open_reader(self) -> None:
+        """Nothing is read."""
+
     def best(self) -> Best:
         """Always rag."""
         return Best("rag", None, "no report")

@@ -150,13 +150,14 @@ class Services:
         threading.Thread(target=self.warm_up, name="doyen-warm-up", daemon=True).start()
 
     def _prove(self, assistant: Assistant) -> Assistant:
-        """Return the assistant when it has answered, which loads the weights."""
-        if self.settings.serving.engine == "openai":
-            # Another server loads its own weights, and may charge for every question.
-            return assistant
+        """Return the assistant when it has answered, which loads the generator's weights, and its reader is loaded."""
         mode = Mode.FINETUNE if assistant.registry.list(kind=GENERATOR) else Mode.BASE
         self._proving = assistant
         try:
+            assistant.open_reader()
+            if self.settings.serving.engine == "openai":
+                # Another server loads its own weights, and may charge for every question.
+                return assistant
             try:
                 assistant.ask(WARM_UP_QUESTION, mode, max_tokens=1, record=False)
             except IncompatibleError:
