@@ -48,7 +48,7 @@ test: $(VENV)/installed $(LS_VENV)/installed ## run all tests (real Chroma, Labe
 	env OMP_NUM_THREADS=1 $$(sh scripts/test_requirements.sh) $(BIN)/python -m pytest tests $(PARALLEL) -m "not soak" --durations=15
 	@echo "==> Tests passed. Next: make demo, or make bench for the measured claims"
 
-soak: $(VENV)/installed $(LS_VENV)/installed ## run the proofs that take minutes: a demo that is killed again and again
+soak: $(VENV)/installed $(LS_VENV)/installed ## run the proofs that take minutes: repeated kills, long sequences of adapters, growth over many updates
 	$(BIN)/python -m pytest tests -m soak --durations=0
 
 check: $(VENV)/installed ## format, lint, types, layers, dead code (under a minute)

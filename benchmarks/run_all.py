@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "false_alarms": [],
     "upload_cost": [],
     "training_speed": [],
+    "reading": ["--data", str(DATA)],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],
 }
 

@@ -119,7 +119,15 @@ def test_terminals_get_no_control_characters() -> None:
     assert one_line("é 日本 🙂") == "é 日本 🙂"
 
 
-@pytest.mark.parametrize("arguments", [["doctor"], ["doctor", "--json"], ["ingest", "nowhere"], ["ask", "Why?", "--debug"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["doctor"], marks=pytest.mark.soak),
+        ["doctor", "--json"],
+        pytest.param(["ingest", "nowhere"], marks=pytest.mark.soak),
+        ["ask", "Why?", "--debug"],
+    ],
+)
 def test_no_command_prints_a_password(tmp_path: Path, arguments: list[str]) -> None:
     workspace = create_workspace(tmp_path / "space", "test")
     lines = [

@@ -98,7 +98,7 @@ def test_the_same_run_is_not_repeated(run, retriever):
     assert run(learning_rate=1e-3).version == 2
 
 
-@pytest.mark.parametrize("stop_after", [1, 4])
+@pytest.mark.parametrize("stop_after", [1, pytest.param(4, marks=pytest.mark.soak)])
 def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_workspace, store, stop_after):
     whole = weights(run())
     registry = Registry(tiny_workspace, store)

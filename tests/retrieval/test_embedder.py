@@ -76,7 +76,7 @@ def test_layers_that_are_not_run_are_refused(tmp_path: Path) -> None:
         open_embedder(RetrievalSettings(embedder=str(copy)))
 
 
-@pytest.mark.parametrize("imported", [False, True], ids=["cold", "transformers imported"])
+@pytest.mark.parametrize("imported", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["cold", "transformers imported"])
 def test_eight_threads_load_it_and_the_engine_once(imported: bool) -> None:
     """In a fresh process, as after `doyen serve`: nothing is loaded, and all ask at once."""
     script = f"""

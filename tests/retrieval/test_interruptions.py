@@ -41,7 +41,10 @@ def contents(workspace: Workspace) -> tuple[dict[str, np.ndarray], dict[str, np.
     return published_vectors(workspace), arrays
 
 
-@pytest.mark.parametrize(("bar_title", "advances"), [("Embedding chunks", 1), ("Embedding chunks", 2), ("Indexing words", 1)])
+@pytest.mark.parametrize(
+    ("bar_title", "advances"),
+    [("Embedding chunks", 1), pytest.param("Embedding chunks", 2, marks=pytest.mark.soak), ("Indexing words", 1)],
+)
 def test_killed_between_batches_and_run_again_equals_a_clean_run(tmp_path: Path, bar_title: str, advances: int) -> None:
     documents = write_documents(tmp_path / "documents", DOCUMENTS)
     workspace = create_workspace(tmp_path / "killed", "same")

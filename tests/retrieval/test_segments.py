@@ -148,6 +148,7 @@ def test_many_publications_leave_no_open_files_behind(opened: tuple[Workspace, S
     assert [publish() for _ in range(50)][-1] <= first + 2
 
 
+@pytest.mark.soak
 def test_content_that_changes_and_stays_as_large_does_not_grow(opened: tuple[Workspace, Store]) -> None:
     workspace, store = opened
 

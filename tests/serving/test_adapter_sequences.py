@@ -90,6 +90,7 @@ def test_an_adapter_that_cannot_be_loaded_leaves_no_trace(tiny: World, tmp_path:
         assert said(engine, tiny.adapters[use]) == pytest.approx(tiny.fresh[use], abs=1e-4)
 
 
+@pytest.mark.soak
 def test_llamacpp_answers_with_the_adapter_asked_for(generator, adapters) -> None:
     """A worker start costs a second, so one random sequence that begins with the one that once went wrong."""
     chosen = [None, adapters.first, adapters.second, adapters.patterned]
