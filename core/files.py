@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+_FOLDER, _FILE, _OTHERS = 0o700, 0o600, 0o077
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -87,3 +90,29 @@ def new_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make the folder where it is missing, and it and all in it private to its owner, from now on.
+
+    What libraries write later, such as SQLite and Chroma, gets the process's own mask; what an earlier version wrote is
+    corrected here. Links are left alone, and so is what belongs to somebody else.
+    """
+    os.umask(_OTHERS)
+    folder.mkdir(parents=True, exist_ok=True)
+    _restrict(folder, _FOLDER)
+    for path, folders, files in os.walk(folder):
+        for name in folders:
+            _restrict(Path(path, name), _FOLDER)
+        for name in files:
+            _restrict(Path(path, name), _FILE)
+
+
+def _restrict(path: Path, mode: int) -> None:
+    try:
+        status = path.lstat()
+        if not stat.S_ISLNK(status.st_mode) and status.st_mode & _OTHERS and status.st_uid == os.geteuid():
+            path.chmod(mode)
+    except FileNotFoundError:
+        # A temporary file of another process.
+        return

@@ -19,7 +19,7 @@ from doyen.core.errors import (
     StateError,
     StorageError,
 )
-from doyen.core.private import make_private
+from doyen.core.files import make_private
 from doyen.core.store.schema import WorkspaceRow
 from doyen.core.workspace import Workspace
 

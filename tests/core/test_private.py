@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from support.command_line import run_doyen
 
-from doyen.core.files import new_folder, write_text_atomic
-from doyen.core.private import make_private
+from doyen.core.files import make_private, new_folder, write_text_atomic
 from doyen.core.store import open_store
 from doyen.core.workspace import create_workspace
 
