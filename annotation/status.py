@@ -94,7 +94,7 @@ def project_status(store: Store, name: str) -> ProjectStatus:
         stale=_sums((group.stale, group) for group in groups if group.stale is not None),
         gold=sum(group.tasks for group in groups if group.gold),
         skipped=sum(group.tasks for group in present if group.skipped),
-        overlap=sum(group.tasks for group in present if group.shared),
+        overlap=sum(group.tasks for group in present if group.overlap > 1),
         purpose=project.purpose,
         **labels,
     )

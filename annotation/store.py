@@ -178,15 +178,15 @@ class TaskGroup(NamedTuple):
     created_at: str
     stale: str | None
     gold: bool
-    skipped: bool
-    shared: bool
+    skipped: int
+    overlap: int
     tasks: int
 
 
 def group_tasks(session: Session, project: str) -> list[TaskGroup]:
     """Count the project's tasks by all that a status tells of them."""
     task = AnnotationTaskRow
-    kinds = task.state, task.created_at, task.stale, task.gold.is_not(None), task.skipped > 0, task.overlap > 1
+    kinds = task.state, task.created_at, task.stale, task.gold.is_not(None), task.skipped, task.overlap
     query = select(*kinds, func.count()).where(task.project == project).group_by(*kinds)
     return [TaskGroup(*row) for row in session.execute(query)]
 
