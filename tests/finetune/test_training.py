@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from peft import PeftModel
+from support.stopped import StopAfter, Stopped
 
 from doyen.core.errors import Busy, InputError, StateError
 from doyen.core.memory import peak_memory_mb
@@ -23,37 +24,6 @@ from doyen.finetune.dataset import build_dataset
 from doyen.finetune.registry import Registry
 from doyen.finetune.train import train_adapter
 from doyen.finetune.trainer import add_adapter, last_checkpoint, load_base
-
-
-class Stopped(Exception):
-    """Stands for a kill in the middle of training."""
-
-
-class StopAfter(Silent):
-    """A reporter that ends the run when the training bar has advanced so often."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-        self.notes: list[str] = []
-
-    def bar(self, title, total):
-        outer = self
-
-        class Bar:
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *error):
-                return None
-
-            def advance(self, amount=1, note=""):
-                if "training" in title:
-                    outer.notes.append(note)
-                    outer.left -= amount
-                    if outer.left < 0:
-                        raise Stopped
-
-        return Bar()
 
 
 def weights(adapter) -> str:

@@ -1,0 +1,51 @@
+"""Training a reader on a workspace's pairs: registered once, not repeated, resumed where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from support.stopped import StopAfter, Stopped
+
+from doyen.core.errors import InputError
+from doyen.finetune.dataset import build_dataset
+from doyen.finetune.registry import GENERATOR, READER, Registry
+from doyen.finetune.train_reader import train_reader
+from doyen.retrieval.reading.reader_files import WEIGHTS
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def run(tiny_workspace, store, domain, retriever):
+    dataset = build_dataset(tiny_workspace, store, domain, name="service")
+
+    def train(reporter=None, name="tiny-reader"):
+        return train_reader(tiny_workspace, store, dataset, retriever, name=name, reporter=reporter)
+
+    return train
+
+
+def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not_repeated(
+    run, tiny_workspace, store, retriever
+):
+    registry = Registry(tiny_workspace, store)
+    whole = run()
+    calls = retriever.calls
+    assert run() == whole
+    assert retriever.calls == calls, "nothing is mined for a training that is there"
+    assert whole.kind == READER
+    with pytest.raises(InputError, match="tiny-reader"):
+        registry.require_kind("tiny-reader", GENERATOR)
+    assert len(whole.manifest["losses"]) == whole.manifest["steps"] >= 2
+    digest = hashlib.sha256((whole.folder / WEIGHTS).read_bytes()).hexdigest()
+    registry.delete("tiny-reader:1")
+
+    with pytest.raises(Stopped):
+        run(StopAfter(1))
+    assert registry.list(kind=READER) == []
+    resumed = StopAfter(10_000)
+    again = run(resumed)
+    assert again.manifest["losses"] == whole.manifest["losses"]
+    assert hashlib.sha256((again.folder / WEIGHTS).read_bytes()).hexdigest() == digest
+    assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
