@@ -2,7 +2,7 @@
 
     python scripts/train_general_reader.py ../shared/data/squad/paragraphs.jsonl
 
-Takes about 40 minutes on two idle cores with AVX2. It can be stopped: the same command goes on from the last checkpoint.
+Takes about 80 minutes on two idle cores with AVX2. It can be stopped: the same command goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     """Train and write the reader."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paragraphs", type=Path)
-    parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--epochs", type=float, default=2.0)
     parser.add_argument("--start", type=Path, help="folder of a reader to go on from, instead of the packaged encoder")
     parser.add_argument("--seen", type=int, default=0, help="epochs that it has seen: the next ones draw other examples")
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)

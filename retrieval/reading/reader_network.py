@@ -88,19 +88,20 @@ def new_network() -> tuple[ReaderNetwork, Any, ReaderConfig]:
 
     Without dropout: on a processor, drawing its random numbers makes a step take half as long again.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel, AutoTokenizer, logging
 
+    logging.disable_progress_bar()
     folder, sha256 = resolve_embedder(BASE)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     encoder = AutoModel.from_pretrained(
         folder,
-        add_pooling_layer=False,
         attn_implementation="sdpa",
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         trust_remote_code=False,
         use_safetensors=True,
     )
+    encoder.pooler = None
     return ReaderNetwork(encoder), tokenizer, ReaderConfig(base_sha256=sha256)
 
 
