@@ -80,9 +80,10 @@ def squad(data: Path) -> list[bool]:
 
 def _other_paragraphs(paragraphs: Sequence[Paragraph]) -> list[tuple[str, str]]:
     """Return questions with a paragraph of their article that does not answer them."""
+    asked = {query.question for item in paragraphs for query in item.queries}
     own = {(query.question, item.text) for item in paragraphs for query in item.queries}
-    examples = make_examples(paragraphs, SEED, 0)
-    return [(each.question, each.passage) for each in examples if not each.answers and (each.question, each.passage) not in own]
+    pairs = [(each.question, each.passage) for each in make_examples(paragraphs, SEED, 0) if each.question in asked]
+    return [pair for pair in pairs if pair not in own]
 
 
 def example(folder: Path) -> list[bool]:
