@@ -16,6 +16,7 @@ from doyen.core.errors import InputError, storage_errors
 from doyen.core.files import sha256_file
 from doyen.core.manifest import build_manifest
 from doyen.core.progress import Reporter, Silent
+from doyen.core.quantities import Stated
 from doyen.core.settings import FinetuneSettings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
@@ -70,7 +71,8 @@ def train_reader(
             train = mine(dataset.train, retriever, store, excluded=frozenset(), **sizes)
             excluded = frozenset(pair.id for pair in dataset.validation)
             validation = mine(dataset.validation, retriever, store, excluded=excluded, **sizes)
-        files, results = _fit(run, train, validation, workspace, reporter)
+            cases = cases_of(validation, retriever, read, settings.seed)
+        files, results = _fit(run, train, cases, workspace, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
         manifest |= {"kind": READER, "dataset_id": dataset.dataset_id, "base_model": manifest["parent"], **results}
         adapter = registry.register(
@@ -81,9 +83,9 @@ def train_reader(
 
 
 def _fit(
-    run: Path, train: Sequence[MinedPair], validation: Sequence[MinedPair], workspace: Workspace, reporter: Reporter
+    run: Path, train: Sequence[MinedPair], cases: Sequence[Case], workspace: Workspace, reporter: Reporter
 ) -> tuple[Path, dict[str, Any]]:
-    """Train inside the run's folder, then fit ranking and probability to the validation pairs; return the reader's folder."""
+    """Train inside the run's folder, then fit ranking and probability to cases of other pairs; return the reader's folder."""
     from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
     from doyen.finetune.trainer import Schedule
     from doyen.retrieval.reading.reader import Reader
@@ -103,7 +105,7 @@ def _fit(
     files.mkdir(exist_ok=True)
     save_network(network, config, files)
     serving = workspace.settings.serving
-    read = read_cases(Reader(files), cases_of(validation, serving.read_passages, settings.seed))
+    read = read_cases(Reader(files), cases)
     ranking, calibration = (
         fit_ranking(read, serving.context_passages, config.ranking),
         fit_probability(read, config.calibration),
@@ -121,11 +123,11 @@ def _fit(
     return files, results
 
 
-def cases_of(mined: Sequence[MinedPair], count: int, seed: int) -> list[Case]:
+def cases_of(mined: Sequence[MinedPair], retriever: Retriever, count: int, seed: int) -> list[Case]:
     """Return the cases of pairs.
 
     Each comes with the passages of all documents, again without those of its own document, and, where it is answered, with
-    another value in its question that none of the passages states.
+    another value in its question and what retrieval finds for that.
     """
     draw = random.Random(f"{seed}/cases")
     values = values_of(question_of(item) for item in mined)
@@ -135,10 +137,23 @@ def cases_of(mined: Sequence[MinedPair], count: int, seed: int) -> list[Case]:
             answered = is_answered(item, passages) if passages else None
             if answered is not None:
                 found.append(_case(item, passages, answered))
-            swapped = swap_value(question_of(item), [each.text for each in passages], values, draw) if answered else None
-            if swapped:
-                found.append(Case(swapped, passages, [], [False] * len(passages)))
+            if answered and (swapped := swapped_case(question_of(item), passages, values, retriever, draw)):
+                found.append(swapped)
     return found
+
+
+def swapped_case(
+    question: str, passages: Sequence[Passage], values: Sequence[str], retriever: Retriever, draw: random.Random
+) -> Case | None:
+    """Return the case of a question with another value in it, which no passage states; None where there is none."""
+    texts = [passage.text for passage in passages]
+    swapped = swap_value(question, texts, values, draw)
+    if swapped is None:
+        return None
+    found = retriever.retrieve(swapped, len(passages))
+    new = set(values_of([swapped])) - set(values_of([question]))
+    stated = Stated([passage.text for passage in found])
+    return None if any(value in stated for value in new) else Case(swapped, found, [], [False] * len(found))
 
 
 def _case(item: MinedPair, passages: Sequence[Passage], answered: bool) -> Case:

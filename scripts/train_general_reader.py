@@ -28,7 +28,8 @@ from doyen.finetune.general_reading import Paragraph, Query, hold_out, make_exam
 from doyen.finetune.gold_passages import load_sources
 from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases
 from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
-from doyen.finetune.swapped_questions import swap_value, values_of
+from doyen.finetune.swapped_questions import values_of
+from doyen.finetune.train_reader import swapped_case
 from doyen.finetune.trainer import Schedule
 from doyen.retrieval.reading.reader import Reader
 from doyen.retrieval.reading.reader_files import GENERAL_READER
@@ -101,8 +102,8 @@ def cases(doyen: Doyen, paragraphs: Sequence[Paragraph]) -> list[Case]:
         passages = doyen.retriever.retrieve(query.question, 8)
         golds = [each.document_id == document and _holds(each.text, query) for each in passages]
         found.append(Case(query.question, passages, query.answers if any(golds) else [], golds))
-        if any(golds) and (swapped := swap_value(query.question, [each.text for each in passages], values, draw)):
-            found.append(Case(swapped, passages, [], [False] * len(passages)))
+        if any(golds) and (swapped := swapped_case(query.question, passages, values, doyen.retriever, draw)):
+            found.append(swapped)
         if others := doyen.retriever.retrieve(query.question, 8, exclude_documents=[document]):
             found.append(Case(query.question, others, [], [False] * len(others)))
     return found

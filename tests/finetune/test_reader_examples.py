@@ -132,8 +132,8 @@ def test_a_value_is_swapped_whole_and_for_one_that_the_passage_does_not_say(ques
 # Cases and what is fitted to them
 
 
-def test_cases_know_whether_their_passages_answer(mined):
-    found = cases_of(mined, 3, 17)
+def test_cases_know_whether_their_passages_answer(mined, retriever):
+    found = cases_of(mined, retriever, 3, 17)
     assert any(case.answers for case in found)
     assert any(not case.answers for case in found)
     for case in found:
