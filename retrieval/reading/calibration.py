@@ -50,7 +50,7 @@ class Observation:
     span: float
     dense: float
     share: float
-    stated: float = 1.0
+    stated: float
 
     @property
     def values(self) -> tuple[float, float, float, float, float]:

@@ -19,7 +19,7 @@ from doyen.core.errors import InputError, NotFoundError
 from doyen.core.store.schema import AdapterRow, FeedbackRow
 from doyen.finetune.registry import Registry
 from doyen.platform.serving.gateway.documents_routes import confined_source
-from doyen.platform.serving.reading import reader_opener
+from doyen.platform.serving.reading import find_reader
 
 GOLDEN = Path(__file__).parent / "openapi.json"
 CHAT = {"model": "rag", "messages": [{"role": "user", "content": "How often?"}]}
@@ -268,9 +268,8 @@ def test_missing_index_is_said_and_the_server_runs(client: TestClient) -> None:
 def test_a_server_whose_reader_is_missing_is_not_ready(
     open_gateway: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = open_gateway(reader="gone")
-    settings = client.app.state.services.settings
-    monkeypatch.setattr(FakeAssistant, "open_reader", lambda self: reader_opener(self.registry, settings)())
+    monkeypatch.setattr(FakeAssistant, "open_reader", lambda self: find_reader(self.registry, "gone"))
+    client = open_gateway()
     with pytest.raises(NotFoundError, match="gone"):
         client.app.state.services.assistant()
     assert "gone" in client.get("/readyz").json()["missing"]["model"]

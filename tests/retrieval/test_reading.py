@@ -316,7 +316,7 @@ def test_a_ranking_rises_with_scores_and_falls_with_the_place(answers: float, sp
     assert ranking.score(answers, span, place + 1) < score
 
 
-@given(st.tuples(*[st.floats(-1e3, 1e3)] * 4), st.tuples(*[st.floats(-1e3, 1e3)] * 4), st.floats(-1e3, 1e3))
+@given(st.tuples(*[st.floats(-1e3, 1e3)] * 5), st.tuples(*[st.floats(-1e3, 1e3)] * 5), st.floats(-1e3, 1e3))
 def test_a_probability_is_one_and_rises_with_what_has_weight(weights, values, intercept: float):
     calibration = Calibration(weights, intercept)
     probability = calibration.probability(Observation(*values))
@@ -347,10 +347,10 @@ def test_a_fitted_calibration_tells_cases_apart_and_keeps_its_curve_short(seed: 
     draw = np.random.default_rng(seed)
     answered = (np.arange(n) % 3 > 0).tolist()
     values = [round(float(draw.normal(2.0 * known)), 0 if equal else 9) for known in answered]
-    seen = [Observation(value, value / 2, 0.5, 0.1) for value in values]
+    seen = [Observation(value, value / 2, 0.5, 0.1, 1.0) for value in values]
     made = fit_calibration(seen, answered)
     assert made == fit_calibration(seen, answered)
-    assert made.probability(Observation(6.0, 3.0, 0.5, 0.1)) > made.probability(Observation(-4.0, -2.0, 0.5, 0.1))
+    assert made.probability(Observation(6.0, 3.0, 0.5, 0.1, 1.0)) > made.probability(Observation(-4.0, -2.0, 0.5, 0.1, 1.0))
     assert 1 <= len(made.curve) <= 100
     assert list(made.curve) == sorted(made.curve)
     assert len({probability for probability, _ in made.curve}) == len(made.curve)
