@@ -106,10 +106,8 @@ def _fit(
     save_network(network, config, files)
     serving = workspace.settings.serving
     read = read_cases(Reader(files), cases)
-    ranking, calibration = (
-        fit_ranking(read, serving.context_passages, config.ranking),
-        fit_probability(read, config.calibration),
-    )
+    ranking = fit_ranking(read, serving.context_passages, config.ranking)
+    calibration = fit_probability(read, config.calibration)
     if serving.risk < 1 and calibration.threshold(serving.risk) >= 1:
         reporter.say(f"with serving.risk = {serving.risk:g} this reader refuses every question: raise it, or label more pairs")
     save_network(network, replace(config, ranking=ranking, calibration=calibration), files)
@@ -146,8 +144,7 @@ def swapped_case(
     question: str, passages: Sequence[Passage], values: Sequence[str], retriever: Retriever, draw: random.Random
 ) -> Case | None:
     """Return the case of a question with another value in it, which no passage states; None where there is none."""
-    texts = [passage.text for passage in passages]
-    swapped = swap_value(question, texts, values, draw)
+    swapped = swap_value(question, [passage.text for passage in passages], values, draw)
     if swapped is None:
         return None
     found = retriever.retrieve(swapped, len(passages))
