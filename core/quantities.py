@@ -73,14 +73,18 @@ def find_facts(text: str) -> list[Fact]:
 
 def find_names(text: str) -> list[str]:
     """Return runs of capitalised words that are not merely the first word of a sentence: "Alban Treadgold", "QBus"."""
-    names = []
+    return [text[start:end] for start, end in _name_places(text)]
+
+
+def _name_places(text: str) -> list[tuple[int, int]]:
+    places = []
     for match in _NAME.finditer(text):
         name = match.group()
         before = text[max(0, match.start() - 8) : match.start()]
         opens = not before.strip(" \"'“‘(") or bool(_SENTENCE_END.search(before))
         if not opens or " " in name or any(char.isupper() for char in name[1:]):
-            names.append(name)
-    return names
+            places.append(match.span())
+    return places
 
 
 def find_values(text: str) -> list[tuple[int, int]]:
@@ -89,13 +93,12 @@ def find_values(text: str) -> list[tuple[int, int]]:
     The name of a month belongs to its date, the word that opens the question to none ("Does Arrel fit?"), and "I" is no name.
     """
     facts = [(fact.start, fact.end) for fact in find_facts(text)]
-    names = []
-    for name in find_names(text):
-        start = text.find(name)
-        opening = name.partition(" ")[0] + " " if start == 0 and " " in name else ""
-        names.append((start + len(opening), start + len(name)))
-    names = [(start, end) for start, end in names if end - start > 1]
-    return [*facts, *(name for name in names if all(name[1] <= start or end <= name[0] for start, end in facts))]
+    places = [(start if start or " " not in text[:end] else text.find(" ") + 1, end) for start, end in _name_places(text)]
+    return [*facts, *(name for name in places if name[1] - name[0] > 1 and not _overlaps(name, facts))]
+
+
+def _overlaps(place: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
+    return any(start < place[1] and place[0] < end for start, end in others)
 
 
 class Stated:
@@ -106,9 +109,10 @@ class Stated:
         self._facts = [fact for text in texts for fact in find_facts(text)]
 
     def __contains__(self, value: str) -> bool:
-        if any(value.casefold() in text for text in self._texts):
-            return True
-        return any(fact.stated_by(other) for fact in find_facts(value) for other in self._facts)
+        facts = find_facts(value)
+        if not facts:
+            return any(value.casefold() in text for text in self._texts)
+        return all(any(fact.stated_by(other) for other in self._facts) for fact in facts)
 
 
 _ALNUM = rf"[^\W_{CASELESS}]"

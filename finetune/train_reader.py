@@ -30,7 +30,7 @@ from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.finetune.train import chunks_fingerprint, retrieval_settings
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same dataset and settings would give another reader than before."""
 
 

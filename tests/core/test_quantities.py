@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doyen.core.physical_units import table, units_in
-from doyen.core.quantities import Fact, find_facts, find_names
+from doyen.core.quantities import Fact, Stated, find_facts, find_names, find_values
 
 
 def facts(text: str) -> list[tuple[str, str, str]]:
@@ -267,3 +267,32 @@ def test_time_grows_with_the_length_of_the_text() -> None:
         started = time.monotonic()
         find_facts(text)
         assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("question", "values"),
+    [
+        ("Does Arrel fit?", {"Arrel"}),
+        ("Which torque has the Corvane 410, 2.1 Nm?", {"Corvane", "410", "2.1 Nm"}),
+        ("May I use E-410-07 from 3 May 2024?", {"E-410-07", "3 May 2024"}),
+        ("what is it?", set()),
+    ],
+)
+def test_values_of_a_question_are_its_facts_and_names(question: str, values: set[str]) -> None:
+    assert {question[start:end] for start, end in find_values(question)} == values
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "stated"),
+    [
+        ("Corvane", "the corvane is red", True),
+        ("Pellam", "the corvane is red", False),
+        ("45 °C", "at 45 degrees Celsius", True),
+        ("20", "built in 2024", False),
+        ("30", "for 300 hours", False),
+        ("E-410-07", "code e-410-07", True),
+        ("E-410-55", "code E-410-07", False),
+    ],
+)
+def test_a_value_is_stated_where_it_stands_as_a_value(value: str, text: str, stated: bool) -> None:
+    assert (value in Stated([text])) == stated
