@@ -14,14 +14,17 @@ class Mode(StrEnum):
     RAG = "rag"
     RAG_SHORT = "rag-short"
     """Asks for the shortest answer, as an adapter learns to give it: without that, ``rag`` loses points for length alone."""
+    RAG_READING = "rag-reading"
+    """With the general reading adapter: the generator has learnt to answer from passages, of no domain in particular."""
     FINETUNE = "finetune"
     HYBRID = "hybrid"
 
 
 MODES = tuple(Mode)
-PASSAGE_MODES = frozenset({Mode.EXTRACT, Mode.RAG, Mode.RAG_SHORT, Mode.HYBRID})
+PASSAGE_MODES = frozenset({Mode.EXTRACT, Mode.RAG, Mode.RAG_SHORT, Mode.RAG_READING, Mode.HYBRID})
 ADAPTER_MODES = frozenset({Mode.FINETUNE, Mode.HYBRID})
-CHOOSING_MODES = frozenset({Mode.RAG_SHORT, Mode.HYBRID})
+"""Answer with an adapter of the domain, which can be named."""
+CHOOSING_MODES = frozenset({Mode.RAG_SHORT, Mode.RAG_READING, Mode.HYBRID})
 """Give short answers, which the extract replaces where the passages carry it better."""
 BEST = "best"
 """Stands for the best mode of the newest report that can tell, and is resolved before anything is answered."""

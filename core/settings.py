@@ -149,15 +149,18 @@ class FinetuneSettings(Section):
     """Prompt plus response tokens of a training example; passages are dropped from the end until an example fits."""
     context_passages: int = Field(3, ge=1, le=10)
     """Passages in a RAFT-style training example; keep it equal to serving.context_passages."""
-    raft_shares: Annotated[tuple[Share, Share, Share], NoDecode, BeforeValidator(_split)] = (0.75, 0.05, 0.2)
-    """Shares of RAFT-style examples: gold passage among distractors, gold passage missing, no passages at all. More missing
-    ones teach a small model to refuse what it could answer (docs/experiments.md)."""
+    raft_shares: Annotated[tuple[Share, Share, Share], NoDecode, BeforeValidator(_split)] = (0.8, 0.0, 0.2)
+    """Shares of RAFT-style examples: gold passage among distractors, gold passage missing, no passages at all. Refusing is the
+    reader's: a share of missing ones teaches a small model to refuse what it could answer (docs/experiments.md)."""
     prefix_gradients: bool = True
     """Whether gradients also flow through the passages that examples share. Without them a step takes about half the time,
     but the adapter does not learn to read passages better."""
     reader_epochs: int = Field(2, ge=1, le=1000)
     """Of a reader, over the pairs' passages."""
     reader_learning_rate: float = Field(1e-4, gt=0, le=1)
+    start_from: Annotated[Name | None, Unset] = None
+    """The adapter that training goes on from, with its rank: "name" or "name:version", "general" for the general reading
+    adapter of the base model, "none" for a fresh one. None takes the general one where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: Seed = 17
     checkpoint_steps: int = Field(25, ge=1, le=1_000_000)
@@ -192,6 +195,9 @@ class ServingSettings(Section):
     reader: Annotated[Name | None, Unset] = None
     """Which reader finds the answer in the passages: "name" or "name:version" of a trained one, "general" for the one that
     comes with Doyen, "none" for no reading. None takes the promoted one, else the newest, else the general one."""
+    reader_adapter: Annotated[Name | None, Unset] = None
+    """The general reading adapter of mode "rag-reading": "name" or "name:version", "general" for the one of the base model,
+    "none" for no such mode. None takes the general one where there is one."""
     read_passages: int = Field(8, ge=1, le=MAX_PASSAGES)
     """Passages that are read. More hold the answer more often; each costs about 30 ms on two cores."""
     risk: float = Field(0.1, ge=0, le=1)

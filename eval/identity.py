@@ -11,13 +11,14 @@ from doyen.core import prompts
 from doyen.core.answers import ANSWER_RULES
 from doyen.core.files import sha256_bytes
 from doyen.core.manifest import fingerprint
-from doyen.core.modes import ADAPTER_MODES, PASSAGE_MODES
+from doyen.core.modes import ADAPTER_MODES, PASSAGE_MODES, Mode
 from doyen.core.records import Question
 from doyen.core.redaction import redact_values
 from doyen.core.settings import Settings
 
 SERVING_SHAPES = ("model", "engine", "openai_url", "context_passages", "max_tokens", "temperature")
 RETRIEVAL_SHAPES = ("embedder", "embedder_dtype", "retriever", "reranker")
+USED_BY_SOME = frozenset({"index", "reader", "adapter", "reading_adapter", "questions"})
 EVAL_SHAPES = ("seed", "bootstrap_samples", "cluster_by_source", "judge_url", "judge_model")
 
 
@@ -37,9 +38,9 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
     """Return the fingerprint of all that shapes an answer.
 
     Args:
-        inputs: see ``run_evaluation``: "index", "reader" and "adapter" count only for the modes that use them.
+        inputs: see ``run_evaluation``; those of ``USED_BY_SOME`` count only for the modes that use them.
     """
-    shared = {name: value for name, value in inputs.items() if name not in {"index", "reader", "adapter", "questions"}}
+    shared = {name: value for name, value in inputs.items() if name not in USED_BY_SOME}
     parts = manifest_settings(settings)
     return fingerprint(
         {
@@ -51,6 +52,7 @@ def answer_key(question: Question, mode: str, settings: Settings, inputs: Mappin
             "inputs": shared,
             "index": [inputs.get("index"), inputs.get("reader"), parts["retrieval"]] if mode in PASSAGE_MODES else None,
             "adapter": [adapter, inputs.get("adapter")] if mode in ADAPTER_MODES else None,
+            **({"reading_adapter": inputs.get("reading_adapter")} if mode == Mode.RAG_READING else {}),
         }
     )
 

@@ -31,7 +31,7 @@ from doyen.eval.view import (
 )
 
 _FOLDER = Path(__file__).parent
-COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5, "extract": 6}
+COLOURS = {"base": 1, "rag": 2, "finetune": 3, "hybrid": 4, "rag-short": 5, "extract": 6, "rag-reading": 7}
 WIDE, NARROW = 760, 480
 
 

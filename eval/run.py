@@ -72,8 +72,8 @@ def run_evaluation(
         questions: the frozen questions.
         modes: in the order in which they are shown; of each pair the later one is compared with the earlier.
         out: folder of the report; made if need be.
-        manifest_inputs: names to hashes of what the answers rest on. "index" shapes the modes with passages, "adapter"
-            those with an adapter, "questions" none, everything else all of them.
+        manifest_inputs: names to hashes of what the answers rest on. "index" and "reader" shape the modes with passages,
+            "adapter" those with an adapter, "reading_adapter" the one with it, "questions" none, everything else all.
         adapter: "name:version" for the modes that need one.
         adapter_fingerprint: of the adapter's manifest, so that the report speaks for no other of that name.
         reader: the trained reader that reads the passages; None where none does, or the general one.

@@ -51,11 +51,15 @@ class Paragraph:
 
 
 def read_paragraphs(path: Path) -> list[Paragraph]:
-    """Read a file of paragraphs, one JSON object a line.
+    """Read a file of paragraphs: SQuAD's own JSON, or one JSON object a line with title, context and questions.
 
     Raises:
-        InputError: a line is none.
+        InputError: it is neither.
     """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: name a file of paragraphs with questions")
+    if path.suffix == ".json":
+        return _read_squad(path)
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
@@ -67,13 +71,32 @@ def read_paragraphs(path: Path) -> list[Paragraph]:
     return found
 
 
+def _read_squad(path: Path) -> list[Paragraph]:
+    """Read SQuAD's JSON, of either version."""
+    try:
+        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return [
+            Paragraph(article["title"], paragraph["context"], tuple(_squad_query(item) for item in paragraph["qas"]))
+            for article in articles
+            for paragraph in article["paragraphs"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not in SQuAD's form ({error!r})") from error
+
+
+def _squad_query(data: Any) -> Query:
+    answers = [] if data.get("is_impossible") else data["answers"]
+    return Query(data["id"], data["question"], tuple(answer["text"] for answer in answers))
+
+
 def _query(data: Any) -> Query:
     return Query(data["id"], data["question"], tuple(data["answers"]) if data["answerable"] else ())
 
 
 def hold_out(paragraphs: Sequence[Paragraph], seed: int, articles: int = HELD_OUT) -> tuple[list[Paragraph], list[Paragraph]]:
-    """Return the paragraphs to train on, and those of some articles that are held out."""
-    held = set(random.Random(f"{seed}/articles").sample(sorted({item.article for item in paragraphs}), articles))
+    """Return the paragraphs to train on, and those of some articles that are held out, a fifth of all at most."""
+    titles = sorted({item.article for item in paragraphs})
+    held = set(random.Random(f"{seed}/articles").sample(titles, min(articles, len(titles) // 5)))
     return [item for item in paragraphs if item.article not in held], [item for item in paragraphs if item.article in held]
 
 

@@ -68,7 +68,8 @@ def excluded_ids(pairs: Sequence[str], seed: int, share: float = 0.03) -> frozen
 def build_round(mined: Sequence[MinedPair], *, passages: int, shares: Shares, seed: int, number: int) -> list[Context]:
     """Return the contexts of one pass over the pairs; another ``number`` gives other contexts and orders.
 
-    Every pair with a gold passage is answered at least once, every unanswerable pair refused once.
+    Every pair with a gold passage is answered at least once. With a share of examples whose gold passage is missing, every
+    unanswerable pair is refused once; without one nothing is refused.
     """
     rng = random.Random(f"{seed}/{number}")
     composer = _Composer(mined, passages, shares.missing, rng)
@@ -85,7 +86,7 @@ class _Composer:
     def __init__(self, mined: Sequence[MinedPair], passages: int, missing: float, rng: random.Random) -> None:
         self.mined, self.passages, self.rng = mined, passages, rng
         asked = [index for index, item in enumerate(mined) if not item.pair.history]
-        self.unanswerable = [index for index in asked if not mined[index].pair.answerable]
+        self.unanswerable = [index for index in asked if not mined[index].pair.answerable] if missing else []
         self.wished = sum(item.has_gold for item in mined)
         self.missing = missing
         self.answers: Counter[int] = Counter()
@@ -106,6 +107,8 @@ class _Composer:
         """Return contexts: around missing documents, pairs not yet answered, and unanswerable pairs not yet refused."""
         order = list(range(len(self.mined)))
         self.rng.shuffle(order)
+        if not self.missing:
+            return list(self._around_gold(order))
         return [*self._around_missing(order), *self._around_gold(order), *self._around_unanswerable(order)]
 
     def _around_missing(self, order: Sequence[int]) -> Iterator[Context]:

@@ -19,8 +19,12 @@ from doyen.core.store.schema import AdapterRow
 from doyen.core.workspace import Workspace
 
 CANDIDATE, PROMOTED, RETIRED, DELETED = "candidate", "promoted", "retired", "deleted"
-GENERATOR, READER = "generator", "reader"
-"""What an adapter changes: the model that writes answers, or the one that finds them in passages."""
+GENERATOR, READER, GENERAL_READING = "generator", "reader", "general-reading"
+"""What an adapter is: of the model that writes answers, of the one that finds them in passages, or of the former and trained to
+answer from passages of any domain, so that others are trained from it."""
+_NOUNS = {GENERATOR: "adapters of the generator", READER: "adapters of the reader", GENERAL_READING: "general reading adapters"}
+WEIGHTS = "adapter_model.safetensors"
+"""Weights in a PEFT folder."""
 _PROMOTION = "promotion"
 """Key of the row's manifest that counts the promotions of a name, so that a rollback knows which came before."""
 
@@ -46,8 +50,9 @@ class Adapter:
 
     @property
     def kind(self) -> str:
-        """What it changes. Manifests of the generator's say "adapter", as before there were readers."""
-        return READER if self.manifest.get("kind") == READER else GENERATOR
+        """GENERATOR, READER or GENERAL_READING. Manifests of the first say "adapter", as before there were others."""
+        found = self.manifest.get("kind")
+        return found if found in {READER, GENERAL_READING} else GENERATOR
 
     @property
     def has_weights(self) -> bool:
@@ -104,9 +109,9 @@ class Registry:
         Raises:
             InputError: it is not.
         """
-        if any(adapter.name == name and adapter.kind != kind for adapter in self.list()):
-            other = GENERATOR if kind == READER else READER
-            raise InputError(f"{name!r} names adapters of the {other}: name this one otherwise with `--adapter NAME`")
+        other = next((adapter.kind for adapter in self.list() if adapter.name == name and adapter.kind != kind), None)
+        if other:
+            raise InputError(f"{name!r} names {_NOUNS[other]}: name this one otherwise with `--adapter NAME`")
 
     def register(self, name: str, files: Path, *, base_model: str, dataset_id: str, manifest: dict[str, Any]) -> Adapter:
         """Copy a PEFT folder into the registry as the next version of ``name``; it starts as a candidate.

@@ -7,17 +7,17 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import select
 
 from doyen.core.answers import Retriever
 from doyen.core.errors import InputError, StateError, storage_errors
-from doyen.core.files import write_json_atomic
+from doyen.core.files import sha256_file, write_json_atomic
 from doyen.core.manifest import build_manifest, fingerprint
 from doyen.core.memory import peak_memory_mb
 from doyen.core.models import GeneratorFiles, resolve_generator
@@ -30,11 +30,12 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset
 from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
-from doyen.finetune.raft import Context, Shares, build_round, excluded_ids
-from doyen.finetune.registry import GENERATOR, Adapter, Registry
-from doyen.finetune.training_rows import Encoded, encode_contexts, load_batches, make_batches, save_batches
+from doyen.finetune.raft import Context, Kind, Shares, build_round, excluded_ids
+from doyen.finetune.reading_adapter import find_reading_adapter
+from doyen.finetune.registry import GENERATOR, WEIGHTS, Adapter, Registry
+from doyen.finetune.training_rows import Encoded, encode_contexts, evidence_check, load_batches, make_batches, save_batches
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same dataset and settings would give other training examples than before."""
 
 
@@ -53,6 +54,27 @@ class Examples:
     counts: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a training learns from.
+
+    Attributes:
+        name: of the adapter.
+        title: as messages name it.
+        dataset_id: empty where it is no dataset.
+        manifest: what the run depends on; its fingerprint names it.
+        start: PEFT folder whose adapter is trained further; None begins with a fresh one.
+        make: makes the examples with a tokenizer; the second argument is whether they may share a prefix.
+    """
+
+    name: str
+    title: str
+    dataset_id: str
+    manifest: dict[str, Any]
+    start: Path | None
+    make: Callable[[Any, bool], Examples]
+
+
 def train_adapter(
     workspace: Workspace,
     store: Store,
@@ -65,73 +87,101 @@ def train_adapter(
 ) -> Adapter:
     """Train a LoRA adapter on a dataset and register it as the next version of ``name``.
 
-    A run with the same dataset, index, base and settings is not repeated: its adapter is returned. One that was interrupted
-    goes on from its last checkpoint and ends with the weights that it would have had.
+    It goes on from the general reading adapter of the base model, where there is one (``finetune.start_from``). A run with
+    the same dataset, index, base and settings is not repeated: its adapter is returned. One that was interrupted goes on
+    from its last checkpoint and ends with the weights that it would have had.
 
     Args:
         settings: in place of the workspace's own.
 
     Raises:
         Busy: another process writes to the workspace, or trains this adapter or the same run.
-        InputError: the dataset is too small, no example fits ``max_tokens``, or the name is that of a reader.
+        InputError: the dataset is too small, no example fits ``max_tokens``, or the name is that of another kind of adapter.
         ModelMissing: the base model is not there.
+        NotFoundError: the adapter to start from is not there.
         StateError: memory does not suffice.
         StorageError: the disk is full.
     """
     reporter = reporter or Silent()
     settings = settings or workspace.settings.finetune
     registry = Registry(workspace, store)
-    registry.require_kind(name, GENERATOR)
+
+    def lesson(base: GeneratorFiles) -> Lesson:
+        start = find_reading_adapter(registry, lambda adapter: adapter.base_sha256 == base.sha256, settings.start_from)
+        manifest = _identity(workspace, store, dataset, base, settings, start)
+
+        def make(tokenizer: Any, share: bool) -> Examples:
+            return _examples(dataset, retriever, store, tokenizer, share, settings, reporter)
+
+        return Lesson(name, dataset.dataset_id, dataset.dataset_id, manifest, start.folder if start else None, make)
+
+    return run_training(workspace, registry, name, GENERATOR, lesson, settings, reporter)
+
+
+def run_training(
+    workspace: Workspace,
+    registry: Registry,
+    name: str,
+    kind: str,
+    make_lesson: Callable[[GeneratorFiles], Lesson],
+    settings: FinetuneSettings,
+    reporter: Reporter,
+) -> Adapter:
+    """Train the adapter of a lesson on the workspace's base model, unless that was done, and register it."""
+    registry.require_kind(name, kind)
     base = resolve_generator(workspace.settings.serving.model)
     started = time.monotonic()
     with storage_errors("training an adapter"), _memory_errors(settings), ExitStack() as held:
         # Nobody may write while the examples are made; training itself rests on files of its own.
         with workspace.lock(f"the preparation of adapter {name}"):
-            manifest = _identity(workspace, store, dataset, base, settings)
+            lesson = make_lesson(base)
+            manifest = lesson.manifest
             existing = registry.find(name, manifest["fingerprint"])
             if existing is not None:
                 reporter.say(f"adapter {existing.ref} was already trained on this")
                 return existing
             run = workspace.runs_folder / manifest["fingerprint"][:16]
             for key in (f"adapter {name}", run.name):
-                held.enter_context(workspace.training_lock(key, f"training {name} on {dataset.dataset_id}"))
+                held.enter_context(workspace.training_lock(key, f"training {name} on {lesson.title}"))
             run.mkdir(parents=True, exist_ok=True)
-            prepared = _prepare(run, dataset, base, retriever, store, settings, reporter)
-        files, results = _fit(run, *prepared, settings, reporter)
+            prepared = _prepare(run, lesson, base, settings, reporter)
+        files, results = _fit(run, *prepared, lesson.start, settings, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
-        manifest |= {"dataset_id": dataset.dataset_id, "base_model": base.name, **results}
-        adapter = registry.register(name, files, base_model=base.name, dataset_id=dataset.dataset_id, manifest=manifest)
+        manifest |= {"dataset_id": lesson.dataset_id, "base_model": base.name, **results}
+        adapter = registry.register(name, files, base_model=base.name, dataset_id=lesson.dataset_id, manifest=manifest)
         shutil.rmtree(run)
     return adapter
 
 
 def _prepare(
-    run: Path,
-    dataset: Dataset,
-    base: GeneratorFiles,
-    retriever: Retriever,
-    store: Store,
-    settings: FinetuneSettings,
-    reporter: Reporter,
+    run: Path, lesson: Lesson, base: GeneratorFiles, settings: FinetuneSettings, reporter: Reporter
 ) -> tuple[Any, Examples]:
-    """Load the base model and make the run's examples."""
+    """Load the base model and make the run's examples, or read them where an interrupted run has left them."""
     from doyen.finetune.loss import can_share_prefix
     from doyen.finetune.trainer import load_base
 
     reporter.say(f"loading {base.name}")
     model, tokenizer = load_base(base.folder, settings.dtype)
-    examples = _examples(run, dataset, retriever, store, tokenizer, can_share_prefix(model.config), settings, reporter)
-    reporter.say(_summary(examples, settings))
+    train_file, validation_file, counts_file = run / "train.jsonl", run / "validation.jsonl", run / "counts.json"
+    if not counts_file.is_file():
+        made = lesson.make(tokenizer, can_share_prefix(model.config))
+        save_batches(train_file, made.batches)
+        save_batches(validation_file, [made.validation])
+        write_json_atomic(counts_file, made.counts)
+    counts = json.loads(counts_file.read_text(encoding="utf-8"))
+    examples = Examples(load_batches(train_file), load_batches(validation_file)[0], counts)
+    reporter.say(_summary(examples))
     return model, examples
 
 
 def _fit(
-    run: Path, model: Any, examples: Examples, settings: FinetuneSettings, reporter: Reporter
+    run: Path, model: Any, examples: Examples, start: Path | None, settings: FinetuneSettings, reporter: Reporter
 ) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder; return the PEFT folder and what was measured."""
-    from doyen.finetune.trainer import add_adapter, fit, mean_loss
+    from doyen.finetune.trainer import add_adapter, estimate_seconds, fit, mean_loss
 
-    model = add_adapter(model, settings)
+    model = add_adapter(model, settings, start)
+    reporter.say(f"this takes about {estimate_seconds(model, examples.batches, settings) / 60:.0f} minutes on this machine")
     losses = fit(model, examples.batches, settings, run, reporter)
     validation_loss = mean_loss(model, examples.validation)
     files = run / "adapter"
@@ -160,22 +210,28 @@ def chunks_fingerprint(store: Store) -> str:
 
 
 def _identity(
-    workspace: Workspace, store: Store, dataset: Dataset, base: GeneratorFiles, settings: FinetuneSettings
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    base: GeneratorFiles,
+    settings: FinetuneSettings,
+    start: Adapter | None,
 ) -> dict[str, Any]:
     """Return the manifest whose fingerprint names the run: all that its examples and weights depend on."""
     inputs = {
         "dataset": dataset.manifest["fingerprint"],
         "base": base.sha256,
+        "start": sha256_file(start.folder / WEIGHTS) if start else None,
         "chunks": chunks_fingerprint(store),
         "format": FORMAT,
     }
-    shaping = settings.model_dump(mode="json", exclude={"checkpoint_steps", "seed"})
+    shaping = settings.model_dump(mode="json", exclude={"checkpoint_steps", "seed", "start_from"})
     shaping["retrieval"] = retrieval_settings(workspace)
-    return build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
+    manifest = build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
+    return {**manifest, "parent": start.ref if start else None}
 
 
 def _examples(
-    run: Path,
     dataset: Dataset,
     retriever: Retriever,
     store: Store,
@@ -184,24 +240,19 @@ def _examples(
     settings: FinetuneSettings,
     reporter: Reporter,
 ) -> Examples:
-    """Make the run's examples, or read them where an interrupted run has left them."""
-    train_file, validation_file, counts_file = run / "train.jsonl", run / "validation.jsonl", run / "counts.json"
-    if not counts_file.is_file():
-        train = _mine(dataset.train, retriever, store, settings, reporter)
-        batches, counts = _train_batches(train, tokenizer, share, settings)
-        validation = _mine(dataset.validation, retriever, store, settings, reporter)
-        rows = _validation_rows(validation, tokenizer, share, settings)
-        save_batches(train_file, batches)
-        save_batches(validation_file, [rows])
-        write_json_atomic(counts_file, counts)
-    counts = json.loads(counts_file.read_text(encoding="utf-8"))
-    return Examples(load_batches(train_file), load_batches(validation_file)[0], counts)
+    """Make the examples of a dataset with what our own retriever finds."""
+    train = _mine(dataset.train, retriever, store, settings, reporter)
+    batches, counts = _train_batches(train, tokenizer, share, settings)
+    validation = _mine(dataset.validation, retriever, store, settings, reporter)
+    return Examples(batches, _validation_rows(validation, tokenizer, share, settings), counts)
 
 
 def _mine(
     pairs: list[Pair], retriever: Retriever, store: Store, settings: FinetuneSettings, reporter: Reporter
 ) -> list[MinedPair]:
-    excluded = excluded_ids([pair.id for pair in pairs if pair.answerable and pair.source], settings.seed)
+    refuses = Shares.of(settings.raft_shares).missing > 0
+    ids = [pair.id for pair in pairs if pair.answerable and pair.source] if refuses else []
+    excluded = excluded_ids(ids, settings.seed)
     return mine(pairs, retriever, store, passages=settings.context_passages, reporter=reporter, excluded=excluded)
 
 
@@ -225,17 +276,19 @@ def _train_batches(
             f"no training example could be made of {len(mined)} pairs ({too_long} do not fit finetune.max_tokens = "
             f"{settings.max_tokens}): label more pairs, or raise max_tokens"
         )
+    without_gold = sum(item.pair.answerable and not item.has_gold for item in mined)
+    return batches, {**kinds, "too_long": too_long, "without_gold": without_gold, **counts_of(batches)}
+
+
+def counts_of(batches: list[list[Row]]) -> dict[str, int]:
+    """Return how many steps, rows and tokens there are, and how many tokens it were without shared prefixes."""
     rows = [row for batch in batches for row in batch]
-    counts = {
-        **kinds,
-        "too_long": too_long,
-        "without_gold": sum(item.pair.answerable and not item.has_gold for item in mined),
+    return {
         "steps": len(batches),
         "rows": len(rows),
         "tokens": sum(row.length for row in rows),
         "separate_tokens": sum(len(row.branches) * len(row.prefix) + row.length - len(row.prefix) for row in rows),
     }
-    return batches, counts
 
 
 def _validation_rows(mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings) -> list[Row]:
@@ -247,17 +300,22 @@ def _encode(
     tokenizer: Any, contexts: list[Context], mined: list[MinedPair], share: bool, settings: FinetuneSettings
 ) -> Encoded:
     return encode_contexts(
-        tokenizer, contexts, mined, max_tokens=settings.max_tokens, max_branches=2 * settings.batch_size, share=share
+        tokenizer,
+        contexts,
+        evidence_check(mined),
+        max_tokens=settings.max_tokens,
+        max_branches=2 * settings.batch_size,
+        share=share,
     )
 
 
-def _summary(examples: Examples, settings: FinetuneSettings) -> str:
+def _summary(examples: Examples) -> str:
     counts = examples.counts
-    kinds = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("gold", "missing", "unanswerable", "closed"))
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in get_args(Kind) if counts.get(kind))
     saved = counts["separate_tokens"] / counts["tokens"]
     return (
         f"{kinds} examples in {counts['steps']} steps; {counts['tokens']:,} tokens "
-        f"(sharing contexts saves a factor of {saved:.1f}); LoRA rank {settings.rank}"
+        f"(sharing contexts saves a factor of {saved:.1f})"
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback
@@ -37,12 +37,17 @@ def load_base(folder: Path, dtype_setting: str) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def add_adapter(model: Any, settings: FinetuneSettings) -> Any:
-    """Return the model with a fresh LoRA adapter on all linear layers (Hu et al., arXiv 2106.09685).
+def add_adapter(model: Any, settings: FinetuneSettings, start: Path | None = None) -> Any:
+    """Return the model with a LoRA adapter on all linear layers (Hu et al., arXiv 2106.09685) that can be trained.
 
-    The seed is set first: the adapter's matrices are random.
+    The seed is set first: a fresh adapter's matrices are random.
+
+    Args:
+        start: PEFT folder of the adapter to go on from, with its own rank; None makes a fresh one.
     """
     set_seed(settings.seed)
+    if start is not None:
+        return PeftModel.from_pretrained(model, start, is_trainable=True)
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -51,6 +56,23 @@ def add_adapter(model: Any, settings: FinetuneSettings) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
+
+
+def estimate_seconds(model: Any, batches: Sequence[list[Row]], settings: FinetuneSettings) -> float:
+    """Return about how long one pass over the batches takes here, by the gradients of one row of middle length."""
+    rows = sorted((row for batch in batches for row in batch), key=lambda row: row.length)
+    middle = rows[len(rows) // 2]
+    _claim_threads()
+    started = time.monotonic()
+    row_loss(model, middle, model.device, train_prefix=settings.prefix_gradients).backward()
+    spent = time.monotonic() - started
+    model.zero_grad()
+    return spent / middle.length * sum(row.length for row in rows)
+
+
+def _claim_threads() -> None:
+    """Set PyTorch's number of threads: that turns off MKL's own choice, which on a busy machine comes down to one thread."""
+    torch.set_num_threads(torch.get_num_threads())
 
 
 class AdapterTrainer(Trainer):
@@ -149,8 +171,7 @@ def run_trainer(
         make_trainer: a Trainer whose training step takes a batch as it is.
         title: of the progress bar.
     """
-    # Setting the number turns off MKL's own choice, which on a busy machine comes down to one thread.
-    torch.set_num_threads(torch.get_num_threads())
+    _claim_threads()
     checkpoint = last_checkpoint(run_folder)
     done = _steps_of(checkpoint)
     with reporter.bar(title, len(batches)) as bar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from doyen.finetune.mining import MinedPair
 from doyen.finetune.packing import EncodedExample, Row, pack, pack_within
 from doyen.finetune.raft import Context, Example
 
+Answered = Callable[[Example, Sequence[Passage]], bool]
 BRANCH_TOKENS = 640
 """Tokens that branches may add to a row's prefix; bounds the memory of a training step."""
 
@@ -35,19 +36,25 @@ class Encoded:
     too_long: int = 0
 
 
+def evidence_check(mined: Sequence[MinedPair]) -> Answered:
+    """Return a function that says whether passages hold the evidence of a mined pair's example."""
+    pairs = {item.pair.id: item for item in mined}
+    return lambda example, passages: pairs[example.pair_id].answered_by(passages)
+
+
 def encode_contexts(
-    tokenizer: Any, contexts: Sequence[Context], mined: Sequence[MinedPair], *, max_tokens: int, max_branches: int, share: bool
+    tokenizer: Any, contexts: Sequence[Context], answered: Answered, *, max_tokens: int, max_branches: int, share: bool
 ) -> Encoded:
     """Render contexts with the prompts of serving and pack each into rows.
 
     Args:
+        answered: whether the passages that are left still answer an example.
         max_tokens: prompt and response of one example; passages are dropped from the end of a context until all fit.
         share: whether examples may share a row; otherwise each gets its own.
     """
-    answers = {item.pair.id: item for item in mined}
     result = Encoded()
     for context in contexts:
-        kept, examples = _fit(tokenizer, context, answers, max_tokens)
+        kept, examples = _fit(tokenizer, context, answered, max_tokens)
         result.too_long += len(context.examples) - len(kept)
         result.kinds.update(example.kind for example in kept)
         if not share:
@@ -58,9 +65,7 @@ def encode_contexts(
     return result
 
 
-def _fit(
-    tokenizer: Any, context: Context, answers: dict[str, MinedPair], max_tokens: int
-) -> tuple[list[Example], list[EncodedExample]]:
+def _fit(tokenizer: Any, context: Context, answered: Answered, max_tokens: int) -> tuple[list[Example], list[EncodedExample]]:
     """Drop passages until the examples fit; examples that lose their gold passage that way are left out."""
     passages = list(context.passages)
     kept = list(context.examples)
@@ -73,7 +78,7 @@ def _fit(
             kept = [example for example, fit in zip(kept, fits, strict=True) if fit]
             continue
         passages.pop()
-        kept = [example for example in kept if example.kind != "gold" or answers[example.pair_id].answered_by(passages)]
+        kept = [example for example in kept if example.kind != "gold" or answered(example, passages)]
 
 
 def _encode(tokenizer: Any, example: Example, passages: Sequence[Passage]) -> EncodedExample:

@@ -22,7 +22,7 @@ from doyen.core.answers import Answer, Passage
 from doyen.core.errors import InputError
 from doyen.core.extras import methods_name_extras, naming_extras
 from doyen.core.manifest import fingerprint
-from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, MODES, PASSAGE_MODES, Mode
+from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, PASSAGE_MODES, Mode
 from doyen.core.progress import Reporter, Silent
 from doyen.core.report_files import register_report
 from doyen.core.store import Store, open_store
@@ -292,6 +292,18 @@ class Doyen:
         chosen = name or f"{found.name}-reader"
         return train_reader(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
 
+    def train_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Adapter:
+        """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.reading_adapter`.
+
+        Args:
+            paragraphs: questions on paragraphs, in SQuAD's form or one JSON object a line.
+            name: of the adapter; None takes "general-reading".
+        """
+        from doyen.finetune.reading_adapter import NAME, train_general_reading
+
+        chosen = name or NAME
+        return train_general_reading(self.workspace, self.store, Path(paragraphs), name=chosen, reporter=self.reporter)
+
     # Evaluation and promotion
 
     def evaluate(
@@ -299,7 +311,7 @@ class Doyen:
         questions: Sequence[Question],
         out: Path | str,
         *,
-        modes: Sequence[str] = MODES,
+        modes: Sequence[str] | None = None,
         adapter: str | None = None,
         sample: int | None = None,
     ) -> Report:
@@ -309,6 +321,7 @@ class Doyen:
 
         Args:
             out: folder of the report.
+            modes: None takes all that can answer now.
             adapter: "name" or "name:version"; None takes the promoted, else the newest.
             sample: how many questions to ask, a fixed choice; None asks all.
         """
@@ -321,8 +334,9 @@ class Doyen:
 
         frozen = resolve_duplicates(questions, self.store)
         has_index = self._has_index()
-        retriever = self.retriever if has_index or any(mode in PASSAGE_MODES for mode in modes) else None
         with closing(open_assistant(self.workspace, self.store)) as assistant:
+            modes = modes or assistant.modes()
+            retriever = self.retriever if has_index or any(mode in PASSAGE_MODES for mode in modes) else None
             chosen = _adapter_of_all(assistant, modes, adapter)
             report = run_evaluation(
                 assistant,
@@ -364,10 +378,13 @@ class Doyen:
 
     def _inputs(self, assistant: Assistant, adapter: Adapter | None, *, has_index: bool) -> dict[str, str]:
         """Return the hashes of what answers rest on."""
+        from doyen.platform.serving.plan import reading_adapter
         from doyen.platform.serving.reading import reader_identity
         from doyen.retrieval.index_manifest import read_manifest
 
         inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
+        if reading := reading_adapter(assistant.registry, assistant.engine, self.settings.serving.reader_adapter):
+            inputs["reading_adapter"] = fingerprint([reading.ref, reading.manifest["fingerprint"]])
         if has_index:
             index = read_manifest(self.workspace.index_folder)
             inputs["index"] = fingerprint([index.content, index.embedder_sha256])

@@ -16,6 +16,7 @@ MODE_LABELS = {
     "extract": "Quoted from the documents",
     "rag": "Documents",
     "rag-short": "Documents, shortest answer",
+    "rag-reading": "Documents, trained to read",
     "finetune": "Adapter",
     "hybrid": "Documents + adapter",
 }

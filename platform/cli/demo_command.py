@@ -13,7 +13,7 @@ import typer
 
 from doyen.core.errors import InputError
 from doyen.core.files import write_bytes_atomic
-from doyen.core.modes import MODES, Mode
+from doyen.core.modes import Mode
 from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.cli.session import DebugOption, JsonOption, WorkspaceOption, open_session
 
@@ -162,7 +162,7 @@ def evaluation_step(
 
     seed = doyen.workspace.settings.eval.seed
     asked = questions if full else sample(without_tag(questions, DEVELOPMENT), SAMPLE, seed, unanswerable=UNANSWERABLE)
-    with step(doyen, "7/7 Evaluation of " + ", ".join(MODES)):
+    with step(doyen, "7/7 Evaluation"):
         out = doyen.workspace.reports_folder / ("demo-full" if full else "demo")
         report = doyen.evaluate(asked, out, adapter=adapter.ref)
         answers = [

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.core.modes import MODES
 from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Evaluation: frozen questions × modes → report.", no_args_is_help=True)
@@ -19,7 +18,7 @@ def run(
     session: CliSession,
     questions: Annotated[Path, typer.Option(help="Frozen questions (questions.jsonl).")],
     out: Annotated[Path, typer.Option(help="Folder for report.json, report.html and answers.jsonl.")],
-    modes: Annotated[str, typer.Option(help="Modes, separated by commas.")] = ",".join(MODES),
+    modes: Annotated[str | None, typer.Option(help="Modes, separated by commas; default: all that can answer.")] = None,
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Ask a fixed sample of that many questions.")] = None,
     without: Annotated[str | None, typer.Option(help="Leave out the questions with this tag.")] = None,
@@ -28,7 +27,7 @@ def run(
     from doyen.eval.questions import load_questions, without_tag
     from doyen.eval.report import comparison_table
 
-    names = [mode.strip() for mode in modes.split(",") if mode.strip()]
+    names = [mode.strip() for mode in modes.split(",") if mode.strip()] if modes is not None else None
     loaded = load_questions(questions)
     asked = without_tag(loaded, without) if without else loaded
     report = session.doyen.evaluate(asked, out, modes=names, adapter=adapter, sample=sample)

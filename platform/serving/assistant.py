@@ -12,18 +12,18 @@ from uuid import uuid4
 
 from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
 from doyen.core.errors import PromptTooLong, StateError
-from doyen.core.modes import BEST, CHOOSING_MODES, PASSAGE_MODES, Mode
+from doyen.core.modes import ADAPTER_MODES, BEST, CHOOSING_MODES, MODES, PASSAGE_MODES, Mode
 from doyen.core.prompts import build_messages
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.finetune.registry import Registry
+from doyen.finetune.registry import GENERATOR, Registry
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
-from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits
+from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits, reading_adapter
 from doyen.platform.serving.reading import (
     NONE,
     OpenReader,
@@ -157,6 +157,15 @@ class Assistant:
         reads = self._settings.reader != NONE
         return find_best(reports, self.registry, lambda adapter: fits(self.engine, adapter), reads=reads)
 
+    def modes(self) -> list[Mode]:
+        """Return the modes that can answer now: with what is trained, and with what the settings allow."""
+        lacking = set() if self._settings.reader != NONE else {Mode.EXTRACT}
+        if not self.registry.list(kind=GENERATOR):
+            lacking |= ADAPTER_MODES
+        if reading_adapter(self.registry, self.engine, self._settings.reader_adapter) is None:
+            lacking.add(Mode.RAG_READING)
+        return [mode for mode in MODES if mode not in lacking]
+
     @property
     def model(self) -> str:
         """The base model's name."""
@@ -181,7 +190,7 @@ class Assistant:
             question=question,
             mode=checked,
             history=history,
-            adapter=choose_adapter(self.registry, self.engine, checked, adapter),
+            adapter=choose_adapter(self.registry, self.engine, checked, adapter, self._settings.reader_adapter),
             max_tokens=max_tokens or self._settings.max_tokens,
             asked=standalone_query(question, [turn for turn in history if turn.role == "user"]),
             query=standalone_query(question, history) if checked in PASSAGE_MODES else question,

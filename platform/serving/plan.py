@@ -9,7 +9,8 @@ from doyen.core.answers import Passage
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
-from doyen.finetune.registry import GENERATOR, PROMOTED, Adapter, Registry
+from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
+from doyen.finetune.registry import GENERATOR, PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.reading.findings import Findings
 
@@ -78,17 +79,31 @@ def check_question(question: str, limit: int) -> str:
     return question
 
 
-def choose_adapter(registry: Registry, engine: Engine, mode: Mode, reference: str | None) -> Adapter | None:
+def choose_adapter(
+    registry: Registry, engine: Engine, mode: Mode, reference: str | None, reading: str | None = None
+) -> Adapter | None:
     """Return the adapter that a mode answers with: the named one, else the promoted, else the newest; None without one.
+
+    Args:
+        reference: "name" or "name:version", for the modes that answer with an adapter of the domain.
+        reading: ``serving.reader_adapter``, for mode "rag-reading".
 
     Raises:
         NotFoundError: there is no such adapter of a generator, or none at all.
         IncompatibleError: it was trained on another base model than the engine serves.
     """
+    if mode == Mode.RAG_READING:
+        adapter = reading_adapter(registry, engine, reading)
+        if adapter is None:
+            raise NotFoundError(
+                f'mode "{mode}" needs a general reading adapter of {engine.model!r} and there is none: train one with '
+                '`doyen train --general-reading PARAGRAPHS`, or ask in mode "rag-short"'
+            )
+        return adapter
     if mode not in ADAPTER_MODES:
         return None
     adapter = registry.get(reference) if reference else _default_adapter(registry, mode)
-    if adapter.kind != GENERATOR:
+    if adapter.kind == READER:
         raise NotFoundError(f"{adapter.ref!r} is a reader: name an adapter of the generator, or none to take the promoted one")
     if not fits(engine, adapter):
         raise IncompatibleError(
@@ -96,6 +111,16 @@ def choose_adapter(registry: Registry, engine: Engine, mode: Mode, reference: st
             f"engine serves {engine.model!r} ({engine.base_sha256[:12]}…): train it again or set serving.model"
         )
     return adapter
+
+
+def reading_adapter(registry: Registry, engine: Engine, wanted: str | None) -> Adapter | None:
+    """Return the adapter of mode "rag-reading", or None; remote servers have only what is named.
+
+    Raises:
+        NotFoundError, IncompatibleError: as `find_reading_adapter`.
+    """
+    named = wanted not in {None, GENERAL}
+    return find_reading_adapter(registry, lambda adapter: (named or bool(engine.base_sha256)) and fits(engine, adapter), wanted)
 
 
 def fits(engine: Engine, adapter: Adapter) -> bool:

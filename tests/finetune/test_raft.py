@@ -9,7 +9,7 @@ from doyen.core.prompts import build_messages, encode_prompt
 from doyen.core.records import REFUSAL
 from doyen.finetune.mining import mine
 from doyen.finetune.raft import Shares, build_round, excluded_ids
-from doyen.finetune.training_rows import encode_contexts, load_batches, make_batches, save_batches
+from doyen.finetune.training_rows import encode_contexts, evidence_check, load_batches, make_batches, save_batches
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_gold_passage_that_retrieval_misses_is_added(domain, retriever, store)
 def test_follow_ups_keep_their_history_and_share_with_nobody(mined, tokenizer):
     context = next(context for context in contexts_of(mined) if context.examples[0].history)
     assert len(context.examples) == 1
-    encoded = encode_contexts(tokenizer, [context], mined, max_tokens=1024, max_branches=8, share=True)
+    encoded = encode_contexts(tokenizer, [context], evidence_check(mined), max_tokens=1024, max_branches=8, share=True)
     example = context.examples[0]
     served = encode_prompt(tokenizer, build_messages(example.prompt, context.passages, example.history))
     assert list(encoded.rows[0].examples()[0].prompt_ids) == served
@@ -99,20 +99,30 @@ def test_follow_ups_keep_their_history_and_share_with_nobody(mined, tokenizer):
 
 def test_passages_are_dropped_until_an_example_fits(mined, tokenizer):
     contexts = [context for context in contexts_of(mined) if context.passages]
-    longest = encode_contexts(tokenizer, contexts, mined, max_tokens=4096, max_branches=8, share=False)
+    longest = encode_contexts(tokenizer, contexts, evidence_check(mined), max_tokens=4096, max_branches=8, share=False)
     limit = sorted(row.length for row in longest.rows)[len(longest.rows) // 2]
-    fitted = encode_contexts(tokenizer, contexts, mined, max_tokens=limit, max_branches=8, share=False)
+    fitted = encode_contexts(tokenizer, contexts, evidence_check(mined), max_tokens=limit, max_branches=8, share=False)
     assert all(row.length < limit for row in fitted.rows)
     assert len(fitted.rows) + fitted.too_long == len(longest.rows)
-    none = encode_contexts(tokenizer, contexts, mined, max_tokens=5, max_branches=8, share=True)
+    none = encode_contexts(tokenizer, contexts, evidence_check(mined), max_tokens=5, max_branches=8, share=True)
     assert none.rows == []
     assert none.too_long == len(longest.rows)
 
 
 def test_batches_hold_every_row_once(mined, tokenizer, tmp_path):
-    rows = encode_contexts(tokenizer, contexts_of(mined), mined, max_tokens=1024, max_branches=8, share=True).rows
+    check = evidence_check(mined)
+    rows = encode_contexts(tokenizer, contexts_of(mined), check, max_tokens=1024, max_branches=8, share=True).rows
     batches = make_batches(rows, 6, "seed")
     assert sorted(str(row) for batch in batches for row in batch) == sorted(map(str, rows))
     assert all(sum(len(row.branches) for row in batch) >= 6 for batch in batches[:-1])
     save_batches(tmp_path / "b.jsonl", batches)
     assert load_batches(tmp_path / "b.jsonl") == batches
+
+
+def test_without_a_share_of_missing_ones_nothing_is_refused(mined):
+    contexts = contexts_of(mined, shares=(0.8, 0.0, 0.2))
+    examples = [example for context in contexts for example in context.examples]
+    assert {example.kind for example in examples} == {"gold", "closed"}
+    assert {example.pair_id for example in examples if example.kind == "gold"} == {
+        item.pair.id for item in mined if item.has_gold
+    }

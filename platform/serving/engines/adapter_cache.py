@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 
 from doyen.core.errors import IncompatibleError
 from doyen.core.models import GeneratorFiles
+from doyen.finetune.registry import WEIGHTS
 from doyen.platform.serving.engines.protocol import AdapterFiles
 
 MAX_ADAPTERS = 8
-WEIGHTS = "adapter_model.safetensors"
 Held = TypeVar("Held")
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from doyen.core.errors import NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
+from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, Registry
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters_routes import list_adapters
@@ -70,9 +71,10 @@ def _models(services: Services) -> list[Model]:
     base = services.settings.serving.model
     best = _best(services)
     models = [Model(id=BEST, created=0, owned_by=base, mode=best.mode, adapter=best.adapter, reason=best.reason)]
+    lacking = _lacking(services)
     adapters = [adapter for adapter in list_adapters(services).data if adapter.kind == GENERATOR]
     for mode in MODES:
-        if mode == Mode.EXTRACT and services.settings.serving.reader == NONE:
+        if mode in lacking:
             continue
         if mode not in ADAPTER_MODES or adapters:
             models.append(Model(id=mode, created=0, owned_by=base, mode=mode, adapter=None))
@@ -80,6 +82,16 @@ def _models(services: Services) -> list[Model]:
             created = int(datetime.fromisoformat(adapter.created_at).timestamp())
             models.append(Model(id=f"{mode}@{adapter.id}", created=created, owned_by=base, mode=mode, adapter=adapter.id))
     return models
+
+
+def _lacking(services: Services) -> set[Mode]:
+    """Return the modes that lack what is no adapter of a domain: a reader, a general reading adapter."""
+    if services.loaded_assistant is not None:
+        return set(MODES) - set(services.loaded_assistant.modes()) - ADAPTER_MODES
+    serving, registry = services.settings.serving, Registry(services.workspace, services.store)
+    reading = find_reading_adapter(registry, lambda adapter: adapter.base_model == serving.model, serving.reader_adapter)
+    lacking = {Mode.EXTRACT} if serving.reader == NONE else set()
+    return lacking if reading else {*lacking, Mode.RAG_READING}
 
 
 def _best(services: Services) -> Best:

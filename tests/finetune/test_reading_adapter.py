@@ -1,0 +1,146 @@
+"""General reading: contexts of encyclopaedia paragraphs, the adapter trained on them, and domains that go on from it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support.stopped import StopAfter, Stopped
+
+from doyen.core.errors import InputError, NotFoundError
+from doyen.core.records import REFUSAL
+from doyen.finetune.dataset import build_dataset
+from doyen.finetune.general_reading import read_paragraphs
+from doyen.finetune.reading_adapter import contexts_of, train_general_reading
+from doyen.finetune.registry import GENERAL_READING, GENERATOR, WEIGHTS, Registry
+from doyen.finetune.train import train_adapter
+
+ARTICLES = 10
+"""Two of them are held out."""
+
+
+def paragraph(article: int, place: int) -> dict:
+    year = 1900 + 10 * article + place
+    text = f"The lighthouse number {place} of Island {article} was built in {year}. Its lamp shines {place + 5} miles."
+    return {
+        "title": f"Island_{article}",
+        "context": text,
+        "questions": [
+            {"id": f"{article}-{place}-a", "question": f"When was lighthouse {place} built?", "answers": ["in 1", str(year)] * 2
+             + [str(year)], "answerable": True},
+            {"id": f"{article}-{place}-b", "question": "How far does it shine?", "answers": [f"{place + 5} miles"],
+             "answerable": True},
+            {"id": f"{article}-{place}-c", "question": "Who built it?", "answers": [], "answerable": False},
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def paragraphs(tmp_path):
+    path = tmp_path / "paragraphs.jsonl"
+    made = [paragraph(article, place) for article in range(ARTICLES) for place in range(5)]
+    path.write_text("".join(json.dumps(item) + "\n" for item in made))
+    return path
+
+
+@pytest.fixture
+def registry(tiny_workspace, store):
+    return Registry(tiny_workspace, store)
+
+
+@pytest.fixture
+def general(tiny_workspace, store, paragraphs):
+    def train(reporter=None):
+        return train_general_reading(tiny_workspace, store, paragraphs, reporter=reporter)
+
+    return train
+
+
+def test_paragraphs_of_an_article_share_a_context_and_nothing_is_refused(paragraphs):
+    read = read_paragraphs(paragraphs)
+    contexts = contexts_of(read, seed=1, number=0)
+    asked = Counter(example.pair_id for context in contexts for example in context.examples)
+    answered = [query.id for item in read for query in item.queries if query.answers]
+    assert asked == dict.fromkeys(answered, 1)
+    for context in contexts:
+        assert len({passage.source for passage in context.passages}) == 1
+        assert 1 <= len(context.passages) <= 3
+        for example in context.examples:
+            assert example.response != REFUSAL
+            assert any(example.response in passage.text for passage in context.passages)
+    assert contexts_of(read, seed=1, number=0) == contexts
+    assert contexts_of(read, seed=1, number=1) != contexts
+
+
+def test_the_answer_that_most_people_marked_is_learnt(paragraphs):
+    examples = [each for context in contexts_of(read_paragraphs(paragraphs), 1, 0) for each in context.examples]
+    assert {each.response for each in examples if each.pair_id == "3-2-a"} == {"1932"}
+
+
+def test_squads_own_form_is_read_alike(paragraphs, tmp_path):
+    lines = [json.loads(line) for line in paragraphs.read_text().splitlines()]
+    articles: dict[str, list] = {}
+    for line in lines:
+        asked = [
+            {
+                "id": query["id"],
+                "question": query["question"],
+                "answers": [{"text": answer, "answer_start": 0} for answer in query["answers"]],
+                "is_impossible": not query["answerable"],
+            }
+            for query in line["questions"]
+        ]
+        articles.setdefault(line["title"], []).append({"context": line["context"], "qas": asked})
+    squad = tmp_path / "dev.json"
+    squad.write_text(json.dumps({"data": [{"title": title, "paragraphs": found} for title, found in articles.items()]}))
+    assert read_paragraphs(squad) == read_paragraphs(paragraphs)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("x.json", '{"rows": []}'), ("x.jsonl", '{"title": "A"}\n'), ("gone.json", None)]
+)
+def test_a_file_in_another_form_is_told(tmp_path, name, content):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=name):
+        read_paragraphs(tmp_path / name)
+
+
+def test_a_general_adapter_is_trained_resumed_and_not_taken_for_one_of_a_domain(general, registry, tiny_workspace):
+    whole = general()
+    digest = (whole.folder / WEIGHTS).read_bytes()
+    assert (whole.ref, whole.kind) == ("general-reading:1", GENERAL_READING)
+    assert general() == whole
+    assert registry.list(kind=GENERATOR) == []
+    with pytest.raises(InputError, match="general-reading"):
+        registry.require_kind("general-reading", GENERATOR)
+    registry.delete(whole.ref)
+    with pytest.raises(Stopped):
+        general(StopAfter(1))
+    assert (general(StopAfter(10_000)).folder / WEIGHTS).read_bytes() == digest
+    assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
+
+
+def test_a_domain_goes_on_from_the_general_adapter(general, registry, tiny_workspace, store, domain, retriever):
+    dataset = build_dataset(tiny_workspace, store, domain, name="service")
+
+    def train(**changes):
+        settings = tiny_workspace.settings.finetune.model_copy(update={"learning_rate": 1e-9, "epochs": 0.1, **changes})
+        return train_adapter(tiny_workspace, store, dataset, retriever, name="tiny", settings=settings)
+
+    fresh = train()
+    assert fresh.manifest["parent"] is None
+    parent = general()
+    tuned = train()
+    assert tuned.manifest["parent"] == parent.ref
+    assert tuned.ref != fresh.ref, "another start is another training"
+    before, after = load_file(parent.folder / WEIGHTS), load_file(tuned.folder / WEIGHTS)
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before), "a rate of nothing changes nothing"
+    assert train(start_from="none").ref == fresh.ref
+    assert train(start_from=parent.ref).ref == tuned.ref
+    with pytest.raises(NotFoundError, match="nobody"):
+        train(start_from="nobody")
