@@ -12,7 +12,7 @@ from doyen.annotation.labelstudio.client import ADOPTED_UID, LabelStudioBackend
 from doyen.annotation.labelstudio.foreign_screens import ForeignScreen, read_screen
 from doyen.annotation.projects import check_name, connect, open_backend, other_marker, project_marker, sync_lock, with_marker
 from doyen.annotation.pulled_labels import PullReport
-from doyen.annotation.store import ADOPTED, find_project, new_task_row
+from doyen.annotation.store import find_project, new_task_row
 from doyen.annotation.sync import pull_changes
 from doyen.annotation.task_types import get_task_type
 from doyen.annotation.tasks import task_data
@@ -23,7 +23,7 @@ from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, Purpose, TaskState
 from doyen.core.text import is_blank
 from doyen.core.workspace import Workspace
 
@@ -88,7 +88,7 @@ def adopt_project(
 
 def _check_free(store: Store, name: str, remote_id: str, task_type: str) -> None:
     row = find_project(store, name)
-    if row is not None and (row.purpose, row.external_id, row.task_type) != (ADOPTED, remote_id, task_type):
+    if row is not None and (row.purpose, row.external_id, row.task_type) != (Purpose.ADOPTED, remote_id, task_type):
         raise InputError(f"there is a project {name!r} already, which is not that one as {task_type}: choose another name")
 
 
@@ -129,7 +129,7 @@ def _store_project(
                 external_id=remote.external_id,
                 config=remote.config,
                 description=description.model_dump(mode="json"),
-                purpose=ADOPTED,
+                purpose=Purpose.ADOPTED,
                 overlap=1,
             )
         )

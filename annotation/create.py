@@ -29,8 +29,6 @@ from doyen.annotation.projects import (
 )
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.store import (
-    ADOPTED,
-    REVIEW,
     external_ids,
     find_project,
     get_project,
@@ -43,14 +41,14 @@ from doyen.annotation.store import (
 )
 from doyen.annotation.sync import pull_changes
 from doyen.annotation.task_types import get_task_type
-from doyen.annotation.types.descriptions import TaskDescription
+from doyen.annotation.types.descriptions import TaskDescription, TypeName
 from doyen.core.errors import InputError, SettingsError, StateError
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, Purpose, TaskState
 from doyen.core.workspace import Workspace
 
-DEFAULT_TYPE = "prompt-response"
+DEFAULT_TYPE = TypeName.PROMPT_RESPONSE
 HOOK_HEADER, HOOK_PATH = "X-Doyen-Secret", "/v1/annotation/webhook"
 """Where the gateway listens for Label Studio, and the header in which that sends the secret."""
 
@@ -136,7 +134,7 @@ def ensure_project(workspace: Workspace, store: Store, backend: Backend, wanted:
                 task.predictions = [each for each in task.predictions if not any(missing_values(each["result"], known))]
         row.backend, row.external_id = backend.location, external_id
         row.config, row.description = wanted.config, wanted.description
-        row.purpose, row.parent = wanted.purpose or "annotation", wanted.parent
+        row.purpose, row.parent = wanted.purpose or Purpose.ANNOTATION, wanted.parent
     return external_id
 
 
@@ -218,11 +216,11 @@ def separate(store: Store) -> list[str]:
 
 def _check_changeable(row: AnnotationProjectRow | None) -> None:
     """Raise InputError for a project whose description is not its own."""
-    if row is not None and row.purpose == REVIEW:
+    if row is not None and row.purpose == Purpose.REVIEW:
         raise InputError(
             f"{row.name!r} reviews {row.parent!r} and takes over its description: run `{remake_command(row)}` again"
         )
-    if row is not None and row.purpose == ADOPTED:
+    if row is not None and row.purpose == Purpose.ADOPTED:
         raise InputError(
             f"{row.name!r} was not made here, and keeps its labelling screen: change it in Label Studio, then run "
             f"`{remake_command(row)}` again"

@@ -12,7 +12,6 @@ from itertools import groupby
 from pathlib import Path
 
 from doyen.annotation.labelstudio.regions import Result
-from doyen.annotation.quality.decisions import CONSENSUS
 from doyen.annotation.store import IMPORTED, current_results, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.typed_labels import Label, LabelledText, describe_problems, prompt_of
@@ -20,7 +19,7 @@ from doyen.core.files import open_atomic, write_text_atomic
 from doyen.core.manifest import short_id
 from doyen.core.records import Pair
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionMethod, DecisionRow
 
 LINEAGE = ("source", "document_id", "version", "chunk_id", "start", "page", "heading", "group")
 """What of a task's data goes with its label."""
@@ -153,7 +152,7 @@ def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = Fa
 
 def _stands(decision: DecisionRow, labels: Sequence[AnnotationRow]) -> bool:
     """Whether a decision counts: an expert's always does, a consensus while the labels are those that it was made from."""
-    return decision.method != CONSENSUS or set(decision.inputs) == {row.annotation_id for row in labels}
+    return decision.method != DecisionMethod.CONSENSUS or set(decision.inputs) == {row.annotation_id for row in labels}
 
 
 def _pair_id(annotation: AnnotationRow) -> str:

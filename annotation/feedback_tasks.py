@@ -13,6 +13,7 @@ from doyen.annotation.labelstudio.regions import write_prompt_response
 from doyen.annotation.store import Session, get_annotation_project, new_task_row
 from doyen.annotation.task_sources import answers_found_wrong, versions_of
 from doyen.annotation.tasks import task_data
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.answers import Passage
@@ -63,7 +64,7 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
         InputError: its tasks are not prompts and responses, or it is a review project.
     """
     row = get_annotation_project(store, project)
-    if row.task_type != "prompt-response":
+    if row.task_type != TypeName.PROMPT_RESPONSE:
         raise InputError(f"project {project!r} holds {row.task_type} tasks: name one of type prompt-response")
     hashes = {question_hash(question.question) for question in frozen}
     report = FeedbackReport(project)

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable
 
 from doyen.annotation.backend import Backend
-from doyen.annotation.store import ADOPTED, PRESENT, REVIEW, get_annotation_project, get_project, tasks_in, update_project
+from doyen.annotation.store import PRESENT, get_annotation_project, get_project, tasks_in, update_project
 from doyen.core.errors import InputError
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, Purpose, TaskState
 
 
 def check_overlap(people: int | None, share: float | None) -> None:
@@ -35,7 +35,7 @@ def change_overlap(store: Store, project: str, people: int | None, share: float 
     check_overlap(people, share)
     values = {"overlap": people, "overlap_share": share}
     given = {name: value for name, value in values.items() if value is not None}
-    if given and get_annotation_project(store, project).purpose == ADOPTED:
+    if given and get_annotation_project(store, project).purpose == Purpose.ADOPTED:
         raise InputError(
             f"{project!r} was not made here, and keeps the number of people that its owner set: change it in Label Studio"
         )
@@ -61,7 +61,7 @@ def plan_overlap(store: Store, project: str) -> tuple[int, bool]:
 def apply_overlap(store: Store, backend: Backend, external_id: str, project: str) -> int:
     """Bring what was planned to where people label; return how many tasks there several people label."""
     row = get_project(store, project)
-    if row.purpose in {REVIEW, ADOPTED}:
+    if row.purpose in {Purpose.REVIEW, Purpose.ADOPTED}:
         return 0
     with store.session() as session:
         tasks = tasks_in(session, project, states=PRESENT, sent=True)

@@ -18,13 +18,13 @@ from doyen.annotation.backend import Backend, RemoteProject
 from doyen.annotation.files.folder import FilesBackend
 from doyen.annotation.labelstudio.client import LabelStudioBackend
 from doyen.annotation.labelstudio.foreign_screens import read_screen
-from doyen.annotation.store import ADOPTED, REVIEW, external_ids, get_project, task_type_of
+from doyen.annotation.store import external_ids, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.core.errors import InputError, StateError
 from doyen.core.locks import hold
 from doyen.core.manifest import short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow
+from doyen.core.store.schema import AnnotationProjectRow, Purpose
 from doyen.core.workspace import Workspace
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,49}")
@@ -106,7 +106,7 @@ def connect(workspace: Workspace, store: Store, name: str) -> Connection:
             "`doyen annotate create` (a review project with `doyen annotate adjudicate` for the one that it reviews; "
             "labels that were pulled are kept), then push"
         )
-    if row.purpose == ADOPTED and isinstance(backend, LabelStudioBackend):
+    if row.purpose == Purpose.ADOPTED and isinstance(backend, LabelStudioBackend):
         backend.screen, _ = read_screen(row.task_type, row.config)
     return Connection(workspace, store, row, backend, row.external_id)
 
@@ -135,9 +135,9 @@ def sync_lock(workspace: Workspace, name: str) -> Iterator[None]:
 
 def remake_command(project: AnnotationProjectRow) -> str:
     """Return the command that makes the project anew, or brings it up to date, where people label."""
-    if project.purpose == REVIEW:
+    if project.purpose == Purpose.REVIEW:
         return f"doyen annotate adjudicate --project {project.parent}"
-    if project.purpose == ADOPTED:
+    if project.purpose == Purpose.ADOPTED:
         return f"doyen annotate adopt --project {project.name} --id {project.external_id} --type {project.task_type}"
     return f"doyen annotate create --project {project.name}"
 

@@ -9,12 +9,12 @@ from doyen.annotation.backend import RemoteAnnotation, RemoteTask
 from doyen.annotation.labelstudio.people import UNNAMED
 from doyen.annotation.labelstudio.regions import label_part
 from doyen.annotation.projects import Connection
-from doyen.annotation.quality.decisions import STARRED, record_star, why_undecided
+from doyen.annotation.quality.decisions import record_star, why_undecided
 from doyen.annotation.store import (
     IMPORTED,
     KEPT,
     PRESENT,
-    REVIEW,
+    Change,
     Session,
     add_version,
     current_decisions,
@@ -24,7 +24,7 @@ from doyen.annotation.store import (
 )
 from doyen.annotation.types.typed_labels import describe_problems
 from doyen.core.manifest import now
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionMethod, Purpose, TaskState
 
 
 @dataclass
@@ -63,7 +63,7 @@ def store_changes(connection: Connection, batch: Sequence[RemoteTask], report: P
     with connection.store.session() as session:
         tasks = {task.uid: task for task in tasks_in(session, connection.name, uids=uids)}
         labels = labels_of(session, tasks)
-        starred = {decision.task_uid for decision in current_decisions(session, connection.name, STARRED)}
+        starred = {decision.task_uid for decision in current_decisions(session, connection.name, DecisionMethod.GROUND_TRUTH)}
         update = _LabelUpdate(session, connection, report)
         for remote in batch:
             report.changed_tasks += 1
@@ -122,7 +122,7 @@ class _LabelUpdate:
         own = [row for row in labels if row.external_id.startswith(f"{remote.external_id}:")]
         _withdraw((row for row in own if row.external_id not in present), self.report)
         task.state = TaskState.LABELLED if any(row.current for row in labels) else TaskState.PUSHED
-        if self.connection.row.purpose != REVIEW:
+        if self.connection.row.purpose != Purpose.REVIEW:
             decided = self._decide_by_star(task, [annotation for annotation in given if annotation.starred], labels)
             if was_starred and not decided:
                 record_star(self.session, task.uid, None, "", "")
@@ -132,16 +132,16 @@ class _LabelUpdate:
         # A star is a change by whoever gave it, but not one of the label: that was somebody else's before.
         author = remote.annotator if remote.starred and not known else remote.editor or remote.annotator
         version = remote.external_id, author, remote.result, remote.updated_at or now()
-        outcome = add_version(self.session, task.uid, *version, labels)
-        self.report.added += outcome == "added"
-        self.report.updated += outcome == "updated"
+        change = add_version(self.session, task.uid, *version, labels)
+        self.report.added += change is Change.ADDED
+        self.report.updated += change is Change.UPDATED
         for row in known:
             if row.annotator.startswith(UNNAMED) and row.current:
                 row.annotator = author
-        if outcome != "unchanged":
+        if change is not Change.UNCHANGED:
             label, problems = self.connection.task_type.salvage(label_part(remote.result), task.data)
             self.report.problems += describe_problems(task.uid, author, problems, kept=label is not None)
-            if self.connection.row.purpose == REVIEW and (why := why_undecided(task, author, remote.result)):
+            if self.connection.row.purpose == Purpose.REVIEW and (why := why_undecided(task, author, remote.result)):
                 self.report.problems += describe_problems(task.uid, author, [why], kept=False)
 
     def _decide_by_star(

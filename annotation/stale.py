@@ -22,10 +22,8 @@ from doyen.annotation.store import judge_tasks, list_projects, tasks_in, uids_wi
 from doyen.annotation.task_sources import datasets_and_adapters
 from doyen.core.lineage import DatasetUse, StaleReport
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, Staleness, TaskState
 from doyen.core.workspace import Workspace
-
-CHANGED, DELETED = "changed", "deleted"
 
 
 def mark_stale(workspace: Workspace, store: Store) -> StaleReport:
@@ -37,7 +35,7 @@ def mark_stale(workspace: Workspace, store: Store) -> StaleReport:
     newly: dict[str, list[AnnotationTaskRow]] = defaultdict(list)
     with store.session() as session:
         for task, text in judge_tasks(session):
-            why = DELETED if text is None else None if _excerpt(task.data) in text else CHANGED
+            why = Staleness.DELETED if text is None else None if _excerpt(task.data) in text else Staleness.CHANGED
             if why is not None and task.stale != why:
                 newly[why].append(task)
             task.stale = why

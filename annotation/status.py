@@ -13,7 +13,6 @@ from doyen.annotation.quality.decisions import why_undecided
 from doyen.annotation.store import (
     OPEN,
     PRESENT,
-    REVIEW,
     TaskGroup,
     count_versions,
     current_results,
@@ -23,7 +22,7 @@ from doyen.annotation.store import (
 )
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow
+from doyen.core.store.schema import AnnotationProjectRow, Purpose
 
 AGES = ((1, "under a day"), (7, "1 to 7 days"), (30, "7 to 30 days"))
 OLDEST = "over 30 days"
@@ -69,7 +68,7 @@ class ProjectStatus:
     skipped: int = 0
     overlap: int = 0
     labelled_twice: int = 0
-    purpose: str = "annotation"
+    purpose: str = Purpose.ANNOTATION
 
 
 def project_status(store: Store, name: str) -> ProjectStatus:
@@ -120,7 +119,7 @@ def _count_labels(store: Store, project: AnnotationProjectRow) -> dict[str, Any]
         counts["labelled_twice"] += len({row.annotator for row in rows}) > 1
         for row in rows:
             label, problems = task_type.salvage(label_part(row.result), task.data)
-            if label is None or (project.purpose == REVIEW and why_undecided(task, row.annotator, row.result)):
+            if label is None or (project.purpose == Purpose.REVIEW and why_undecided(task, row.annotator, row.result)):
                 counts["invalid"] += 1
             elif problems:
                 counts["incomplete"] += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
@@ -29,14 +30,11 @@ from doyen.core.store.schema import (
     DecisionRow,
     DocumentRow,
     DocumentVersionRow,
+    Purpose,
     TaskState,
     WorkspaceRow,
 )
 
-ADOPTED = "adopted"
-"""Purpose of a project that was not made here: its screen, and what else its owner set, stay as they are."""
-REVIEW = "review"
-"""Purpose of a project in which experts decide about another one's tasks."""
 IMPORTED, KEPT = "import:", "kept:"
 """Prefixes of the external ids of annotations that no pull touches: of those that came from a file, and of those from a
 server that the project has since left."""
@@ -44,6 +42,18 @@ OPEN = (TaskState.CREATED, TaskState.PUSHED)
 """States of tasks that nobody has labelled."""
 PRESENT = (*OPEN, TaskState.LABELLED)
 """States of tasks that were not deleted where people label."""
+
+
+class Change(StrEnum):
+    """What became of a label that was to be stored."""
+
+    ADDED = "added"
+    """Its first version."""
+    UPDATED = "updated"
+    """An older version was current, or none was."""
+    UNCHANGED = "unchanged"
+
+
 CurrentResults: TypeAlias = tuple[AnnotationTaskRow, list[AnnotationRow], DecisionRow | None]
 
 
@@ -80,7 +90,7 @@ def get_annotation_project(store: Store, name: str) -> AnnotationProjectRow:
         InputError: it is a review project, which gets its tasks from the one that it reviews alone.
     """
     row = get_project(store, name)
-    if row.purpose == REVIEW:
+    if row.purpose == Purpose.REVIEW:
         raise InputError(
             f"{name!r} is a review project, which takes nothing else: name the one that it reviews, {row.parent!r}"
         )
@@ -258,26 +268,23 @@ def add_version(
     result: Result,
     created_at: str,
     known: list[AnnotationRow] | None = None,
-) -> str:
+) -> Change:
     """Keep one version of one annotation and make it the current one.
 
     Args:
         known: the task's annotations, where the caller has read them; a new version is added to the list.
-
-    Returns:
-        "added" (first version), "updated" (an older version was current, or none was) or "unchanged".
     """
     known = labels_of(session, [task_uid])[task_uid] if known is None else known
     revision = fingerprint(result)[:16]
     versions = [row for row in known if row.external_id == external_id]
     same = next((version for version in versions if version.revision == revision), None)
     if same is not None and same.current:
-        return "unchanged"
+        return Change.UNCHANGED
     for version in versions:
         version.current = False
     if same is not None:
         same.current = True
-        return "updated"
+        return Change.UPDATED
     row = AnnotationRow(
         annotation_id=short_id(task_uid, external_id, revision),
         task_uid=task_uid,
@@ -291,7 +298,7 @@ def add_version(
     )
     session.add(row)
     known.append(row)
-    return "updated" if versions else "added"
+    return Change.UPDATED if versions else Change.ADDED
 
 
 def current_results(store: Store, project: str, *, gold: bool = True) -> Iterator[CurrentResults]:

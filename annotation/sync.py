@@ -12,13 +12,13 @@ from doyen.annotation.overlap import apply_overlap, change_overlap, plan_overlap
 from doyen.annotation.projects import Connection, connected
 from doyen.annotation.pulled_labels import PullReport, store_changes, withdraw_deleted
 from doyen.annotation.quality.decisions import record_decisions
-from doyen.annotation.store import REVIEW, mark_pushed, tasks_in, update_project
+from doyen.annotation.store import mark_pushed, tasks_in, update_project
 from doyen.core.batches import batched
 from doyen.core.manifest import short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationTaskRow, TaskState
+from doyen.core.store.schema import AnnotationTaskRow, Purpose, TaskState
 from doyen.core.workspace import Workspace
 
 PUSH_BATCH, PULL_BATCH = 1000, 500
@@ -144,7 +144,7 @@ def pull_changes(connection: Connection, *, reporter: Reporter | None = None) ->
             bar.advance(len(batch))
     withdraw_deleted(connection, count, report)
     keep_people(connection.workspace.annotation_folder, connection.backend.people())
-    if connection.row.purpose == REVIEW:
+    if connection.row.purpose == Purpose.REVIEW:
         report.decisions = record_decisions(store, connection.name, connection.task_type)
     update_project(store, connection.name, synced_at=newest or synced_at)
     return report

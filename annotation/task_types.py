@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from doyen.annotation.labelstudio.regions import Reading, Result, read_label, write_label
 from doyen.annotation.labelstudio.screens import screen_of
 from doyen.annotation.types import classification, coreference, entities, pos, prompt_response
-from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description
+from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, TypeName, default_description
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.prompt_response import draft_question
 from doyen.annotation.types.typed_labels import LABEL_TYPES, Label, LabelError
@@ -47,11 +47,11 @@ class TextKind(Protocol):
 TEXT_KINDS = cast(
     dict[str, TextKind],
     {
-        "classification": classification,
-        "sentiment": classification,
-        "entities": entities,
-        "coreference": coreference,
-        "pos": pos,
+        TypeName.CLASSIFICATION: classification,
+        TypeName.SENTIMENT: classification,
+        TypeName.ENTITIES: entities,
+        TypeName.COREFERENCE: coreference,
+        TypeName.POS: pos,
     },
 )
 

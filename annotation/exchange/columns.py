@@ -9,6 +9,7 @@ from typing import Any
 
 from doyen.annotation.exchange.record_files import Losses, Row
 from doyen.annotation.types import typed_labels
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.spans import Span
 from doyen.annotation.types.typed_labels import (
     MARK_TYPES,
@@ -27,7 +28,7 @@ from doyen.annotation.types.typed_labels import (
 from doyen.core.manifest import short_id
 from doyen.core.records import REFUSAL, identifier
 
-CLASS_KINDS = ("classification", "sentiment")
+CLASS_KINDS = (TypeName.CLASSIFICATION, TypeName.SENTIMENT)
 TEXTS = ("text", "sentence", "content", "utterance", "review", "body")
 CLASSES = ("label", "labels", "category", "class", "sentiment", "intent")
 PROMPTS = ("prompt", "question", "instruction")
@@ -177,10 +178,10 @@ def relations_of(value: Any, head: str, tail: str, label: str) -> list[Relation]
 
 def span_label(kind: str, regions: Sequence[Region], relations: Sequence[Relation], losses: Losses) -> Label:
     """Return the label of a text's stretches and their relations, as the task type has it."""
-    if kind == "pos":
+    if kind == TypeName.POS:
         losses.drop("relation", len(relations))
         return Tags(tuple(sorted(regions, key=lambda token: token.start)))
-    if kind == "coreference":
+    if kind == TypeName.COREFERENCE:
         relations = [replace(link, label="" if link.label == COREFERENCE else link.label) for link in relations]
     return MARK_TYPES[kind](tuple(regions), tuple(relations))
 

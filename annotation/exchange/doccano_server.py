@@ -25,6 +25,7 @@ import httpx
 from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.doccano_jsonl import COLUMNS
 from doyen.annotation.exchange.record_files import Row
+from doyen.annotation.types.descriptions import TypeName
 from doyen.core.errors import NotFoundError, ServiceError, Unauthorized
 
 PAGE = 100
@@ -34,10 +35,10 @@ REFUSED = (401, 403)
 PARALLEL = 4
 """Labels are asked for example by example, some at a time."""
 KINDS_OF_PROJECT = {
-    "DocumentClassification": ("classification", "sentiment"),
-    "SequenceLabeling": ("entities", "coreference", "pos"),
-    "Seq2seq": ("prompt-response",),
-    "IntentDetectionAndSlotFilling": ("classification", "sentiment", "entities"),
+    "DocumentClassification": (TypeName.CLASSIFICATION, TypeName.SENTIMENT),
+    "SequenceLabeling": (TypeName.ENTITIES, TypeName.COREFERENCE, TypeName.POS),
+    "Seq2seq": (TypeName.PROMPT_RESPONSE,),
+    "IntentDetectionAndSlotFilling": (TypeName.CLASSIFICATION, TypeName.SENTIMENT, TypeName.ENTITIES),
 }
 """Doccano's project types, and the task types that they hold; images and sound are not read."""
 
@@ -228,12 +229,12 @@ class _ExampleReader:
         kept = {key: value for key, value in (example.get("meta") or {}).items() if key not in (*COLUMNS, "Comments")}
         comments = {"Comments": [None] * int(example.get("comment_count") or 0)}
         row = {**kept, **comments, "id": identity, "text": example["text"], **content, "annotator": who, "created_at": when}
-        answers = tuple(int(label["id"]) for label in labels) if self._kind == "prompt-response" else ()
+        answers = tuple(int(label["id"]) for label in labels) if self._kind == TypeName.PROMPT_RESPONSE else ()
         return DoccanoExample(identity, confirmed=True, row=row, label_ids=answers)
 
     def _content(self, path: str) -> tuple[Row, list[Row]]:
         """Return the example's labels as columns of an export, and as the server gave them."""
-        if self._kind == "prompt-response":
+        if self._kind == TypeName.PROMPT_RESPONSE:
             labels = self._labels(f"{path}/texts")
             return {"label": [label["text"] for label in labels]}, labels
         if self._kind in CLASS_KINDS:

@@ -26,7 +26,7 @@ from doyen.annotation.exchange import label_studio_json as ls_json
 from doyen.annotation.exchange import label_studio_min as ls_min
 from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.record_files import Losses, RecordFile, encodable, json_lines, json_objects, listed
-from doyen.annotation.types.descriptions import TYPE_NAMES
+from doyen.annotation.types.descriptions import TYPE_NAMES, TypeName
 from doyen.annotation.types.typed_labels import (
     LABEL_TYPES,
     MAX_RATING,
@@ -41,8 +41,8 @@ from doyen.core.errors import InputError, NotFoundError, RecordError
 from doyen.core.records import REFUSAL
 from doyen.core.text import is_blank
 
-NO_TEXTS = tuple(name for name in TYPE_NAMES if name != "prompt-response")
-NO_MARKS = (*CLASS_KINDS, "prompt-response")
+NO_TEXTS = tuple(name for name in TYPE_NAMES if name != TypeName.PROMPT_RESPONSE)
+NO_MARKS = (*CLASS_KINDS, TypeName.PROMPT_RESPONSE)
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ FORMATS = {
         Format("label-studio-min", TYPE_NAMES, ls_min.EXPECTED, json_objects, ls_min.read_row, ls_min.write),
         Format("doccano", TYPE_NAMES, doccano_jsonl.EXPECTED, json_lines, doccano_jsonl.read_row, doccano_jsonl.write),
         Format("labelbox", TYPE_NAMES, labelbox.EXPECTED, json_lines, labelbox.read_row, labelbox.write),
-        Format("conll", ("entities",), conll.EXPECTED, conll.sentences, conll.read_sentence, conll.write),
-        Format("conllu", ("pos",), conllu.EXPECTED, conllu.sentences, conllu.read_sentence, conllu.write),
+        Format("conll", (TypeName.ENTITIES,), conll.EXPECTED, conll.sentences, conll.read_sentence, conll.write),
+        Format("conllu", (TypeName.POS,), conllu.EXPECTED, conllu.sentences, conllu.read_sentence, conllu.write),
         Format("spacy", NO_TEXTS, spacy.EXPECTED, json_lines, spacy.read_row, spacy.write),
         Format("huggingface", TYPE_NAMES, huggingface.EXPECTED, huggingface.rows, huggingface.read_row, huggingface.write),
         Format("csv", NO_MARKS, spreadsheet.EXPECTED, spreadsheet.table_rows, spreadsheet.read_row, spreadsheet.write),
-        Format("sagemaker", (*CLASS_KINDS, "entities"), sagemaker.EXPECTED, json_lines, sagemaker.read_row),
+        Format("sagemaker", (*CLASS_KINDS, TypeName.ENTITIES), sagemaker.EXPECTED, json_lines, sagemaker.read_row),
     )
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import (
     IMPORTED,
+    Change,
     Session,
     add_version,
     get_annotation_project,
@@ -23,6 +24,7 @@ from doyen.annotation.task_sources import excerpt_of, known_documents, text_and_
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.answer_lines import places as places_of
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.prompt_response import label_of_pair
 from doyen.annotation.types.spans import find_quotes
@@ -59,9 +61,9 @@ class ImportReport:
     unplaced_quotes: int = 0
     without_document: int = 0
 
-    def count(self, outcome: str) -> None:
-        """Count a label as "added", "updated" or "unchanged"."""
-        setattr(self, outcome, getattr(self, outcome) + 1)
+    def count(self, change: Change) -> None:
+        """Count a label."""
+        setattr(self, change, getattr(self, change) + 1)
 
 
 def import_pairs(
@@ -79,7 +81,7 @@ def import_pairs(
         Busy: another process is syncing this project.
     """
     task_type = task_type_of(get_annotation_project(store, project))
-    if task_type.name != "prompt-response":
+    if task_type.name != TypeName.PROMPT_RESPONSE:
         raise InputError(f"project {project!r} holds {task_type.name} tasks: pairs are labels of prompt-response tasks alone")
     groups: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:

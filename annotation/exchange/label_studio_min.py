@@ -14,6 +14,7 @@ from doyen.annotation.exchange.columns import objects
 from doyen.annotation.exchange.label_studio_json import OUR_FIELDS, data_of, read_label
 from doyen.annotation.exchange.record_files import Losses, Row, write_json_list
 from doyen.annotation.labelstudio.regions import Result, write_label
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.typed_labels import LabelError, LabelledText
 
 EXPECTED = "a list of objects, one for each annotation"
@@ -88,7 +89,7 @@ def _is_filled(value: Any) -> bool:
 
 def _regions(name: str, value: Any, kind: str) -> Result:
     """Return the regions of one field."""
-    key = "text" if kind == "prompt-response" and name != "answerable" else "choices"
+    key = "text" if kind == TypeName.PROMPT_RESPONSE and name != "answerable" else "choices"
     regions: Result = []
     for number, entry in enumerate(value if isinstance(value, list) else [value]):
         content = entry if isinstance(entry, dict) else {key: [entry]}

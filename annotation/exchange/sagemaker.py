@@ -12,12 +12,17 @@ from typing import Any
 
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
 
 EXPECTED = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
 METADATA = "-metadata"
 SINGLE, MULTI, SPANS = "text-classification", "text-classification-multilabel", "text-span"
-TYPES = {"classification": (SINGLE, MULTI), "sentiment": (SINGLE,), "entities": (SPANS,)}
+TYPES: dict[str, tuple[str, ...]] = {
+    TypeName.CLASSIFICATION: (SINGLE, MULTI),
+    TypeName.SENTIMENT: (SINGLE,),
+    TypeName.ENTITIES: (SPANS,),
+}
 
 
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
@@ -39,7 +44,7 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
         losses.skip("the labelling job failed for it")
         return
     text = columns.string(row, "source")
-    if kind == "entities":
+    if kind == TypeName.ENTITIES:
         label: Classes | Entities = _spans(row[name])
         confidence: Any = [entity.get("confidence") for entity in columns.objects(job.get("entities"), "entities")]
     else:

@@ -14,7 +14,7 @@ from doyen.annotation.exchange.label_import import ORIGIN, ImportReport, store_l
 from doyen.annotation.exchange.record_files import SHOWN, listed
 from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, default_description
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName, default_description
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, regions_of
 from doyen.core.errors import InputError, RecordError
 from doyen.core.progress import Reporter
@@ -134,13 +134,18 @@ def infer_description(kind: str, labels: Iterable[LabelledText]) -> TaskDescript
             multiple = multiple or len(item.label.labels) != 1
         if isinstance(item.label, Entities):
             relations |= dict.fromkeys(relation.label for relation in item.label.relations)
-    if kind == "prompt-response":
+    if kind == TypeName.PROMPT_RESPONSE:
         return default_description(kind)
-    if kind in {"sentiment", "pos", "coreference"} and set(names) <= set(default_description(kind).label_names):
-        return default_description(kind)
+    if kind in {TypeName.SENTIMENT, TypeName.POS, TypeName.COREFERENCE}:
+        default = default_description(kind)
+        if set(names) <= set(default.label_names):
+            return default
     described = tuple(LabelDescription(name=name) for name in names)
     return TaskDescription(
-        type=kind, labels=described, multiple=multiple and kind == "classification", relations=tuple(filter(None, relations))
+        type=kind,
+        labels=described,
+        multiple=multiple and kind == TypeName.CLASSIFICATION,
+        relations=tuple(filter(None, relations)),
     )
 
 

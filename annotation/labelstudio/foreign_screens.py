@@ -10,7 +10,7 @@ from lxml import etree
 
 from doyen.annotation.exchange.columns import CLASS_KINDS, PROMPTS, RESPONSES
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, PASSAGE, TEXT, Result
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName
 from doyen.core.errors import InputError
 
 CONTROLS = ("Choices", "Labels", "TextArea", "Rating", "Taxonomy", "Number", "DateTime", "Ranker", "Pairwise")
@@ -44,7 +44,9 @@ class ForeignScreen:
             if not isinstance(region, dict) or region.get("type") == "relation":
                 ours.append(region)
             elif (name := self.fields.get(str(region.get("from_name")))) is not None:
-                ours.append({**region, "from_name": name, "to_name": PASSAGE if self.kind == "prompt-response" else TEXT})
+                ours.append(
+                    {**region, "from_name": name, "to_name": PASSAGE if self.kind == TypeName.PROMPT_RESPONSE else TEXT}
+                )
         if self.answers_text and ours:
             asked = {"text": [str(data.get(self.text_key) or "")]}
             ours.insert(0, {"id": "prompt", "from_name": "prompt", "to_name": PASSAGE, "type": "textarea", "value": asked})
@@ -94,14 +96,14 @@ def read_screen(kind: str, config: str) -> tuple[ForeignScreen, TaskDescription]
 
 def _fields(kind: str, controls: list[Any]) -> tuple[list[Any], dict[str, str], bool]:
     """Return the controls that a type needs, their names → ours, and whether the text itself is the question."""
-    if kind == "prompt-response":
+    if kind == TypeName.PROMPT_RESPONSE:
         return _text_fields([tag for tag in controls if tag.tag == "TextArea"])
     wanted, ours = ("Choices", CLASS) if kind in CLASS_KINDS else ("Labels", MARKS)
     found = [tag for tag in controls if tag.tag == wanted]
     if len(found) != 1:
         named = ", ".join(repr(tag.get("name")) for tag in found)
         raise _unfit(kind, f"it needs exactly one <{wanted}> for a <Text>, and has {named or 'none'}")
-    if kind == "sentiment" and found[0].get("choice") == "multiple":
+    if kind == TypeName.SENTIMENT and found[0].get("choice") == "multiple":
         raise _unfit(kind, "a text has one feeling, but several can be chosen: adopt it as classification")
     return found, {str(found[0].get("name")): ours}, False
 
@@ -115,23 +117,24 @@ def _text_fields(areas: list[Any]) -> tuple[list[Any], dict[str, str], bool]:
     if prompt is None or response is None:
         known = ", ".join(map(repr, named)) or "none"
         raise _unfit(
-            "prompt-response", f"it needs one <TextArea> for the answer, or one for question and answer each; it has {known}"
+            TypeName.PROMPT_RESPONSE,
+            f"it needs one <TextArea> for the answer, or one for question and answer each; it has {known}",
         )
     return [named[prompt], named[response]], {prompt: "prompt", response: "response"}, False
 
 
 def _description(kind: str, root: Any, chosen: list[Any]) -> TaskDescription:
-    if kind == "prompt-response":
+    if kind == TypeName.PROMPT_RESPONSE:
         return TaskDescription(type=kind)
     tag = {"Choices": "Choice", "Labels": "Label"}[chosen[0].tag]
     names = list(dict.fromkeys(_value(child) for child in chosen[0].iter(tag)))
     if not all(names) or not names:
         raise _unfit(kind, f"the labels of {chosen[0].get('name')!r} do not stand in the configuration")
-    relations = [_value(child) for child in root.iter("Relation")] if kind == "entities" else []
+    relations = [_value(child) for child in root.iter("Relation")] if kind == TypeName.ENTITIES else []
     return TaskDescription(
         type=kind,
         labels=tuple(LabelDescription(name=name) for name in names),
-        multiple=kind == "classification" and chosen[0].get("choice") == "multiple",
+        multiple=kind == TypeName.CLASSIFICATION and chosen[0].get("choice") == "multiple",
         relations=tuple(dict.fromkeys(filter(None, relations))),
     )
 

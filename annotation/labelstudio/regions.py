@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any, TypeAlias
 
 from doyen.annotation.types.classification import choose
-from doyen.annotation.types.descriptions import TaskDescription
+from doyen.annotation.types.descriptions import TaskDescription, TypeName
 from doyen.annotation.types.spans import Span, locate_span
 from doyen.annotation.types.typed_labels import (
     MARK_TYPES,
@@ -56,9 +56,9 @@ def write_label(label: Label, text: str, uid: str) -> Result:
 
 def read_label(result: Result, text: str, description: TaskDescription) -> Reading:
     """Read an annotation of a text as a label of the described type."""
-    if description.type == "prompt-response":
+    if description.type == TypeName.PROMPT_RESPONSE:
         return read_prompt_response(result, text)
-    if description.type in {"classification", "sentiment"}:
+    if description.type in {TypeName.CLASSIFICATION, TypeName.SENTIMENT}:
         return _read_classes(result, description)
     return _read_marks(result, text, description)
 
@@ -142,7 +142,7 @@ def _read_marks(result: Result, text: str, description: TaskDescription) -> Read
     if problems and not regions:
         # That nothing is sound does not mean that there is nothing to mark.
         return None, problems
-    if description.type == "pos":
+    if description.type == TypeName.POS:
         regions, overlapping = _apart(regions, text)
         problems += overlapping
     return MARK_TYPES[description.type](tuple(regions), tuple(relations)), problems
@@ -178,7 +178,7 @@ def _read_relation(
     """Return what is wrong with a link, and the relations that it means; one that points both ways is two."""
     head, tail, names = link.get("from_id"), link.get("to_id"), link.get("labels") or []
     known = ", ".join(description.relations)
-    if description.type == "pos" or (description.type == "entities" and not known):
+    if description.type == TypeName.POS or (description.type == TypeName.ENTITIES and not known):
         return [f"this task has no relations, but one leads from {head!r} to {tail!r}"], []
     if missing := [end for end in (head, tail) if end not in marks]:
         return [f"a relation leads to a region {short(end)}, which does not exist" for end in missing], []

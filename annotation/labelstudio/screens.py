@@ -10,7 +10,7 @@ from typing import Any
 from lxml import etree
 
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, REASON, TEXT
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName
 
 ANSWERS = "answers"
 """Key of a review task's data: what each annotator answered, to be read."""
@@ -30,7 +30,7 @@ def screen_of(description: TaskDescription) -> str:
 
     The controls refer to the text by the name ``TEXT``; that of prompts and responses lies in a file of its own.
     """
-    if description.type == "prompt-response":
+    if description.type == TypeName.PROMPT_RESPONSE:
         path = Path(__file__).with_name("prompt_response.xml")
         view = etree.fromstring(path.read_bytes(), etree.XMLParser(remove_blank_text=True))
         view.insert(1, _guideline(description))
@@ -40,7 +40,7 @@ def screen_of(description: TaskDescription) -> str:
     view.append(_guideline(description))
     view.extend(_controls(description))
     # A mark snaps to words, or to nothing: tokens are often parts of words.
-    granularity = "symbol" if description.type == "pos" else "word"
+    granularity = "symbol" if description.type == TypeName.POS else "word"
     view.append(etree.Element("Text", name=TEXT, value=f"${TEXT}", granularity=granularity))
     return to_xml(view)
 
@@ -80,7 +80,7 @@ def to_xml(view: Tag) -> str:
 
 def _controls(description: TaskDescription) -> list[Tag]:
     """Return a choice among the labels, or labels to mark stretches with and the names of relations between these."""
-    if description.type in {"classification", "sentiment"}:
+    if description.type in {TypeName.CLASSIFICATION, TypeName.SENTIMENT}:
         several = {"choice": "multiple"} if description.multiple else {"choice": "single-radio", "required": "true"}
         choices = etree.Element("Choices", name=CLASS, toName=TEXT, showInline="true", **several)
         for number, label in enumerate(description.labels):
@@ -89,7 +89,7 @@ def _controls(description: TaskDescription) -> list[Tag]:
     marks = etree.Element("Labels", name=MARKS, toName=TEXT)
     for number, label in enumerate(description.labels):
         marks.append(etree.Element("Label", **_attributes(label), background=color_of(label, number)))
-    names = (SAME,) if description.type == "coreference" else description.relations
+    names = (SAME,) if description.type == TypeName.COREFERENCE else description.relations
     relations = etree.Element("Relations")
     relations.extend(etree.Element("Relation", value=name) for name in names)
     return [marks, relations] if names else [marks]

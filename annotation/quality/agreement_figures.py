@@ -28,7 +28,7 @@ from doyen.annotation.quality.comparison import (
     token_f1,
 )
 from doyen.annotation.quality.labelled_items import Item, require_single
-from doyen.annotation.types.descriptions import SENTIMENT
+from doyen.annotation.types.descriptions import SENTIMENT, TypeName
 from doyen.annotation.types.typed_labels import (
     LABEL_TYPES,
     MAX_RATING,
@@ -74,22 +74,22 @@ def measures_of(type: str, items: Sequence[Item], multiple: bool, order: Sequenc
     if order and (multiple or LABEL_TYPES[type] is not Classes):
         raise InputError("only classes of which each text has one can have an order: leave it out")
     match type:
-        case "entities":
+        case TypeName.ENTITIES:
             return Measures("f1_exact", entity_figures, entity_label_figures)
-        case "coreference":
+        case TypeName.COREFERENCE:
             return Measures("muc_f1", coreference_figures, lambda _: {})
-        case "pos":
+        case TypeName.POS:
             return Measures(
                 "alpha",
                 lambda own: nominal_figures(tag_units(own)) | token_figures(own),
                 lambda own: nominal_label_figures(tag_units(own)),
             )
-        case "prompt-response":
+        case TypeName.PROMPT_RESPONSE:
             return Measures("token_f1", text_figures, lambda _: {})
     if multiple:
         return Measures("alpha_masi", set_figures, set_label_figures)
     require_single(items)
-    levels = (SENTIMENT if type == "sentiment" else ()) if order is None else order
+    levels = (SENTIMENT if type == TypeName.SENTIMENT else ()) if order is None else order
     used = {name for item in items for label in item.of(Classes) for name in label.labels}
     if levels and (missing := sorted(used - set(levels))):
         raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")

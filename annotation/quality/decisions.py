@@ -9,9 +9,7 @@ from doyen.annotation.store import Session, current_decision, decisions_on, labe
 from doyen.annotation.task_types import TaskType
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionRow
-
-EXPERT, CONSENSUS, STARRED = "expert", "consensus", "ground truth"
+from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionMethod, DecisionRow
 
 
 def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
@@ -44,7 +42,7 @@ def why_undecided(task: AnnotationTaskRow, annotator: str, result: Result) -> st
 
 
 def decide(
-    session: Session, task_uid: str, result: Result, *, method: str, by: str, reason: str, inputs: list[str], at: str
+    session: Session, task_uid: str, result: Result, *, method: DecisionMethod, by: str, reason: str, inputs: list[str], at: str
 ) -> bool:
     """Record a decision and make it the task's current one; return whether it is new. The older ones are kept."""
     identity = short_id(task_uid, method, by, reason, at, fingerprint(result), *inputs)
@@ -84,14 +82,14 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
         Whether the decision is new.
     """
     rows = decisions_on(session, task_uid)
-    stars = [row for row in rows if row.method == STARRED]
+    stars = [row for row in rows if row.method == DecisionMethod.GROUND_TRUTH]
     known = next((row for row in stars if starred is not None and row.inputs == [starred.annotation_id]), None)
     for row in stars:
         row.current = row.current and row is known
     if starred is None:
         return False
     if known is not None:
-        if not any(row.current and row.method == EXPERT for row in rows):
+        if not any(row.current and row.method == DecisionMethod.EXPERT for row in rows):
             for row in rows:
                 row.current = row is known
         return False
@@ -99,7 +97,7 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
         session,
         task_uid,
         starred.result,
-        method=STARRED,
+        method=DecisionMethod.GROUND_TRUTH,
         by=by,
         reason="marked as ground truth in Label Studio",
         inputs=[starred.annotation_id],
@@ -110,7 +108,7 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
 def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:
     if not given:
         standing = current_decision(session, uid)
-        if standing is not None and standing.method == EXPERT:
+        if standing is not None and standing.method == DecisionMethod.EXPERT:
             standing.current = False
         return False
     task, answer = max(given, key=lambda pair: (pair[1].created_at, pair[1].annotation_id))
@@ -118,7 +116,7 @@ def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, Ann
         session,
         uid,
         label_part(answer.result),
-        method=EXPERT,
+        method=DecisionMethod.EXPERT,
         by=answer.annotator,
         reason=reason_of(answer.result),
         inputs=list((task.origin or {}).get("inputs", [])),

@@ -11,12 +11,11 @@ from doyen.annotation.current_labels import labelled_texts
 from doyen.annotation.labelstudio.screens import ANSWERS, review_screen_of
 from doyen.annotation.projects import open_backend, sync_lock
 from doyen.annotation.quality.aggregation import consensus, gold_reliability
-from doyen.annotation.quality.decisions import CONSENSUS, decide
+from doyen.annotation.quality.decisions import decide
 from doyen.annotation.quality.disputes import Dispute, disputed
 from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.quality.labelled_items import gather
 from doyen.annotation.store import (
-    REVIEW,
     Session,
     current_decision,
     current_decisions,
@@ -35,7 +34,7 @@ from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter
 from doyen.core.redaction import redact
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, DecisionMethod, Purpose
 from doyen.core.workspace import Workspace
 
 SUFFIX, LONGEST_NAME = " review", 50
@@ -108,7 +107,7 @@ def send_to_review(
             task_type=parent.task_type,
             config=review_screen_of(task_type_of(parent).description),
             description=parent.description,
-            purpose=REVIEW,
+            purpose=Purpose.REVIEW,
             parent=project,
             overlap=1,
         )
@@ -151,18 +150,18 @@ def accept_consensus(store: Store, project: str, disputes: Sequence[Dispute] = (
     }
     made = 0
     with store.session() as session:
-        for row in current_decisions(session, project, CONSENSUS):
+        for row in current_decisions(session, project, DecisionMethod.CONSENSUS):
             row.current = row.task_uid in accepted
         for uid, agreed in accepted.items():
             inputs = [row.annotation_id for row in current_labels_of(session, uid)]
             standing = current_decision(session, uid)
-            if standing is not None and (standing.method != CONSENSUS or standing.inputs == inputs):
+            if standing is not None and (standing.method != DecisionMethod.CONSENSUS or standing.inputs == inputs):
                 continue
             made += decide(
                 session,
                 uid,
                 task_type.write(agreed.label, session.get_one(AnnotationTaskRow, uid).data),
-                method=CONSENSUS,
+                method=DecisionMethod.CONSENSUS,
                 by=agreed.method,
                 reason=f"confidence {agreed.confidence:.3f} over {', '.join(agreed.annotators)}",
                 inputs=inputs,
@@ -183,7 +182,7 @@ def review_name(project: str) -> str:
 def _check_free(store: Store, review: str, project: str) -> None:
     """Raise InputError where a project that does not review this one has the name already."""
     row = find_project(store, review)
-    if row is not None and (row.purpose, row.parent) != (REVIEW, project):
+    if row is not None and (row.purpose, row.parent) != (Purpose.REVIEW, project):
         raise InputError(
             f"the disputed tasks of {project!r} go to a project named {review!r}, but that one is no review of it: "
             "annotate under another name"
@@ -201,7 +200,7 @@ def _open_labels(store: Store, project: str) -> tuple[list[LabelledText], dict[s
 def _add_review_task(session: Session, review: str, dispute: Dispute, expert: str | None) -> bool | None:
     """Add one task; return False when it is there already, and None when an expert has decided."""
     standing = current_decision(session, dispute.item_id)
-    if standing is not None and standing.method != CONSENSUS:
+    if standing is not None and standing.method != DecisionMethod.CONSENSUS:
         return None
     answers = current_labels_of(session, dispute.item_id)
     inputs = [row.annotation_id for row in answers]
@@ -231,5 +230,5 @@ def _ask(session: Session, review: str, expert: str) -> None:
     for task in tasks_in(session, review):
         origin = task.origin or {}
         standing = current_decision(session, origin.get("task", ""))
-        if origin.get("expert") != expert and (standing is None or standing.method == CONSENSUS):
+        if origin.get("expert") != expert and (standing is None or standing.method == DecisionMethod.CONSENSUS):
             task.origin = {**origin, "expert": expert}

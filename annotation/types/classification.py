@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from doyen.annotation.types.descriptions import NOTHING, TaskDescription
+from doyen.annotation.types.descriptions import NOTHING, TaskDescription, TypeName
 from doyen.annotation.types.drafter import Draft
 from doyen.annotation.types.matching import match_classes, match_sentiment
 from doyen.annotation.types.typed_labels import Classes, short
@@ -24,7 +24,7 @@ def instruction(description: TaskDescription) -> str:
     """Return what a model is asked to do."""
     if description.multiple:
         return f"Which of these classes apply to the text? Answer with their names, one a line, or with {NOTHING}."
-    what = "feeling" if description.type == "sentiment" else "class"
+    what = "feeling" if description.type == TypeName.SENTIMENT else "class"
     return f"Which {what} does the text have? Answer with one name only."
 
 
@@ -54,4 +54,4 @@ def row(label: Classes, text: str) -> dict[str, Any]:
 
 def propose(text: str, description: TaskDescription) -> Draft | None:
     """Return what the words of the text suggest."""
-    return match_sentiment(text, description) if description.type == "sentiment" else match_classes(text, description)
+    return match_sentiment(text, description) if description.type == TypeName.SENTIMENT else match_classes(text, description)

@@ -6,16 +6,28 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from doyen.core.errors import InputError
 
-TypeName = Literal["prompt-response", "classification", "entities", "sentiment", "coreference", "pos"]
-TYPE_NAMES: tuple[str, ...] = get_args(TypeName)
+
+class TypeName(StrEnum):
+    """The task types. Databases and descriptions hold the values: add to them, never change one."""
+
+    PROMPT_RESPONSE = "prompt-response"
+    CLASSIFICATION = "classification"
+    ENTITIES = "entities"
+    SENTIMENT = "sentiment"
+    COREFERENCE = "coreference"
+    POS = "pos"
+
+
+TYPE_NAMES = tuple(TypeName)
 NOTHING = "(none)"
 """What stands for "no label at all" in the instruction form, and so is no label's name."""
 
@@ -128,7 +140,7 @@ class TaskDescription(BaseModel):
     @property
     def scale(self) -> tuple[str, ...]:
         """The labels from low to high where they have an order, as those of sentiment have; else empty."""
-        return SENTIMENT if self.type == "sentiment" and set(self.label_names) <= set(SENTIMENT) else ()
+        return SENTIMENT if self.type == TypeName.SENTIMENT and set(self.label_names) <= set(SENTIMENT) else ()
 
     @model_validator(mode="before")
     @classmethod
@@ -196,13 +208,13 @@ def _conflicts(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a description as a whole; parts of it may be wrong by themselves, too."""
     kind, given, relations = raw.get("type"), raw.get("labels"), _texts(raw.get("relations"))
     labels = [label for label in given if isinstance(label, dict)] if isinstance(given, list | tuple) else []
-    if not given and kind in TYPE_NAMES and kind != "prompt-response":
+    if not given and kind in TYPE_NAMES and kind != TypeName.PROMPT_RESPONSE:
         yield f"labels: there are none: describe at least one label of the {kind} task in a [[labels]] table"
-    if given and kind == "prompt-response":
+    if given and kind == TypeName.PROMPT_RESPONSE:
         yield "labels: a prompt-response task has none: leave [[labels]] out"
-    if raw.get("multiple") is True and kind != "classification":
+    if raw.get("multiple") is True and kind != TypeName.CLASSIFICATION:
         yield f"multiple: a {kind} task cannot have it, only classification can"
-    if relations and kind != "entities":
+    if relations and kind != TypeName.ENTITIES:
         yield f"relations: a {kind} task cannot have them, only entities can"
     hotkeys = [hotkey.lower() for hotkey in _texts([label.get("hotkey") for label in labels])]
     names = _texts([label.get("name") for label in labels])
@@ -229,7 +241,7 @@ def _problem(item: Any) -> str:
         return f"{place}: there is no such key: known ones are {', '.join(known)}"
     if item["type"] == "missing":
         return f"{place}: it is missing"
-    if item["type"] == "literal_error":
+    if item["type"] == "enum":
         return f"{place}: there is no task type {item['input']!r}: known ones are {', '.join(TYPE_NAMES)}"
     expected = _EXPECTED.get(item["type"], item["msg"].removeprefix("Value error, "))
     return f"{place}: {expected}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.spans import Span
 from doyen.core.errors import InputError
 
@@ -120,14 +121,14 @@ class PromptResponse:
 
 Label: TypeAlias = PromptResponse | Classes | Entities | Coreference | Tags
 MARK_TYPES: dict[str, type[Entities] | type[Coreference] | type[Tags]] = {
-    "entities": Entities,
-    "coreference": Coreference,
-    "pos": Tags,
+    TypeName.ENTITIES: Entities,
+    TypeName.COREFERENCE: Coreference,
+    TypeName.POS: Tags,
 }
 LABEL_TYPES: dict[str, type[Label]] = {
-    "prompt-response": PromptResponse,
-    "classification": Classes,
-    "sentiment": Classes,
+    TypeName.PROMPT_RESPONSE: PromptResponse,
+    TypeName.CLASSIFICATION: Classes,
+    TypeName.SENTIMENT: Classes,
     **MARK_TYPES,
 }
 """Task type → the class of its labels."""

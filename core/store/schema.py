@@ -119,6 +119,16 @@ class WorkspaceRow(Base):
     workspace_id: Mapped[str] = mapped_column(primary_key=True)
 
 
+class Purpose(StrEnum):
+    """What people do in a project. Databases hold the values: add to them, never change one."""
+
+    ANNOTATION = "annotation"
+    REVIEW = "review"
+    """Experts decide about the disputed tasks of another project, its parent."""
+    ADOPTED = "adopted"
+    """Annotation in a project that was not made here: its screen, and what else its owner set, stay as they are."""
+
+
 class AnnotationProjectRow(Base):
     """A labelling project, on a Label Studio server or in files."""
 
@@ -134,8 +144,8 @@ class AnnotationProjectRow(Base):
     """Newest ``updated_at`` that a pull has seen."""
     description: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The task description that the configuration was generated from."""
-    purpose: Mapped[str] = mapped_column(default="annotation")
-    """annotation, or review: experts decide there about the disputed tasks of ``parent``."""
+    purpose: Mapped[str] = mapped_column(default=Purpose.ANNOTATION)
+    """A `Purpose`."""
     parent: Mapped[str | None]
     foreign_tasks: Mapped[int] = mapped_column(default=0)
     """Tasks over there beside ours, when all ids were last compared."""
@@ -151,6 +161,13 @@ class TaskState(StrEnum):
     CREATED = "created"
     PUSHED = "pushed"
     LABELLED = "labelled"
+    DELETED = "deleted"
+
+
+class Staleness(StrEnum):
+    """What became of a labelled text. Databases hold the values: add to them, never change one."""
+
+    CHANGED = "changed"
     DELETED = "deleted"
 
 
@@ -175,7 +192,7 @@ class AnnotationTaskRow(Base):
     """How many people declined the task, as the last pull found."""
     created_at: Mapped[str]
     stale: Mapped[str | None]
-    """Why the text that was labelled is no longer the document's: changed or deleted. Its labels stay."""
+    """A `Staleness`, where the text that was labelled is no longer the document's. Its labels stay."""
     gold: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     """The known right result of a gold item, by which annotators are measured; never shown to them."""
     origin: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -201,6 +218,15 @@ class AnnotationRow(Base):
     pulled_at: Mapped[str]
 
 
+class DecisionMethod(StrEnum):
+    """Who or what decided. Databases hold the values: add to them, never change one."""
+
+    EXPERT = "expert"
+    GROUND_TRUTH = "ground truth"
+    """A star in Label Studio."""
+    CONSENSUS = "consensus"
+
+
 class DecisionRow(Base):
     """One version of what is held to be true about a task, by an expert or by consensus. None is ever changed."""
 
@@ -210,7 +236,7 @@ class DecisionRow(Base):
     task_uid: Mapped[str] = mapped_column(ForeignKey("annotation_tasks.uid"), index=True)
     result: Mapped[list[Any]]
     method: Mapped[str]
-    """expert, ground truth (a star in Label Studio), or consensus."""
+    """A `DecisionMethod`."""
     decided_by: Mapped[str]
     """The expert, or the aggregation's name."""
     reason: Mapped[str] = mapped_column(Text)

@@ -68,8 +68,10 @@ def relink(
 
 
 def _line(status: ProjectStatus) -> str:
-    total = sum(count for state, count in status.tasks.items() if state != "deleted")
-    kind = f"{'review' if status.purpose == 'review' else status.task_type}, {status.location}"
-    parts = [f"{status.tasks.get('labelled', 0)} of {total} tasks labelled", f"{status.labelled_twice} by two or more"]
+    from doyen.core.store.schema import Purpose, TaskState
+
+    total = sum(count for state, count in status.tasks.items() if state != TaskState.DELETED)
+    kind = f"{status.purpose if status.purpose == Purpose.REVIEW else status.task_type}, {status.location}"
+    parts = [f"{status.tasks.get(TaskState.LABELLED, 0)} of {total} tasks labelled", f"{status.labelled_twice} by two or more"]
     parts += [f"{count} {what}" for what, count in (("skipped", status.skipped), ("labels invalid", status.invalid)) if count]
     return f"{status.name} ({kind}): {', '.join(parts)}; last pull {status.synced_at or 'unknown'}"

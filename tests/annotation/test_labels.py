@@ -15,12 +15,13 @@ from doyen.annotation import create_project
 from doyen.annotation.current_labels import labelled_pairs, labelled_texts
 from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.labelstudio.orphans import OrphanedLabels
-from doyen.annotation.quality.decisions import CONSENSUS, EXPERT, decide
+from doyen.annotation.quality.decisions import decide
 from doyen.annotation.store import SQL_BATCH, add_version, task_type_of
 from doyen.annotation.types.descriptions import parse_description
 from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
+from doyen.core.store.schema import DecisionMethod as Method
 from doyen.core.workspace import Workspace
 from doyen.platform.cli.main import app
 
@@ -54,7 +55,7 @@ def answers(store: Store) -> list[str]:
     return texts
 
 
-@pytest.mark.parametrize(("method", "after"), [(CONSENSUS, ["ada", "ben", "cid"]), (EXPERT, ["x"])])
+@pytest.mark.parametrize(("method", "after"), [(Method.CONSENSUS, ["ada", "ben", "cid"]), (Method.EXPERT, ["x"])])
 def test_a_consensus_counts_while_its_labels_do(workspace: Workspace, moods: Store, method: str, after: list[str]) -> None:
     decided(moods, method)
     assert answers(moods) == ["x"]
@@ -69,7 +70,14 @@ def test_decisions_are_not_all_held_in_memory(workspace: Workspace, moods: Store
         result = session.scalars(select(AnnotationRow.result)).first()
         uids = session.scalars(select(AnnotationTaskRow.uid)).all()
         for uid in uids:
-            given = {"method": EXPERT, "decided_by": "x", "reason": "", "inputs": [], "current": True, "decided_at": ""}
+            given = {
+                "method": Method.EXPERT,
+                "decided_by": "x",
+                "reason": "",
+                "inputs": [],
+                "current": True,
+                "decided_at": "",
+            }
             session.add(DecisionRow(decision_id=uid, task_uid=uid, result=result, **given))
     del session
     found = labelled_texts(moods, NAME)

@@ -24,12 +24,12 @@ from doyen.annotation import (
 )
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.gold import gold_labels, seed_gold
-from doyen.annotation.store import ADOPTED, task_type_of, update_project
+from doyen.annotation.store import task_type_of, update_project
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes, LabelledText
 from doyen.core.errors import InputError
 from doyen.core.store import Store, open_store
-from doyen.core.store.schema import AnnotationTaskRow
+from doyen.core.store.schema import AnnotationTaskRow, Purpose
 from doyen.core.workspace import Workspace, create_workspace
 
 NAME = "topics"
@@ -124,7 +124,7 @@ def test_files_say_how_many_people_label_a_task(workspace: Workspace, store: Sto
 def test_an_adopted_project_keeps_its_number_of_people_and_says_so(workspace: Workspace, store: Store) -> None:
     create_project(workspace, store, NAME, description=TOPICS)
     text_tasks(store, NAME, texts(4))
-    update_project(store, NAME, purpose=ADOPTED, overlap=1)
+    update_project(store, NAME, purpose=Purpose.ADOPTED, overlap=1)
     with pytest.raises(InputError, match="keeps the number of people"):
         push(workspace, store, NAME, overlap=2, share=1.0)
     assert push(workspace, store, NAME).overlap == 0

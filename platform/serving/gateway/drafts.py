@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from doyen.annotation import Draft, Drafter, Excerpt, TaskType, get_task_type
 from doyen.annotation.tasks import excerpt_shown
+from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.typed_labels import prompt_of
 from doyen.core.errors import DoyenError
 from doyen.core.modes import Mode
@@ -21,7 +22,7 @@ class AssistantDrafter:
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
-        self._rules = get_task_type("prompt-response")
+        self._rules = get_task_type(TypeName.PROMPT_RESPONSE)
 
     @property
     def version(self) -> str:
@@ -46,7 +47,7 @@ class AssistantDrafter:
 
 def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:
     """Return what drafts labels of a type: the assistant answers questions, the rest is drafted by rule."""
-    if assistant is not None and task_type.name == "prompt-response":
+    if assistant is not None and task_type.name == TypeName.PROMPT_RESPONSE:
         return AssistantDrafter(assistant)
     return task_type
 
