@@ -148,10 +148,10 @@ def train(doyen: Doyen, pairs: Sequence[Pair], frozen: Sequence[Question]) -> No
     print(f"{made.ref}: {made.manifest['validation']}, {time.monotonic() - started:.0f} s")
 
 
-def answer(doyen: Doyen, questions: Sequence[Question]) -> list[tuple[Question, Answer]]:
-    """Return the questions with their extracts."""
+def answer(doyen: Doyen, questions: Sequence[Question], mode: str = "extract") -> list[tuple[Question, Answer]]:
+    """Return the questions with their answers."""
     asked = doyen.assistant.ask
-    return [(each, asked(each.question, "extract", history=each.history, record=False)) for each in questions]
+    return [(each, asked(each.question, mode, history=each.history, record=False)) for each in questions]
 
 
 def quality(name: str, records: Sequence[tuple[Question, Answer]], least: float | None) -> list[bool]:

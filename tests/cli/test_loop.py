@@ -21,7 +21,7 @@ from doyen.eval.questions import load_questions
 
 MINI = Path(__file__).parent / "mini"
 
-MODES = ["base", "extract", "rag", "rag-short", "finetune", "hybrid"]
+MODES = ["base", "extract", "rag", "rag-short", "rag-reading", "finetune", "hybrid"]
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
 

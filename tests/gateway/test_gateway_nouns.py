@@ -150,6 +150,7 @@ def test_models_name_modes_and_adapters(client: TestClient) -> None:
         "extract",
         "rag",
         "rag-short",
+        "rag-reading",
         "finetune",
         "finetune@known:2",
         "finetune@known:1",

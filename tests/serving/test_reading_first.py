@@ -15,7 +15,7 @@ from doyen.core.errors import ModelMissing, NotFoundError, StateError
 from doyen.core.modes import MODES, PASSAGE_MODES
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
-from doyen.finetune.registry import READER, Registry
+from doyen.finetune.registry import GENERAL_READING, READER, Registry
 from doyen.platform.serving.assistant import Assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.gateway.drafts import AssistantDrafter
@@ -101,8 +101,9 @@ def reader_files(tiny_reader: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def assistant(registry, store, reader_files, weights) -> Assistant:
-    """An assistant with an adapter of the generator and a trained reader, which is newer than the adapter."""
+    """An assistant with two adapters of the generator and a trained reader, which is newer than they are."""
     register(registry, weights, "legal")
+    register(registry, weights, "general-reading", GENERAL_READING)
     register(registry, reader_files, "qa-reader", READER, created="2026-01-01")
     return assemble(registry, store, "The torque is 18 Nm.")
 

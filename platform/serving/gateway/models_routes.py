@@ -85,9 +85,7 @@ def _models(services: Services) -> list[Model]:
 
 
 def _lacking(services: Services) -> set[Mode]:
-    """Return the modes that lack what is no adapter of a domain: a reader, a general reading adapter."""
-    if services.loaded_assistant is not None:
-        return set(MODES) - set(services.loaded_assistant.modes()) - ADAPTER_MODES
+    """Return the modes that lack what is no adapter of a domain: a reader, a general reading adapter of this base."""
     serving, registry = services.settings.serving, Registry(services.workspace, services.store)
     reading = find_reading_adapter(registry, lambda adapter: adapter.base_model == serving.model, serving.reader_adapter)
     lacking = {Mode.EXTRACT} if serving.reader == NONE else set()
