@@ -1,8 +1,8 @@
 """How right the generated answers are on the example domain: ``python benchmarks/answering.py``.
 
-Reader and adapter are trained on the example's pairs, the adapter on from the general reading adapter; asked are questions outside
-the development third, half of them on documents that training never saw, and nothing is refused. ``alone`` is the generator
-without the reader: its own passages' order, and no extract in the place of its answer.
+Reader and adapter are trained on the example's pairs, the adapter on from the general reading adapter; asked are questions
+outside the development third, half of them on documents that training never saw, and nothing is refused. ``alone`` is the
+generator without the reader: its own passages' order, and no extract in the place of its answer.
 """
 
 from __future__ import annotations

@@ -128,7 +128,6 @@ def run_training(
     reporter: Reporter,
 ) -> Adapter:
     """Train the adapter of a lesson on the workspace's base model, unless that was done, and register it."""
-    registry.require_kind(name, kind)
     base = resolve_generator(workspace.settings.serving.model)
     started = time.monotonic()
     with storage_errors("training an adapter"), _memory_errors(settings), ExitStack() as held:
@@ -140,10 +139,7 @@ def run_training(
             if existing is not None:
                 reporter.say(f"adapter {existing.ref} was already trained on this")
                 return existing
-            run = workspace.runs_folder / manifest["fingerprint"][:16]
-            for key in (f"adapter {name}", run.name):
-                held.enter_context(workspace.training_lock(key, f"training {name} on {lesson.title}"))
-            run.mkdir(parents=True, exist_ok=True)
+            run = claim_run(workspace, registry, held, name, kind, manifest["fingerprint"], lesson.title)
             prepared = _prepare(run, lesson, base, settings, reporter)
         files, results = _fit(run, *prepared, lesson.start, settings, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
@@ -151,6 +147,23 @@ def run_training(
         adapter = registry.register(name, files, base_model=base.name, dataset_id=lesson.dataset_id, manifest=manifest)
         shutil.rmtree(run)
     return adapter
+
+
+def claim_run(
+    workspace: Workspace, registry: Registry, held: ExitStack, name: str, kind: str, manifest_fingerprint: str, title: str
+) -> Path:
+    """Return the folder of a run, which is this process's own, as the adapter's name is, until ``held`` is closed.
+
+    Raises:
+        Busy: another process trains this adapter, or the same run.
+        InputError: the name is that of another kind of adapter.
+    """
+    run = workspace.runs_folder / manifest_fingerprint[:16]
+    for key in (f"adapter {name}", run.name):
+        held.enter_context(workspace.training_lock(key, f"training {name} on {title}"))
+    registry.require_kind(name, kind)
+    run.mkdir(parents=True, exist_ok=True)
+    return run
 
 
 def _prepare(

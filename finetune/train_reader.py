@@ -27,7 +27,7 @@ from doyen.finetune.reader_examples import is_answered, question_of, reading_exa
 from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases, span_f1
 from doyen.finetune.registry import READER, Adapter, Registry
 from doyen.finetune.swapped_questions import swap_value, values_of
-from doyen.finetune.train import chunks_fingerprint, retrieval_settings
+from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settings
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
 FORMAT = 4
@@ -55,17 +55,13 @@ def train_reader(
     """
     reporter, settings = reporter or Silent(), workspace.settings.finetune
     registry, started = Registry(workspace, store), time.monotonic()
-    registry.require_kind(name, READER)
     with storage_errors("training a reader"), ExitStack() as held:
         with workspace.lock(f"the preparation of reader {name}"):
             manifest = _identity(workspace, store, dataset, settings)
             if existing := registry.find(name, manifest["fingerprint"]):
                 reporter.say(f"reader {existing.ref} was already trained on this")
                 return existing
-            run = workspace.runs_folder / manifest["fingerprint"][:16]
-            for key in (f"adapter {name}", run.name):
-                held.enter_context(workspace.training_lock(key, f"training {name} on {dataset.dataset_id}"))
-            run.mkdir(parents=True, exist_ok=True)
+            run = claim_run(workspace, registry, held, name, READER, manifest["fingerprint"], dataset.dataset_id)
             read = workspace.settings.serving.read_passages
             sizes: dict[str, Any] = {"passages": -(-read // DEPTH), "without": read, "reporter": reporter}
             train = mine(dataset.train, retriever, store, excluded=frozenset(), **sizes)
