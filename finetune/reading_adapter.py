@@ -26,7 +26,7 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.general_reading import Paragraph, Query, hold_out, read_paragraphs
 from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Example
-from doyen.finetune.registry import CANDIDATE, GENERAL_READING, READER, Adapter, Registry
+from doyen.finetune.registry import CANDIDATE, GENERAL_READING, PROMOTED, READER, Adapter, Registry
 from doyen.finetune.training_rows import encode_contexts, make_batches
 
 GENERAL_ADAPTER = Path(__file__).parent / "general_adapter"
@@ -46,8 +46,8 @@ def find_reading_adapter(registry: Registry, fits: Callable[[Adapter], bool], wa
 
     Args:
         fits: whether an adapter was trained on the base model in question.
-        wanted: "name" or "name:version"; "none"; "general" or None for the newest general reading adapter of this base,
-            trained in the workspace or shipped.
+        wanted: "name" or "name:version"; "none"; "general" or None for the general reading adapter of this base that is
+            promoted, else the newest, else the shipped one.
 
     Returns:
         None where none is wanted, or where None was given and there is none for this base.
@@ -65,7 +65,7 @@ def find_reading_adapter(registry: Registry, fits: Callable[[Adapter], bool], wa
         return found
     trained = [adapter for adapter in registry.list(kind=GENERAL_READING) if adapter.has_weights and fits(adapter)]
     if trained:
-        return max(trained, key=lambda adapter: (adapter.created_at, adapter.version))
+        return max(trained, key=lambda adapter: (adapter.status == PROMOTED, adapter.created_at, adapter.version))
     shipped = shipped_adapter()
     if shipped and fits(shipped):
         return shipped

@@ -22,7 +22,8 @@ class AdapterVersion(BaseModel):
 
     Attributes:
         id: "name:version".
-        kind: what it changes: the "generator" of answers, or the "reader" that finds them in passages.
+        kind: "generator" (writes answers), "reader" (finds them in passages), or "general-reading", from which
+            adapters of the generator are trained.
         status: candidate, promoted or retired; at most one version of a name is promoted.
         manifest: what it was trained from.
     """
