@@ -31,9 +31,9 @@ import agreement_oracles as oracles
 
 from doyen.annotation.quality.aggregation import aggregate, consensus
 from doyen.annotation.quality.agreement import AgreementReport, agreement_report
-from doyen.annotation.quality.comparison import difference
 from doyen.annotation.quality.disputes import disputed
 from doyen.annotation.quality.labelled_items import gather
+from doyen.annotation.type_table import difference
 from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, LabelledText, Region, Relation, Tags
 
 ITEMS, NOISE, ADJUDICATED, SEED = 300, 0.12, 0.15, 12

@@ -38,7 +38,7 @@ def methods_name_extras(cls: type[C]) -> type[C]:
 
 
 def require_module(module: str) -> None:
-    """Ask for a module that only a child process will import.
+    """Ask for a module that is imported much later, or by a child process.
 
     Raises:
         MissingPart: it is not installed; the message names the extra that brings it.

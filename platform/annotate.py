@@ -30,7 +30,7 @@ from doyen.annotation.tasks import draft_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.drafter import Drafter
-from doyen.core.extras import methods_name_extras
+from doyen.core.extras import methods_name_extras, require_module
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
@@ -199,6 +199,8 @@ class Annotation:
         from doyen.annotation.quality.agreement import agreement_report
         from doyen.annotation.quality.gold import gold_labels
 
+        # Figures of texts alone import it, after all labels have been read.
+        require_module("rapidfuzz")
         description, problems = self.task_type(project).description, list[str]()
         report = agreement_report(
             labelled_texts(self._store, project, decided=False, gold=True, problems=problems),

@@ -8,11 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from doyen.annotation.exchange.record_files import Losses, Row
-from doyen.annotation.types import typed_labels
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type, types_of
 from doyen.annotation.types.spans import Span
 from doyen.annotation.types.typed_labels import (
-    MARK_TYPES,
     Classes,
     Coreference,
     Label,
@@ -28,7 +26,7 @@ from doyen.annotation.types.typed_labels import (
 from doyen.core.manifest import short_id
 from doyen.core.records import REFUSAL, identifier
 
-CLASS_KINDS = (TypeName.CLASSIFICATION, TypeName.SENTIMENT)
+CLASS_KINDS = types_of(Classes)
 TEXTS = ("text", "sentence", "content", "utterance", "review", "body")
 CLASSES = ("label", "labels", "category", "class", "sentiment", "intent")
 PROMPTS = ("prompt", "question", "instruction")
@@ -178,17 +176,18 @@ def relations_of(value: Any, head: str, tail: str, label: str) -> list[Relation]
 
 def span_label(kind: str, regions: Sequence[Region], relations: Sequence[Relation], losses: Losses) -> Label:
     """Return the label of a text's stretches and their relations, as the task type has it."""
-    if kind == TypeName.POS:
+    wanted: Any = label_type(kind)
+    if wanted is Tags:
         losses.drop("relation", len(relations))
         return Tags(tuple(sorted(regions, key=lambda token: token.start)))
-    if kind == TypeName.COREFERENCE:
+    if wanted is Coreference:
         relations = [replace(link, label="" if link.label == COREFERENCE else link.label) for link in relations]
-    return MARK_TYPES[kind](tuple(regions), tuple(relations))
+    return wanted(tuple(regions), tuple(relations))
 
 
 def stretches(label: Label, losses: Losses) -> tuple[list[Region], list[Relation]]:
     """Return a label's stretches and relations as tools know them: ids are 0, 1, …, and coreference links have a name."""
-    regions = list(typed_labels.regions_of(label))
+    regions = list(label.stretches())
     numbers = {region.id: str(number) for number, region in enumerate(regions)}
     relations = label.relations if isinstance(label, Marks) else ()
     unnamed = COREFERENCE if isinstance(label, Coreference) else ""

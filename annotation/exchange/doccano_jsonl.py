@@ -15,7 +15,7 @@ from typing import Any
 
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, json_line, write_json_lines
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type
 from doyen.annotation.types.typed_labels import Classes, LabelError, LabelledText, PromptResponse, Region
 from doyen.core.files import open_atomic
 
@@ -50,7 +50,7 @@ def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     """Yield the labels of one example; one without a label is left out. Raises LabelError."""
     losses.drop("comment", len(row.get("Comments") or []))
-    if kind == TypeName.PROMPT_RESPONSE:
+    if label_type(kind) is PromptResponse:
         yield from _read_answers(row, losses)
         return
     key = columns.column_of(row, TEXTUAL if kind in columns.CLASS_KINDS else MARKED)

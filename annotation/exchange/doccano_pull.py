@@ -16,7 +16,7 @@ from doyen.annotation.exchange.transfer import problems_in
 from doyen.annotation.projects import sync_lock
 from doyen.annotation.store import IMPORTED, find_project, get_project, labels_imported_from, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName, default_description
+from doyen.annotation.types.descriptions import RULES, LabelDescription, TaskDescription, default_description
 from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError
 from doyen.core.files import write_json_atomic
@@ -160,14 +160,14 @@ def _ensure_project(
 
 
 def _description(server: DoccanoServer, remote: DoccanoProject, kind: str) -> TaskDescription:
-    if kind == TypeName.PROMPT_RESPONSE:
+    if not RULES[kind].labels:
         return default_description(kind)
     names = server.label_names(remote, "category" if kind in CLASS_KINDS else "span").values()
-    relations = server.label_names(remote, "relation").values() if kind == TypeName.ENTITIES and remote.relations else ()
+    relations = server.label_names(remote, "relation").values() if RULES[kind].relations and remote.relations else ()
     return TaskDescription(
         type=kind,
         title=remote.name,
         labels=tuple(LabelDescription(name=name) for name in names),
-        multiple=kind == TypeName.CLASSIFICATION and not remote.exclusive,
+        multiple=RULES[kind].multiple and not remote.exclusive,
         relations=tuple(relations),
     )

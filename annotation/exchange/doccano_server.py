@@ -25,7 +25,8 @@ import httpx
 from doyen.annotation.exchange.columns import CLASS_KINDS
 from doyen.annotation.exchange.doccano_jsonl import COLUMNS
 from doyen.annotation.exchange.record_files import Row
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type, types_of
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, PromptResponse, Tags
 from doyen.core.errors import NotFoundError, ServiceError, Unauthorized
 
 PAGE = 100
@@ -35,10 +36,10 @@ REFUSED = (401, 403)
 PARALLEL = 4
 """Labels are asked for example by example, some at a time."""
 KINDS_OF_PROJECT = {
-    "DocumentClassification": (TypeName.CLASSIFICATION, TypeName.SENTIMENT),
-    "SequenceLabeling": (TypeName.ENTITIES, TypeName.COREFERENCE, TypeName.POS),
-    "Seq2seq": (TypeName.PROMPT_RESPONSE,),
-    "IntentDetectionAndSlotFilling": (TypeName.CLASSIFICATION, TypeName.SENTIMENT, TypeName.ENTITIES),
+    "DocumentClassification": types_of(Classes),
+    "SequenceLabeling": types_of(Entities, Coreference, Tags),
+    "Seq2seq": types_of(PromptResponse),
+    "IntentDetectionAndSlotFilling": types_of(Classes, Entities),
 }
 """Doccano's project types, and the task types that they hold; images and sound are not read."""
 
@@ -229,12 +230,12 @@ class _ExampleReader:
         kept = {key: value for key, value in (example.get("meta") or {}).items() if key not in (*COLUMNS, "Comments")}
         comments = {"Comments": [None] * int(example.get("comment_count") or 0)}
         row = {**kept, **comments, "id": identity, "text": example["text"], **content, "annotator": who, "created_at": when}
-        answers = tuple(int(label["id"]) for label in labels) if self._kind == TypeName.PROMPT_RESPONSE else ()
+        answers = tuple(int(label["id"]) for label in labels) if label_type(self._kind) is PromptResponse else ()
         return DoccanoExample(identity, confirmed=True, row=row, label_ids=answers)
 
     def _content(self, path: str) -> tuple[Row, list[Row]]:
         """Return the example's labels as columns of an export, and as the server gave them."""
-        if self._kind == TypeName.PROMPT_RESPONSE:
+        if label_type(self._kind) is PromptResponse:
             labels = self._labels(f"{path}/texts")
             return {"label": [label["text"] for label in labels]}, labels
         if self._kind in CLASS_KINDS:

@@ -15,7 +15,7 @@ from typing import Any
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.conll import entities_of_tags, joined
 from doyen.annotation.exchange.record_files import Losses, RecordFile, Row, json_line, json_lines
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText, PromptResponse, Region, Tags
 from doyen.core.errors import InputError
 from doyen.core.files import new_folder, write_text_atomic
@@ -24,10 +24,7 @@ EXPECTED = "rows with the columns text and label, text and entities, tokens and 
 BATCH = 500
 DATA = Path("data") / "train-00000-of-00001.parquet"
 MARK = "Labels written by `doyen annotate export`."
-TAGS: dict[str, tuple[str, ...]] = {
-    TypeName.ENTITIES: ("ner_tags", "tags", "labels"),
-    TypeName.POS: ("pos_tags", "upos", "pos", "tags"),
-}
+TAGS: dict[type, tuple[str, ...]] = {Entities: ("ner_tags", "tags", "labels"), Tags: ("pos_tags", "upos", "pos", "tags")}
 SUFFIXES = (".parquet", ".arrow", ".jsonl")
 
 
@@ -195,7 +192,7 @@ def _decoded(feature: Any, value: Any) -> Any:
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
     """Yield the label of a row. Raises LabelError."""
     row = columns.own_values(row)
-    if kind == TypeName.PROMPT_RESPONSE or kind in columns.CLASS_KINDS:
+    if label_type(kind) is PromptResponse or kind in columns.CLASS_KINDS:
         yield from columns.read_text_row(row, kind, losses)
     elif columns.given(row, ["entities"]):
         text = columns.column_of(row, columns.TEXTS)
@@ -212,7 +209,7 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
 def _read_tokens(row: Row, kind: str) -> LabelledText:
     """Read tokens and their tags; without a text and the places of the tokens, they are joined by blanks."""
     forms = columns.names(row["tokens"], "tokens")
-    column = columns.column_of(row, TAGS.get(kind, ()))
+    column = columns.column_of(row, TAGS.get(label_type(kind), ()))
     tags = columns.names(row[column], column)
     text, places = joined(forms)
     if isinstance(row.get("text"), str) and row.get("starts") is not None:
@@ -225,7 +222,7 @@ def _read_tokens(row: Row, kind: str) -> LabelledText:
     if any(text[start:end] != form for (start, end), form in zip(places, forms, strict=True)):
         raise LabelError(["the tokens are not where 'starts' says"])
     used = ("text", "tokens", "starts", column)
-    if kind == TypeName.POS:
+    if label_type(kind) is Tags:
         tokens = (Region(str(n), *place, tag) for n, (place, tag) in enumerate(zip(places, tags, strict=True)))
         return columns.labelled(row, text, Tags(tuple(tokens)), used)
     return columns.labelled(row, text, Entities(tuple(entities_of_tags(places, tags))), used)

@@ -14,8 +14,9 @@ from typing import Any
 
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, write_json_list
-from doyen.annotation.labelstudio.regions import CLASS, MARKS, TEXT_FIELDS, Result, read_prompt_response, write_label
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.labelstudio.regions import CLASS, PROMPT_RESPONSE_FIELDS, Result, read_prompt_response
+from doyen.annotation.type_table import entry_of, label_type
+from doyen.annotation.types.descriptions import RULES
 from doyen.annotation.types.spans import locate_span
 from doyen.annotation.types.typed_labels import (
     Classes,
@@ -35,12 +36,6 @@ SKIPPED = "the annotator skipped it"
 MARKED = ("labels", "hypertextlabels")
 KEPT_KEYS = ("title", "conversation", "prompt", "history")
 """What of our tasks' data follows from the rest, or is said by the label."""
-OUR_FIELDS: dict[str, tuple[str, ...]] = {
-    TypeName.PROMPT_RESPONSE: ("evidence", *TEXT_FIELDS, "answerable", "rating"),
-    **dict.fromkeys(columns.CLASS_KINDS, (CLASS,)),
-    **dict.fromkeys((TypeName.ENTITIES, TypeName.COREFERENCE, TypeName.POS), (MARKS,)),
-}
-"""The names of the fields on our screens."""
 
 
 def write(labels: Iterator[LabelledText], path: Path, losses: Losses) -> None:
@@ -72,9 +67,9 @@ def read_label(data: Row, result: Result, source: Row, kind: str, losses: Losses
     ours = data.get("uid") is not None
     key = text_key(data, result, kind)
     text = str(data[key])
-    asked = question_key(data) if kind == TypeName.PROMPT_RESPONSE and not ours else None
+    asked = question_key(data) if label_type(kind) is PromptResponse and not ours else None
     label = read_regions(result, text, kind, losses, str(data[asked]) if asked else "")
-    if label is None or (isinstance(label, Classes) and not label.labels and not (ours and kind == TypeName.CLASSIFICATION)):
+    if label is None or (isinstance(label, Classes) and not label.labels and not (ours and RULES[kind].multiple)):
         losses.skip(f"it has nothing of type {kind}")
         return
     used = {key, "uid", *(KEPT_KEYS if ours else ())}
@@ -98,7 +93,7 @@ def _annotation(item: LabelledText) -> Row:
     """Return an annotation. Label Studio knows people by e-mail addresses, and refuses what is none."""
     by = {"completed_by": {"email": item.annotator}} if "@" in item.annotator else {"annotator": item.annotator}
     times = {"created_at": item.created_at, "updated_at": item.created_at} if item.created_at else {}
-    return {"result": write_label(item.label, item.text, item.item_id), **by, **times, "was_cancelled": False}
+    return {"result": entry_of(item.label).write(item.label, item.text, item.item_id), **by, **times, "was_cancelled": False}
 
 
 def read_task(task: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
@@ -141,7 +136,7 @@ def read_regions(result: Result, text: str, kind: str, losses: Losses, question:
     Raises:
         LabelError: regions contradict the text.
     """
-    if kind == TypeName.PROMPT_RESPONSE:
+    if label_type(kind) is PromptResponse:
         return _read_prompt(result, text, losses, question or text)
     if kind in columns.CLASS_KINDS:
         return _read_classes(result, losses)
@@ -157,7 +152,7 @@ def text_key(data: Row, result: Result, kind: str) -> str:
         LabelError: there is none, or several could be.
     """
     texts = [name for name, value in data.items() if isinstance(value, str) and name != "uid"]
-    usual = ("text", *columns.PASSAGES, *columns.PROMPTS) if kind == TypeName.PROMPT_RESPONSE else ("text",)
+    usual = ("text", *columns.PASSAGES, *columns.PROMPTS) if label_type(kind) is PromptResponse else ("text",)
     preferred = [name for name in usual if name in texts]
     if preferred:
         return preferred[0]
@@ -235,18 +230,18 @@ def _relations(link: Row, known: set[str], kind: str, losses: Losses) -> Iterato
     if not set(ends) <= known:
         losses.drop("relation to what is no mark")
         return
-    if kind == TypeName.ENTITIES and not labels:
+    if RULES[kind].relations and not labels:
         losses.drop("relation without a name")
-    for name in labels if kind == TypeName.ENTITIES else [""]:
+    for name in labels if RULES[kind].relations else [""]:
         if link.get("direction") != "left":
             yield Relation(*ends, name)
-        if link.get("direction") in {"left", "bi"} and kind == TypeName.ENTITIES:
+        if link.get("direction") in {"left", "bi"} and RULES[kind].relations:
             yield Relation(*ends[::-1], name)
 
 
 def _read_prompt(result: Result, text: str, losses: Losses, question: str) -> PromptResponse | None:
     """Return question and answer: of our own screen, of two text fields with usual names, or one that answers the question."""
-    own = [entry for entry in result if entry.get("from_name") in OUR_FIELDS[TypeName.PROMPT_RESPONSE]]
+    own = [entry for entry in result if entry.get("from_name") in PROMPT_RESPONSE_FIELDS]
     if {"prompt", "response"} <= {entry.get("from_name") for entry in own} or _is_refused(own):
         _drop(result, own, losses)
         label, problems = read_prompt_response(own, text)

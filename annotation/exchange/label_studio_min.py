@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from doyen.annotation.exchange.columns import objects
-from doyen.annotation.exchange.label_studio_json import OUR_FIELDS, data_of, read_label
+from doyen.annotation.exchange.label_studio_json import data_of, read_label
 from doyen.annotation.exchange.record_files import Losses, Row, write_json_list
-from doyen.annotation.labelstudio.regions import Result, write_label
-from doyen.annotation.types.descriptions import TypeName
-from doyen.annotation.types.typed_labels import LabelError, LabelledText
+from doyen.annotation.labelstudio.regions import Result
+from doyen.annotation.type_table import TASK_TYPES, entry_of, label_type
+from doyen.annotation.types.typed_labels import LabelError, LabelledText, PromptResponse
 
 EXPECTED = "a list of objects, one for each annotation"
 AFTER = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
@@ -33,7 +33,7 @@ def _row(item: LabelledText) -> Row:
     numbers: dict[str, int] = {}
     links: list[Row] = []
     overrides: Row = {}
-    for region in write_label(item.label, item.text, item.item_id):
+    for region in entry_of(item.label).write(item.label, item.text, item.item_id):
         if region["type"] == "relation":
             links.append({"from": numbers[region["from_id"]], "to": numbers[region["to_id"]], "labels": region["labels"]})
             continue
@@ -73,7 +73,7 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
 def _filled_fields(row: Row, kind: str) -> list[str]:
     """Return the keys that people filled in: those of our screens, else those between ``id`` and ``annotator``."""
     if row.get("uid") is not None:
-        return [key for key in OUR_FIELDS[kind] if row.get(key) not in (None, "")]
+        return [key for key in TASK_TYPES[kind].fields if row.get(key) not in (None, "")]
     keys = list(row)
     start = keys.index("id") + 1 if "id" in row else len(keys)
     end = next((number for number, key in enumerate(keys) if key in AFTER and number >= start), start)
@@ -89,7 +89,7 @@ def _is_filled(value: Any) -> bool:
 
 def _regions(name: str, value: Any, kind: str) -> Result:
     """Return the regions of one field."""
-    key = "text" if kind == TypeName.PROMPT_RESPONSE and name != "answerable" else "choices"
+    key = "text" if label_type(kind) is PromptResponse and name != "answerable" else "choices"
     regions: Result = []
     for number, entry in enumerate(value if isinstance(value, list) else [value]):
         content = entry if isinstance(entry, dict) else {key: [entry]}

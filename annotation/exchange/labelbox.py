@@ -14,7 +14,7 @@ from typing import Any
 
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, json_line, write_json_lines
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type
 from doyen.annotation.types.spans import locate_span
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, PromptResponse, Region, Relation
 
@@ -129,7 +129,7 @@ def _read_label(annotations: Any, text: str, kind: str, losses: Losses) -> tuple
         classes = _read_classes(answers, losses)
         return (text, Classes(tuple(classes))) if classes else None
     regions = [found for number, raw in enumerate(marked) if (found := _read_region(number, raw, text, losses)) is not None]
-    if kind == TypeName.PROMPT_RESPONSE:
+    if label_type(kind) is PromptResponse:
         return _read_answers(answers, regions, text, losses)
     losses.drop("classification", len(answers))
     return text, columns.span_label(kind, regions, list(map(_read_relation, links)), losses)

@@ -12,17 +12,13 @@ from typing import Any
 
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type
+from doyen.annotation.types.descriptions import RULES
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelError, LabelledText
 
 EXPECTED = 'a "source", a label attribute and its "-metadata" on each line; texts behind "source-ref" are not read'
 METADATA = "-metadata"
 SINGLE, MULTI, SPANS = "text-classification", "text-classification-multilabel", "text-span"
-TYPES: dict[str, tuple[str, ...]] = {
-    TypeName.CLASSIFICATION: (SINGLE, MULTI),
-    TypeName.SENTIMENT: (SINGLE,),
-    TypeName.ENTITIES: (SPANS,),
-}
 
 
 def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
@@ -32,19 +28,21 @@ def read_row(row: Row, kind: str, losses: Losses) -> Iterator[LabelledText]:
             raise LabelError(["it has neither 'source' nor 'source-ref'"])
         losses.skip("source-ref: the text lies in another file, which is not fetched")
         return
+    marked = label_type(kind) is Entities
+    fitting = (SPANS,) if marked else (SINGLE, MULTI) if RULES[kind].multiple else (SINGLE,)
     jobs = {name: row[name + METADATA] for name in row if isinstance(row.get(name + METADATA), dict)}
-    found = [name for name, job in jobs.items() if _type(job) in TYPES[kind] and row[name] is not None]
+    found = [name for name, job in jobs.items() if _type(job) in fitting and row[name] is not None]
     for name in found[1:]:
         losses.drop(f"label attribute {name!r} (the first one is read)")
     if not found:
-        losses.skip(f"it has no label attribute of type {' or '.join(TYPES[kind])}")
+        losses.skip(f"it has no label attribute of type {' or '.join(fitting)}")
         return
     name, job = found[0], jobs[found[0]]
     if job.get("failure-reason"):
         losses.skip("the labelling job failed for it")
         return
     text = columns.string(row, "source")
-    if kind == TypeName.ENTITIES:
+    if marked:
         label: Classes | Entities = _spans(row[name])
         confidence: Any = [entity.get("confidence") for entity in columns.objects(job.get("entities"), "entities")]
     else:

@@ -13,7 +13,7 @@ from typing import Any
 
 from doyen.annotation.exchange import columns
 from doyen.annotation.exchange.record_files import Losses, Row, write_json_lines
-from doyen.annotation.types.descriptions import TypeName
+from doyen.annotation.type_table import label_type
 from doyen.annotation.types.typed_labels import Classes, Label, LabelError, LabelledText, Region, Relation, Tags
 
 EXPECTED = 'one JSON object a line, as {"text": "…", "spans": […]} or with "cats"'
@@ -81,14 +81,14 @@ def _read_classes(row: Row, losses: Losses) -> Label | None:
 def _read_spans(row: Row, text: str, kind: str, losses: Losses) -> Label:
     losses.drop("category", len(row.get("cats") or {}))
     marked, tokens = row.get("spans"), columns.objects(row.get("tokens"), "tokens")
-    if kind == TypeName.POS and any("pos" in token for token in tokens):
+    if label_type(kind) is Tags and any("pos" in token for token in tokens):
         losses.drop("span", len(marked or []))
         tagged = [token for token in tokens if token.get("pos")]
         regions = [columns.region(n, t.get("start"), t.get("end"), t["pos"]) for n, t in enumerate(tagged)]
         return columns.span_label(kind, regions, [], losses)
     if marked is None and row.get("entities") is not None:
         marked = [dict(zip(("start", "end", "label"), entity, strict=False)) for entity in row["entities"]]
-    if marked is None and not (kind == TypeName.POS and columns.given(row, ["tokens"])):
+    if marked is None and not (label_type(kind) is Tags and columns.given(row, ["tokens"])):
         raise LabelError(["it has no 'spans'"])
     spans = columns.objects(marked, "spans")
     regions = [columns.region_of(number, span) for number, span in enumerate(spans)]

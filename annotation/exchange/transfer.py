@@ -14,8 +14,8 @@ from doyen.annotation.exchange.label_import import ORIGIN, ImportReport, store_l
 from doyen.annotation.exchange.record_files import SHOWN, listed
 from doyen.annotation.store import find_project, get_project, task_type_of
 from doyen.annotation.task_types import TaskType, get_task_type
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName, default_description
-from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, regions_of
+from doyen.annotation.types.descriptions import RULES, LabelDescription, TaskDescription, default_description, has_default
+from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText
 from doyen.core.errors import InputError, RecordError
 from doyen.core.progress import Reporter
 from doyen.core.store import Store
@@ -128,15 +128,15 @@ def infer_description(kind: str, labels: Iterable[LabelledText]) -> TaskDescript
     relations: dict[str, None] = {}
     multiple = False
     for item in labels:
-        names |= dict.fromkeys(region.label for region in regions_of(item.label))
+        names |= dict.fromkeys(region.label for region in item.label.stretches())
         if isinstance(item.label, Classes):
             names |= dict.fromkeys(item.label.labels)
             multiple = multiple or len(item.label.labels) != 1
         if isinstance(item.label, Entities):
             relations |= dict.fromkeys(relation.label for relation in item.label.relations)
-    if kind == TypeName.PROMPT_RESPONSE:
+    if not RULES[kind].labels:
         return default_description(kind)
-    if kind in {TypeName.SENTIMENT, TypeName.POS, TypeName.COREFERENCE}:
+    if has_default(kind):
         default = default_description(kind)
         if set(names) <= set(default.label_names):
             return default
@@ -144,7 +144,7 @@ def infer_description(kind: str, labels: Iterable[LabelledText]) -> TaskDescript
     return TaskDescription(
         type=kind,
         labels=described,
-        multiple=multiple and kind == TypeName.CLASSIFICATION,
+        multiple=multiple and RULES[kind].multiple,
         relations=tuple(filter(None, relations)),
     )
 

@@ -10,7 +10,9 @@ from lxml import etree
 
 from doyen.annotation.exchange.columns import CLASS_KINDS, PROMPTS, RESPONSES
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, PASSAGE, TEXT, Result
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName
+from doyen.annotation.type_table import label_type
+from doyen.annotation.types.descriptions import RULES, LabelDescription, TaskDescription
+from doyen.annotation.types.typed_labels import PromptResponse
 from doyen.core.errors import InputError
 
 CONTROLS = ("Choices", "Labels", "TextArea", "Rating", "Taxonomy", "Number", "DateTime", "Ranker", "Pairwise")
@@ -45,7 +47,7 @@ class ForeignScreen:
                 ours.append(region)
             elif (name := self.fields.get(str(region.get("from_name")))) is not None:
                 ours.append(
-                    {**region, "from_name": name, "to_name": PASSAGE if self.kind == TypeName.PROMPT_RESPONSE else TEXT}
+                    {**region, "from_name": name, "to_name": PASSAGE if label_type(self.kind) is PromptResponse else TEXT}
                 )
         if self.answers_text and ours:
             asked = {"text": [str(data.get(self.text_key) or "")]}
@@ -96,19 +98,19 @@ def read_screen(kind: str, config: str) -> tuple[ForeignScreen, TaskDescription]
 
 def _fields(kind: str, controls: list[Any]) -> tuple[list[Any], dict[str, str], bool]:
     """Return the controls that a type needs, their names → ours, and whether the text itself is the question."""
-    if kind == TypeName.PROMPT_RESPONSE:
-        return _text_fields([tag for tag in controls if tag.tag == "TextArea"])
+    if label_type(kind) is PromptResponse:
+        return _text_fields(kind, [tag for tag in controls if tag.tag == "TextArea"])
     wanted, ours = ("Choices", CLASS) if kind in CLASS_KINDS else ("Labels", MARKS)
     found = [tag for tag in controls if tag.tag == wanted]
     if len(found) != 1:
         named = ", ".join(repr(tag.get("name")) for tag in found)
         raise _unfit(kind, f"it needs exactly one <{wanted}> for a <Text>, and has {named or 'none'}")
-    if kind == TypeName.SENTIMENT and found[0].get("choice") == "multiple":
+    if wanted == "Choices" and not RULES[kind].multiple and found[0].get("choice") == "multiple":
         raise _unfit(kind, "a text has one feeling, but several can be chosen: adopt it as classification")
     return found, {str(found[0].get("name")): ours}, False
 
 
-def _text_fields(areas: list[Any]) -> tuple[list[Any], dict[str, str], bool]:
+def _text_fields(kind: str, areas: list[Any]) -> tuple[list[Any], dict[str, str], bool]:
     named = {str(tag.get("name")): tag for tag in areas}
     prompt = next((name for name in PROMPTS if name in named), None)
     response = next((name for name in RESPONSES if name in named), None)
@@ -117,24 +119,24 @@ def _text_fields(areas: list[Any]) -> tuple[list[Any], dict[str, str], bool]:
     if prompt is None or response is None:
         known = ", ".join(map(repr, named)) or "none"
         raise _unfit(
-            TypeName.PROMPT_RESPONSE,
+            kind,
             f"it needs one <TextArea> for the answer, or one for question and answer each; it has {known}",
         )
     return [named[prompt], named[response]], {prompt: "prompt", response: "response"}, False
 
 
 def _description(kind: str, root: Any, chosen: list[Any]) -> TaskDescription:
-    if kind == TypeName.PROMPT_RESPONSE:
+    if not RULES[kind].labels:
         return TaskDescription(type=kind)
     tag = {"Choices": "Choice", "Labels": "Label"}[chosen[0].tag]
     names = list(dict.fromkeys(_value(child) for child in chosen[0].iter(tag)))
     if not all(names) or not names:
         raise _unfit(kind, f"the labels of {chosen[0].get('name')!r} do not stand in the configuration")
-    relations = [_value(child) for child in root.iter("Relation")] if kind == TypeName.ENTITIES else []
+    relations = [_value(child) for child in root.iter("Relation")] if RULES[kind].relations else []
     return TaskDescription(
         type=kind,
         labels=tuple(LabelDescription(name=name) for name in names),
-        multiple=kind == TypeName.CLASSIFICATION and chosen[0].get("choice") == "multiple",
+        multiple=RULES[kind].multiple and chosen[0].get("choice") == "multiple",
         relations=tuple(dict.fromkeys(filter(None, relations))),
     )
 

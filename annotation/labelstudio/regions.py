@@ -6,21 +6,23 @@ that is not sound is named in a sentence of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, TypeAlias
+from collections.abc import Collection, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from doyen.annotation.types.classification import choose
-from doyen.annotation.types.descriptions import TaskDescription, TypeName
+from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.spans import Span, locate_span
 from doyen.annotation.types.typed_labels import (
-    MARK_TYPES,
     MAX_RATING,
     Classes,
+    Coreference,
+    Entities,
     Label,
     Marks,
     PromptResponse,
     Region,
     Relation,
+    Tags,
     by_place,
     short,
 )
@@ -30,6 +32,7 @@ from doyen.core.text import is_blank
 
 Result: TypeAlias = list[dict[str, Any]]
 """The regions of one annotation or prediction."""
+M = TypeVar("M", Entities, Coreference, Tags)
 Reading: TypeAlias = tuple[Label | None, list[str]]
 """What is sound of an annotation (None: nothing that makes a label), and a sentence for each part that is not."""
 
@@ -37,30 +40,13 @@ TEXT, PASSAGE = "text", "passage"
 """Name of the labelled text on a screen; that of prompts and responses calls it a passage."""
 CLASS, MARKS = "class", "label"
 """Names of the control for the classes of a text, and of the one with which stretches are marked."""
+UNNAMED = ("",)
+"""Stands for the names of relations that carry none, as those between mentions."""
 TEXT_FIELDS = ("prompt", "response", "quotes", "comment")
+PROMPT_RESPONSE_FIELDS = ("evidence", *TEXT_FIELDS, "answerable", "rating")
 REASON = "reason"
 """The field of a review task in which the expert says why; no part of the label."""
 UNANSWERABLE = "not answerable from this passage"
-
-
-def write_label(label: Label, text: str, uid: str) -> Result:
-    """Return a label as regions, each with an id that stays the same; ``read_label`` is its inverse."""
-    match label:
-        case PromptResponse():
-            return write_prompt_response(label, uid)
-        case Classes():
-            return [_region(uid, CLASS, TEXT, "choices", {"choices": list(label.labels)})] if label.labels else []
-        case Marks():
-            return _write_marks(text, label)
-
-
-def read_label(result: Result, text: str, description: TaskDescription) -> Reading:
-    """Read an annotation of a text as a label of the described type."""
-    if description.type == TypeName.PROMPT_RESPONSE:
-        return read_prompt_response(result, text)
-    if description.type in {TypeName.CLASSIFICATION, TypeName.SENTIMENT}:
-        return _read_classes(result, description)
-    return _read_marks(result, text, description)
 
 
 def label_part(result: Result) -> Result:
@@ -78,7 +64,13 @@ def reason_of(result: Result) -> str:
 # Classes of a whole text.
 
 
-def _read_classes(result: Result, description: TaskDescription) -> Reading:
+def write_classes(label: Classes, text: str, uid: str) -> Result:
+    """Return the chosen classes as one field."""
+    return [_region(uid, CLASS, TEXT, "choices", {"choices": list(label.labels)})] if label.labels else []
+
+
+def read_classes(result: Result, text: str, description: TaskDescription) -> Reading:
+    """Read an annotation as the classes of a text."""
     chosen: list[Any] = []
     problems: list[str] = []
     for region in result:
@@ -102,7 +94,7 @@ def _read_classes(result: Result, description: TaskDescription) -> Reading:
 # Marked stretches and relations between them.
 
 
-def _write_marks(text: str, label: Marks) -> Result:
+def write_marks(label: Marks, text: str, uid: str) -> Result:
     """Return regions and relations; ids stay as they are."""
     marks = [
         {"id": mark.id, "from_name": MARKS, "to_name": TEXT, "type": "labels"}
@@ -117,8 +109,34 @@ def _write_marks(text: str, label: Marks) -> Result:
     return marks + links
 
 
-def _read_marks(result: Result, text: str, description: TaskDescription) -> Reading:
-    """Read the marks, which relations may precede, and then the relations."""
+def read_entities(result: Result, text: str, description: TaskDescription) -> Reading:
+    """Read an annotation as entities, with relations of the described names."""
+    return _read_marks(result, text, description.label_names, description.relations, Entities)
+
+
+def read_coreference(result: Result, text: str, description: TaskDescription) -> Reading:
+    """Read an annotation as mentions and the links between them."""
+    return _read_marks(result, text, description.label_names, UNNAMED, Coreference)
+
+
+def read_tags(result: Result, text: str, description: TaskDescription) -> Reading:
+    """Read an annotation as tagged tokens; those that overlap the one before them are left out."""
+    tags, problems = _read_marks(result, text, description.label_names, (), Tags)
+    if tags is None:
+        return None, problems
+    tokens, overlapping = _apart(tags.regions, text)
+    return Tags(tuple(tokens)), problems + overlapping
+
+
+def _read_marks(
+    result: Result, text: str, labels: Sequence[str], relations: Sequence[str], kind: type[M]
+) -> tuple[M | None, list[str]]:
+    """Read the marks, which relations may precede, and then the relations.
+
+    Args:
+        labels: known names of labels.
+        relations: known names of relations; ``UNNAMED``: they have none; empty: there are no relations.
+    """
     links: Result = []
     marks: dict[str, Region] = {}
     problems: list[str] = []
@@ -126,26 +144,23 @@ def _read_marks(result: Result, text: str, description: TaskDescription) -> Read
         if isinstance(part, dict) and part.get("type") == "relation":
             links.append(part)
             continue
-        found = _read_mark(part, text, description.label_names)
+        found = _read_mark(part, text, labels)
         if isinstance(found, list):
             problems += found
         elif found.id in marks:
             problems.append(f"two regions have the id {found.id!r}")
         else:
             marks[found.id] = found
-    relations: list[Relation] = []
+    related: list[Relation] = []
     for link in links:
-        wrong, sound = _read_relation(link, marks, description)
+        wrong, sound = _read_relation(link, marks, relations)
         problems += wrong
-        relations += sound
+        related += sound
     regions = sorted(marks.values(), key=by_place)
     if problems and not regions:
         # That nothing is sound does not mean that there is nothing to mark.
         return None, problems
-    if description.type == TypeName.POS:
-        regions, overlapping = _apart(regions, text)
-        problems += overlapping
-    return MARK_TYPES[description.type](tuple(regions), tuple(relations)), problems
+    return kind(tuple(regions), tuple(related)), problems
 
 
 def _read_mark(part: Any, text: str, labels: Collection[str]) -> Region | list[str]:
@@ -172,24 +187,21 @@ def _read_mark(part: Any, text: str, labels: Collection[str]) -> Region | list[s
     return Region(identity, span.start, span.end, str(value["labels"][0]))
 
 
-def _read_relation(
-    link: dict[str, Any], marks: Collection[str], description: TaskDescription
-) -> tuple[list[str], list[Relation]]:
+def _read_relation(link: dict[str, Any], marks: Collection[str], names: Sequence[str]) -> tuple[list[str], list[Relation]]:
     """Return what is wrong with a link, and the relations that it means; one that points both ways is two."""
-    head, tail, names = link.get("from_id"), link.get("to_id"), link.get("labels") or []
-    known = ", ".join(description.relations)
-    if description.type == TypeName.POS or (description.type == TypeName.ENTITIES and not known):
+    head, tail, given = link.get("from_id"), link.get("to_id"), link.get("labels") or []
+    known = ", ".join(names)
+    if not names:
         return [f"this task has no relations, but one leads from {head!r} to {tail!r}"], []
     if missing := [end for end in (head, tail) if end not in marks]:
         return [f"a relation leads to a region {short(end)}, which does not exist" for end in missing], []
     if head == tail:
         return [f"a relation leads from the region {head!r} to itself"], []
-    if not isinstance(names, list) or (known and not names):
+    if not isinstance(given, list) or (known and not given):
         return [f"the relation from {head!r} to {tail!r} has no name: choose among {known}"], []
-    unknown = [name for name in names if name not in description.relations] if known else []
+    unknown = [name for name in given if name not in names] if known else []
     relations = []
-    # Links between mentions carry no name.
-    for name in [name for name in names if name not in unknown] if known else [""]:
+    for name in [name for name in given if name not in unknown] if known else UNNAMED:
         if link.get("direction") != "left":
             relations.append(Relation(str(head), str(tail), name))
         if link.get("direction") in {"left", "bi"}:
@@ -197,7 +209,7 @@ def _read_relation(
     return [f"there is no relation {short(name)}: known ones are {known}" for name in unknown], relations
 
 
-def _apart(tokens: list[Region], text: str) -> tuple[list[Region], list[str]]:
+def _apart(tokens: Sequence[Region], text: str) -> tuple[list[Region], list[str]]:
     """Return the tokens without those that overlap the one before them, and a sentence for each of these."""
     kept: list[Region] = []
     problems: list[str] = []

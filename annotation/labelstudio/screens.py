@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import colorsys
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
 from doyen.annotation.labelstudio.regions import CLASS, MARKS, REASON, TEXT
-from doyen.annotation.types.descriptions import LabelDescription, TaskDescription, TypeName
+from doyen.annotation.types.descriptions import LabelDescription, TaskDescription
 
 ANSWERS = "answers"
 """Key of a review task's data: what each annotator answered, to be read."""
@@ -25,29 +26,51 @@ Tag = Any
 """An lxml element; lxml has no types of its own."""
 
 
-def screen_of(description: TaskDescription) -> str:
-    """Return the labelling configuration of a task type: what is shown, the guideline, and what people label with.
+def prompt_response_screen(description: TaskDescription) -> str:
+    """Return the configuration with which questions and answers are labelled; it lies in a file of its own."""
+    path = Path(__file__).with_name("prompt_response.xml")
+    view = etree.fromstring(path.read_bytes(), etree.XMLParser(remove_blank_text=True))
+    view.insert(1, _guideline(description))
+    return to_xml(view)
 
-    The controls refer to the text by the name ``TEXT``; that of prompts and responses lies in a file of its own.
+
+def choices_screen(description: TaskDescription) -> str:
+    """Return a configuration with a choice among the labels for the whole text."""
+    several = {"choice": "multiple"} if description.multiple else {"choice": "single-radio", "required": "true"}
+    choices = etree.Element("Choices", name=CLASS, toName=TEXT, showInline="true", **several)
+    for number, label in enumerate(description.labels):
+        choices.append(etree.Element("Choice", **_attributes(label), color=color_of(label, number)))
+    return _screen(description, [choices])
+
+
+def marks_screen(description: TaskDescription, relations: Sequence[str] = (), granularity: str = "word") -> str:
+    """Return a configuration with labels to mark stretches with.
+
+    Args:
+        relations: names of relations between two marked stretches.
+        granularity: what a mark snaps to: "word", or "symbol" for nothing.
     """
-    if description.type == TypeName.PROMPT_RESPONSE:
-        path = Path(__file__).with_name("prompt_response.xml")
-        view = etree.fromstring(path.read_bytes(), etree.XMLParser(remove_blank_text=True))
-        view.insert(1, _guideline(description))
-        return to_xml(view)
+    marks = etree.Element("Labels", name=MARKS, toName=TEXT)
+    for number, label in enumerate(description.labels):
+        marks.append(etree.Element("Label", **_attributes(label), background=color_of(label, number)))
+    related = etree.Element("Relations")
+    related.extend(etree.Element("Relation", value=name) for name in relations)
+    return _screen(description, [marks, related] if relations else [marks], granularity)
+
+
+def _screen(description: TaskDescription, controls: list[Tag], granularity: str = "word") -> str:
+    """Return a configuration: title, guideline, controls, and the text that they refer to by the name ``TEXT``."""
     view = etree.Element("View")
     view.append(etree.Element("Header", value="$title", size="5"))
     view.append(_guideline(description))
-    view.extend(_controls(description))
-    # A mark snaps to words, or to nothing: tokens are often parts of words.
-    granularity = "symbol" if description.type == TypeName.POS else "word"
+    view.extend(controls)
     view.append(etree.Element("Text", name=TEXT, value=f"${TEXT}", granularity=granularity))
     return to_xml(view)
 
 
-def review_screen_of(description: TaskDescription) -> str:
+def review_screen(config: str) -> str:
     """Return the expert's screen: the annotators' screen, their answers above it, and a field for the reason below."""
-    view = etree.fromstring(screen_of(description).encode("utf-8"))
+    view = etree.fromstring(config.encode("utf-8"))
     shown = next(tag for tag in view.iter() if tag.get("value") == "$text")
     above = [
         etree.Element("Header", value="The annotators' answers (each is also a prediction that you can take over)", size="5"),
@@ -76,23 +99,6 @@ def review_screen_of(description: TaskDescription) -> str:
 def to_xml(view: Tag) -> str:
     """Return a configuration as text."""
     return str(etree.tostring(view, encoding="unicode", pretty_print=True))
-
-
-def _controls(description: TaskDescription) -> list[Tag]:
-    """Return a choice among the labels, or labels to mark stretches with and the names of relations between these."""
-    if description.type in {TypeName.CLASSIFICATION, TypeName.SENTIMENT}:
-        several = {"choice": "multiple"} if description.multiple else {"choice": "single-radio", "required": "true"}
-        choices = etree.Element("Choices", name=CLASS, toName=TEXT, showInline="true", **several)
-        for number, label in enumerate(description.labels):
-            choices.append(etree.Element("Choice", **_attributes(label), color=color_of(label, number)))
-        return [choices]
-    marks = etree.Element("Labels", name=MARKS, toName=TEXT)
-    for number, label in enumerate(description.labels):
-        marks.append(etree.Element("Label", **_attributes(label), background=color_of(label, number)))
-    names = (SAME,) if description.type == TypeName.COREFERENCE else description.relations
-    relations = etree.Element("Relations")
-    relations.extend(etree.Element("Relation", value=name) for name in names)
-    return [marks, relations] if names else [marks]
 
 
 def _guideline(description: TaskDescription) -> Tag:

@@ -12,9 +12,10 @@ from typing import TypeAlias
 from scipy.stats import chi2_contingency
 
 from doyen.annotation.quality.annotator_models import Model, Votes, fit
-from doyen.annotation.quality.comparison import difference, token_f1
-from doyen.annotation.quality.label_votes import NO, Decomposition, Key, decomposition
+from doyen.annotation.quality.comparison import token_f1
+from doyen.annotation.quality.label_votes import NO, Decomposition, Key
 from doyen.annotation.quality.labelled_items import Item, gather, require_single
+from doyen.annotation.type_table import difference, entry_of
 from doyen.annotation.types.typed_labels import Classes, Label, LabelledText, PromptResponse
 
 Task: TypeAlias = tuple[str, Key]
@@ -271,7 +272,8 @@ def _decomposition(items: Sequence[Item], multiple: bool) -> Decomposition | Non
         item.of(label_type)
     if label_type is Classes and not multiple:
         require_single(items)
-    return decomposition(label_type, multiple=multiple)
+    votes = entry_of(items[0].labels[0].label).votes
+    return votes(multiple) if votes else None
 
 
 def _enough(shared: Votes[Task], fewest: int) -> bool:

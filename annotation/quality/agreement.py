@@ -9,10 +9,11 @@ from itertools import combinations
 from typing import Any, Literal, TypeVar
 
 from doyen.annotation.quality.aggregation import Reliability, aggregate, gold_reliability
-from doyen.annotation.quality.agreement_figures import Figures, measures_of
+from doyen.annotation.quality.agreement_figures import Figures
 from doyen.annotation.quality.coefficients import Figure
 from doyen.annotation.quality.labelled_items import Item, gather
-from doyen.annotation.types.typed_labels import LABEL_TYPES, Label, LabelledText
+from doyen.annotation.type_table import TASK_TYPES
+from doyen.annotation.types.typed_labels import Label, LabelledText
 from doyen.core.errors import NotFoundError
 
 Period = Literal["week", "month"]
@@ -114,14 +115,15 @@ def agreement_report(
         InputError: a label is not of this type, or has several classes without ``multiple``; ``order`` lacks a class that is
             in use, or the task has no classes to be put in order.
     """
-    if type not in LABEL_TYPES:
-        raise NotFoundError(f"there is no task type {type!r}: known ones are {', '.join(LABEL_TYPES)}")
+    entry = TASK_TYPES.get(type)
+    if entry is None:
+        raise NotFoundError(f"there is no task type {type!r}: known ones are {', '.join(TASK_TYPES)}")
     gold = gold or {}
     items = gather(labels)
     for item in items:
-        item.of(LABEL_TYPES[type])
+        item.of(entry.label)
     against_gold = _grouped(_with_right_answers(items, gold))
-    measures = measures_of(type, [*items, *(item for own in against_gold.values() for item in own)], multiple, order)
+    measures = entry.measures([*items, *(item for own in against_gold.values() for item in own)], multiple, order)
     shared = [item for item in items if len(item.labels) > 1]
     pairs = ((a, b, item.item_id) for item in shared for a, b in combinations(item.labels, 2))
     by_pair = _grouped(((a.annotator, b.annotator), Item(uid, (a, b))) for a, b, uid in pairs)

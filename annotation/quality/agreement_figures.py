@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -28,9 +28,7 @@ from doyen.annotation.quality.comparison import (
     token_f1,
 )
 from doyen.annotation.quality.labelled_items import Item, require_single
-from doyen.annotation.types.descriptions import SENTIMENT, TypeName
 from doyen.annotation.types.typed_labels import (
-    LABEL_TYPES,
     MAX_RATING,
     Classes,
     Coreference,
@@ -44,6 +42,7 @@ from doyen.core.errors import InputError
 Figures = dict[str, Figure]
 
 NO_CLASS = "(none)"
+NO_ORDER = "only classes of which each text has one can have an order: leave it out"
 MOST_SETS = 1500
 """Different sets of labels that alpha with MASI compares each with each."""
 
@@ -65,31 +64,37 @@ class Measures:
     by_label: Callable[[Sequence[Item]], dict[str, Figures]]
 
 
-def measures_of(type: str, items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> Measures:
-    """Return the measures of a task type, which depend on the task alone; ``items`` are only checked.
+MeasuresOf: TypeAlias = Callable[[Sequence[Item], bool, Sequence[str] | None], Measures]
+"""From items, which are only checked, ``multiple`` and ``order`` (as for ``agreement_report``) to the measures of a type."""
+
+
+def measures_without_order(
+    primary: str, overall: Callable[[Sequence[Item]], Figures], by_label: Callable[[Sequence[Item]], dict[str, Figures]]
+) -> MeasuresOf:
+    """Return the measures of a task type whose labels cannot be put in order."""
+
+    def measures(items: Sequence[Item], multiple: bool, order: Sequence[str] | None) -> Measures:
+        if order:
+            raise InputError(NO_ORDER)
+        return Measures(primary, overall, by_label)
+
+    return measures
+
+
+def class_measures(
+    items: Sequence[Item], multiple: bool, order: Sequence[str] | None, *, scale: Sequence[str] = ()
+) -> Measures:
+    """Return the measures of classes: of sets where a text may have several, else nominal, and ordinal where ordered.
 
     Args:
-        multiple, order: as for ``agreement_report``. Raises InputError as it does.
+        scale: their order where none is given.
     """
-    if order and (multiple or LABEL_TYPES[type] is not Classes):
-        raise InputError("only classes of which each text has one can have an order: leave it out")
-    match type:
-        case TypeName.ENTITIES:
-            return Measures("f1_exact", entity_figures, entity_label_figures)
-        case TypeName.COREFERENCE:
-            return Measures("muc_f1", coreference_figures, lambda _: {})
-        case TypeName.POS:
-            return Measures(
-                "alpha",
-                lambda own: nominal_figures(tag_units(own)) | token_figures(own),
-                lambda own: nominal_label_figures(tag_units(own)),
-            )
-        case TypeName.PROMPT_RESPONSE:
-            return Measures("token_f1", text_figures, lambda _: {})
     if multiple:
+        if order:
+            raise InputError(NO_ORDER)
         return Measures("alpha_masi", set_figures, set_label_figures)
     require_single(items)
-    levels = (SENTIMENT if type == TypeName.SENTIMENT else ()) if order is None else order
+    levels = scale if order is None else order
     used = {name for item in items for label in item.of(Classes) for name in label.labels}
     if levels and (missing := sorted(used - set(levels))):
         raise InputError(f"the order of classes lacks {', '.join(missing)}: name every class that is in use, from low to high")
@@ -250,6 +255,21 @@ def text_figures(items: Sequence[Item]) -> Figures:
     if rated := [own for own in ratings if len(own) > 1]:
         found["rating_alpha"] = figure(coefficients.ordinal_alpha(_counts(rated, range(MAX_RATING + 1))))
     return found
+
+
+def no_labels(items: Sequence[Item]) -> dict[str, Figures]:
+    """Return the figures of each label where labels are not compared one by one."""
+    return {}
+
+
+entity_measures = measures_without_order("f1_exact", entity_figures, entity_label_figures)
+coreference_measures = measures_without_order("muc_f1", coreference_figures, no_labels)
+tag_measures = measures_without_order(
+    "alpha",
+    lambda items: nominal_figures(tag_units(items)) | token_figures(items),
+    lambda items: nominal_label_figures(tag_units(items)),
+)
+text_measures = measures_without_order("token_f1", text_figures, no_labels)
 
 
 def _units(found: Iterable[Sequence[Mapping[str, str]]], order: Sequence[str]) -> Units:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from rapidfuzz.distance import LCSseq
-from scipy.optimize import linear_sum_assignment
 
-from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, Label, PromptResponse, Region, Tags
+from doyen.annotation.quality.coefficients import Floats, Integers
+from doyen.annotation.types.typed_labels import Classes, Coreference, Entities, PromptResponse, Region, Tags
 from doyen.core.text import words
 
 Place: TypeAlias = tuple[int, int]
@@ -63,7 +62,7 @@ def pair_up(first: set[Mark], second: set[Mark], *, any_label: bool = False) -> 
     fit = np.array([[overlap(a, b) * (1 if a[2] == b[2] else other_label) for b in columns] for a in rows])
     # The number of matches counts first: one more match outweighs any difference in fit.
     worth = np.where(fit > 0, min(len(rows), len(columns)) + fit, 0)
-    chosen = zip(*linear_sum_assignment(worth, maximize=True), strict=True)
+    chosen = zip(*_best_assignment(worth), strict=True)
     return [(rows[i], columns[j]) for i, j in chosen if fit[i, j] > 0]
 
 
@@ -125,7 +124,7 @@ def ceaf_e(first: Clusters, second: Clusters) -> Shared:
     if not first or not second:
         return Shared(0, len(first) + len(second))
     worth = np.array([[exact(mine, yours).f1 for yours in second] for mine in first])
-    return Shared(float(worth[linear_sum_assignment(worth, maximize=True)].sum()), len(first) + len(second))
+    return Shared(float(worth[_best_assignment(worth)].sum()), len(first) + len(second))
 
 
 def jaccard(first: Iterable[str], second: Iterable[str]) -> float:
@@ -150,6 +149,8 @@ def token_f1(first: str, second: str) -> float:
 
 def rouge_l(first: str, second: str) -> float:
     """Return ROUGE-L's F measure (Lin 2004): the longest common sequence of words, unstemmed; 1 for two empty texts."""
+    from rapidfuzz.distance import LCSseq
+
     mine, yours = words(first), words(second)
     return Shared(LCSseq.similarity(mine, yours), len(mine) + len(yours)).f1
 
@@ -174,29 +175,15 @@ class Difference:
         return 1 - self.apart / self.decisions if self.decisions else 1.0
 
 
-def difference(first: Label, second: Label) -> Difference:
-    """Compare two labels of one type; the order does not matter."""
-    match first, second:
-        case Classes(), Classes():
-            return _differing_classes(first, second)
-        case Entities(), Entities():
-            return _differing_entities(first, second)
-        case Coreference(), Coreference():
-            return _differing_clusters(first, second)
-        case Tags(), Tags():
-            return _differing_tags(first, second)
-        case PromptResponse(), PromptResponse():
-            return _differing_answers(first, second)
-    raise TypeError(f"{type(first).__name__} and {type(second).__name__} cannot be compared")
-
-
-def _differing_classes(first: Classes, second: Classes) -> Difference:
+def differing_classes(first: Classes, second: Classes) -> Difference:
+    """Compare sets of classes: one decision."""
     apart = 1 - jaccard(first.labels, second.labels)
     mine, yours = (", ".join(sorted(set(label.labels))) or NOTHING for label in (first, second))
     return Difference(1, apart, (_confusion(mine, yours),) if apart else ())
 
 
-def _differing_entities(first: Entities, second: Entities) -> Difference:
+def differing_entities(first: Entities, second: Entities) -> Difference:
+    """Compare entities and relations: a decision on each."""
     mine, yours = marks(first.regions), marks(second.regions)
     same = mine & yours
     pairs = pair_up(mine - same, yours - same, any_label=True)
@@ -210,14 +197,16 @@ def _differing_entities(first: Entities, second: Entities) -> Difference:
     )
 
 
-def _differing_clusters(first: Coreference, second: Coreference) -> Difference:
+def differing_clusters(first: Coreference, second: Coreference) -> Difference:
+    """Compare mentions, and the links between them."""
     mine, yours = marks(first.regions), marks(second.regions)
     own, other = clusters(first), clusters(second)
     links = max(sum(len(members) - 1 for members in found) for found in (own, other))
     return Difference(len(mine | yours) + links, len(mine ^ yours) + links - muc(own, other).hits)
 
 
-def _differing_tags(first: Tags, second: Tags) -> Difference:
+def differing_tags(first: Tags, second: Tags) -> Difference:
+    """Compare the tags of tokens: a decision on each."""
     mine, yours = places(first), places(second)
     everywhere = mine.keys() | yours.keys()
     apart = [(mine.get(place, NOTHING), yours.get(place, NOTHING)) for place in everywhere]
@@ -225,8 +214,8 @@ def _differing_tags(first: Tags, second: Tags) -> Difference:
     return Difference(len(everywhere), len(confusions), tuple(confusions))
 
 
-def _differing_answers(first: PromptResponse, second: PromptResponse) -> Difference:
-    """One decision on the answer, one on the evidence, one on the rating, as far as anybody gave them."""
+def differing_answers(first: PromptResponse, second: PromptResponse) -> Difference:
+    """Compare answers: one decision on the answer, one on the evidence, one on the rating, as far as anybody gave them."""
     decisions, apart = 1, 1.0
     if first.answerable == second.answerable:
         apart = 1 - token_f1(first.response, second.response)
@@ -236,6 +225,14 @@ def _differing_answers(first: PromptResponse, second: PromptResponse) -> Differe
     if first.rating is not None and second.rating is not None:
         decisions, apart = decisions + 1, apart + abs(first.rating - second.rating) / 4
     return Difference(decisions, apart)
+
+
+def _best_assignment(worth: Floats) -> tuple[Integers, Integers]:
+    """Return rows and columns, each used at most once, whose worths add up to the most."""
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return rows, columns
 
 
 def _confusion(first: str, second: str) -> tuple[str, str]:

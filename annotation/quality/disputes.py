@@ -10,9 +10,10 @@ from itertools import combinations
 from statistics import fmean
 
 from doyen.annotation.quality.aggregation import Aggregation, aggregate
-from doyen.annotation.quality.comparison import NOTHING, Difference, difference
+from doyen.annotation.quality.comparison import NOTHING, Difference
 from doyen.annotation.quality.labelled_items import Item, gather
-from doyen.annotation.types.typed_labels import LabelledText, PromptResponse
+from doyen.annotation.type_table import difference, entry_of
+from doyen.annotation.types.typed_labels import LabelledText
 from doyen.core.errors import InputError
 
 DISPUTED_BELOW = 0.8
@@ -122,7 +123,7 @@ def disputed(
 
 
 def _usual_threshold(items: Sequence[Item]) -> float:
-    return TEXTS_DISPUTED_BELOW if items and isinstance(items[0].labels[0].label, PromptResponse) else DISPUTED_BELOW
+    return TEXTS_DISPUTED_BELOW if items and entry_of(items[0].labels[0].label).votes is None else DISPUTED_BELOW
 
 
 def _is_doubtful(found: _Comparison, together: Aggregation) -> bool:

@@ -46,21 +46,9 @@ class Decomposition:
         }
 
 
-def decomposition(label_type: type[Label], *, multiple: bool = False) -> Decomposition | None:
-    """Return how labels of a type are taken apart; None for free text.
-
-    Args:
-        label_type: the label's class.
-        multiple: whether a text has several classes.
-    """
-    classes = _SETS if multiple else _CLASS
-    known: dict[type[Label], Decomposition] = {
-        Classes: classes,
-        Tags: _TAGS,
-        Entities: _ENTITIES,
-        Coreference: _COREFERENCE,
-    }
-    return known.get(label_type)
+def class_votes(multiple: bool) -> Decomposition:
+    """Return how classes are taken apart: one decision, or, where a text may have several, one on each."""
+    return SET_VOTES if multiple else CLASS_VOTES
 
 
 def _class(outcomes: Parts) -> Classes:
@@ -113,12 +101,14 @@ def _regions(found: Iterable[Mark]) -> tuple[Region, ...]:
     return tuple(Region(f"r{number}", *mark) for number, mark in enumerate(sorted(found), start=1))
 
 
-_CLASS = Decomposition(lambda label: {("class",): only_class(label)}, _class, open_ended=False)
-_SETS = Decomposition(
+CLASS_VOTES = Decomposition(lambda label: {("class",): only_class(label)}, _class, open_ended=False)
+SET_VOTES = Decomposition(
     lambda label: {("class", name): YES for name in label.labels},
     lambda outcomes: Classes(tuple(name for (name,) in _accepted(outcomes, "class"))),
     open_ended=True,
 )
-_TAGS = Decomposition(lambda label: {("token", place): tag for place, tag in places(label).items()}, _tags, open_ended=False)
-_ENTITIES = Decomposition(_entity_parts, _entities, open_ended=True)
-_COREFERENCE = Decomposition(_coreference_parts, _coreference, open_ended=True)
+TAG_VOTES = Decomposition(
+    lambda label: {("token", place): tag for place, tag in places(label).items()}, _tags, open_ended=False
+)
+ENTITY_VOTES = Decomposition(_entity_parts, _entities, open_ended=True)
+COREFERENCE_VOTES = Decomposition(_coreference_parts, _coreference, open_ended=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from doyen.annotation.create import ensure_project
 from doyen.annotation.current_labels import labelled_texts
-from doyen.annotation.labelstudio.screens import ANSWERS, review_screen_of
+from doyen.annotation.labelstudio.screens import ANSWERS, review_screen
 from doyen.annotation.projects import open_backend, sync_lock
 from doyen.annotation.quality.aggregation import consensus, gold_reliability
 from doyen.annotation.quality.decisions import decide
@@ -28,7 +28,7 @@ from doyen.annotation.store import (
     tasks_in,
 )
 from doyen.annotation.sync import push
-from doyen.annotation.types.typed_labels import LabelledText, describe_label
+from doyen.annotation.types.typed_labels import LabelledText
 from doyen.core.errors import InputError
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter
@@ -105,7 +105,7 @@ def send_to_review(
         wanted = AnnotationProjectRow(
             name=review,
             task_type=parent.task_type,
-            config=review_screen_of(task_type_of(parent).description),
+            config=review_screen(task_type_of(parent).config),
             description=parent.description,
             purpose=Purpose.REVIEW,
             parent=project,
@@ -215,7 +215,7 @@ def _add_review_task(session: Session, review: str, dispute: Dispute, expert: st
         for number, row in enumerate(answers, start=1)
     ]
     # Names are left out: an expert should judge answers, not people.
-    shown = {f"Answer {number}": describe_label(own.label, own.text) for number, own in enumerate(dispute.labels, start=1)}
+    shown = {f"Answer {number}": own.label.describe(own.text) for number, own in enumerate(dispute.labels, start=1)}
     row = new_task_row(review, {**task.data, "uid": uid, ANSWERS: shown})
     row.predictions = predictions
     # To the microsecond: tasks are sent oldest first, and the worst was added first.

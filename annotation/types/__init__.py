@@ -1,1 +1,1 @@
-"""One module for each kind of label: its screen, how it is read, checked and written, and its instruction form."""
+"""Descriptions, typed labels, and for each task type a module: its instruction form, plain rows, and drafts by rule."""

@@ -1,14 +1,15 @@
-"""Classes of a whole text: classification with one class or several, and sentiment."""
+"""Classes of a whole text: one, or several."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from doyen.annotation.types.descriptions import NOTHING, TaskDescription, TypeName
-from doyen.annotation.types.drafter import Draft
-from doyen.annotation.types.matching import match_classes, match_sentiment
+from doyen.annotation.types.descriptions import NOTHING, TaskDescription
+from doyen.annotation.types.matching import match_classes as propose
 from doyen.annotation.types.typed_labels import Classes, short
+
+__all__ = ["answer", "choose", "instruction", "parse", "propose", "row"]
 
 
 def choose(names: Collection[str], description: TaskDescription) -> tuple[Classes, list[str]]:
@@ -24,8 +25,7 @@ def instruction(description: TaskDescription) -> str:
     """Return what a model is asked to do."""
     if description.multiple:
         return f"Which of these classes apply to the text? Answer with their names, one a line, or with {NOTHING}."
-    what = "feeling" if description.type == TypeName.SENTIMENT else "class"
-    return f"Which {what} does the text have? Answer with one name only."
+    return "Which class does the text have? Answer with one name only."
 
 
 def answer(label: Classes, text: str, description: TaskDescription) -> str:
@@ -50,8 +50,3 @@ def parse(answer: str, text: str, description: TaskDescription) -> tuple[Classes
 def row(label: Classes, text: str) -> dict[str, Any]:
     """Return text, label and all labels; ``label`` is None unless there is exactly one."""
     return {"text": text, "label": label.labels[0] if len(label.labels) == 1 else None, "labels": list(label.labels)}
-
-
-def propose(text: str, description: TaskDescription) -> Draft | None:
-    """Return what the words of the text suggest."""
-    return match_sentiment(text, description) if description.type == TypeName.SENTIMENT else match_classes(text, description)

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -28,11 +29,38 @@ class TypeName(StrEnum):
 
 
 TYPE_NAMES = tuple(TypeName)
-NOTHING = "(none)"
-"""What stands for "no label at all" in the instruction form, and so is no label's name."""
-
 SENTIMENT = ("negative", "neutral", "positive")
 """The feelings from low to high."""
+
+
+@dataclass(frozen=True)
+class DescriptionRules:
+    """What a description of a task type holds.
+
+    Attributes:
+        labels: it must have labels; False: it has none.
+        multiple: it may allow several classes, or none.
+        relations: it may name relations.
+        scale: the labels from low to high where they have an order.
+    """
+
+    labels: bool = True
+    multiple: bool = False
+    relations: bool = False
+    scale: tuple[str, ...] = ()
+
+
+RULES: dict[str, DescriptionRules] = {
+    TypeName.PROMPT_RESPONSE: DescriptionRules(labels=False),
+    TypeName.CLASSIFICATION: DescriptionRules(multiple=True),
+    TypeName.ENTITIES: DescriptionRules(relations=True),
+    TypeName.SENTIMENT: DescriptionRules(scale=SENTIMENT),
+    TypeName.COREFERENCE: DescriptionRules(),
+    TypeName.POS: DescriptionRules(),
+}
+"""Task type → what its descriptions hold. What else there is to know of a type stands in ``annotation.type_table``."""
+NOTHING = "(none)"
+"""What stands for "no label at all" in the instruction form, and so is no label's name."""
 
 _DEFAULTS = Path(__file__).with_name("defaults")
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
@@ -117,8 +145,8 @@ class TaskDescription(BaseModel):
         title: shown above every text.
         guideline: the rules of labelling, shown to annotators line by line.
         labels: in the order in which they are shown.
-        multiple: classification alone: whether a text may have several classes, or none.
-        relations: entities alone: names of relations between two of them.
+        multiple: whether a text may have several classes, or none, where the type allows it (``RULES``).
+        relations: names of relations between two marked stretches, where the type allows them.
         examples: labelled examples in words, shown after the guideline.
     """
 
@@ -140,7 +168,8 @@ class TaskDescription(BaseModel):
     @property
     def scale(self) -> tuple[str, ...]:
         """The labels from low to high where they have an order, as those of sentiment have; else empty."""
-        return SENTIMENT if self.type == TypeName.SENTIMENT and set(self.label_names) <= set(SENTIMENT) else ()
+        scale = RULES[self.type].scale
+        return scale if set(self.label_names) <= set(scale) else ()
 
     @model_validator(mode="before")
     @classmethod
@@ -185,6 +214,11 @@ def parse_description(raw: dict[str, Any], where: str) -> TaskDescription:
         raise DescriptionError(where, own + list(_conflicts(_with_defaults(raw)))) from error
 
 
+def has_default(type_name: str) -> bool:
+    """Whether a task type has a description without a file."""
+    return bool(_default(type_name))
+
+
 def default_description(type_name: str) -> TaskDescription:
     """Return the description that a task type has without a file.
 
@@ -208,14 +242,15 @@ def _conflicts(raw: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a description as a whole; parts of it may be wrong by themselves, too."""
     kind, given, relations = raw.get("type"), raw.get("labels"), _texts(raw.get("relations"))
     labels = [label for label in given if isinstance(label, dict)] if isinstance(given, list | tuple) else []
-    if not given and kind in TYPE_NAMES and kind != TypeName.PROMPT_RESPONSE:
+    rules = RULES.get(str(kind))
+    if rules and rules.labels and not given:
         yield f"labels: there are none: describe at least one label of the {kind} task in a [[labels]] table"
-    if given and kind == TypeName.PROMPT_RESPONSE:
-        yield "labels: a prompt-response task has none: leave [[labels]] out"
-    if raw.get("multiple") is True and kind != TypeName.CLASSIFICATION:
-        yield f"multiple: a {kind} task cannot have it, only classification can"
-    if relations and kind != TypeName.ENTITIES:
-        yield f"relations: a {kind} task cannot have them, only entities can"
+    if rules and not rules.labels and given:
+        yield f"labels: a {kind} task has none: leave [[labels]] out"
+    if raw.get("multiple") is True and not (rules and rules.multiple):
+        yield f"multiple: a {kind} task cannot have it, only {_types_with('multiple')} can"
+    if relations and not (rules and rules.relations):
+        yield f"relations: a {kind} task cannot have them, only {_types_with('relations')} can"
     hotkeys = [hotkey.lower() for hotkey in _texts([label.get("hotkey") for label in labels])]
     names = _texts([label.get("name") for label in labels])
     for field, what, values in (
@@ -226,6 +261,10 @@ def _conflicts(raw: Mapping[str, Any]) -> Iterator[str]:
         for value, count in Counter(values).items():
             if count > 1:
                 yield f"{field}: {what} {value!r} is used {count} times: make each one different"
+
+
+def _types_with(key: str) -> str:
+    return " and ".join(name for name, rules in RULES.items() if getattr(rules, key))
 
 
 def _texts(values: Any) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from doyen.annotation.types.descriptions import TaskDescription
 from doyen.annotation.types.drafter import Draft, Excerpt
 from doyen.annotation.types.spans import Span, find_quotes
 from doyen.annotation.types.typed_labels import PromptResponse, short
@@ -29,7 +30,7 @@ _COPULAS = {"is", "are", "was", "were"}
 _PRONOUN = re.compile(r"it|this|that|these|those|they|there|which|we|you|he|she|who|what|if|when", re.IGNORECASE)
 
 
-def ask(text: str) -> str:
+def prompt(text: str, description: TaskDescription) -> str:
     """Return the prompt that asks a model for a question, its answer and the words that prove it."""
     return (
         "Write one question that the passage answers, its answer, and the exact words of the passage that prove it. "
@@ -37,7 +38,7 @@ def ask(text: str) -> str:
     )
 
 
-def parse(answer: str, text: str) -> tuple[PromptResponse | None, list[str]]:
+def parse(answer: str, text: str, description: TaskDescription) -> tuple[PromptResponse | None, list[str]]:
     """Read such an answer; evidence that the passage does not hold is left out."""
     found = {match["field"].lower(): match["text"].strip() for match in _FIELD.finditer(answer)}
     problems = [f"the answer has no line '{name.title()}: …'" for name in ("question", "answer") if not found.get(name)]
@@ -61,7 +62,7 @@ def row(label: PromptResponse, text: str) -> dict[str, Any]:
     }
 
 
-def pair_fields(label: PromptResponse, data: dict[str, Any]) -> dict[str, Any]:
+def pair_fields(label: PromptResponse, data: Mapping[str, Any], description: TaskDescription) -> dict[str, Any]:
     """Return what a label says of a training pair. Its group is the task's, so that two people's labels stay together."""
     quotes = (*(span.text for span in label.evidence), *label.quotes)
     return {
@@ -85,14 +86,14 @@ def label_of_pair(pair: Pair, data: dict[str, Any]) -> PromptResponse:
     )
 
 
-def _implied(data: dict[str, Any], answerable: bool, evidence: Sequence[Span]) -> dict[str, Any]:
+def _implied(data: Mapping[str, Any], answerable: bool, evidence: Sequence[Span]) -> dict[str, Any]:
     """Return the pair's fields that follow from the task; an unanswerable pair rests on no document."""
     history = [Turn.model_validate(turn).model_dump() for turn in data.get("history") or []]
     source = _source(data, evidence) if answerable else None
     return {"source": source, "group": data.get("group") or data["uid"], "history": history}
 
 
-def _source(data: dict[str, Any], evidence: Sequence[Span]) -> str | None:
+def _source(data: Mapping[str, Any], evidence: Sequence[Span]) -> str | None:
     """Return the task's document; where passages of several are shown, the one in which the evidence begins."""
     for span in evidence[:1]:
         for passage in data.get("passages") or []:
@@ -101,7 +102,7 @@ def _source(data: dict[str, Any], evidence: Sequence[Span]) -> str | None:
     return data.get("source") or None
 
 
-def draft_question(excerpt: Excerpt) -> Draft | None:
+def draft(excerpt: Excerpt, description: TaskDescription) -> Draft | None:
     """Return a draft on the most telling sentence: numbers, codes and obligations count; None where none tells."""
     best = max(_sentences(excerpt.text), key=_weight, default=None)
     if best is None or _weight(best) < MIN_SCORE:

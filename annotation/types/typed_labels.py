@@ -6,13 +6,17 @@ Every converter, measure and screen speaks in these. Offsets count code points, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any
 
-from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.spans import Span
 from doyen.core.errors import InputError
+from doyen.core.records import REFUSAL
+from doyen.core.text import is_blank
 
 
 class LabelError(InputError):
@@ -46,27 +50,82 @@ class Relation:
     label: str = ""
 
 
+class Label(ABC):
+    """What an annotator says about a text; a subclass for each form that this takes."""
+
+    @abstractmethod
+    def describe(self, text: str) -> str:
+        """Return the label as a person reads it."""
+
+    @abstractmethod
+    def problems(self, text: str) -> Iterator[str]:
+        """Yield what of it contradicts the text, or itself."""
+
+    def stretches(self) -> Iterable[Region]:
+        """Return the marked stretches of the text."""
+        return ()
+
+
 @dataclass(frozen=True)
-class Classes:
+class Classes(Label):
     """The classes of a whole text (classification: one or several; sentiment: one)."""
 
     labels: tuple[str, ...]
 
+    def describe(self, text: str) -> str:
+        """Return the names."""
+        return ", ".join(self.labels) or "none"
+
+    def problems(self, text: str) -> Iterator[str]:
+        """Yield classes without a name, and repeated ones."""
+        if any(map(is_blank, self.labels)):
+            yield "a class has no name"
+        yield from (f"class {name!r} is given twice" for name in _repeated(self.labels))
+
 
 @dataclass(frozen=True)
-class Marks:
+class Marks(Label):
     """Marked stretches of a text, and relations between them."""
 
     regions: tuple[Region, ...] = ()
     relations: tuple[Relation, ...] = ()
 
+    def stretches(self) -> Iterable[Region]:
+        """Return the regions."""
+        return self.regions
+
+    def problems(self, text: str) -> Iterator[str]:
+        """Yield regions outside the text or without a label, ids used twice, and relations to what is not there."""
+        for region in self.regions:
+            where = f"{region.start} to {region.end}"
+            if not 0 <= region.start < region.end <= len(text):
+                yield f"{region.label!r} at {where} lies outside the text of {len(text)} characters"
+            if is_blank(region.label):
+                yield f"the stretch {where} has no label"
+        yield from (f"the id {name!r} stands for several stretches" for name in _repeated(each.id for each in self.regions))
+        known = {region.id for region in self.regions}
+        for relation in self.relations:
+            for name in (relation.head, relation.tail):
+                if name not in known:
+                    yield f"relation {relation.label!r} names the stretch {name!r}, which is not there"
+
 
 class Entities(Marks):
     """Named entities, which may overlap, and relations between them."""
 
+    def describe(self, text: str) -> str:
+        """Return the entities with their labels, then the relations."""
+        spans = {region.id: f"{text[region.start : region.end]} [{region.label}]" for region in self.regions}
+        links = [f"{spans[link.head]} → {link.label} → {spans[link.tail]}" for link in self.relations]
+        return "; ".join([*spans.values(), *links]) or "none"
+
 
 class Coreference(Marks):
     """Mentions, and relations between mentions that name the same thing; these have no label, and no direction."""
+
+    def describe(self, text: str) -> str:
+        """Return the mentions of each thing."""
+        return "; ".join(" = ".join(text[m.start : m.end] for m in chain) for chain in self.chains()) or "none"
 
     def clusters(self) -> list[frozenset[str]]:
         """Return the ids of mentions that name the same thing, in the order of first mention; singletons included."""
@@ -93,12 +152,23 @@ class Coreference(Marks):
 class Tags(Marks):
     """Part-of-speech tags: one region a token, in order, without overlap, and no relations."""
 
+    def describe(self, text: str) -> str:
+        """Return the tokens with their tags."""
+        return " ".join(f"{text[token.start : token.end]}/{token.label}" for token in self.regions) or "none"
+
+    def problems(self, text: str) -> Iterator[str]:
+        """Yield what is wrong with any marks, and tokens that overlap or are out of order."""
+        yield from super().problems(text)
+        for before, after in pairwise(self.regions):
+            if after.start < before.end:
+                yield f"the tokens at {before.start} and {after.start} overlap or stand in the wrong order"
+
 
 MAX_RATING = 5
 
 
 @dataclass(frozen=True)
-class PromptResponse:
+class PromptResponse(Label):
     """A question, its answer and what proves it.
 
     Attributes:
@@ -118,20 +188,32 @@ class PromptResponse:
     comment: str = ""
     overrides: dict[str, Any] | None = None
 
+    def describe(self, text: str) -> str:
+        """Return question, answer, evidence and rating."""
+        quotes = [span.text for span in self.evidence] + list(self.quotes)
+        evidence = " | evidence: " + " … ".join(quotes) if quotes else ""
+        rating = f" | rating: {self.rating}" if self.rating is not None else ""
+        return f"{self.prompt} → {self.response}{evidence}{rating}"
 
-Label: TypeAlias = PromptResponse | Classes | Entities | Coreference | Tags
-MARK_TYPES: dict[str, type[Entities] | type[Coreference] | type[Tags]] = {
-    TypeName.ENTITIES: Entities,
-    TypeName.COREFERENCE: Coreference,
-    TypeName.POS: Tags,
-}
-LABEL_TYPES: dict[str, type[Label]] = {
-    TypeName.PROMPT_RESPONSE: PromptResponse,
-    TypeName.CLASSIFICATION: Classes,
-    TypeName.SENTIMENT: Classes,
-    **MARK_TYPES,
-}
-"""Task type → the class of its labels."""
+    def problems(self, text: str) -> Iterator[str]:
+        """Yield empty fields, contradictions, evidence that the passage does not hold, and an impossible rating."""
+        if is_blank(self.prompt):
+            yield "the prompt is empty"
+        if is_blank(self.response):
+            yield "the response is empty"
+        if self.answerable != (self.response.strip() != REFUSAL):
+            yield f"answerable is {self.answerable}, which contradicts the response"
+        for span in self.evidence:
+            if not 0 <= span.start < span.end <= len(text):
+                yield f"evidence {span.start} to {span.end} lies outside the passage of {len(text)} characters"
+            elif text[span.start : span.end] != span.text:
+                yield f"evidence {span.start} to {span.end} does not read {span.text[:40]!r} in the passage"
+        if self.rating is not None and self.rating not in range(1, MAX_RATING + 1):
+            yield f"the rating must be 1 to {MAX_RATING}, found {self.rating!r}"
+
+    def stretches(self) -> Iterable[Region]:
+        """Return the evidence, under that label."""
+        return [Region(f"evidence-{n}", span.start, span.end, "evidence") for n, span in enumerate(self.evidence)]
 
 
 @dataclass(frozen=True)
@@ -164,39 +246,14 @@ def by_place(region: Region) -> tuple[int, int, str]:
     return region.start, region.end, region.label
 
 
-def regions_of(label: Label) -> Iterator[Region]:
-    """Yield the marked stretches of a label, whatever its type."""
-    if isinstance(label, Marks):
-        yield from label.regions
-    elif isinstance(label, PromptResponse):
-        for number, span in enumerate(label.evidence):
-            yield Region(f"evidence-{number}", span.start, span.end, "evidence")
-
-
-def describe_label(label: Label, text: str) -> str:
-    """Return a label as a person reads it."""
-    match label:
-        case PromptResponse():
-            quotes = [span.text for span in label.evidence] + list(label.quotes)
-            evidence = " | evidence: " + " … ".join(quotes) if quotes else ""
-            rating = f" | rating: {label.rating}" if label.rating is not None else ""
-            return f"{label.prompt} → {label.response}{evidence}{rating}"
-        case Classes():
-            return ", ".join(label.labels) or "none"
-        case Entities():
-            spans = {region.id: f"{text[region.start : region.end]} [{region.label}]" for region in label.regions}
-            links = [f"{spans[link.head]} → {link.label} → {spans[link.tail]}" for link in label.relations]
-            return "; ".join([*spans.values(), *links]) or "none"
-        case Coreference():
-            return "; ".join(" = ".join(text[m.start : m.end] for m in chain) for chain in label.chains()) or "none"
-        case Tags():
-            return " ".join(f"{text[token.start : token.end]}/{token.label}" for token in label.regions) or "none"
-
-
 def describe_problems(uid: str, annotator: str, problems: Iterable[str], *, kept: bool) -> list[str]:
     """Return a sentence for each part that is left out of a label (``kept``), or for each reason why none of it counts."""
     what = "left out of the label" if kept else "label"
     return [f"task {uid}, {what} of {annotator or 'unknown'}: {problem}" for problem in problems]
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def short(value: Any) -> str:

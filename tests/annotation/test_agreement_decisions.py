@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from doyen.annotation.quality.aggregation import aggregate, consensus, weigh
 from doyen.annotation.quality.agreement import agreement_report
 from doyen.annotation.quality.annotator_models import fit
-from doyen.annotation.quality.comparison import difference
 from doyen.annotation.quality.disputes import disputed
 from doyen.annotation.quality.labelled_items import gather
+from doyen.annotation.type_table import TASK_TYPES, difference
 from doyen.annotation.types.typed_labels import (
-    LABEL_TYPES,
     Classes,
     Coreference,
     Entities,
@@ -291,7 +290,7 @@ def test_whatever_two_say_it_is_compared_decided_and_ranked(pair: tuple[Label, L
 @settings(max_examples=60, deadline=None)
 def test_reports_do_not_depend_on_who_is_who(one: tuple[Label, Label], two: tuple[Label, Label]) -> None:
     pairs = [pair for pair in (one, two) if type(pair[0]) is type(one[0])]
-    kind = next(name for name, label_type in LABEL_TYPES.items() if label_type is type(one[0]))
+    kind = next(name for name, entry in TASK_TYPES.items() if entry.label is type(one[0]))
     forth = agreement_report([entry for n, p in enumerate(pairs) for entry in of_item(*p, item=str(n))], kind, multiple=True)
     back = agreement_report(
         [entry for n, p in enumerate(pairs) for entry in of_item(*p[::-1], item=str(n))], kind, multiple=True

@@ -20,7 +20,6 @@ from doyen.annotation.types.typed_labels import (
     Region,
     Relation,
     Tags,
-    regions_of,
 )
 from doyen.core.errors import InputError, NotFoundError, RecordError
 from doyen.core.records import REFUSAL
@@ -666,7 +665,7 @@ def test_exports_of_a_real_label_studio(kind: str) -> None:
         if isinstance(item.label, PromptResponse | Classes):
             assert item.label == other.label
         else:
-            places = [[(r.start, r.end, r.label) for r in regions_of(found.label)] for found in (item, other)]
+            places = [[(r.start, r.end, r.label) for r in found.label.stretches()] for found in (item, other)]
             assert places[0] == places[1] != []
 
 

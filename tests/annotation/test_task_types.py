@@ -25,7 +25,6 @@ from doyen.annotation.types.typed_labels import (
     Region,
     Relation,
     Tags,
-    regions_of,
 )
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.text import is_blank
@@ -76,13 +75,13 @@ def test_a_label_survives_as_a_result(case: tuple[str, tuple[str, Label]]) -> No
     assert task_type.read(browser_view(result), data) == label
     # Relations may come before the regions that they link, and regions in any order.
     shuffled = task_type.read(result if kind == "prompt-response" else result[::-1], data)
-    assert sorted(regions_of(shuffled), key=str) == sorted(regions_of(label), key=str)
+    assert sorted(shuffled.stretches(), key=str) == sorted(label.stretches(), key=str)
     assert all(region["id"] for region in result if region["type"] != "relation")
 
 
 def meaning(label: Label, text: str) -> object:
     """Return what a label says apart from ids, order of links, and how a cluster is linked up."""
-    place = {region.id: (region.start, region.end, region.label) for region in regions_of(label)}
+    place = {region.id: (region.start, region.end, region.label) for region in label.stretches()}
     match label:
         case Entities():
             return sorted(place.values()), sorted((place[r.head], place[r.tail], r.label) for r in label.relations)
@@ -311,10 +310,10 @@ def test_rules_propose_valid_labels_on_any_text(kind: str, text: str) -> None:
 def test_the_rules_know_something() -> None:
     drafts = {name: get_task_type(name).draft(excerpt(TEXT)).label for name in ("sentiment", "coreference", "pos")}
     assert drafts["sentiment"] == Classes(("negative",)), "it leaks"
-    words = {name: [TEXT[r.start : r.end] for r in regions_of(label)] for name, label in drafts.items()}
+    words = {name: [TEXT[r.start : r.end] for r in label.stretches()] for name, label in drafts.items()}
     assert words["coreference"] == ["The pump PN 410-778 leaks", "It"], "rules are only as clever as their tagger"
     assert words["pos"][:6] == ["The", "pump", "PN", "410-778", "leaks", "."]
-    assert [r.label for r in regions_of(drafts["pos"])][:3] == ["DET", "NOUN", "PROPN"]
+    assert [r.label for r in drafts["pos"].stretches()][:3] == ["DET", "NOUN", "PROPN"]
     found = ENTITIES.draft(excerpt(TEXT))
     assert {(TEXT[r.start : r.end], r.label) for r in found.label.regions} == {
         ("PN 410-778", "PART"),
