@@ -49,7 +49,9 @@ def write(adapter: Adapter, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in load_file(adapter.folder / WEIGHTS).items()}
     save_file(weights, out / WEIGHTS, metadata={"format": "pt"})
-    (out / "adapter_config.json").write_bytes((adapter.folder / "adapter_config.json").read_bytes())
+    config = json.loads((adapter.folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = adapter.base_model  # not where it lies on this machine
+    (out / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (out / "manifest.json").write_text(json.dumps(adapter.manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 from support.stopped import StopAfter, Stopped
 
-from doyen.core.errors import InputError, NotFoundError
+from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.records import REFUSAL
 from doyen.finetune.dataset import build_dataset
 from doyen.finetune.general_reading import read_paragraphs
-from doyen.finetune.reading_adapter import contexts_of, train_general_reading
+from doyen.finetune.reading_adapter import contexts_of, find_reading_adapter, shipped_adapter, train_general_reading
 from doyen.finetune.registry import GENERAL_READING, GENERATOR, WEIGHTS, Registry
 from doyen.finetune.train import train_adapter
 
@@ -144,3 +144,26 @@ def test_a_domain_goes_on_from_the_general_adapter(general, registry, tiny_works
     assert train(start_from=parent.ref).ref == tuned.ref
     with pytest.raises(NotFoundError, match="nobody"):
         train(start_from="nobody")
+
+
+def test_the_shipped_adapter_fits_the_packaged_model_alone(registry, general, generator_sha256):
+    shipped = shipped_adapter()
+    assert shipped is not None
+    assert shipped.base_sha256 == generator_sha256
+    assert find_reading_adapter(registry, lambda adapter: adapter.base_sha256 == generator_sha256, None) == shipped
+    assert find_reading_adapter(registry, lambda _: True, "none") is None
+    assert find_reading_adapter(registry, lambda _: False, None) is None
+    with pytest.raises(IncompatibleError, match="general-reading"):
+        find_reading_adapter(registry, lambda _: False, "general")
+    own = general()
+    assert find_reading_adapter(registry, lambda adapter: adapter.base_sha256 == own.base_sha256, None) == own
+    with pytest.raises(IncompatibleError, match=own.ref):
+        find_reading_adapter(registry, lambda adapter: adapter.base_sha256 == generator_sha256, own.ref)
+
+
+@pytest.fixture
+def generator_sha256():
+    from doyen.core.models.resolve import PACKAGED_GENERATORS, resolve_generator
+
+    name = next(iter(PACKAGED_GENERATORS))
+    return resolve_generator(name).sha256
