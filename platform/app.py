@@ -334,7 +334,9 @@ class Doyen:
 
         frozen = resolve_duplicates(questions, self.store)
         has_index = self._has_index()
-        with closing(open_assistant(self.workspace, self.store)) as assistant:
+        with closing(
+            open_assistant(self.workspace, self.store, open_index=lambda: self.retriever, keeps_found=True)
+        ) as assistant:
             modes = modes or assistant.modes()
             retriever = self.retriever if has_index or any(mode in PASSAGE_MODES for mode in modes) else None
             chosen = _adapter_of_all(assistant, modes, adapter)

@@ -165,11 +165,7 @@ def evaluation_step(
     with step(doyen, "7/7 Evaluation"):
         out = doyen.workspace.reports_folder / ("demo-full" if full else "demo")
         report = doyen.evaluate(asked, out, adapter=adapter.ref)
-        answers = [
-            ShownAnswer(doyen.ask(question.question, Mode.HYBRID, adapter=adapter.ref, record=False), question, right)
-            for question, right in choose_shown(asked, report)
-        ]
-        return report, answers
+        return report, choose_shown(asked, report)
 
 
 @dataclass(frozen=True)
@@ -194,17 +190,21 @@ class ShownAnswer:
         return f"Q: {self.question.question}\nA: {said} ({'right' if self.right else 'WRONG'})"
 
 
-def choose_shown(questions: Sequence[Question], report: Report) -> list[tuple[Question, bool]]:
-    """Return three answerable questions of the sample and whether hybrid's answer was right, one wrong if any was."""
+def choose_shown(questions: Sequence[Question], report: Report) -> list[ShownAnswer]:
+    """Return what hybrid answered to three answerable questions of the sample, one wrong answer among them if there was any."""
+    from doyen.core.answers import Answer
     from doyen.eval.answer_log import read_answers
     from doyen.eval.metrics import is_right
     from doyen.eval.run import ANSWERS
 
     given = {record.id: record for record in read_answers(report.folder / ANSWERS).values() if record.mode == Mode.HYBRID}
     asked = [question for question in questions if question.answerable and not question.history and question.id in given]
-    judged = [(question, is_right(question, given[question.id])) for question in asked]
-    right = [item for item in judged if item[1]]
-    wrong = [item for item in judged if not item[1]]
+    judged = [
+        ShownAnswer(Answer.from_json(given[question.id].to_json()), question, is_right(question, given[question.id]))
+        for question in asked
+    ]
+    right = [item for item in judged if item.right]
+    wrong = [item for item in judged if not item.right]
     wrong = wrong[: max(1, SHOWN - len(right))]
     wanted = SHOWN - len(wrong)
     return [*right[:: max(1, len(right) // max(1, wanted))][:wanted], *wrong]

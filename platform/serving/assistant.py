@@ -38,6 +38,7 @@ from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.verifier import Judgement, Verifier
 from doyen.retrieval.citations import Statement
 from doyen.retrieval.query import standalone_query
+from doyen.retrieval.reading.findings import Findings
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,25 @@ class Generated:
     refused: bool
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a query finds: the same in all modes with passages.
+
+    Attributes:
+        passages: as the retriever ranks them.
+        findings: what the reader says of them; None where nothing is read.
+        refused: whether they are too unlikely to answer.
+        retrieve_s: seconds that retrieving them took.
+        seconds: that retrieving and reading them took.
+    """
+
+    passages: list[Passage]
+    findings: Findings | None = None
+    refused: bool = False
+    retrieve_s: float = 0.0
+    seconds: float = 0.0
+
+
 class Assistant:
     """Answers questions. Safe to use from several threads."""
 
@@ -68,6 +88,7 @@ class Assistant:
         verifier: Verifier | None = None,
         open_reader: OpenReader = lambda: None,
         state: Path | None = None,
+        keeps_found: bool = False,
     ) -> None:
         """Put the parts together; the assistant owns the engine from now on.
 
@@ -75,6 +96,8 @@ class Assistant:
             verifier: judges answers; None takes the number guard.
             open_reader: gives what reads the passages before an answer, or None where nothing does.
             state: the workspace's state folder, where the reports lie that "best" goes by; None goes without one.
+            keeps_found: whether passages are found and read once for each query, for an evaluation, which asks the same in
+                several modes. An index that is updated meanwhile is not looked at again.
         """
         self.engine = engine
         self.registry = registry
@@ -84,6 +107,8 @@ class Assistant:
         self._verifier = verifier or NumberGuard()
         self.open_reader = open_reader
         self._state = state
+        self._keeps_found = keeps_found
+        self._kept: dict[str, Found] = {}
 
     def ask(
         self,
@@ -139,7 +164,7 @@ class Assistant:
         those of ``ask``; errors come with the first piece. Closing the iterator stops the generation.
         """
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record)
-        plan = self._read(self._retrieve(plan, passages), given=passages is not None)
+        plan = self._look_up(plan, passages)
         extract = self._extract(plan)
         if extract and plan.mode != Mode.EXTRACT:
             plan = replace(plan, extract_s=time.monotonic() - plan.started)
@@ -201,29 +226,47 @@ class Assistant:
             reuse_prompt=record,
         )
 
-    def _retrieve(self, plan: Plan, given: Sequence[Passage] | None) -> Plan:
-        """Return the plan with its passages; modes without them and small talk need none."""
+    def _look_up(self, plan: Plan, given: Sequence[Passage] | None) -> Plan:
+        """Return the plan with the passages that are shown and what they say; given ones are all shown, in their order."""
         if plan.mode not in PASSAGE_MODES or plan.reply is not None:
             return plan
         if given is not None:
-            return replace(plan, passages=list(given))
+            found, shown = self._read(plan.query, list(given)), list(given)
+        else:
+            kept = self._kept.get(plan.query)
+            found = kept or self._find(plan.query)
+            shown = self._shown(found, plan.mode)
+            if kept:  # the answer is as late as if it had been looked up for it
+                plan = replace(plan, started=plan.started - kept.seconds)
+        return replace(plan, passages=shown, retrieve_s=found.retrieve_s, findings=found.findings, refused=found.refused)
+
+    def _find(self, query: str) -> Found:
+        """Return the passages for a query, read."""
         started = time.monotonic()
         count = self._settings.context_passages
-        passages = self._retriever.retrieve(plan.query, max(count, self._settings.read_passages) if self._reads() else count)
-        return replace(plan, passages=passages, retrieve_s=time.monotonic() - started)
+        passages = self._retriever.retrieve(query, max(count, self._settings.read_passages) if self._reads() else count)
+        retrieve_s = time.monotonic() - started
+        found = replace(self._read(query, passages), retrieve_s=retrieve_s, seconds=time.monotonic() - started)
+        if self._keeps_found:
+            self._kept[query] = found
+        return found
 
     def _reads(self) -> bool:
         return self.open_reader() is not None
 
-    def _read(self, plan: Plan, *, given: bool) -> Plan:
-        """Return the plan with what its passages say, and with those of them that are shown: given ones all, in their order."""
-        reader = self.open_reader() if plan.mode in PASSAGE_MODES and plan.passages else None
+    def _read(self, query: str, passages: list[Passage]) -> Found:
+        """Return passages with what they say."""
+        reader = self.open_reader() if passages else None
         if reader is None:
-            return plan
-        findings = reader.find(plan.query, plan.passages)
-        shown = shown_passages(findings, self._settings.context_passages, span_first=plan.mode == Mode.EXTRACT)
+            return Found(passages)
+        findings = reader.find(query, passages)
         refused = findings.probability is not None and findings.probability < reader.threshold(self._settings.risk)
-        return replace(plan, findings=findings, passages=plan.passages if given else shown, refused=refused)
+        return Found(passages, findings, refused)
+
+    def _shown(self, found: Found, mode: Mode) -> list[Passage]:
+        if found.findings is None:
+            return found.passages
+        return shown_passages(found.findings, self._settings.context_passages, span_first=mode == Mode.EXTRACT)
 
     def _extract(self, plan: Plan) -> Extract | None:
         """Return the best extract of the passages that are shown, None where the question is refused."""
@@ -366,11 +409,14 @@ class LazyRetriever:
         return self._opened.retrieve(query, k, exclude_documents=exclude_documents)
 
 
-def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever] | None = None) -> Assistant:
+def open_assistant(
+    workspace: Workspace, store: Store, *, open_index: Callable[[], Retriever] | None = None, keeps_found: bool = False
+) -> Assistant:
     """Return the workspace's assistant. Index and weights are loaded by the first question that needs them.
 
     Args:
         open_index: opens the retriever, for callers that share one; default: a retriever of its own.
+        keeps_found: as in `Assistant`.
 
     Raises:
         ModelMissing: the base model is not on this machine.
@@ -392,4 +438,5 @@ def open_assistant(workspace: Workspace, store: Store, *, open_index: Callable[[
         workspace.settings,
         open_reader=reader_opener(registry, workspace.settings),
         state=workspace.state,
+        keeps_found=keeps_found,
     )

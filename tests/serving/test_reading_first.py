@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -108,10 +109,12 @@ def assistant(registry, store, reader_files, weights) -> Assistant:
     return assemble(registry, store, "The torque is 18 Nm.")
 
 
-def assemble(registry: Registry, store, text: str, embedder: str = "all-minilm-l6-v2", **serving: object) -> Assistant:
+def assemble(
+    registry: Registry, store, text: str, embedder: str = "all-minilm-l6-v2", *, keeps_found: bool = False, **serving: object
+) -> Assistant:
     settings = Settings(name="test", serving=serving, retrieval={"embedder": embedder})
     opener = reader_opener(registry, settings)
-    return Assistant(AllPassages(), Engine(text), registry, store, settings, open_reader=opener)
+    return Assistant(AllPassages(), Engine(text), registry, store, settings, open_reader=opener, keeps_found=keeps_found)
 
 
 QUESTION, _, ANSWER = FACTS[1]
@@ -156,6 +159,26 @@ def test_more_passages_are_read_than_shown_and_a_follow_up_is_read_whole(assista
     ((query, count),) = assistant._retriever.asked
     assert count == 8
     assert "cover bolts" in query
+
+
+@pytest.mark.parametrize("reader", ["general", "none"])
+def test_an_evaluation_looks_a_question_up_once_and_gets_the_same_answers(registry, store, weights, monkeypatch, reader):
+    register(registry, weights, "legal")
+    register(registry, weights, "general-reading", GENERAL_READING)
+    slow = AllPassages()
+    find = slow.retrieve
+    monkeypatch.setattr(slow, "retrieve", lambda *args, **options: time.sleep(0.2) or find(*args, **options))
+    modes = sorted(PASSAGE_MODES - ({"extract"} if reader == "none" else set()))
+    afresh = assemble(registry, store, "The torque is 18 Nm.", reader=reader)
+    keeping = assemble(registry, store, "The torque is 18 Nm.", reader=reader, keeps_found=True)
+    keeping._retriever = slow
+    for question in (QUESTION, UNKNOWN):
+        for mode in modes:
+            expected, answer = afresh.ask(question, mode), keeping.ask(question, mode)
+            assert replace(answer, answer_id="", timings=expected.timings) == replace(expected, answer_id="")
+            assert 0.2 <= answer.timings.retrieve_s <= answer.timings.first_token_s <= answer.timings.total_s
+    assert len(slow.asked) == 2
+    assert len(afresh._retriever.asked) == 2 * len(modes)
 
 
 def test_without_a_reader_all_is_as_it_was(assistant, registry, store):
