@@ -29,7 +29,7 @@ MARK_MEANINGS: dict[Mark, str] = {
 """Each mark in words for people."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 7
+ANSWER_RULES = 8
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 
@@ -124,8 +124,9 @@ class AnswerSentence(_Lossless):
     Attributes:
         start: first character in the answer.
         end: one past the last character, the sentence's [n] included.
-        mark: "number_differs" when a number, unit or code of it stands in no cited sentence about the question; "supported"
-            when passage sentences hold half of its words, by weight, and all its figures; else "not_found".
+        mark: "number_differs" when a number, unit or code of it stands in no cited sentence about the question, or the answer
+            has only those of another kind than was asked for; "supported" when passage sentences hold half of its words, by
+            weight, and all its figures; else "not_found".
         citation: the passage sentence that supports it; None for the other marks.
     """
 

@@ -28,6 +28,7 @@ from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_c
 from doyen.finetune.registry import READER, Adapter, Registry
 from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settings
+from doyen.retrieval.reading.calibration import Calibration
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
 FORMAT = 4
@@ -104,8 +105,7 @@ def _fit(
     read = read_cases(Reader(files), cases)
     ranking = fit_ranking(read, serving.context_passages, config.ranking)
     calibration = fit_probability(read, config.calibration)
-    if serving.risk < 1 and calibration.threshold(serving.risk) >= 1:
-        reporter.say(f"with serving.risk = {serving.risk:g} this reader refuses every question: raise it, or label more pairs")
+    tell_if_all_is_refused(calibration, serving.risk, reporter)
     save_network(network, replace(config, ranking=ranking, calibration=calibration), files)
     answered = [span_f1(item, ranking) for item in read if item.case.answers]
     results = {
@@ -115,6 +115,12 @@ def _fit(
         "reranks": ranking.reranks,
     }
     return files, results
+
+
+def tell_if_all_is_refused(calibration: Calibration, risk: float, reporter: Reporter) -> None:
+    """Say so where no probability is high enough for the risk: such a reader would refuse every question."""
+    if calibration.threshold(risk) >= 1:
+        reporter.say(f"with serving.risk = {risk:g} this reader refuses every question: raise it, or label more pairs")
 
 
 def cases_of(mined: Sequence[MinedPair], retriever: Retriever, count: int, seed: int) -> list[Case]:

@@ -2,7 +2,8 @@
 
 An answer with a wrong number and a citation beside it looks proved. So each number (with its unit), date and part code of
 an answer must stand in a cited sentence that speaks of what was asked. Numbers that the question itself names need no proof
-beside others ("the 410 gets 2.1 Nm"), but where an answer has no others they are what it claims ("yes, 50 bar").
+beside others ("the 410 gets 2.1 Nm"), but where an answer has no others they are what it claims ("yes, 50 bar"). Nothing proves
+an answer of another kind than was asked for: "38 mm" is no part number, whichever sentence states it.
 
 Each sentence of the answer is marked by the same comparison: "supported" only where its words and all its figures stand in
 sentences of the passages, so that no sentence with a wrong figure looks proved.
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from doyen.core.answer_kinds import contradicts
 from doyen.core.answers import AnswerSentence, Citation, Passage, Support
 from doyen.core.physical_units import units_in
 from doyen.core.quantities import Fact, find_facts
@@ -57,11 +59,12 @@ def judge_numbers(question: str, passages: Sequence[Passage], answer: str, state
     plain = _MARKER.sub(lambda match: " " * len(match.group()), answer)
     asked, facts = find_facts(question), find_facts(plain)
     checked = _Checked(passages, plain, asked, facts, _claims(plain, facts, asked))
+    other_kind = contradicts(question, plain)
     for citation in strongest(statements):
         held = {claim for claim in checked.claims if checked.cited(claim, citation)}
         if not held and _contradicts(checked.claims, find_facts(citation.quote), asked):
             continue
-        relevant = held if _speaks_of(question, citation.quote) else set()
+        relevant = held if _speaks_of(question, citation.quote) and not other_kind else set()
         checked.proved |= relevant
         checked.kept[citation] = replace(citation, support=checked.support(found=bool(relevant)))
     support = checked.support(found=checked.proved >= set(checked.claims))

@@ -15,7 +15,7 @@ class Judgement:
 
     Attributes:
         support: "supported" when each figure stands in a cited sentence about what was asked, "number_not_found" when one
-            does not, "not_checked" without figures.
+            does not or they are of another kind than was asked for, "not_checked" without figures.
         citations: the sentences that the answer rests on, each with its own ``support``; a quote that contradicts the
             answer is left out.
         sentences: the answer's sentences with their marks; empty where nothing is checked.

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from doyen.core.answer_kinds import asked_value, contradicts
 from doyen.core.answers import Passage
 from doyen.core.quantities import Stated, find_values
 from doyen.retrieval.reading.calibration import Observation
 from doyen.retrieval.units import split_sentences
 
 if TYPE_CHECKING:
-    from doyen.retrieval.reading.reader import Reader, Reading
+    from doyen.retrieval.reading.reader import Reader, Reading, Span
 
 SPANS = 3
 """Possible answers that are kept of each passage."""
@@ -88,7 +89,7 @@ class PassageReader:
         scores = [self._ranking.score(item.answers, best_score(item), place) for place, item in enumerate(readings)]
         order = sorted(range(len(passages)), key=lambda place: -scores[place])
         spans = [
-            _finding(passage, span.start, span.end, score + self._ranking.span_weight * (span.score - best_score(reading)))
+            _finding(question, passage, span, score + self._ranking.span_weight * (span.score - best_score(reading)))
             for passage, reading, score in zip(passages, readings, scores, strict=True)
             for span in reading.spans
         ]
@@ -134,7 +135,14 @@ def best_score(reading: Reading) -> float:
     return reading.spans[0].score if reading.spans else 0.0
 
 
-def _finding(passage: Passage, start: int, end: int, score: float) -> Finding:
-    touched = [(first, last) for first, last in split_sentences(passage.text) if first < end and last > start]
-    sentence = (touched[0][0], touched[-1][1]) if touched else (start, end)
-    return Finding(passage, start, end, sentence, score)
+def _finding(question: str, passage: Passage, span: Span, score: float) -> Finding:
+    """Return a span in its sentence; one of another kind than was asked for gives way to the only value there of that kind.
+
+    To "part no. of one window" the reader finds "38 mm" in the row that also states "QX-77-0310".
+    """
+    start, end = span.start, span.end
+    touched = [place for place in split_sentences(passage.text) if place[0] < end and place[1] > start]
+    first, last = (touched[0][0], touched[-1][1]) if touched else (start, end)
+    if contradicts(question, passage.text[start:end]) and (value := asked_value(question, passage.text[first:last])):
+        start, end = first + value.start, first + value.end
+    return Finding(passage, start, end, (first, last), score)

@@ -52,6 +52,8 @@ def facts(text: str) -> list[tuple[str, str, str]]:
         ("7,500 operating hours", "7500", "h"),
         ("4 working days", "4", "working day"),
         ("104 dB(A)", "104", "dB(A)"),
+        ("120 mmHg", "120", "mmHg"),
+        ("120 mm Hg", "120", "mmHg"),
         ("5 mW", "5", "mW"),
         ("5 MW", "5", "MW"),
         ("10⁶", "1000000", ""),

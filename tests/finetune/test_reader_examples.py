@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from doyen.finetune.mining import mine
 from doyen.finetune.reader_examples import is_answered, reading_examples
 from doyen.finetune.reader_fit import FEWEST, Case, ReadCase, fit_probability, fit_ranking
 from doyen.finetune.swapped_questions import swap_value
-from doyen.finetune.train_reader import cases_of
+from doyen.finetune.train_reader import cases_of, tell_if_all_is_refused
 from doyen.retrieval.reading.calibration import Calibration, Ranking
 from doyen.retrieval.reading.reader import Reading, Span
 
@@ -178,3 +179,19 @@ def test_probability_is_fitted_where_both_kinds_are_there():
     made = fit_probability([*answered, *unanswered], default)
     assert made.curve
     assert made.threshold(0.1) < 1
+
+
+@pytest.mark.parametrize(
+    ("curve", "risk", "said"),
+    [
+        (((0.2, 0.4), (0.9, 0.3)), 0.1, 1),
+        (((0.2, 0.4), (0.9, 0.05)), 0.1, 0),
+        (((0.2, 0.4), (0.9, 0.3)), 0.35, 0),
+        (((0.2, 0.4), (0.9, 0.3)), 1.0, 0),
+        ((), 0.1, 0),
+    ],
+)
+def test_a_reader_that_would_refuse_every_question_is_told(curve, risk: float, said: int):
+    heard: list[str] = []
+    tell_if_all_is_refused(Calibration(curve=curve), risk, SimpleNamespace(say=heard.append))
+    assert heard == [f"with serving.risk = {risk:g} this reader refuses every question: raise it, or label more pairs"] * said

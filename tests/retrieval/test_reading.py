@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,10 +25,10 @@ from doyen.core.errors import ModelMissing
 from doyen.core.models import resolve_embedder
 from doyen.retrieval.reading import reader as reader_module
 from doyen.retrieval.reading.calibration import Calibration, Observation, Ranking, fit_calibration
-from doyen.retrieval.reading.findings import PassageReader
-from doyen.retrieval.reading.reader import Reader, Span, _apart, _best_spans, _whole_words
+from doyen.retrieval.reading.findings import PassageReader, stated_share
+from doyen.retrieval.reading.reader import Reader, Reading, Span, _apart, _best_spans, _whole_words
 from doyen.retrieval.reading.reader_files import CONFIG, WEIGHTS
-from doyen.retrieval.reading.reader_network import BASE, load_network, save_network
+from doyen.retrieval.reading.reader_network import BASE, ReaderConfig, load_network, save_network
 from doyen.retrieval.reading.token_windows import MAX_TOKENS, OVERLAP, Window, batches, collate, make_windows
 
 
@@ -394,6 +395,65 @@ def test_passages_keep_their_order_where_the_settings_want_no_reranking(reader: 
     findings = PassageReader(reader, reranks=False).find(FACTS[3][0], passages)
     assert findings.passages == passages
     assert findings.spans[0].passage == passages[3]
+
+
+def read_as(question: str, text: str, *spans: tuple[str, float]) -> list[str]:
+    """Return the spans that are found in a passage where a reader gives these scores, best first."""
+    found = tuple(Span(text.index(span), text.index(span) + len(span), score) for span, score in spans)
+    reader = SimpleNamespace(config=ReaderConfig(), read=lambda *_, **__: [Reading(found, 3.0)])
+    return [finding.text for finding in PassageReader(reader).find(question, [passage_of(0, text)]).spans]
+
+
+ROW = "Part: QX-77-0310 | Name: cell window | Diameter: 38 mm | Price: 436.00 euros | In stock since: 4 May 2020"
+
+
+@pytest.mark.parametrize(
+    ("question", "best"),
+    [
+        ("part no. of one cell window", "QX-77-0310"),
+        ("How wide is the cell window?", "38 mm"),
+        ("How much does the window cost?", "436.00 euros"),
+        ("Since when is the window in stock?", "4 May 2020"),
+    ],
+)
+def test_a_span_of_another_kind_gives_way_to_the_value_of_the_asked_kind_beside_it(question: str, best: str):
+    for span in {"38 mm", "QX-77-0310", "436.00 euros", "4 May 2020"} - {best}:
+        assert read_as(question, ROW, (span, 4.0)) == [best]
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "span"),
+    [
+        ("Which window do I take?", ROW, "38 mm"),  # no kind is known
+        ("part no. of one cell window", "A window of 38 mm is QX-77-0310 or QX-77-0311.", "38 mm"),  # it cannot be told which
+        (
+            "part no. of one cell window",
+            "The window of the cell has 38 mm. QX-77-0310 is the part number of its spare.",
+            "38 mm",
+        ),
+        ("part no. of one cell window", ROW, "cell window"),
+        ("How wide is QX-77-0310?", ROW, "38 mm"),
+    ],
+)
+def test_a_span_stays_where_the_asked_value_cannot_be_told(question: str, text: str, span: str):
+    assert read_as(question, text, (span, 4.0)) == [span]
+
+
+@pytest.mark.parametrize(
+    ("question", "share"),
+    [
+        ("How tight are the bolts?", 1.0),  # no value is asked about
+        ("What torque do the bolts of the Arrel 410 get?", 1.0),  # a name of the heading, a number of the file's name
+        ("What torque do the bolts of the Arrel 473 get?", 0.5),
+        ("What torque do the bolts of the Bontes 473 get?", 0.0),
+        ("Is 18 newton metres right for AB-1234?", 1.0),  # however it is written
+        ("Is 18 bar right for AB-1234?", 0.5),
+        ("Does AB-123 fit?", 0.0),
+    ],
+)
+def test_the_share_of_a_questions_values_that_a_passage_states(question: str, share: float):
+    passage = replace(passage_of(0, "Its bolts AB-1234 get 18 Nm."), heading="Arrel", source="service/410.md")
+    assert stated_share(question, passage) == share
 
 
 def test_without_passages_nothing_is_found(reader: Reader):

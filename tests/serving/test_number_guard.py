@@ -104,6 +104,34 @@ def test_numbers_of_the_question_are_no_claims() -> None:
     assert verdict("Is the 415 warm at 45 °C?", "No, the 415 is cold at 45 °C.", COLD)[0] == "not_checked"
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence", "right", "wrong"),
+    [
+        ("part no. of one cell window", "Part: QX-77-0310 | Name: cell window | Diameter: 38 mm", "QX-77-0310", "38 mm"),
+        ("On which date was the pump tested?", "The pump was tested at 6 bar on 4 May 2020.", "4 May 2020", "6 bar"),
+        ("How many hours does the burn-in take?", "The burn-in takes 18 hours at 95 %.", "18 hours", "95 %"),
+        ("At what temperature are the nuts tightened?", "Nuts are tightened to 18 Nm at 90 °C.", "90 °C", "18 Nm"),
+        ("What does the yearly service cost?", "The yearly service takes 3 hours and costs 275 euros.", "275 euros", "3 hours"),
+        ("What is the dose for adults?", "Adults: a dose of 500 mg for 10 days.", "500 mg", "10 days"),
+        ("By when must the notes be repaid?", "The notes of 4.5 % must be repaid by 1 July 2031.", "1 July 2031", "4.5 %"),
+        ("Who approved the lease?", "Ada Lindqvist approved the lease at 1,250 euros.", "Ada Lindqvist", "1,250 euros"),
+        ("Welche Bestellnummer hat der Filter?", "Filter 14 mm, Bestellnummer AB-1234", "AB-1234", "14 mm"),
+    ],
+)
+def test_a_figure_of_another_kind_than_was_asked_for_is_proved_by_nothing(
+    question: str, sentence: str, right: str, wrong: str
+) -> None:
+    assert verdict(question, wrong, sentence, text=sentence) == ("number_not_found", ["number_not_found"])
+    assert verdict(question, right, sentence, text=sentence)[0] in {"supported", "not_checked"}
+    found = judge_numbers(question, [passage(sentence)], wrong, resting_on(wrong, quoting(sentence, text=sentence)))
+    assert [each.mark for each in found.sentences] == ["number_differs"]
+
+
+def test_a_figure_beside_one_of_the_asked_kind_is_no_contradiction() -> None:
+    text = "The hot torque of the ring is 4.4 Nm after one hour at 120 °C."
+    assert verdict("what's the hot torque of the ring", "4.4 Nm, after one hour at 120 °C", text, text=text)[0] == "supported"
+
+
 LIMIT = "The limit of the inlet valve is 30 bar."
 CHOICE = "Is the limit of the inlet valve 30 or 50 bar?"
 
