@@ -136,12 +136,14 @@ def _counted_unit(words: str) -> str:
 
 def _kinds_of_phrase(sentence: str, phrase: re.Match[str]) -> Kinds:
     """Return the kinds of a noun phrase and of those that "and" or "or" joins to it; none where one of them is not known."""
-    kinds, joint = _kinds_of_word(phrase["noun"]), _JOINT.match(sentence, phrase.end())
-    if not joint or _patterns()["stop"].match(sentence, joint.end()):
-        return kinds
-    joined = _patterns()["phrase"].match(sentence, joint.end())
-    more = _kinds_of_phrase(sentence, joined) if joined else UNKNOWN
-    return kinds | more if more else UNKNOWN
+    kinds, found, patterns = UNKNOWN, phrase, _patterns()
+    while found:
+        kinds |= _kinds_of_word(found["noun"])
+        joint = _JOINT.match(sentence, found.end())
+        if not joint or patterns["stop"].match(sentence, joint.end()):
+            return kinds
+        found = patterns["phrase"].match(sentence, joint.end())
+    return UNKNOWN
 
 
 def _kinds_of_word(word: str) -> Kinds:

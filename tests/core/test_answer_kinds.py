@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from doyen.core.answer_kinds import asked_kinds, asked_value, contradicts
 from doyen.core.physical_units import table
@@ -143,3 +147,23 @@ def test_every_unit_has_a_kind(forms: dict[str, list[str]]) -> None:
 def test_the_only_value_of_the_asked_kind_in_a_sentence(question: str, sentence: str, value: str | None) -> None:
     found = asked_value(question, sentence)
     assert (found.text if found else None) == value
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["what ", "price, ", "number of ", "how many hours ", "who? ", "a", "1", "druck", "which part no. ", "ſ\u212a cost "],
+)
+def test_long_questions_take_no_time(part: str) -> None:
+    question = (part * 2000)[:8000]
+    started = time.process_time()
+    asked_kinds(question)
+    assert time.process_time() - started < 2
+
+
+@given(
+    st.lists(st.sampled_from(["what", "How", "the", "price", "Druck", "no.", "?", "and", ",", "İ", "ſ", "5 bar", "is", "A-1"]))
+)
+def test_any_words_are_a_question_and_a_text(words: list[str]) -> None:
+    text = " ".join(words)
+    assert isinstance(contradicts(text, text), bool)
+    assert not contradicts(text, text), "what the question states is no value"
