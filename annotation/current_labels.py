@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from doyen.annotation.labelstudio.regions import Result
 from doyen.annotation.store import IMPORTED, current_results, get_project, task_type_of
 from doyen.annotation.task_types import TaskType
-from doyen.annotation.types.typed_labels import Label, LabelledText, describe_problems, prompt_of
+from doyen.annotation.types.typed_labels import Label, LabelledText, TypedLabel, describe_problems, prompt_of
 from doyen.core.files import open_atomic, write_text_atomic
 from doyen.core.manifest import short_id
 from doyen.core.records import Pair
@@ -108,11 +107,11 @@ def export_pairs(store: Store, project: str, path: Path) -> Labels:
 
 @dataclass(frozen=True)
 class _StoredLabel:
-    """A stored result that counts, whoever gave it; ``identity`` stays the same when it is revised."""
+    """A stored label that counts, whoever gave it; ``identity`` stays the same when it is revised."""
 
     task: AnnotationTaskRow
     identity: str
-    result: Result
+    typed: TypedLabel
     annotator: str
     created_at: str
     pulled_at: str = ""
@@ -127,11 +126,11 @@ def _valid_labels(
     store: Store, project: str, task_type: TaskType, problems: list[str], *, decided: bool = True, gold: bool = False
 ) -> Iterator[tuple[_StoredLabel, Label]]:
     """Yield what is sound of the labels that count; of one annotator about one task (and prompt) the newest."""
-    stored_labels = _stored_labels(store, project, decided=decided, gold=gold)
+    stored_labels = _stored_labels(store, project, task_type, decided=decided, gold=gold)
     for _, of_task in groupby(stored_labels, key=lambda stored: stored.task.uid):
         newest: dict[tuple[str, str], tuple[_StoredLabel, Label]] = {}
         for stored in sorted(of_task, key=lambda stored: stored.age):
-            label, wrong = task_type.salvage(stored.result, stored.task.data)
+            label, wrong = stored.typed.label, stored.typed.problems
             problems += describe_problems(stored.task.uid, stored.annotator, wrong, kept=label is not None)
             if label is None:
                 continue
@@ -139,15 +138,16 @@ def _valid_labels(
         yield from newest.values()
 
 
-def _stored_labels(store: Store, project: str, *, decided: bool, gold: bool = False) -> Iterator[_StoredLabel]:
+def _stored_labels(store: Store, project: str, task_type: TaskType, *, decided: bool, gold: bool) -> Iterator[_StoredLabel]:
     """Yield current labels by task, then annotator; a standing decision in their stead where ``decided``."""
     for task, rows, decision in current_results(store, project, gold=gold):
         if decided and decision is not None and _stands(decision, rows):
             identity = short_id(task.uid, "decision")
-            yield _StoredLabel(task, identity, decision.result, decision.decided_by, decision.decided_at)
+            yield _StoredLabel(task, identity, task_type.stored(decision.typed), decision.decided_by, decision.decided_at)
         else:
             for row in rows:
-                yield _StoredLabel(task, _pair_id(row), row.result, row.annotator, row.created_at, row.pulled_at)
+                typed = task_type.stored(row.typed)
+                yield _StoredLabel(task, _pair_id(row), typed, row.annotator, row.created_at, row.pulled_at)
 
 
 def _stands(decision: DecisionRow, labels: Sequence[AnnotationRow]) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from doyen.annotation.labelstudio.regions import write_prompt_response
-from doyen.annotation.store import Session, get_annotation_project, new_task_row
+from doyen.annotation.store import Session, get_annotation_project, new_task_row, task_type_of
 from doyen.annotation.task_sources import answers_found_wrong, versions_of
+from doyen.annotation.task_types import TaskType
 from doyen.annotation.tasks import task_data
 from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.drafter import Excerpt
@@ -66,6 +66,7 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
     row = get_annotation_project(store, project)
     if row.task_type != TypeName.PROMPT_RESPONSE:
         raise InputError(f"project {project!r} holds {row.task_type} tasks: name one of type prompt-response")
+    task_type = task_type_of(row)
     hashes = {question_hash(question.question) for question in frozen}
     report = FeedbackReport(project)
     with store.session() as session:
@@ -78,7 +79,7 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
                 report.frozen += 1
             else:
                 try:
-                    task = _task(session, project, uid, answer, said)
+                    task = _task(session, task_type, project, uid, answer, said)
                 except (LookupError, TypeError, ValueError) as error:
                     report.problems.append(f"answer {answer.answer_id} is stored in a form that cannot be read ({error!r})")
                     continue
@@ -87,7 +88,9 @@ def feedback_tasks(store: Store, project: str, frozen: Sequence[Question] = ()) 
     return report
 
 
-def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]) -> AnnotationTaskRow:
+def _task(
+    session: Session, task_type: TaskType, project: str, uid: str, answer: AnswerRow, said: list[FeedbackRow]
+) -> AnnotationTaskRow:
     excerpt, places = _passages([_complete(session, Passage.from_json(passage)) for passage in answer.passages])
     history = [Turn.model_validate(turn) for turn in answer.history]
     data = task_data(uid, excerpt, answer.question, history=history)
@@ -96,7 +99,7 @@ def _task(session: Session, project: str, uid: str, answer: AnswerRow, said: lis
     response = telling.correction or ("" if answer.abstained else answer.answer)
     label = PromptResponse(answer.question, response, answerable=response.strip() != REFUSAL)
     row = new_task_row(project, data)
-    row.predictions = [{"model_version": VERSION, "score": 0.0, "result": write_prompt_response(label, uid)}]
+    row.predictions = [task_type.prediction(label, 0.0, data, VERSION)]
     row.origin = {"feedback_id": telling.feedback_id, "answer_id": answer.answer_id}
     return row
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from doyen.annotation.backend import RemoteAnnotation, RemoteTask
 from doyen.annotation.labelstudio.people import UNNAMED
-from doyen.annotation.labelstudio.regions import label_part
 from doyen.annotation.projects import Connection
 from doyen.annotation.quality.decisions import record_star, why_undecided
 from doyen.annotation.store import (
@@ -131,7 +130,8 @@ class _LabelUpdate:
         known = [row for row in labels if row.external_id == remote.external_id]
         # A star is a change by whoever gave it, but not one of the label: that was somebody else's before.
         author = remote.annotator if remote.starred and not known else remote.editor or remote.annotator
-        version = remote.external_id, author, remote.result, remote.updated_at or now()
+        typed = self.connection.task_type.understand(remote.result, task.data)
+        version = remote.external_id, author, remote.result, typed, remote.updated_at or now()
         change = add_version(self.session, task.uid, *version, labels)
         self.report.added += change is Change.ADDED
         self.report.updated += change is Change.UPDATED
@@ -139,9 +139,8 @@ class _LabelUpdate:
             if row.annotator.startswith(UNNAMED) and row.current:
                 row.annotator = author
         if change is not Change.UNCHANGED:
-            label, problems = self.connection.task_type.salvage(label_part(remote.result), task.data)
-            self.report.problems += describe_problems(task.uid, author, problems, kept=label is not None)
-            if self.connection.row.purpose == Purpose.REVIEW and (why := why_undecided(task, author, remote.result)):
+            self.report.problems += describe_problems(task.uid, author, typed.problems, kept=typed.label is not None)
+            if self.connection.row.purpose == Purpose.REVIEW and (why := why_undecided(task, author, typed.reason)):
                 self.report.problems += describe_problems(task.uid, author, [why], kept=False)
 
     def _decide_by_star(
@@ -150,7 +149,7 @@ class _LabelUpdate:
         """Let a starred label decide, as far as it is valid (Label Studio allows one star a task); return whether one does."""
         for remote in starred:
             row = next((row for row in labels if row.external_id == remote.external_id and row.current), None)
-            if row is not None and self.connection.task_type.salvage(row.result, task.data)[0] is not None:
+            if row is not None and self.connection.task_type.stored(row.typed).label is not None:
                 by, at = remote.editor or remote.annotator, remote.updated_at or now()
                 self.report.decisions += record_star(self.session, task.uid, row, by, at)
                 return True

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from doyen.annotation.labelstudio.regions import label_part
 from doyen.annotation.quality.decisions import why_undecided
 from doyen.annotation.store import (
     OPEN,
@@ -118,12 +117,12 @@ def _count_labels(store: Store, project: AnnotationProjectRow) -> dict[str, Any]
         decisions.update([decision.method] if decision is not None else [])
         counts["labelled_twice"] += len({row.annotator for row in rows}) > 1
         for row in rows:
-            label, problems = task_type.salvage(label_part(row.result), task.data)
-            if label is None or (project.purpose == Purpose.REVIEW and why_undecided(task, row.annotator, row.result)):
+            typed = task_type.stored(row.typed)
+            if typed.label is None or (project.purpose == Purpose.REVIEW and why_undecided(task, row.annotator, typed.reason)):
                 counts["invalid"] += 1
-            elif problems:
+            elif typed.problems:
                 counts["incomplete"] += 1
-                counts["parts_left_out"] += len(problems)
+                counts["parts_left_out"] += len(typed.problems)
     return {"annotators": dict(sorted(annotators.items())), "decisions": dict(sorted(decisions.items())), **counts}
 
 

@@ -7,7 +7,8 @@ version of an annotation is current.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
@@ -16,9 +17,10 @@ from uuid import uuid4
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session as Session
 
-from doyen.annotation.labelstudio.regions import Result
+from doyen.annotation.labelstudio.regions import READER, Result
 from doyen.annotation.task_types import TaskType, get_task_type
-from doyen.annotation.types.descriptions import parse_description
+from doyen.annotation.types.descriptions import DescriptionError, parse_description
+from doyen.annotation.types.typed_labels import TypedLabel
 from doyen.core.batches import SQL_BATCH, batched
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.manifest import fingerprint, now, short_id
@@ -67,12 +69,15 @@ def find_project(store: Store, name: str) -> AnnotationProjectRow | None:
 
 
 def get_project(store: Store, name: str) -> AnnotationProjectRow:
-    """Return the project's row, detached.
+    """Return the project's row, detached; its labels are read anew where its description, or our reader, has changed.
 
     Raises:
         NotFoundError: there is no such project.
     """
-    row = find_project(store, name)
+    with store.session() as session:
+        row = session.get(AnnotationProjectRow, name)
+        if row is not None:
+            _read_anew(session, row)
     if row is None:
         known = [row.name for row in list_projects(store)]
         listed = f"known ones are {', '.join(known)}" if known else "there are none yet"
@@ -266,6 +271,7 @@ def add_version(
     external_id: str,
     annotator: str,
     result: Result,
+    typed: TypedLabel,
     created_at: str,
     known: list[AnnotationRow] | None = None,
 ) -> Change:
@@ -292,6 +298,7 @@ def add_version(
         revision=revision,
         annotator=annotator,
         result=result,
+        typed=typed.to_json(),
         current=True,
         created_at=created_at,
         pulled_at=now(),
@@ -299,6 +306,31 @@ def add_version(
     session.add(row)
     known.append(row)
     return Change.UPDATED if versions else Change.ADDED
+
+
+def read_labels_anew(session: Session, task_type: TaskType, tasks: Iterable[AnnotationTaskRow]) -> None:
+    """Read the stored results of some tasks as typed labels: all versions of their labels, their decisions, and gold."""
+    found = {task.uid: task for task in tasks}
+    rows: list[AnnotationRow | DecisionRow] = [row for own in labels_of(session, found).values() for row in own]
+    rows += session.scalars(select(DecisionRow).where(DecisionRow.task_uid.in_(found)))
+    for row in rows:
+        row.typed = task_type.understand(row.result, found[row.task_uid].data).to_json()
+    for task in found.values():
+        task.gold_typed = None if task.gold is None else task_type.understand(task.gold, task.data).to_json()
+    session.flush()
+
+
+def _read_anew(session: Session, project: AnnotationProjectRow) -> None:
+    """Read a project's labels anew, unless they were read under its present description by the present reader."""
+    under = fingerprint([READER, project.task_type, project.description])
+    if project.read_under == under:
+        return
+    # A description that cannot be read is reported by whoever needs it.
+    with suppress(DescriptionError):
+        task_type = task_type_of(project)
+        for uids in batched(uids_with_results(session, project.name)):
+            read_labels_anew(session, task_type, tasks_in(session, project.name, uids=uids))
+        project.read_under = under
 
 
 def current_results(store: Store, project: str, *, gold: bool = True) -> Iterator[CurrentResults]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from doyen.annotation.labelstudio.regions import Reading, Result
+from doyen.annotation.labelstudio.regions import Reading, Result, label_part, reason_of
 from doyen.annotation.type_table import TASK_TYPES
 from doyen.annotation.types.descriptions import TYPE_NAMES, TaskDescription, default_description
 from doyen.annotation.types.drafter import Draft, Excerpt
-from doyen.annotation.types.typed_labels import Label, LabelError
+from doyen.annotation.types.typed_labels import Label, LabelError, TypedLabel
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.records import Pair
 
@@ -44,6 +44,15 @@ class TaskType:
     def salvage(self, result: Result, data: Mapping[str, Any]) -> Reading:
         """Read a result: what is sound of it (None: nothing that makes a label), and a sentence for each part that is not."""
         return self._entry.read(result, data["text"], self.description)
+
+    def understand(self, result: Result, data: Mapping[str, Any]) -> TypedLabel:
+        """Read a result as it is to be stored: an expert's reason is no part of the label."""
+        label, problems = self.salvage(label_part(result), data)
+        return TypedLabel(label, tuple(problems), reason_of(result))
+
+    def stored(self, typed: Mapping[str, Any] | None) -> TypedLabel:
+        """Return the stored form of a label as an object."""
+        return TypedLabel.from_json(typed or {}, self._entry.label)
 
     def read(self, result: Result, data: Mapping[str, Any]) -> Label:
         """Return the label that a result means. Raises LabelError with everything that is wrong."""

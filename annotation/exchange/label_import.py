@@ -17,6 +17,7 @@ from doyen.annotation.store import (
     get_annotation_project,
     labels_of,
     new_task_row,
+    read_labels_anew,
     task_type_of,
     tasks_in,
 )
@@ -28,7 +29,7 @@ from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.drafter import Excerpt
 from doyen.annotation.types.prompt_response import label_of_pair
 from doyen.annotation.types.spans import find_quotes
-from doyen.annotation.types.typed_labels import LabelledText, Marks, by_place, prompt_of
+from doyen.annotation.types.typed_labels import LabelledText, Marks, TypedLabel, by_place, prompt_of
 from doyen.core.batches import batched
 from doyen.core.errors import InputError
 from doyen.core.manifest import canonical_json, now, short_id
@@ -92,14 +93,16 @@ def import_pairs(
             with store.session() as session:
                 documents = cache(partial(text_and_chunks, session))
                 for uid, members in batch:
-                    task = _task_of_group(session, documents, project, uid, members)
+                    task = _task_of_group(session, task_type, documents, project, uid, members)
                     for pair in members:
                         _store_pair(session, task_type, task, pair, report)
             bar.advance(sum(len(members) for _, members in batch))
     return report
 
 
-def _task_of_group(session: Session, documents: Documents, project: str, uid: str, members: list[Pair]) -> AnnotationTaskRow:
+def _task_of_group(
+    session: Session, task_type: TaskType, documents: Documents, project: str, uid: str, members: list[Pair]
+) -> AnnotationTaskRow:
     """Return the task of a group, which is made where it is missing, and anew where it named no document."""
     row = session.get(AnnotationTaskRow, uid)
     if row is None or row.chunk_id is None:
@@ -107,8 +110,11 @@ def _task_of_group(session: Session, documents: Documents, project: str, uid: st
         excerpt = _excerpt(documents, lead.source or "", [quote for pair in members for quote in pair.evidence])
         data = task_data(uid, excerpt, lead.prompt, group=lead.group, history=lead.history)
         fresh = new_task_row(project, data)
-        fresh.created_at = row.created_at if row is not None else fresh.created_at
+        shown = None if row is None else row.data["text"]
+        fresh.created_at = fresh.created_at if row is None else row.created_at
         row = session.merge(fresh)
+        if shown not in {None, excerpt.text}:
+            read_labels_anew(session, task_type, [row])
     row.state = TaskState.LABELLED
     return row
 
@@ -118,7 +124,8 @@ def _store_pair(session: Session, task_type: TaskType, task: AnnotationTaskRow, 
     report.without_document += bool(pair.source) and task.chunk_id is None
     report.unplaced_quotes += len(find_quotes(task.data["text"], list(pair.evidence))[1])
     session.flush()
-    report.count(add_version(session, task.uid, IMPORTED + pair.id, pair.annotator or "", result, pair.created_at or ""))
+    typed, created_at = task_type.understand(result, task.data), pair.created_at or ""
+    report.count(add_version(session, task.uid, IMPORTED + pair.id, pair.annotator or "", result, typed, created_at))
 
 
 def _excerpt(documents: Documents, source: str, quotes: list[str]) -> Excerpt:
@@ -236,28 +243,26 @@ class _Batch:
         self, task: AnnotationTaskRow, item: LabelledText, external_id: str, known: list[AnnotationRow]
     ) -> AnnotationRow:
         result = self._task_type.write(item.label, task.data)
+        typed = self._task_type.understand(result, task.data)
         created_at = item.created_at
         for row in [row for row in known if row.current and row.annotator == item.annotator]:
             if row.external_id.startswith(IMPORTED):
                 continue
-            if self._says_the_same(row, result, task.data):
+            if self._says_the_same(row, typed):
                 self._report.unchanged += 1
                 return row
             if item.annotator and row.created_at == item.created_at:
                 # An export of that label was edited, so that this one is newer than the time which it still carries.
                 created_at = now()
-        self._report.count(add_version(self._session, task.uid, external_id, item.annotator, result, created_at, known))
+        self._report.count(add_version(self._session, task.uid, external_id, item.annotator, result, typed, created_at, known))
         if task.state != TaskState.DELETED:
             task.state = TaskState.LABELLED
         return next(row for row in known if row.external_id == external_id and row.current)
 
-    def _says_the_same(self, row: AnnotationRow, result: list[dict[str, Any]], data: dict[str, Any]) -> bool:
+    def _says_the_same(self, row: AnnotationRow, typed: TypedLabel) -> bool:
         """Return whether an annotation from where people label is the one that comes in: an export that comes back."""
-        known, _ = self._task_type.salvage(row.result, data)
-        if known is None:
-            return False
-        before = self._task_type.write(_without_ids(known), data)
-        return before == self._task_type.write(_without_ids(self._task_type.read(result, data)), data)
+        known = self._task_type.stored(row.typed).label
+        return known is not None and _without_ids(known) == _without_ids(typed.label)
 
     def _tasks(self, batch: list[ImportedLabel]) -> dict[str, AnnotationTaskRow]:
         """Return the tasks of the labels by uid; those that are not there yet are made."""

@@ -36,6 +36,8 @@ M = TypeVar("M", Entities, Coreference, Tags)
 Reading: TypeAlias = tuple[Label | None, list[str]]
 """What is sound of an annotation (None: nothing that makes a label), and a sentence for each part that is not."""
 
+READER = 1
+"""Counts up when the same regions are read differently from now on: all stored labels are then read anew."""
 TEXT, PASSAGE = "text", "passage"
 """Name of the labelled text on a screen; that of prompts and responses calls it a passage."""
 CLASS, MARKS = "class", "label"

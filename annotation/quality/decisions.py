@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
-from doyen.annotation.labelstudio.regions import Result, label_part, reason_of
-from doyen.annotation.store import Session, current_decision, decisions_on, labels_of, tasks_in
+from doyen.annotation.labelstudio.regions import Result, label_part
+from doyen.annotation.store import Session, current_decision, decisions_on, labels_of, task_type_of, tasks_in
 from doyen.annotation.task_types import TaskType
 from doyen.core.manifest import fingerprint, now, short_id
 from doyen.core.store import Store
-from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionMethod, DecisionRow
+from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionMethod, DecisionRow
 
 
 def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
@@ -28,23 +29,38 @@ def record_decisions(store: Store, review: str, task_type: TaskType) -> int:
         for task in tasks:
             given = [row for row in labels[task.uid] if row.current and _counts(task, row, task_type)]
             answers[(task.origin or {})["task"]] += [(task, row) for row in given]
-        return sum(_decide(session, uid, given) for uid, given in sorted(answers.items()))
+        reviewed = session.get_one(AnnotationProjectRow, session.get_one(AnnotationProjectRow, review).parent)
+        decided = task_type_of(reviewed)
+        return sum(_decide(session, uid, given, decided) for uid, given in sorted(answers.items()))
 
 
-def why_undecided(task: AnnotationTaskRow, annotator: str, result: Result) -> str | None:
+def why_undecided(task: AnnotationTaskRow, annotator: str, reason: str) -> str | None:
     """Return why an expert's answer in a review project decides nothing, valid or not; None where it may decide."""
     expert = (task.origin or {}).get("expert")
     if expert is not None and expert.casefold() != annotator.casefold():
         return f"it decides nothing, because {expert} was asked: change that with `adjudicate --expert`"
-    if not reason_of(result):
+    if not reason:
         return "it decides nothing, because it gives no reason: write one over there, then pull again"
     return None
 
 
 def decide(
-    session: Session, task_uid: str, result: Result, *, method: DecisionMethod, by: str, reason: str, inputs: list[str], at: str
+    session: Session,
+    task_uid: str,
+    result: Result,
+    typed: dict[str, Any],
+    *,
+    method: DecisionMethod,
+    by: str,
+    reason: str,
+    inputs: list[str],
+    at: str,
 ) -> bool:
-    """Record a decision and make it the task's current one; return whether it is new. The older ones are kept."""
+    """Record a decision and make it the task's current one; return whether it is new. The older ones are kept.
+
+    Args:
+        typed: what ``result`` says under the task's own description (``TypedLabel.to_json``).
+    """
     identity = short_id(task_uid, method, by, reason, at, fingerprint(result), *inputs)
     known = decisions_on(session, task_uid)
     for row in known:
@@ -56,6 +72,7 @@ def decide(
             decision_id=identity,
             task_uid=task_uid,
             result=result,
+            typed=typed,
             method=method,
             decided_by=by,
             reason=reason,
@@ -69,8 +86,8 @@ def decide(
 
 def _counts(task: AnnotationTaskRow, answer: AnnotationRow, task_type: TaskType) -> bool:
     """Whether an answer decides: something of it is sound, and it is by the expert who was asked, with a reason."""
-    label, _ = task_type.salvage(label_part(answer.result), task.data)
-    return label is not None and why_undecided(task, answer.annotator, answer.result) is None
+    typed = task_type.stored(answer.typed)
+    return typed.label is not None and why_undecided(task, answer.annotator, typed.reason) is None
 
 
 def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, by: str, at: str) -> bool:
@@ -97,6 +114,7 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
         session,
         task_uid,
         starred.result,
+        starred.typed or {},
         method=DecisionMethod.GROUND_TRUTH,
         by=by,
         reason="marked as ground truth in Label Studio",
@@ -105,20 +123,22 @@ def record_star(session: Session, task_uid: str, starred: AnnotationRow | None, 
     )
 
 
-def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]]) -> bool:
+def _decide(session: Session, uid: str, given: list[tuple[AnnotationTaskRow, AnnotationRow]], task_type: TaskType) -> bool:
     if not given:
         standing = current_decision(session, uid)
         if standing is not None and standing.method == DecisionMethod.EXPERT:
             standing.current = False
         return False
     task, answer = max(given, key=lambda pair: (pair[1].created_at, pair[1].annotation_id))
+    result = label_part(answer.result)
     return decide(
         session,
         uid,
-        label_part(answer.result),
+        result,
+        task_type.understand(result, task.data).to_json(),
         method=DecisionMethod.EXPERT,
         by=answer.annotator,
-        reason=reason_of(answer.result),
+        reason=task_type.stored(answer.typed).reason,
         inputs=list((task.origin or {}).get("inputs", [])),
         at=answer.created_at or now(),
     )

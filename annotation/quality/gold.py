@@ -59,14 +59,13 @@ def seed_gold(store: Store, project: str, items: Iterable[LabelledText]) -> Gold
             if made:
                 rows.append(_new_task(session, project, task_type, item.text, prompt))
             results = [task_type.write(item.label, row.data) for row in rows]
-            problems += [
-                f"item {number} ({item.item_id}): {problem}" for problem in task_type.problems(results[0], rows[0].data)
-            ]
+            typed = [task_type.understand(result, row.data) for result, row in zip(results, rows, strict=True)]
+            problems += [f"item {number} ({item.item_id}): {problem}" for problem in typed[0].problems]
             report.made += made
             report.hidden += not made and any(row.gold is None for row in rows)
             report.unchanged += [row.gold for row in rows] == results
-            for row, result in zip(rows, results, strict=True):
-                row.gold = result
+            for row, result, known in zip(rows, results, typed, strict=True):
+                row.gold, row.gold_typed = result, known.to_json()
         if problems:
             raise LabelError(problems)
     return report
@@ -82,7 +81,13 @@ def gold_labels(store: Store, project: str) -> dict[str, Label]:
     task_type = task_type_of(get_project(store, project))
     with store.session() as session:
         tasks = tasks_in(session, project, gold=True)
-    return {task.uid: task_type.read(task.gold or [], task.data) for task in tasks}
+    found: dict[str, Label] = {}
+    for task in tasks:
+        typed = task_type.stored(task.gold_typed)
+        if typed.label is None or typed.problems:
+            raise LabelError(list(typed.problems))
+        found[task.uid] = typed.label
+    return found
 
 
 def _tasks_by_content(session: Session, project: str) -> defaultdict[tuple[str, str], list[AnnotationTaskRow]]:

@@ -157,10 +157,13 @@ def accept_consensus(store: Store, project: str, disputes: Sequence[Dispute] = (
             standing = current_decision(session, uid)
             if standing is not None and (standing.method != DecisionMethod.CONSENSUS or standing.inputs == inputs):
                 continue
+            data = session.get_one(AnnotationTaskRow, uid).data
+            result = task_type.write(agreed.label, data)
             made += decide(
                 session,
                 uid,
-                task_type.write(agreed.label, session.get_one(AnnotationTaskRow, uid).data),
+                result,
+                task_type.understand(result, data).to_json(),
                 method=DecisionMethod.CONSENSUS,
                 by=agreed.method,
                 reason=f"confidence {agreed.confidence:.3f} over {', '.join(agreed.annotators)}",

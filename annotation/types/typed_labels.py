@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from doyen.annotation.types.spans import Span
 from doyen.core.errors import InputError
@@ -65,6 +65,15 @@ class Label(ABC):
         """Return the marked stretches of the text."""
         return ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the label as JSON values; ``from_json`` is the inverse."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the label that ``to_json`` wrote."""
+
 
 @dataclass(frozen=True)
 class Classes(Label):
@@ -81,6 +90,11 @@ class Classes(Label):
         if any(map(is_blank, self.labels)):
             yield "a class has no name"
         yield from (f"class {name!r} is given twice" for name in _repeated(self.labels))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the label that ``to_json`` wrote."""
+        return cls(tuple(data["labels"]))
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,12 @@ class Marks(Label):
             for name in (relation.head, relation.tail):
                 if name not in known:
                     yield f"relation {relation.label!r} names the stretch {name!r}, which is not there"
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the label that ``to_json`` wrote."""
+        regions = tuple(Region(**region) for region in data["regions"])
+        return cls(regions, tuple(Relation(**relation) for relation in data["relations"]))
 
 
 class Entities(Marks):
@@ -214,6 +234,38 @@ class PromptResponse(Label):
     def stretches(self) -> Iterable[Region]:
         """Return the evidence, under that label."""
         return [Region(f"evidence-{n}", span.start, span.end, "evidence") for n, span in enumerate(self.evidence)]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the label that ``to_json`` wrote."""
+        spans = tuple(Span(**span) for span in data["evidence"])
+        return cls(**{**data, "evidence": spans, "quotes": tuple(data["quotes"])})
+
+
+@dataclass(frozen=True)
+class TypedLabel:
+    """What a tool's annotation says, as it is stored.
+
+    Attributes:
+        label: what is sound of it; None: nothing that makes a label.
+        problems: a sentence for each part that is not.
+        reason: what an expert wrote as the reason, in a review.
+    """
+
+    label: Label | None
+    problems: tuple[str, ...] = ()
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        label = self.label.to_json() if self.label is not None else None
+        return {"label": label, "problems": list(self.problems), "reason": self.reason}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], label: type[Label]) -> TypedLabel:
+        """Return what ``to_json`` wrote of a label of that class."""
+        sound = data["label"]
+        return cls(label.from_json(sound) if sound is not None else None, tuple(data["problems"]), data["reason"])
 
 
 @dataclass(frozen=True)

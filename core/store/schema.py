@@ -153,6 +153,8 @@ class AnnotationProjectRow(Base):
     """How many people label a gold item, and each task of the share."""
     overlap_share: Mapped[float] = mapped_column(default=0.2)
     """Share of the other tasks, 0 to 1, that as many people label."""
+    read_under: Mapped[str] = mapped_column(default="")
+    """Fingerprint of the description and the reader that its typed labels come from; under another, they are read anew."""
 
 
 class TaskState(StrEnum):
@@ -195,6 +197,8 @@ class AnnotationTaskRow(Base):
     """A `Staleness`, where the text that was labelled is no longer the document's. Its labels stay."""
     gold: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     """The known right result of a gold item, by which annotators are measured; never shown to them."""
+    gold_typed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What ``gold`` says, as a `TypedLabel`."""
     origin: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """Where a task came from if not from a chunk: feedback_id and answer_id, or the reviewed task's uid."""
 
@@ -212,6 +216,10 @@ class AnnotationRow(Base):
     """Hash of the result: a changed result is a new version."""
     annotator: Mapped[str]
     result: Mapped[list[Any]]
+    """Label Studio's regions as they came, in an adopted project under our names of its fields; for labels from elsewhere, as
+    our own screen would have given them."""
+    typed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What ``result`` says, as a `TypedLabel`: what everything but the exchange with Label Studio reads."""
     current: Mapped[bool]
     """False for replaced versions and for annotations deleted on the server."""
     created_at: Mapped[str]
@@ -235,6 +243,8 @@ class DecisionRow(Base):
     decision_id: Mapped[str] = mapped_column(primary_key=True)
     task_uid: Mapped[str] = mapped_column(ForeignKey("annotation_tasks.uid"), index=True)
     result: Mapped[list[Any]]
+    typed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What ``result`` says, as a `TypedLabel`."""
     method: Mapped[str]
     """A `DecisionMethod`."""
     decided_by: Mapped[str]

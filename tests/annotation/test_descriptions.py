@@ -238,8 +238,10 @@ def test_a_decision_stands_for_the_labels_and_gold_stays_out(workspace: Workspac
     with desk.session() as session:
         task = session.get_one(AnnotationTaskRow, uids["Hello"])
         result = task_type.write(Classes(("repair",)), task.data)
-        decide(session, task.uid, result, method="expert", by="lead", reason="asked", inputs=[], at="2026-01-02")
-        session.get_one(AnnotationTaskRow, uids["Broken invoice"]).gold = result
+        typed = task_type.understand(result, task.data).to_json()
+        decide(session, task.uid, result, typed, method="expert", by="lead", reason="asked", inputs=[], at="2026-01-02")
+        known = session.get_one(AnnotationTaskRow, uids["Broken invoice"])
+        known.gold, known.gold_typed = result, typed
     found = [(item.text, item.annotator, item.label.labels[0]) for item in labelled_texts(desk, NAME)]
     assert sorted(found) == [
         ("Hello", "lead", "repair"),

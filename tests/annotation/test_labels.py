@@ -17,8 +17,9 @@ from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.labelstudio.orphans import OrphanedLabels
 from doyen.annotation.quality.decisions import decide
 from doyen.annotation.store import SQL_BATCH, add_version, task_type_of
+from doyen.annotation.task_types import get_task_type
 from doyen.annotation.types.descriptions import parse_description
-from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse
+from doyen.annotation.types.typed_labels import Classes, LabelledText, PromptResponse, TypedLabel
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationRow, AnnotationTaskRow, DecisionRow
 from doyen.core.store.schema import DecisionMethod as Method
@@ -46,7 +47,8 @@ def decided(store: Store, method: str) -> None:
         task = session.scalars(select(AnnotationTaskRow)).one()
         inputs = sorted(session.scalars(select(AnnotationRow.annotation_id)), reverse=True)
         result = task_type.write(Classes(("neutral",)), task.data)
-        decide(session, task.uid, result, method=method, by="x", reason="", inputs=inputs, at="2026-01-03")
+        typed = task_type.understand(result, task.data).to_json()
+        decide(session, task.uid, result, typed, method=method, by="x", reason="", inputs=inputs, at="2026-01-03")
 
 
 def answers(store: Store) -> list[str]:
@@ -67,7 +69,7 @@ def test_decisions_are_not_all_held_in_memory(workspace: Workspace, moods: Store
     count = 3 * SQL_BATCH
     store_labels(workspace, moods, NAME, [said("ada", "negative", f"Pump {number}") for number in range(count)])
     with moods.session() as session:
-        result = session.scalars(select(AnnotationRow.result)).first()
+        label = session.scalars(select(AnnotationRow)).first()
         uids = session.scalars(select(AnnotationTaskRow.uid)).all()
         for uid in uids:
             given = {
@@ -78,7 +80,7 @@ def test_decisions_are_not_all_held_in_memory(workspace: Workspace, moods: Store
                 "current": True,
                 "decided_at": "",
             }
-            session.add(DecisionRow(decision_id=uid, task_uid=uid, result=result, **given))
+            session.add(DecisionRow(decision_id=uid, task_uid=uid, result=label.result, typed=label.typed, **given))
     del session
     found = labelled_texts(moods, NAME)
     for _ in range(count):
@@ -92,8 +94,9 @@ def test_an_edited_export_replaces_the_label_that_it_came_from(workspace: Worksp
     with moods.session() as session:
         task = session.scalars(select(AnnotationTaskRow)).one()
         result = session.scalars(select(AnnotationRow.result).where(AnnotationRow.annotator == "ada")).one()
+        typed = get_task_type("sentiment").understand(result, task.data)
         for person in ("cid", ""):
-            add_version(session, task.uid, f"on the server {person}", person, result, "2026-01-02")
+            add_version(session, task.uid, f"on the server {person}", person, result, typed, "2026-01-02")
     exported = {item.annotator: item for item in labelled_texts(moods, NAME)}
     edited = [replace(exported[name], label=Classes(("positive",))) for name in ("cid", "")]
     store_labels(workspace, moods, NAME, edited)
@@ -123,7 +126,7 @@ def test_labels_that_are_left_out_are_named(
 ) -> None:
     with moods.session() as session:
         row = session.scalars(select(AnnotationRow).where(AnnotationRow.annotator == "ben")).one()
-        row.result = []
+        row.result, row.typed = [], TypedLabel(None, ("no class was chosen",)).to_json()
         problem = f"task {row.task_uid}, label of ben: no class was chosen"
     arguments = [part.format(out=tmp_path / "out") for part in command]
     called = [*arguments, "--project", NAME, "--workspace", str(workspace.root)]
