@@ -28,8 +28,8 @@ from doyen.platform.serving.reading import (
     NONE,
     OpenReader,
     extract_of,
+    may_stand,
     nearby,
-    prefers_extract,
     reader_opener,
     shown_passages,
 )
@@ -302,11 +302,12 @@ class Assistant:
         judgement = self._verify(plan, generated, extract)
         if extract is None or plan.findings is None or plan.mode not in CHOOSING_MODES:
             return plan, generated, judgement
-        prefers = generated.refused or prefers_extract(generated.result.text, judgement, plan.findings, plan.passages)
-        if extract.citation.marker <= len(plan.passages) and prefers:
-            result = replace(generated.result, text=extract.text, finish_reason="stop")
+        text = "" if generated.refused else generated.result.text
+        chosen = extract_of(plan.findings, plan.passages, text)
+        if chosen and (generated.refused or not may_stand(text, judgement, chosen)):
+            result = replace(generated.result, text=chosen.text, finish_reason="stop")
             generated = replace(generated, result=result, refused=False)
-            judgement = self._judge_extract(plan, extract)
+            judgement = self._judge_extract(plan, chosen)
         yield generated.result.text
         return plan, generated, judgement
 

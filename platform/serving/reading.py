@@ -21,10 +21,8 @@ GENERAL, NONE = "general", "none"
 """Values of ``serving.reader``: the reader that comes with Doyen, and no reading."""
 NEARBY = 2
 """Sentences that a refusal shows: what the documents do say nearby."""
-AGREEING = 3
-"""Best spans one of which a generated answer must agree with."""
-SAME = 0.5
-"""Token F1 from which an answer and a span say the same."""
+AGREEMENT = 1.0
+"""What a span's score gains, in logits, where a generated answer says the same in the same words."""
 YES_NO = frozenset({"yes", "no", "ja", "nein", "oui", "non", "sí", "si"})
 OpenReader = Callable[[], PassageReader | None]
 
@@ -90,12 +88,17 @@ def shown_passages(findings: Findings, count: int, *, span_first: bool) -> list[
     return [*first, *(passage for passage in findings.passages if passage not in first)][:count]
 
 
-def extract_of(findings: Findings, passages: Sequence[Passage]) -> Extract | None:
-    """Return the best span that stands in one of the passages."""
-    for finding in findings.spans:
-        if finding.passage in passages:
-            return Extract(finding.text, citation_of(finding, passages))
-    return None
+def extract_of(findings: Findings, passages: Sequence[Passage], generated: str = "") -> Extract | None:
+    """Return the best span that stands in one of the passages.
+
+    Args:
+        generated: an answer to the same question; of spans that score alike, the one that agrees with it is better. Reader and
+            generator err on different questions, so what both say is more often right than what either says.
+    """
+    said = words(generated)
+    spans = [finding for finding in findings.spans if finding.passage in passages]
+    best = max(spans, key=lambda finding: finding.score + AGREEMENT * _f1(said, words(finding.text)), default=None)
+    return Extract(best.text, citation_of(best, passages)) if best else None
 
 
 def citation_of(finding: Finding, passages: Sequence[Passage]) -> Citation:
@@ -109,24 +112,20 @@ def nearby(findings: Findings, passages: Sequence[Passage]) -> list[Citation]:
     return list({(citation.source, citation.start): citation for citation in found}.values())[:NEARBY]
 
 
-def prefers_extract(answer: str, judgement: Judgement, findings: Findings, passages: Sequence[Passage]) -> bool:
-    """Whether the extract is to replace a generated answer.
+def may_stand(answer: str, judgement: Judgement, extract: Extract) -> bool:
+    """Whether a generated answer may stand where the extract could replace it.
 
-    It does where the answer's figures stand nowhere; and unless it says yes or no, which no span can, where nothing supports it
-    and where it is none of the best spans in other words.
-
-    Args:
-        passages: those that the model was shown.
+    It may where it says yes or no, which no span can, and where it says all that the extract says; not where its figures stand
+    nowhere, nor where nothing supports it.
     """
-    if judgement.support == "number_not_found":
-        return True
     said = words(answer)
-    if said[:1] and said[0] in YES_NO:
+    if judgement.support == "number_not_found":
         return False
-    spans = [span for span in findings.spans if span.passage in passages][:AGREEING]
-    return not judgement.citations or not any(_agree(said, words(span.text)) for span in spans)
+    if said[:1] and said[0] in YES_NO:
+        return True
+    return bool(judgement.citations) and not Counter(words(extract.text)) - Counter(said)
 
 
-def _agree(said: Sequence[str], span: Sequence[str]) -> bool:
+def _f1(said: Sequence[str], span: Sequence[str]) -> float:
     shared = sum((Counter(said) & Counter(span)).values())
-    return shared > 0 and (shared == len(span) or 2 * shared >= SAME * (len(said) + len(span)))
+    return 2 * shared / (len(said) + len(span)) if shared else 0.0

@@ -20,7 +20,8 @@ from doyen.finetune.registry import GENERAL_READING, READER, Registry
 from doyen.platform.serving.assistant import Assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.gateway.drafts import AssistantDrafter
-from doyen.platform.serving.reading import find_reader, reader_opener
+from doyen.platform.serving.reading import extract_of, find_reader, reader_opener
+from doyen.retrieval.reading.findings import Finding, Findings
 
 PASSAGES = [
     Passage(
@@ -330,3 +331,18 @@ def test_a_promoted_reader_whose_files_are_gone_is_not_replaced_in_silence(assis
         path.unlink()
     with pytest.raises(ModelMissing, match="train it again"):
         assistant.ask(QUESTION, "extract")
+
+
+def test_a_generated_answer_chooses_among_spans_that_score_alike():
+    text = "The lid is closed with 18 Nm. The base is fixed with 24 Nm."
+    passage = replace(PASSAGES[0], text=text, start=0, end=len(text))
+    first, second = text.index("18 Nm"), text.index("24 Nm")
+    spans = [Finding(passage, first, first + 5, (0, 29), 1.2), Finding(passage, second, second + 5, (30, len(text)), 0.9)]
+    findings = Findings([passage], spans, None)
+    assert extract_of(findings, [passage]).text == "18 Nm"
+    chosen = extract_of(findings, [passage], "With 24 Nm.")
+    assert (chosen.text, chosen.citation.quote) == ("24 Nm", "The base is fixed with 24 Nm.")
+    assert extract_of(findings, [passage], "Bananas are yellow.").text == "18 Nm"
+    far = Findings([passage], [replace(spans[0], score=4.0), spans[1]], None)
+    assert extract_of(far, [passage], "With 24 Nm.").text == "18 Nm", "the reader is sure enough"
+    assert extract_of(findings, [PASSAGES[1]], "With 24 Nm.") is None
