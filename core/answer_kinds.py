@@ -136,7 +136,8 @@ def _counted_unit(words: str) -> str:
 
 def _kinds_of_phrase(sentence: str, phrase: re.Match[str]) -> Kinds:
     """Return the kinds of a noun phrase and of those that "and" or "or" joins to it; none where one of them is not known."""
-    kinds, found, patterns = UNKNOWN, phrase, _patterns()
+    kinds, patterns = UNKNOWN, _patterns()
+    found: re.Match[str] | None = phrase
     while found:
         kinds |= _kinds_of_word(found["noun"])
         joint = _JOINT.match(sentence, found.end())
