@@ -325,7 +325,7 @@ def test_recording_can_be_turned_off(parts, store):
 @pytest.mark.parametrize(
     ("question", "mode", "error", "words"),
     [
-        ("x", "magic", NotFoundError, "base, extract, rag, rag-short, finetune, hybrid"),
+        ("x", "magic", NotFoundError, "base, extract, rag, rag-short, rag-reading, finetune, hybrid"),
         ("  \n", "rag", InputError, "empty"),
         ("y" * 100_000, "rag", InputError, "100,000 characters"),
         ("x", "finetune", NotFoundError, "doyen train"),
