@@ -293,13 +293,14 @@ class Doyen:
         return train_reader(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
 
     def train_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Adapter:
-        """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.reading_adapter`.
+        """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.train_general_reading`.
 
         Args:
             paragraphs: questions on paragraphs, in SQuAD's form or one JSON object a line.
             name: of the adapter; None takes "general-reading".
         """
-        from doyen.finetune.reading_adapter import NAME, train_general_reading
+        from doyen.finetune.reading_adapter import NAME
+        from doyen.finetune.train_general_reading import train_general_reading
 
         chosen = name or NAME
         return train_general_reading(self.workspace, self.store, Path(paragraphs), name=chosen, reporter=self.reporter)

@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from doyen import Doyen
 from doyen.core.progress import Terminal
 from doyen.core.workspace import create_workspace, find_workspace
-from doyen.finetune.reading_adapter import GENERAL_ADAPTER, train_general_reading
+from doyen.finetune.reading_adapter import GENERAL_ADAPTER
 from doyen.finetune.registry import WEIGHTS, Adapter
+from doyen.finetune.train_general_reading import train_general_reading
 
 SETTINGS = "epochs = 0.5\nbatch_size = 16\nlearning_rate = 5e-4\ncheckpoint_steps = 10\n"
 

@@ -14,9 +14,10 @@ from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.records import REFUSAL
 from doyen.finetune.dataset import build_dataset
 from doyen.finetune.general_reading import read_paragraphs
-from doyen.finetune.reading_adapter import contexts_of, find_reading_adapter, shipped_adapter, train_general_reading
+from doyen.finetune.reading_adapter import find_reading_adapter, shipped_adapter
 from doyen.finetune.registry import GENERAL_READING, GENERATOR, WEIGHTS, Registry
 from doyen.finetune.train import train_adapter
+from doyen.finetune.train_general_reading import contexts_of, train_general_reading
 
 ARTICLES = 10
 """Two of them are held out."""
