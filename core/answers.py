@@ -29,7 +29,7 @@ MARK_MEANINGS: dict[Mark, str] = {
 """Each mark in words for people."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 9
+ANSWER_RULES = 10
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 

@@ -31,7 +31,7 @@ from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settin
 from doyen.retrieval.reading.calibration import Calibration
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
-FORMAT = 4
+FORMAT = 5
 """Raised when the same dataset and settings would give another reader than before."""
 
 

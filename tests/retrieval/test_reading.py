@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import threading
 from dataclasses import asdict, replace
@@ -163,19 +164,36 @@ def test_a_span_is_widened_to_whole_words_and_numbers(text: str, piece: str, who
     assert text[slice(*found)] == whole
 
 
-def test_the_best_spans_are_those_of_all_pairs_of_tokens():
+def test_a_span_has_the_highest_expected_f1_among_those_at_the_likeliest_place():
     window = windows_of("Which?", "one two three four five")[0]
     generator = torch.Generator().manual_seed(3)
-    starts, ends = torch.randn(2, len(window.ids), generator=generator)
     text, first = "one two three four five", window.first
-    every = [
-        Span(window.offsets[a][0], window.offsets[b][1], float(starts[first + a] + ends[first + b] - starts[0] - ends[0]))
-        for a in range(5)
-        for b in range(a, 5)
-    ]
-    found = _best_spans(window, starts, ends, text, 3)
-    assert [(span.start, span.end) for span in found] == [(span.start, span.end) for span in _apart(every, 3)]
-    assert [span.score for span in found] == pytest.approx([span.score for span in _apart(every, 3)], abs=1e-5)
+    spans = [(a, b) for a in range(5) for b in range(a, 5)]
+
+    def f1(one: tuple[int, int], other: tuple[int, int]) -> float:
+        shared = len({*range(one[0], one[1] + 1)} & {*range(other[0], other[1] + 1)})
+        return 2 * shared / (one[1] - one[0] + other[1] - other[0] + 2)
+
+    for _ in range(20):
+        starts, ends = 2 * torch.randn(2, len(window.ids), generator=generator)
+        score = {(a, b): float(starts[first + a] + ends[first + b] - starts[0] - ends[0]) for a, b in spans}
+        peak = max(spans, key=score.__getitem__)
+        near = [span for span in spans if f1(span, peak)]
+        expected = {span: sum(math.exp(score[each] - score[peak]) * f1(span, each) for each in near) for span in near}
+        a, b = max(near, key=expected.__getitem__)
+        found = _best_spans(window, starts, ends, text, 3)
+        assert (found[0].start, found[0].end) == (window.offsets[a][0], window.offsets[b][1])
+        assert found[0].score == pytest.approx(score[peak], abs=1e-5)
+        assert [span.score for span in found] == sorted((span.score for span in found), reverse=True)
+        assert len(found) == len(_apart(found, 3))
+
+
+def test_a_clear_answer_is_the_likeliest_span():
+    window = windows_of("Which?", "one two three four five")[0]
+    starts, ends = torch.zeros(2, len(window.ids))
+    starts[window.first + 1] = ends[window.first + 2] = 9.0
+    span = _best_spans(window, starts, ends, "one two three four five", 1)[0]
+    assert (span.start, span.end, span.score) == (4, 13, 18.0)
 
 
 def test_a_reader_finds_what_it_learned(reader: Reader):
