@@ -105,7 +105,7 @@ def test_official_client_reads_a_stream(official: openai.OpenAI) -> None:
 
 
 def test_official_client_lists_models(official: openai.OpenAI) -> None:
-    assert [model.id for model in official.models.list()] == ["best", "base", "extract", "rag", "rag-short"]
+    assert [model.id for model in official.models.list()] == ["best", "base", "extract", "rag", "rag-short", "rag-reading"]
     assert official.models.retrieve("rag").id == "rag"
 
 
