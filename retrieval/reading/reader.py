@@ -104,7 +104,7 @@ def _best_spans(window: Window, starts: Any, ends: Any, passage: str, count: int
     allowed = torch.ones_like(sums, dtype=torch.bool).triu().tril(MAX_SPAN_TOKENS - 1)
     best = sums.masked_fill(~allowed, float("-inf")).flatten().topk(min(CANDIDATES, int(allowed.sum())))
     begins, lasts, scores = best.indices // length, best.indices % length, best.values - (starts[0] + ends[0])
-    found = []
+    found: list[Span] = []
     left = torch.ones(len(scores), dtype=torch.bool)
     while len(found) < count and left.any():
         peak = int(left.nonzero()[0])
