@@ -176,12 +176,16 @@ def _ask_without(doyen: Doyen, question: Question, document: str) -> float:
     return doyen.assistant.ask(question.question, "extract", passages=passages, record=False).probability or 0.0
 
 
-def workspace(folder: Path, documents: Path) -> Doyen:
-    """Return a workspace with the documents, whose readers never refuse: what is refused has no answer to measure."""
+def workspace(folder: Path, documents: Path, settings: str = "") -> Doyen:
+    """Return a workspace with the documents, whose readers never refuse: what is refused has no answer to measure.
+
+    Args:
+        settings: more lines of doyen.toml, those of [serving] first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ".doyen").exists():
         create_workspace(folder, "reading")
-    (folder / "doyen.toml").write_text('name = "reading"\n\n[serving]\nrisk = 1.0\n', encoding="utf-8")
+    (folder / "doyen.toml").write_text(f'name = "reading"\n\n[serving]\nrisk = 1.0\n{settings}', encoding="utf-8")
     doyen = Doyen(folder, reporter=Terminal())
     doyen.ingest([documents])
     return doyen

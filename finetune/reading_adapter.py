@@ -37,15 +37,15 @@ def find_reading_adapter(registry: Registry, fits: Callable[[Adapter], bool], wa
     """
     if wanted == NONE:
         return None
+    shipped = shipped_adapter()
     if wanted and wanted != GENERAL:
-        found = registry.get(wanted)
+        found = shipped if shipped and wanted == shipped.ref else registry.get(wanted)
         if found.kind == READER or not fits(found):
             raise IncompatibleError(f"{found.ref!r} is no adapter of this base model: name another one, or {NONE!r}")
         return found
     trained = [adapter for adapter in registry.list(kind=GENERAL_READING) if adapter.has_weights and fits(adapter)]
     if trained:
         return max(trained, key=lambda adapter: (adapter.status == PROMOTED, adapter.created_at, adapter.version))
-    shipped = shipped_adapter()
     if shipped and fits(shipped):
         return shipped
     if wanted == GENERAL:

@@ -33,7 +33,7 @@ from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Kind, Shares, build_round, excluded_ids
 from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, WEIGHTS, Adapter, Registry
-from doyen.finetune.training_rows import Encoded, encode_contexts, evidence_check, load_batches, make_batches, save_batches
+from doyen.finetune.training_rows import Encoded, encode_contexts, epoch_batches, evidence_check, load_batches, save_batches
 
 FORMAT = 3
 """Raised when the same dataset and settings would give other training examples than before."""
@@ -194,7 +194,8 @@ def _fit(
     from doyen.finetune.trainer import add_adapter, estimate_seconds, fit, mean_loss
 
     model = add_adapter(model, settings, start)
-    reporter.say(f"this takes about {estimate_seconds(model, examples.batches, settings) / 60:.0f} minutes on this machine")
+    seconds = estimate_seconds(model, examples.batches, settings)
+    reporter.say(f"a whole run takes about {math.ceil(seconds / 60)} min on this machine")
     losses = fit(model, examples.batches, settings, run, reporter)
     validation_loss = mean_loss(model, examples.validation)
     files = run / "adapter"
@@ -273,17 +274,16 @@ def _train_batches(
     mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings
 ) -> tuple[list[list[Row]], dict[str, int]]:
     shares = Shares.of(settings.raft_shares)
-    batches: list[list[Row]] = []
+    passes: list[list[Row]] = []
     kinds: Counter[str] = Counter()
     too_long = 0
     for number in range(math.ceil(settings.epochs)):
         contexts = build_round(mined, passages=settings.context_passages, shares=shares, seed=settings.seed, number=number)
         encoded = _encode(tokenizer, contexts, mined, share, settings)
-        part = min(1.0, settings.epochs - number)
-        found = make_batches(encoded.rows, settings.batch_size, f"{settings.seed}/{number}")
-        batches += found[: math.ceil(part * len(found))]
+        passes.append(encoded.rows)
         kinds.update(encoded.kinds)
         too_long += encoded.too_long
+    batches = epoch_batches(passes, settings.epochs, settings.batch_size, settings.seed)
     if not batches:
         raise InputError(
             f"no training example could be made of {len(mined)} pairs ({too_long} do not fit finetune.max_tokens = "

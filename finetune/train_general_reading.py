@@ -24,7 +24,7 @@ from doyen.finetune.raft import Context, Example
 from doyen.finetune.reading_adapter import NAME
 from doyen.finetune.registry import GENERAL_READING, Adapter, Registry
 from doyen.finetune.train import Examples, Lesson, counts_of, run_training
-from doyen.finetune.training_rows import encode_contexts, make_batches
+from doyen.finetune.training_rows import encode_contexts, epoch_batches
 
 FORMAT = 1
 """Raised when the same paragraphs and settings would give other examples than before."""
@@ -62,7 +62,9 @@ def train_general_reading(
     def lesson(base: GeneratorFiles) -> Lesson:
         def make(tokenizer: Any, share: bool) -> Examples:
             training, held = hold_out(read_paragraphs(paragraphs), settings.seed)
-            batches = training_batches(tokenizer, training[:limit], settings, share=share)
+            numbers = range(math.ceil(settings.epochs))
+            passes = [_rows(tokenizer, training[:limit], settings, number, share=share) for number in numbers]
+            batches = epoch_batches(passes, settings.epochs, settings.batch_size, settings.seed)
             if not batches:
                 raise InputError(f"{paragraphs} holds no paragraph with an answered question to learn from")
             validation = _rows(tokenizer, held, settings, -1, share=share)[:VALIDATION_ROWS]
@@ -79,18 +81,6 @@ def _identity(paragraphs: Path, base: GeneratorFiles, settings: FinetuneSettings
     inputs = {"paragraphs": sha256_file(paragraphs), "limit": limit, "base": base.sha256, "format": FORMAT}
     shaping = {key: value for key, value in settings.model_dump(mode="json").items() if key in names}
     return {**build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed), "kind": GENERAL_READING}
-
-
-def training_batches(
-    tokenizer: Any, paragraphs: Sequence[Paragraph], settings: FinetuneSettings, *, share: bool
-) -> list[list[Row]]:
-    """Return the batches of all epochs."""
-    batches: list[list[Row]] = []
-    for number in range(math.ceil(settings.epochs)):
-        rows = _rows(tokenizer, paragraphs, settings, number, share=share)
-        made = make_batches(rows, settings.batch_size, f"{settings.seed}/{number}")
-        batches += made[: math.ceil(min(1.0, settings.epochs - number) * len(made))]
-    return batches
 
 
 def _rows(

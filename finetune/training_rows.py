@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -99,6 +100,19 @@ def make_batches(rows: Sequence[Row], batch_size: int, seed: str) -> list[list[R
     if len(batches) > 1 and sum(len(row.branches) for row in batches[-1]) < batch_size / 2:
         batches[-2:] = [batches[-2] + batches[-1]]
     return [batch for batch in batches if batch]
+
+
+def epoch_batches(passes: Sequence[Sequence[Row]], epochs: float, batch_size: int, seed: int) -> list[list[Row]]:
+    """Return the batches of all passes over the examples, each shuffled anew; of a last pass that is not whole, the first ones.
+
+    Args:
+        passes: the rows of each, as many as ``epochs`` begins.
+    """
+    batches: list[list[Row]] = []
+    for number, rows in enumerate(passes):
+        made = make_batches(rows, batch_size, f"{seed}/{number}")
+        batches += made[: math.ceil(min(1.0, epochs - number) * len(made))]
+    return batches
 
 
 def save_batches(path: Path, batches: Sequence[Sequence[Row]]) -> None:

@@ -348,7 +348,7 @@ class Doyen:
                 modes=modes,
                 out=Path(out),
                 settings=self.settings,
-                manifest_inputs=self._inputs(assistant, chosen, has_index=has_index),
+                manifest_inputs=self._inputs(assistant, modes, chosen, has_index=has_index),
                 reporter=self.reporter,
                 adapter=chosen.ref if chosen else None,
                 adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
@@ -379,14 +379,17 @@ class Doyen:
 
         return manifest_path(self.workspace.index_folder).exists()
 
-    def _inputs(self, assistant: Assistant, adapter: Adapter | None, *, has_index: bool) -> dict[str, str]:
+    def _inputs(
+        self, assistant: Assistant, modes: Sequence[str], adapter: Adapter | None, *, has_index: bool
+    ) -> dict[str, str]:
         """Return the hashes of what answers rest on."""
         from doyen.platform.serving.plan import reading_adapter
         from doyen.platform.serving.reading import reader_identity
         from doyen.retrieval.index_manifest import read_manifest
 
         inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
-        if reading := reading_adapter(assistant.registry, assistant.engine, self.settings.serving.reader_adapter):
+        wanted = self.settings.serving.reader_adapter
+        if Mode.RAG_READING in modes and (reading := reading_adapter(assistant.registry, assistant.engine, wanted)):
             inputs["reading_adapter"] = fingerprint([reading.ref, reading.manifest["fingerprint"]])
         if has_index:
             index = read_manifest(self.workspace.index_folder)

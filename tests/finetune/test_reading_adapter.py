@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.command_line import run_doyen
 from support.stopped import StopAfter, Stopped
 
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
@@ -153,6 +155,7 @@ def test_the_shipped_adapter_fits_the_packaged_model_alone(registry, general, ge
     assert shipped.base_sha256 == generator_sha256
     assert find_reading_adapter(registry, lambda adapter: adapter.base_sha256 == generator_sha256, None) == shipped
     assert find_reading_adapter(registry, lambda _: True, "none") is None
+    assert find_reading_adapter(registry, lambda _: True, shipped.ref) == shipped, "as an adapter's parent names it"
     assert find_reading_adapter(registry, lambda _: False, None) is None
     with pytest.raises(IncompatibleError, match="general-reading"):
         find_reading_adapter(registry, lambda _: False, "general")
@@ -168,3 +171,24 @@ def generator_sha256():
 
     name = next(iter(PACKAGED_GENERATORS))
     return resolve_generator(name).sha256
+
+
+def test_the_command_trains_one_and_says_before_how_long_it_takes(tiny_workspace, registry, paragraphs):
+    workspace = ("--workspace", tiny_workspace.root)
+    outcome = run_doyen("train", "--general-reading", paragraphs, *workspace)
+    assert outcome.code == 0, outcome.err
+    assert "general-reading:1" in outcome.out
+    assert "--mode rag-reading" in outcome.out
+    assert re.search(r"a whole run takes about \d+ min on this machine", outcome.err)
+    assert registry.get("general-reading").kind == GENERAL_READING
+    for wrong in ([], ["service", "--general-reading", paragraphs], ["--reader", "--general-reading", paragraphs]):
+        refused = run_doyen("train", *wrong, *workspace)
+        assert refused.code != 0
+        assert "name a dataset" in refused.err
+
+
+def test_a_name_cannot_be_taken_by_another_kind_of_adapter(general, tiny_workspace, store, domain, retriever):
+    general()
+    dataset = build_dataset(tiny_workspace, store, domain, name="service")
+    with pytest.raises(InputError, match="names general reading adapters"):
+        train_adapter(tiny_workspace, store, dataset, retriever, name="general-reading")

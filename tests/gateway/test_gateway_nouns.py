@@ -168,6 +168,13 @@ def test_extract_is_no_model_where_nothing_is_read(open_gateway) -> None:
     assert models[0]["mode"] == "rag"
 
 
+@pytest.mark.parametrize("wanted", ["none", "nobody"])
+def test_without_a_general_reading_adapter_the_other_models_are_listed(open_gateway, wanted: str) -> None:
+    listed = [item["id"] for item in open_gateway(reader_adapter=wanted).get("/v1/models").json()["data"]]
+    assert "rag-reading" not in listed
+    assert {"rag", "rag-short", "extract"} <= set(listed)
+
+
 def test_a_reader_is_listed_and_promoted_but_no_model_answers_with_it(client: TestClient, tmp_path: Path) -> None:
     (tmp_path / "reader").mkdir()
     (tmp_path / "reader" / "reader.safetensors").write_bytes(b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,7 +11,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from doyen.core.errors import NotFoundError
+from doyen.core.errors import IncompatibleError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, Registry
@@ -85,11 +86,16 @@ def _models(services: Services) -> list[Model]:
 
 
 def _lacking(services: Services) -> set[Mode]:
-    """Return the modes that lack what is no adapter of a domain: a reader, a general reading adapter of this base."""
+    """Return the modes that lack what is no adapter of a domain: a reader, a general reading adapter of this base.
+
+    Where the settings name one that is not there, asking says so; here the other modes are listed.
+    """
     serving, registry = services.settings.serving, Registry(services.workspace, services.store)
-    reading = find_reading_adapter(registry, lambda adapter: adapter.base_model == serving.model, serving.reader_adapter)
     lacking = {Mode.EXTRACT} if serving.reader == NONE else set()
-    return lacking if reading else {*lacking, Mode.RAG_READING}
+    with suppress(NotFoundError, IncompatibleError):
+        if find_reading_adapter(registry, lambda adapter: adapter.base_model == serving.model, serving.reader_adapter):
+            return lacking
+    return {*lacking, Mode.RAG_READING}
 
 
 def _best(services: Services) -> Best:
