@@ -17,7 +17,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from doyen.core.sentences import sentence_ends
-from doyen.ingestion.document import Block, ParsedDocument
+from doyen.ingestion.document import CODE_MEDIA_TYPE, Block, ParsedDocument
 from doyen.ingestion.word_pieces import PieceCounter, count_between
 
 VERSION = 1
@@ -204,9 +204,15 @@ def _heading_paths(document: ParsedDocument) -> list[str]:
         if block.kind == "heading":
             while path and path[-1][0] >= block.level:
                 path.pop()
-            path.append((block.level, " ".join(document.text[block.start : block.end].split())[:120]))
+            path.append((block.level, " ".join(_name(document, block).split())[:120]))
         paths.append(" > ".join(text for _, text in path))
     return paths
+
+
+def _name(document: ParsedDocument, block: Block) -> str:
+    """Return a heading's words; in source code its last line, the comments above a function are not its name."""
+    text = document.text[block.start : block.end]
+    return text.rsplit("\n", 1)[-1] if document.media_type == CODE_MEDIA_TYPE else text
 
 
 def _words(text: str) -> float:

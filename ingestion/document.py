@@ -10,6 +10,8 @@ from doyen.core.errors import UnreadableDocument
 
 LONGEST_TITLE = 300
 """Characters; each chunk is indexed with the title."""
+CODE_MEDIA_TYPE = "text/x-source"
+"""Of source code, whose text is kept as it is."""
 BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
 
 
@@ -36,6 +38,7 @@ class ParsedDocument:
     Attributes:
         pages: (start, end) of each page in ``text``; empty where the format has no pages.
         blocks: in order, without overlap; together they cover every character that is not white space.
+        notes: sentences about what was left out of it, such as hidden sheets.
     """
 
     text: str
@@ -43,6 +46,7 @@ class ParsedDocument:
     media_type: str
     pages: tuple[tuple[int, int], ...]
     blocks: tuple[Block, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def pages_without_text(self) -> tuple[int, ...]:
@@ -52,13 +56,15 @@ class ParsedDocument:
     def to_json(self) -> dict[str, Any]:
         """Return the document as JSON takes it."""
         blocks = [(block.kind, block.start, block.end, block.level, block.group) for block in self.blocks]
-        return {"text": self.text, "title": self.title, "media_type": self.media_type, "pages": self.pages, "blocks": blocks}
+        whole = {"text": self.text, "title": self.title, "media_type": self.media_type, "pages": self.pages}
+        return {**whole, "blocks": blocks, "notes": self.notes}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ParsedDocument:
         """Return the document that ``to_json`` gave."""
         pages = tuple((start, end) for start, end in data["pages"])
-        return cls(data["text"], data["title"], data["media_type"], pages, tuple(Block(*block) for block in data["blocks"]))
+        blocks = tuple(Block(*block) for block in data["blocks"])
+        return cls(data["text"], data["title"], data["media_type"], pages, blocks, tuple(data["notes"]))
 
 
 def empty_pages(pages: Sequence[Sequence[int]]) -> tuple[int, ...]:
@@ -90,6 +96,11 @@ class DocumentBuilder:
         self._blocks: list[Block] = []
         self._pages: list[int | None] = []
         self._group = 0
+        self._notes: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        """Say what of the file is not in the text."""
+        self._notes.append(sentence)
 
     def new_group(self) -> None:
         """Begin another list or table: the next item or row is parted from the last one."""
@@ -144,7 +155,8 @@ class DocumentBuilder:
         """Return the document."""
         starts = [self._length if start is None else start for start in self._pages]
         pages = tuple(zip(starts, [*starts[1:], self._length], strict=True)) if starts else ()
-        return ParsedDocument("".join(self._parts), title.strip()[:LONGEST_TITLE], media_type, pages, tuple(self._blocks))
+        text, blocks, notes = "".join(self._parts), tuple(self._blocks), tuple(self._notes)
+        return ParsedDocument(text, title.strip()[:LONGEST_TITLE], media_type, pages, blocks, notes)
 
     def _append(self, text: str) -> None:
         self._parts.append(text)

@@ -250,6 +250,7 @@ def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bo
     (report.added if is_new else report.updated).append(prepared.source)
     if empty := prepared.document.pages_without_text:
         report.without_text.append((prepared.source, list(empty)))
+    report.notes += [(prepared.source, note) for note in prepared.document.notes]
 
 
 def _touch(store: Store, row: DocumentRow, file: FoundFile) -> None:

@@ -20,6 +20,7 @@ class IngestReport:
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
         skipped: (path, reason) of unsupported files.
         without_text: (source, numbers from 1) of pages without text among the added and updated: pictures and scans.
+        notes: (source, sentence) about what of the added and updated documents was left out, such as hidden sheets.
         stale: annotation tasks whose text went with a changed or removed document.
         n_documents, n_chunks: in the whole workspace afterwards.
     """
@@ -34,6 +35,7 @@ class IngestReport:
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     without_text: list[tuple[str, list[int]]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
     stale: StaleReport = field(default_factory=StaleReport)
     n_documents: int = 0
     n_chunks: int = 0

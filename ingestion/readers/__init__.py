@@ -16,6 +16,10 @@ from doyen.ingestion.readers.limits import Limits
 
 Reader = Callable[[bytes, str, Limits], ParsedDocument]
 
+CODE_EXTENSIONS = """
+py pyi js mjs cjs jsx ts tsx java kt kts scala groovy c h cc cpp cxx hpp cs go rs rb php swift m mm r jl lua pl pm dart ex exs
+erl hs clj ml fs vb pas f90 sql sh bash zsh ps1 bat proto graphql tf hcl yaml yml toml ini cfg conf properties xml
+"""
 FORMATS = {
     ".txt": "plain",
     ".text": "plain",
@@ -30,6 +34,9 @@ FORMATS = {
     ".tsv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
+    ".geojson": "json",
+    **{f".{extension}": "code" for extension in CODE_EXTENSIONS.split()},
 }
 READERS = {
     "plain": "plain:read_plain",
@@ -39,6 +46,8 @@ READERS = {
     "docx": "docx:read_docx",
     "csv": "csv_table:read_csv",
     "jsonl": "jsonl:read_jsonl",
+    "json": "json_tree:read_json",
+    "code": "code:read_code",
 }
 """Format → module and function."""
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -89,9 +98,7 @@ def _format(data: bytes, name: str) -> str:
     if data.startswith(OLD_OFFICE):
         raise UnreadableDocument("it is an old or password-protected Office file: save it as .docx without password")
     if extension not in FORMATS:
-        raise UnreadableDocument(
-            f"files of type {extension or '(none)'} are not read: convert it to one of {', '.join(FORMATS)}"
-        )
+        raise UnreadableDocument(f"files of type {extension or '(none)'} are not read: convert it to PDF, DOCX, HTML or text")
     named = FORMATS[extension]
     if named == "pdf":
         raise UnreadableDocument("it is named .pdf but is none: fetch it again or rename it")

@@ -15,6 +15,7 @@ from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.docx_styles import Numbering, Styles, W, heading_level, is_on, value_of
 from doyen.ingestion.readers.docx_text import MC, TextReader, chosen_alternative, mark_is_deleted
 from doyen.ingestion.readers.limits import CellCount, Limits
+from doyen.ingestion.readers.package import check_package
 from doyen.ingestion.superscripts import raised, resolve_marks
 from doyen.ingestion.table_text import MOST_COLUMNS, Cell, add_table
 
@@ -38,7 +39,7 @@ def read_docx(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     from docx.opc.exceptions import PackageNotFoundError
     from lxml.etree import LxmlError
 
-    _check_archive(data, limits)
+    check_package(data, "Word document", limits)
     try:
         document = docx.Document(io.BytesIO(data))
         writer = _Writer(document, limits)
@@ -46,19 +47,6 @@ def read_docx(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     except (PackageNotFoundError, KeyError, ValueError, LxmlError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableDocument(f"it is a damaged Word document ({error}): open it in Word and save it again") from error
     return writer.builder.build(single_spaced(writer.title or document.core_properties.title or ""), MEDIA_TYPE)
-
-
-def _check_archive(data: bytes, limits: Limits) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise UnreadableDocument(f"it is a damaged or cut-off Word document ({error}): fetch or save it again") from error
-    if size > limits.max_unpacked_bytes:
-        raise UnreadableDocument(
-            f"it would unpack to {size / 1e6:,.0f} MB, more than {limits.max_unpacked_bytes / 1e6:,.0f} MB: "
-            "save it without its pictures or split it"
-        )
 
 
 class _Writer:

@@ -39,14 +39,15 @@ def read_jsonl(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         if not isinstance(record, dict):
             problems.append(f"line {number} is no JSON object")
             continue
-        _add_record(builder, record)
+        add_record(builder, record)
     if problems:
         more = f" and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
         raise UnreadableDocument("; ".join(problems[:PROBLEMS_SHOWN]) + more + ": correct the file, nothing of it was taken")
     return builder.build(PurePosixPath(name).stem, "application/jsonl")
 
 
-def _add_record(builder: DocumentBuilder, record: dict[str, Any]) -> None:
+def add_record(builder: DocumentBuilder, record: dict[str, Any]) -> None:
+    """Add an object: its title as a heading, its text, its other fields as a row."""
     fields = {key: _text(value) for key, value in record.items()}
     title = next((key for key in TITLE_FIELDS if fields.get(key)), None)
     if title:

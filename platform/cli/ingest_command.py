@@ -58,5 +58,6 @@ def describe(report: IngestReport) -> str:
     for source, pages in report.without_text:
         numbers = ", ".join(map(str, pages))
         lines.append(f"  no text: {source}, page(s) {numbers}: run text recognition (OCR) if they are scans")
+    lines += [f"  note: {source}: {note}" for source, note in report.notes]
     lines += report.stale.describe()
     return "\n".join(lines)
