@@ -83,21 +83,22 @@ def add_table(
     if not cleaned:
         return
     header = has_header if has_header is not None else looks_like_header([[cell.text for cell in row] for row in cleaned])
-    if has_header is None and header and len(cleaned) > 2 and _goes_on_below(cleaned):
+    if has_header is None and header and len(cleaned) > 2 and goes_on_below(cleaned):
         heading_rows = 2
     heading_rows = min(heading_rows, len(cleaned) - 1) if header else 0
-    headings = _headings(cleaned[:heading_rows])
+    headings = join_headings(cleaned[:heading_rows])
     for row in cleaned[heading_rows:]:
-        builder.add("table_row", _render(headings, row))
+        builder.add("table_row", render_cells(headings, row))
     builder.new_group()
 
 
 def render_row(headings: Sequence[str], cells: Sequence[str]) -> str:
     """Return a row as ``heading: cell | heading: cell``; empty cells are left out, cells without a heading stand alone."""
-    return _render(headings, [Cell(cell) for cell in cells])
+    return render_cells(headings, [Cell(cell) for cell in cells])
 
 
-def _render(headings: Sequence[str], cells: Sequence[Cell]) -> str:
+def render_cells(headings: Sequence[str], cells: Sequence[Cell]) -> str:
+    """Return a row as ``render_row`` does; a cell that spans columns stands beside the headings of all of them."""
     parts, column = [], 0
     for cell in cells:
         over = dict.fromkeys(heading.rstrip(" :") for heading in headings[column : column + cell.across])
@@ -143,14 +144,15 @@ def _clean(cell: Cell | str) -> Cell:
     return Cell(single_spaced(cell.text), max(1, min(cell.across, MOST_COLUMNS)))
 
 
-def _goes_on_below(rows: Sequence[Sequence[Cell]]) -> bool:
+def goes_on_below(rows: Sequence[Sequence[Cell]]) -> bool:
     """Whether the second row parts the headings of the first: below one that spans columns stand words, not amounts."""
     if all(cell.across == 1 for cell in rows[0]):
         return False
     return not any(is_number(cell.text) and not is_year(cell.text) for cell in rows[1])
 
 
-def _headings(rows: Sequence[Sequence[Cell]]) -> list[str]:
+def join_headings(rows: Sequence[Sequence[Cell]]) -> list[str]:
+    """Return the heading of each column; several rows of headings become one."""
     columns: list[dict[str, None]] = []
     for row in rows:
         column = 0

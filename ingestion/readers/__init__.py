@@ -30,6 +30,10 @@ FORMATS = {
     ".xhtml": "html",
     ".pdf": "pdf",
     ".docx": "docx",
+    ".pptx": "pptx",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".epub": "epub",
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
@@ -44,12 +48,22 @@ READERS = {
     "html": "html:read_html",
     "pdf": "pdf:read_pdf",
     "docx": "docx:read_docx",
+    "pptx": "pptx:read_pptx",
+    "xlsx": "xlsx:read_xlsx",
+    "epub": "epub:read_epub",
     "csv": "csv_table:read_csv",
     "jsonl": "jsonl:read_jsonl",
     "json": "json_tree:read_json",
     "code": "code:read_code",
 }
 """Format → module and function."""
+PACKAGES = {
+    "docx": b"word/document.xml",
+    "pptx": b"ppt/presentation.xml",
+    "xlsx": b"xl/workbook.xml",
+    "epub": b"META-INF/container.xml",
+}
+"""Formats that are ZIP archives → a member that tells one from the others."""
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -91,22 +105,34 @@ def _format(data: bytes, name: str) -> str:
     # Programs write lines before it; without the extension such a file is a text about PDF files.
     if b"%PDF-" in data[:1024] and (extension == ".pdf" or data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"%PDF-")):
         return "pdf"
-    if data.startswith(b"PK\x03\x04"):
-        if extension != ".docx" and b"word/document.xml" not in data:
-            raise UnreadableDocument("it is a ZIP archive, not text: unpack it")
-        return "docx"
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _package(data, FORMATS.get(extension, ""))
     if data.startswith(OLD_OFFICE):
-        raise UnreadableDocument("it is an old or password-protected Office file: save it as .docx without password")
+        if "EncryptedPackage".encode("utf-16-le") in data:
+            raise UnreadableDocument("it is a password-protected Office file: save it without the password")
+        raise UnreadableDocument(
+            "it is an old or password-protected Office file: save it as .docx, .xlsx or .pptx without password"
+        )
     if extension not in FORMATS:
         raise UnreadableDocument(f"files of type {extension or '(none)'} are not read: convert it to PDF, DOCX, HTML or text")
     named = FORMATS[extension]
     if named == "pdf":
         raise UnreadableDocument("it is named .pdf but is none: fetch it again or rename it")
-    if named == "docx":
-        raise UnreadableDocument("it is a damaged Word document, or none at all: open it in Word and save it again")
+    if named in PACKAGES:
+        raise UnreadableDocument(f"it is named {extension} but is none, or damaged: open it in its program and save it again")
     if named == "plain" and data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower().startswith((b"<!doctype html", b"<html")):
         return "html"
     return named
+
+
+def _package(data: bytes, named: str) -> str:
+    """Return the format of a ZIP archive: as it is named, unless it holds another."""
+    held = [package for package, member in PACKAGES.items() if member in data]
+    if named in held or (named in PACKAGES and not held):
+        return named
+    if not held:
+        raise UnreadableDocument("it is a ZIP archive, not text: unpack it, or name it .zip")
+    return held[0]
 
 
 def _reader(named: str) -> Reader:

@@ -41,7 +41,7 @@ def read_csv(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     named = NAMED_DELIMITER.match(text)
     rows = _rows(text[named.end() :], named.group(1), limits) if named else _rows(text, find_delimiter(text), limits)
     builder = DocumentBuilder(limits.max_characters)
-    first = _first_row(rows)
+    first = first_row(rows)
     for row in rows[:first]:
         builder.add("paragraph", " | ".join(filter(None, row)))
     rows = rows[first:]
@@ -85,7 +85,7 @@ def find_delimiter(text: str) -> str:
     return best if best in scores and scores[best][0] else ","
 
 
-def _first_row(rows: Sequence[Sequence[str]]) -> int:
+def first_row(rows: Sequence[Sequence[str]]) -> int:
     """Return where the table begins: programs write a title, a date and the like above it, in one or two cells."""
     widths = Counter(sum(map(bool, row)) for row in rows[:SAMPLE_ROWS])
     common, times = max(widths.items(), key=lambda item: (item[1], item[0]), default=(0, 0))

@@ -23,6 +23,7 @@ DAMAGED = (
     NotImplementedError,
     OSError,
     RecursionError,
+    SyntaxError,
     TypeError,
     ValueError,
     etree.LxmlError,
@@ -50,7 +51,7 @@ def check_package(data: bytes, kind: str, limits: Limits) -> None:
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
         raise UnreadableDocument(f"it is a damaged or cut-off {kind} ({error}): fetch or save it again") from error
     if any(entry.flag_bits & 1 for entry in entries):
-        raise UnreadableDocument(f"it is a {kind} protected by a password: save it without one")
+        raise UnreadableDocument(f"it is a password-protected {kind}: save it without the password")
     size = sum(entry.file_size for entry in entries)
     if size > limits.max_unpacked_bytes:
         raise UnreadableDocument(
@@ -60,11 +61,11 @@ def check_package(data: bytes, kind: str, limits: Limits) -> None:
 
 
 @contextmanager
-def told_if_damaged(kind: str) -> Iterator[None]:
-    """Turn what a library raises on a damaged package into an UnreadableDocument."""
+def told_if_damaged(kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what a library raises on a damaged package, ``errors`` of its own among it, into an UnreadableDocument."""
     try:
         yield
-    except DAMAGED as error:
+    except (*DAMAGED, *errors) as error:
         raise UnreadableDocument(f"it is a damaged {kind} ({error}): open it in its program and save it again") from error
 
 
