@@ -5,20 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
-from doyen.retrieval.lexical_view import AnyLexical
-from doyen.retrieval.opening import NOTHING_NEAR, Nearest, OpenIndex, open_index, read_stamp
+from doyen.retrieval.excerpt import Near, cut_excerpt
+from doyen.retrieval.lexical_view import Flags, LexicalView
+from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index, read_stamp
 from doyen.retrieval.passages import read_passages
 from doyen.retrieval.tokens import tokens
-from doyen.retrieval.windows import Terms, choose, look_up, score_windows, unit_cosines
+from doyen.retrieval.windows import choose, score_windows
 
 MAX_TERMS = 48
 """Rarest words of a query that are looked up: a pasted page must not take seconds."""
@@ -77,7 +76,7 @@ class HybridRetriever:
         """
         query = query[:MAX_QUERY_CHARS].strip()
         with self._current() as opened:
-            if not query or k < 1 or not opened.lexical.n_units:
+            if not query or k < 1 or not opened.lexical.n_chunks:
                 return []
             return self._search(opened, query, k, exclude_documents)
 
@@ -87,29 +86,22 @@ class HybridRetriever:
             self._opened.retire()
 
     def _search(self, opened: OpenIndex, query: str, k: int, exclude_documents: Sequence[str]) -> list[Passage]:
-        terms = look_up(opened.lexical, []) if self._by == "dense" else self._terms(opened.lexical, query)
-        pieces, cosine = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, query, exclude_documents)
-        cosines = unit_cosines(opened.lexical, pieces, cosine)
-        allowed = _allowed(opened.lexical, exclude_documents)
+        view = opened.lexical
+        terms = view.look_up([] if self._by == "dense" else tokens(query), view.live, MAX_TERMS)
+        near = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, query, exclude_documents)
+        allowed = _allowed(view, exclude_documents)
         for _ in range(ROUNDS):
-            windows = score_windows(opened.lexical, terms, cosines, allowed)
-            chosen = choose(opened.lexical, windows, cosines, k, self._passage_words, allowed)
-            passages, stale = read_passages(self._store, opened.lexical, chosen, pieces)
+            excerpt = cut_excerpt(view, terms, near, allowed)
+            chosen = choose(excerpt, score_windows(excerpt, terms), k, self._passage_words)
+            passages, stale = read_passages(self._store, view, excerpt, chosen)
             if not stale:
                 break
-            gone = np.isin(opened.lexical.unit_chunk, stale)
-            allowed = ~gone if allowed is None else allowed & ~gone
+            allowed = allowed.copy()
+            allowed[stale] = False
         return passages
 
-    def _nearest(self, opened: OpenIndex, query: str, exclude_documents: Sequence[str]) -> Nearest:
+    def _nearest(self, opened: OpenIndex, query: str, exclude_documents: Sequence[str]) -> Near:
         return opened.nearest(self.embedder.encode([query], kind="query")[0], exclude_documents)
-
-    def _terms(self, lexical: AnyLexical, query: str) -> Terms:
-        distinct = list(dict.fromkeys(tokens(query)))
-        if len(distinct) > MAX_TERMS:
-            rows: dict[str, Any] = {token: lexical.term(token) for token in distinct}
-            distinct = sorted(distinct, key=lambda token: -lexical.idf(rows[token]))[:MAX_TERMS]
-        return look_up(lexical, distinct)
 
     @contextmanager
     def _current(self) -> Iterator[OpenIndex]:
@@ -125,6 +117,7 @@ class HybridRetriever:
             opened.release()
 
 
-def _allowed(lexical: AnyLexical, exclude_documents: Iterable[str]) -> NDArray[np.bool_] | None:
-    excluded = np.isin(lexical.documents, np.array(list(exclude_documents), np.str_))
-    return ~excluded[lexical.unit_document] if excluded.any() else None
+def _allowed(view: LexicalView, exclude_documents: Iterable[str]) -> Flags:
+    """Return which chunks may be found."""
+    excluded = np.isin(view.documents, np.array(list(exclude_documents), np.str_))
+    return view.live & ~excluded[view.chunk_document] if excluded.any() else view.live

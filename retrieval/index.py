@@ -16,7 +16,6 @@ from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
 from doyen.retrieval.index_manifest import IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.lexical_view import combine
 from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names, vector_folder
 from doyen.retrieval.server_collection import clean_collection, open_collection
 from doyen.retrieval.vectors import open_folder
@@ -194,7 +193,7 @@ def _inspect(workspace: Workspace, store: Store, manifest: IndexManifest, *, tho
         return _State([], {**damaged, **{segment.name: str(error) for segment, _ in loaded}}, 0)
     unknown, sound = set(there), Loaded()
     for segment, lexical in loaded:
-        pieces = set(piece_names(combine([lexical], [segment.dropped])))
+        pieces = set(piece_names(lexical, segment.dropped))
         unknown -= pieces
         if lost := len(pieces - there):
             place = workspace.index_folder / segment.name

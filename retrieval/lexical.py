@@ -6,11 +6,9 @@ of text, at several sizes at once, which finds clearly more answers than chunks 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -100,26 +98,21 @@ class LexicalIndex:
         """Units in the index."""
         return len(self.unit_chunk)
 
-    @cached_property
-    def unit_document(self) -> Ints:
-        """Row of ``documents`` for each unit."""
-        return np.asarray(self.chunk_document)[self.unit_chunk]
-
     def term(self, token: str) -> int | None:
         """Return the row of a token in the vocabulary, or None."""
         key = token.encode("utf-8")
         row = int(np.searchsorted(self.vocabulary, np.bytes_(key)))
         return row if row < len(self.vocabulary) and self.vocabulary[row] == key else None
 
-    def idf(self, row: int | None) -> float:
-        """Return the inverse document frequency of a term over chunks; an unknown term weighs as the rarest."""
-        frequency = 0 if row is None else int(self.frequency[row])
-        return math.log(1 + (self.n_chunks - frequency + 0.5) / (frequency + 0.5))
-
     def postings(self, row: int) -> tuple[Ints, Ints]:
         """Return the units that hold a term, ascending, and its count in each."""
         span = slice(int(self.posting_offset[row]), int(self.posting_offset[row + 1]))
         return self.posting_unit[span], self.posting_count[span]
+
+    def holding(self, row: int) -> Ints:
+        """Return the chunks that hold a term, ascending."""
+        chunks = self.unit_chunk[self.postings(row)[0]]
+        return chunks[np.append(True, chunks[1:] != chunks[:-1])[: len(chunks)]]
 
     def labelled(self, row: int) -> Ints:
         """Return the chunks whose title or headings hold a term, ascending."""

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageErr
 from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
+from doyen.retrieval.excerpt import Near
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.lexical_view import AnyLexical, combine
+from doyen.retrieval.lexical_view import LexicalView
 from doyen.retrieval.segments import Segment, load_segment, vector_folder
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder
@@ -26,20 +27,42 @@ from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder
 log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int]
-Nearest = tuple[NDArray[np.int64], NDArray[np.float64]]
-"""Rows of pieces and their cosines, best first."""
-NOTHING_NEAR: Nearest = (np.zeros(0, np.int64), np.zeros(0))
+NOTHING_NEAR = Near(np.zeros(0, np.int64), np.zeros(0))
 RETRY_SECONDS = 30.0
 """After vectors have failed, words alone are searched for this long before vectors are opened again."""
 
 
-@dataclass(frozen=True)
 class _Part:
-    """A segment in use."""
+    """A segment in use. Publications that hold it share it; its vectors are closed when none of them is open any more.
 
-    segment: Segment
-    lexical: LexicalIndex
-    vectors: VectorIndex | None
+    Attributes:
+        segment: as it was published first.
+        lexical: its words.
+        vectors: None where words alone are searched, or another part's vectors are those of all.
+    """
+
+    def __init__(self, segment: Segment, lexical: LexicalIndex, vectors: VectorIndex | None) -> None:
+        self.segment, self.lexical, self.vectors = segment, lexical, vectors
+        self._users, self._lock = 1, threading.Lock()
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Chunk ids → their rows."""
+        return {chunk_id: row for row, chunk_id in enumerate(self.lexical.chunk_ids.tolist())}
+
+    def use(self) -> _Part:
+        """Keep it open for one more publication."""
+        with self._lock:
+            self._users += 1
+        return self
+
+    def release(self) -> None:
+        """Give up one use."""
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        if last and self.vectors is not None:
+            self.vectors.close()
 
 
 class OpenIndex:
@@ -47,37 +70,37 @@ class OpenIndex:
 
     Attributes:
         stamp: tells this publication from others.
-        lexical: all segments read as one.
+        lexical: the words of all segments.
         problem: why vectors are not searched at the moment, or None.
     """
 
-    def __init__(self, workspace: Workspace, store: Store, stamp: Stamp, parts: Sequence[_Part]) -> None:
+    def __init__(
+        self, workspace: Workspace, store: Store, stamp: Stamp, segments: Sequence[Segment], parts: Sequence[_Part]
+    ) -> None:
         self.stamp = stamp
-        self.lexical: AnyLexical = combine([part.lexical for part in parts], [part.segment.dropped for part in parts])
+        dropped = [[part.rows[each] for each in segment.dropped] for segment, part in zip(segments, parts, strict=True)]
+        self.lexical = LexicalView([part.lexical for part in parts], dropped)
         self.problem: str | None = None
-        self._workspace, self._store, self._parts = workspace, store, list(parts)
-        self._rows = {str(chunk_id): row for row, chunk_id in enumerate(self.lexical.chunk_ids.tolist())}
+        self._workspace, self._store = workspace, store
+        self.parts = list(parts)
         self._lock = threading.Lock()
         self._users, self._retry = 1, 0.0
         self.is_open = True
 
-    def nearest(self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()) -> Nearest:
-        """Return the live pieces nearest to a vector, as rows of ``lexical.piece_first``, and their cosines, best first.
-
-        Both are empty while vectors fail, which ``problem`` then explains.
-        """
+    def nearest(self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()) -> Near:
+        """Return the live pieces nearest to a vector; none while vectors fail, which ``problem`` then explains."""
         if self.problem and time.monotonic() < self._retry:
             return NOTHING_NEAR
         try:
             if self.problem:
                 self._reopen()
-            found = [hit for part in self._parts for hit in self._hits(part, vector, exclude_documents)]
+            found = [hit for part in self.parts for hit in self._hits(part, vector, exclude_documents)]
             self.problem = None
         except (StateError, ServiceError, StorageError) as error:
             self.go_without_vectors(error)
             return NOTHING_NEAR
         best = sorted(found, key=lambda hit: -hit[1])[:NEAREST]
-        return np.array([row for row, _ in best], np.int64), np.array([cosine for _, cosine in best], np.float64)
+        return Near(np.array([row for row, _ in best], np.int64), np.array([cosine for _, cosine in best], np.float64))
 
     def go_without_vectors(self, error: Exception) -> None:
         """Search words alone for RETRY_SECONDS."""
@@ -95,9 +118,8 @@ class OpenIndex:
             self._users -= 1
             last = not self._users
         if last:
-            for part in self._parts:
-                if part.vectors is not None:
-                    part.vectors.close()
+            for part in self.parts:
+                part.release()
 
     def retire(self) -> None:
         """Close it as soon as nobody uses it."""
@@ -119,20 +141,20 @@ class OpenIndex:
 
     def _piece(self, chunk_id: str, number: int) -> int | None:
         """Return the row of a piece in the lexical index, or None for one that is not live."""
-        row = self._rows.get(chunk_id)
-        if row is None:
-            return None
-        piece = int(self.lexical.piece_offset[row]) + number
-        return piece if piece < self.lexical.piece_offset[row + 1] else None
+        for part, base in zip(self.parts, self.lexical.chunk_base.tolist(), strict=False):
+            row = part.rows.get(chunk_id)
+            if row is not None and self.lexical.live[base + row]:
+                piece = int(self.lexical.piece_offset[base + row]) + number
+                return piece if piece < self.lexical.piece_offset[base + row + 1] else None
+        return None
 
     def _reopen(self) -> None:
         """Open all vectors anew after a failure."""
         with self._lock:
-            old = self._parts
-            self._parts = _with_vectors(self._workspace, self._store, [(part.segment, part.lexical) for part in old])
+            old = self.parts
+            self.parts = _open_parts(self._workspace, self._store, [(part.segment, part.lexical) for part in old])
         for part in old:
-            if part.vectors is not None:
-                part.vectors.close()
+            part.release()
 
 
 def open_index(workspace: Workspace, store: Store, before: OpenIndex | None = None) -> OpenIndex:
@@ -146,8 +168,7 @@ def open_index(workspace: Workspace, store: Store, before: OpenIndex | None = No
         stamp, manifest = read_stamp(folder), read_manifest(folder)
         _check_embedder(workspace, manifest)
         try:
-            lexical = [(segment, load_segment(folder, segment)) for segment in manifest.segments]
-            opened = _opened(workspace, store, stamp, lexical)
+            opened = _opened(workspace, store, stamp, manifest.segments, before)
         except (OSError, StateError) as error:
             if attempt < 2 and stamp != read_stamp(folder):
                 continue
@@ -158,14 +179,26 @@ def open_index(workspace: Workspace, store: Store, before: OpenIndex | None = No
     raise IndexMissing(f"the index in {folder} is being replaced: try again")
 
 
-def _opened(workspace: Workspace, store: Store, stamp: Stamp, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> OpenIndex:
-    """Open the vectors beside the words; a server that does not answer is no reason not to search the words."""
+def _opened(
+    workspace: Workspace, store: Store, stamp: Stamp, segments: Sequence[Segment], before: OpenIndex | None
+) -> OpenIndex:
+    """Open the segments that were not open before; a server that does not answer is no reason not to search the words."""
+    url = workspace.settings.retrieval.chroma_url
+    # The vectors of a server go with its first segment, so they are opened anew with each publication.
+    shared = before.parts if before is not None and not before.problem and not url else []
+    # A damaged segment that was made again has its old name.
+    known = {each.name: part for each in segments for part in shared if _is_same(part.segment, each)}
+    new = [(each, load_segment(workspace.index_folder, each)) for each in segments if each.name not in known]
+    problem = None
     try:
-        return OpenIndex(workspace, store, stamp, _with_vectors(workspace, store, lexical))
+        fresh = _open_parts(workspace, store, new)
     except ServiceError as error:
-        opened = OpenIndex(workspace, store, stamp, [_Part(segment, index, None) for segment, index in lexical])
-        opened.go_without_vectors(error)
-        return opened
+        fresh, problem = [_Part(segment, lexical, None) for segment, lexical in new], error
+    parts = {part.segment.name: part for part in (*fresh, *(part.use() for part in known.values()))}
+    opened = OpenIndex(workspace, store, stamp, segments, [parts[each.name] for each in segments])
+    if problem is not None:
+        opened.go_without_vectors(problem)
+    return opened
 
 
 def read_stamp(folder: Path) -> Stamp:
@@ -181,7 +214,11 @@ def read_stamp(folder: Path) -> Stamp:
     return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
-def _with_vectors(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> list[_Part]:
+def _is_same(one: Segment, other: Segment) -> bool:
+    return (one.name, one.files) == (other.name, other.files)
+
+
+def _open_parts(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> list[_Part]:
     """Open the vectors of segments; a server holds them all in one collection, which goes with the first."""
     url, parts = workspace.settings.retrieval.chroma_url, list[_Part]()
     try:
@@ -194,8 +231,7 @@ def _with_vectors(workspace: Workspace, store: Store, lexical: Sequence[tuple[Se
             parts.append(_Part(segment, index, vectors))
     except BaseException:
         for part in parts:
-            if part.vectors is not None:
-                part.vectors.close()
+            part.release()
         raise
     return parts
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
-from doyen.retrieval.lexical_view import AnyLexical
+from doyen.retrieval.excerpt import Excerpt
+from doyen.retrieval.lexical_view import LexicalView
 from doyen.retrieval.windows import Chosen
 
 
 def read_passages(
-    store: Store, lexical: AnyLexical, chosen: Sequence[Chosen], pieces: NDArray[np.int64]
+    store: Store, view: LexicalView, excerpt: Excerpt, chosen: Sequence[Chosen]
 ) -> tuple[list[Passage], list[int]]:
     """Return the passages, and the rows of indexed chunks that the store no longer has.
 
@@ -25,12 +24,12 @@ def read_passages(
 
     Args:
         store: holds the texts.
-        lexical: the index that the stretches speak of.
+        view: the index.
+        excerpt: what the stretches' units are in.
         chosen: best first.
-        pieces: rows of the pieces nearest to the query, most similar first.
     """
-    spans = [range(int(lexical.unit_chunk[each.first]), int(lexical.unit_chunk[each.last - 1]) + 1) for each in chosen]
-    wanted = {row: str(lexical.chunk_ids[row]) for span in spans for row in span}
+    spans = [range(int(excerpt.unit_chunk[each.first]), int(excerpt.unit_chunk[each.last - 1]) + 1) for each in chosen]
+    wanted = {row: view.chunk_id(row) for span in spans for row in span}
     passages = []
     with store.session() as session:
         query = select(ChunkRow, DocumentRow.source).join(DocumentRow).where(ChunkRow.chunk_id.in_(wanted.values()))
@@ -38,14 +37,12 @@ def read_passages(
         for each, span in zip(chosen, spans, strict=True):
             chunks = [known[wanted[row]] for row in span if wanted[row] in known]
             if len(chunks) == len(span):
-                passages.append(_passage(session, lexical, each, [chunk for chunk, _ in chunks], chunks[0][1], pieces))
+                passages.append(_passage(session, excerpt, each, [chunk for chunk, _ in chunks], chunks[0][1]))
     return passages, [row for row, chunk_id in wanted.items() if chunk_id not in known]
 
 
-def _passage(
-    session: Session, lexical: AnyLexical, each: Chosen, chunks: list[ChunkRow], source: str, pieces: NDArray[np.int64]
-) -> Passage:
-    start, end = int(lexical.unit_start[each.first]), int(lexical.unit_end[each.last - 1])
+def _passage(session: Session, excerpt: Excerpt, each: Chosen, chunks: list[ChunkRow], source: str) -> Passage:
+    start, end = int(excerpt.unit_start[each.first]), int(excerpt.unit_end[each.last - 1])
     first = chunks[0]
     return Passage(
         chunk_id=first.chunk_id,
@@ -58,7 +55,7 @@ def _passage(
         heading=max(chunks, key=lambda chunk: min(end, chunk.end) - max(start, chunk.start)).heading,
         score=each.score,
         text=_text(session, first, start, end),
-        signals=each.signals(pieces, lexical),
+        signals=each.signals(excerpt),
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,6 @@ import numpy as np
 from doyen.core.errors import StateError
 from doyen.core.files import sha256_file, sync_folder
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
-from doyen.retrieval.lexical_view import AnyLexical
 from doyen.retrieval.vectors import DATABASE
 
 HASHED_AT_OPEN = 32_000_000
@@ -73,11 +73,11 @@ def vector_folder(segment: Path) -> Path:
     return segment / "chroma"
 
 
-def piece_names(lexical: AnyLexical) -> list[str]:
-    """Return the ids of all pieces, in the order of ``piece_first``."""
-    counts = np.diff(lexical.piece_offset).tolist()
-    ids = lexical.chunk_ids.tolist()
-    return [f"{chunk_id}:{number}" for chunk_id, count in zip(ids, counts, strict=True) for number in range(count)]
+def piece_names(lexical: LexicalIndex, dropped: Collection[str] = ()) -> list[str]:
+    """Return the ids of the pieces of all chunks that are not dropped, in the order of ``piece_first``."""
+    counts = zip(lexical.chunk_ids.tolist(), np.diff(lexical.piece_offset).tolist(), strict=True)
+    gone = frozenset(dropped)
+    return [f"{chunk_id}:{number}" for chunk_id, count in counts if chunk_id not in gone for number in range(count)]
 
 
 def sealed_files(folder: Path) -> dict[str, tuple[int, str | None]]:

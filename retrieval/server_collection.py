@@ -17,7 +17,6 @@ from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.index_manifest import IndexManifest
 from doyen.retrieval.lexical import load_lexical
-from doyen.retrieval.lexical_view import combine
 from doyen.retrieval.segments import lexical_folder, piece_names
 from doyen.retrieval.vectors import VectorIndex, open_server
 
@@ -42,10 +41,11 @@ def open_collection(workspace: Workspace, store: Store, *, write: bool = False) 
 
 def clean_collection(workspace: Workspace, store: Store, manifest: IndexManifest) -> None:
     """Delete all vectors that are not of live pieces of the published segments."""
-    places = [lexical_folder(workspace.index_folder / segment.name) for segment in manifest.segments]
-    live = combine([load_lexical(place) for place in places], [segment.dropped for segment in manifest.segments])
+    live: set[str] = set()
+    for segment in manifest.segments:
+        live.update(piece_names(load_lexical(lexical_folder(workspace.index_folder / segment.name)), segment.dropped))
     with closing(open_collection(workspace, store, write=True)) as vectors:
-        vectors.delete(sorted(vectors.names().difference(piece_names(live))))
+        vectors.delete(sorted(vectors.names() - live))
 
 
 def _name(workspace: Workspace, store: Store) -> str:

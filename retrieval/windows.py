@@ -14,18 +14,13 @@ BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from doyen.retrieval.lexical_view import AnyLexical
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from doyen.retrieval.excerpt import DENSE_WEIGHT, Excerpt
+from doyen.retrieval.lexical import Floats, Ints
+from doyen.retrieval.lexical_view import Flags, Terms
 
 K1 = 1.2
 B = 0.75
@@ -38,25 +33,8 @@ CONTEXT_WEIGHTS = {200: 0.5, 400: 0.25, 800: 0.15}
 """Words of the surroundings and their weight."""
 LABEL_WEIGHT = 0.1
 """Of the query's terms that stand in the document's title or the headings above."""
-DENSE_WEIGHT = 0.5
-"""Of the cosine, beside the lexical score as a share of the highest that the query allows."""
 CANDIDATES = 2000
-"""Windows that are scored exactly; a cheap pass over all units chooses them."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The query as the index knows it.
-
-    Attributes:
-        rows: terms of the vocabulary that the query holds.
-        idf: (n_rows,) their weights.
-        mass: weight of all of the query's terms, those unknown to the index included.
-    """
-
-    rows: list[Any]
-    idf: Floats
-    mass: float
+"""Windows that are scored exactly; a cheap pass over the excerpt chooses them."""
 
 
 @dataclass(frozen=True)
@@ -80,40 +58,11 @@ class Windows:
     dense: Floats
 
 
-def look_up(index: AnyLexical, query_tokens: Sequence[str]) -> Terms:
-    """Return the query's distinct terms with their weights."""
-    found: dict[str, Any] = {token: index.term(token) for token in dict.fromkeys(query_tokens)}
-    weights = {token: index.idf(row) for token, row in found.items()}
-    rows = [row for row in found.values() if row is not None]
-    idf = np.array([weights[token] for token, row in found.items() if row is not None], np.float64)
-    return Terms(rows, idf, sum(weights.values()))
-
-
-def unit_cosines(index: AnyLexical, pieces: Ints, cosines: Floats) -> Floats:
-    """Return a cosine for each unit: its piece's, or the lowest one known for units of pieces that were not found.
-
-    Args:
-        pieces: rows of ``index.piece_first`` that the vector index returned.
-        cosines: their similarity to the query.
-    """
-    floor = float(cosines.min()) if len(cosines) else 0.0
-    values = np.full(index.n_units, floor)
-    for piece, cosine in zip(pieces, cosines, strict=True):
-        span = slice(int(index.piece_first[piece]), int(index.piece_last[piece]))
-        np.maximum(values[span], cosine, out=values[span])
-    return values
-
-
-def score_windows(index: AnyLexical, terms: Terms, cosines: Floats, allowed: Flags | None = None) -> Windows:
-    """Score the most promising windows of CORE_WORDS.
-
-    Args:
-        cosines: (n_units,) from ``unit_cosines``.
-        allowed: (n_units,) units that may be returned; None allows all.
-    """
+def score_windows(index: Excerpt, terms: Terms) -> Windows:
+    """Score the most promising windows of CORE_WORDS."""
     ends = _ends(index, np.arange(index.n_units), CORE_WORDS)
-    dense = _dense(index, cosines, ends)
-    start = _candidates(index, terms, dense, ends, allowed)
+    dense = _dense(index, ends)
+    start = _candidates(index, terms, dense, ends)
     end, dense = ends[start], dense[start]
     lexical = _bm25(index, terms, start, end)
     total = lexical + NARROW_WEIGHT * _narrow(index, terms, start, end)
@@ -122,63 +71,58 @@ def score_windows(index: AnyLexical, terms: Terms, cosines: Floats, allowed: Fla
     labelled = _labelled(index, terms, start)
     total += LABEL_WEIGHT * (labelled @ terms.idf)
     highest = terms.mass * (1 + NARROW_WEIGHT + sum(CONTEXT_WEIGHTS.values()) + LABEL_WEIGHT)
-    present = labelled | (_counts(index, terms, start, end) > 0)
+    present = labelled | (_counts(index, start, end) > 0)
     share = present @ terms.idf / terms.mass if terms.mass else np.zeros(len(start))
     relative = total / highest if terms.mass else total
     return Windows(start, end, relative + DENSE_WEIGHT * dense, lexical, share, dense)
 
 
-def _ends(index: AnyLexical, start: Ints, words: int) -> Ints:
+def _ends(index: Excerpt, start: Ints, words: int) -> Ints:
     """Return where windows of at most ``words`` words end; a window has at least one unit and stays in its segment."""
     reach = np.searchsorted(index.words, index.words[start] + words, side="right") - 1
     return np.minimum(np.maximum(reach, start + 1), index.segment_end[start])
 
 
-def _dense(index: AnyLexical, cosines: Floats, ends: Ints) -> Floats:
+def _dense(index: Excerpt, ends: Ints) -> Floats:
     """Return the mean cosine of each window, weighted by words."""
     counts = np.maximum(np.diff(index.words), 1)
     weights = np.concatenate([np.zeros(1), np.cumsum(counts)])
-    values = np.concatenate([np.zeros(1), np.cumsum(cosines * counts)])
+    values = np.concatenate([np.zeros(1), np.cumsum(index.cosines * counts)])
     start = np.arange(index.n_units)
     return (values[ends] - values[start]) / (weights[ends] - weights[start])
 
 
-def _candidates(index: AnyLexical, terms: Terms, dense: Floats, ends: Ints, allowed: Flags | None) -> Ints:
+def _candidates(index: Excerpt, terms: Terms, dense: Floats, ends: Ints) -> Ints:
     """Choose windows by the idf of their matches and their cosine, without looking at sizes."""
     matches = np.zeros(index.n_units + 1)
-    for row, idf in zip(terms.rows, terms.idf, strict=True):
-        units, _ = index.postings(row)
+    for (units, _), idf in zip(index.postings, terms.idf, strict=True):
         matches[units + 1] += idf
     cumulated = np.cumsum(matches)
     rough = (cumulated[ends] - cumulated[:-1]) / max(terms.mass, 1e-9) + DENSE_WEIGHT * dense
-    if allowed is not None:
-        rough = np.where(allowed, rough, -np.inf)
-    count = min(CANDIDATES, len(rough))
-    chosen = np.argpartition(-rough, count - 1)[:count] if count else np.zeros(0, np.int64)
-    return np.sort(chosen[np.isfinite(rough[chosen])])
+    may_start = np.flatnonzero(index.allowed)
+    count = min(CANDIDATES, len(may_start))
+    return np.sort(may_start[np.argpartition(-rough[may_start], count - 1)[:count]]) if count else may_start
 
 
-def _counts(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
+def _counts(index: Excerpt, start: Ints, end: Ints) -> Floats:
     """Return occurrences of each term in each window, ``(n_windows, n_terms)``."""
-    counts = np.zeros((len(start), len(terms.rows)))
-    for column, row in enumerate(terms.rows):
-        units, occurrences = index.postings(row)
-        cumulated = np.concatenate([np.zeros(1, np.int64), np.cumsum(occurrences)])
-        counts[:, column] = cumulated[np.searchsorted(units, end)] - cumulated[np.searchsorted(units, start)]
+    counts = np.zeros((len(start), len(index.postings)))
+    for column, (units, before) in enumerate(index.postings):
+        counts[:, column] = before[np.searchsorted(units, end)] - before[np.searchsorted(units, start)]
     return counts
 
 
-def _bm25(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
+def _bm25(index: Excerpt, terms: Terms, start: Ints, end: Ints) -> Floats:
     """Return BM25 of windows among windows of their size, at most ``terms.mass``."""
     if not terms.rows or not len(start):
         return np.zeros(len(start))
     length = (index.lengths[end] - index.lengths[start]).astype(np.float64)
     norm = K1 * (1 - B + B * length / max(float(length.mean()), 1.0))
-    counts = _counts(index, terms, start, end)
+    counts = _counts(index, start, end)
     return (counts / (counts + norm[:, None])) @ terms.idf
 
 
-def _narrow(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
+def _narrow(index: Excerpt, terms: Terms, start: Ints, end: Ints) -> Floats:
     """Return the highest BM25 of a window of NARROW_WORDS inside each window."""
     size = end - start
     wide = int(size.max()) if len(size) else 0
@@ -194,23 +138,25 @@ def _narrow(index: AnyLexical, terms: Terms, start: Ints, end: Ints) -> Floats:
     return best
 
 
-def _around(index: AnyLexical, start: Ints, end: Ints, words: int) -> tuple[Ints, Ints]:
-    """Return windows of ``words`` words with the given ones in their middle, inside the same document."""
-    document = index.unit_document
-    first = np.searchsorted(document, document[start], side="left")
-    last = np.searchsorted(document, document[start], side="right")
+def _around(index: Excerpt, start: Ints, end: Ints, words: int) -> tuple[Ints, Ints]:
+    """Return windows of ``words`` words with the given ones in their middle, inside the same region."""
+    region = index.unit_region
+    first = np.searchsorted(region, region[start], side="left")
+    last = np.searchsorted(region, region[start], side="right")
     middle = (index.words[start] + index.words[end]) / 2
     left = np.searchsorted(index.words, middle - words / 2, side="left")
     right = np.searchsorted(index.words, middle + words / 2, side="right") - 1
     return np.maximum(np.minimum(left, start), first), np.minimum(np.maximum(right, end), last)
 
 
-def _labelled(index: AnyLexical, terms: Terms, start: Ints) -> Flags:
+def _labelled(index: Excerpt, terms: Terms, start: Ints) -> Flags:
     """Return whether the title or headings above each window hold each term, ``(n_windows, n_terms)``."""
     chunk = index.unit_chunk[start]
-    found = np.zeros((len(start), len(terms.rows)), np.bool_)
-    for column, row in enumerate(terms.rows):
-        found[:, column] = np.isin(chunk, index.labelled(row))
+    found = np.zeros((len(start), len(terms.labelled)), np.bool_)
+    for column, chunks in enumerate(terms.labelled):
+        if len(chunks):
+            place = np.searchsorted(chunks, chunk)
+            found[:, column] = chunks[np.minimum(place, len(chunks) - 1)] == chunk
     return found
 
 
@@ -236,14 +182,11 @@ class Chosen:
     share: float
     dense: float
 
-    def signals(self, pieces: Ints, index: AnyLexical) -> dict[str, float]:
-        """Return the named scores of a passage.
-
-        Args:
-            pieces: rows of the pieces nearest to the query, most similar first.
-        """
-        inside = (index.piece_first[pieces] < self.last) & (index.piece_last[pieces] > self.first)
-        rank = int(np.argmax(inside)) + 1 if inside.any() else len(pieces) + 1
+    def signals(self, index: Excerpt) -> dict[str, float]:
+        """Return the named scores of a passage."""
+        first, last = index.near
+        inside = (first < self.last) & (last > self.first)
+        rank = int(np.argmax(inside)) + 1 if inside.any() else len(inside) + 1
         return {
             "dense": self.dense,
             "dense_rank": float(rank),
@@ -253,9 +196,7 @@ class Chosen:
         }
 
 
-def choose(
-    index: AnyLexical, windows: Windows, cosines: Floats, k: int, words: int, allowed: Flags | None = None
-) -> list[Chosen]:
+def choose(index: Excerpt, windows: Windows, k: int, words: int) -> list[Chosen]:
     """Return the ``k`` best stretches that do not overlap, best first, each grown to at most ``words`` words.
 
     Growing takes the neighbouring unit whose own window scores higher, so that an answer at the core's edge is whole.
@@ -266,7 +207,7 @@ def choose(
     picked: list[int] = []
     for number in np.argsort(-windows.score, kind="stable"):
         span = slice(int(windows.start[number]), int(windows.end[number]))
-        if taken[span].any() or (allowed is not None and not allowed[span].all()):
+        if taken[span].any() or not index.allowed[span].all():
             continue
         taken[span] = True
         picked.append(int(number))
@@ -274,7 +215,7 @@ def choose(
             break
     chosen = []
     for number in picked:
-        first, last = _grow(index, int(windows.start[number]), int(windows.end[number]), words, scores, taken, allowed)
+        first, last = _grow(index, int(windows.start[number]), int(windows.end[number]), words, scores, taken)
         chosen.append(
             Chosen(
                 first=first,
@@ -283,20 +224,18 @@ def choose(
                 lexical=float(windows.lexical[number]),
                 lexical_rank=int((windows.lexical > windows.lexical[number]).sum()) + 1,
                 share=float(windows.share[number]),
-                dense=float(cosines[first:last].max()),
+                dense=float(index.cosines[first:last].max()),
             )
         )
     return chosen
 
 
-def _grow(
-    index: AnyLexical, first: int, last: int, words: int, scores: Floats, taken: Flags, allowed: Flags | None
-) -> tuple[int, int]:
+def _grow(index: Excerpt, first: int, last: int, words: int, scores: Floats, taken: Flags) -> tuple[int, int]:
     segment = index.segment_end[first]
 
     def free(unit: int) -> bool:
         inside = 0 <= unit < index.n_units and index.segment_end[unit] == segment
-        return inside and not taken[unit] and (allowed is None or bool(allowed[unit]))
+        return inside and not taken[unit] and bool(index.allowed[unit])
 
     while True:
         options = []

@@ -17,7 +17,7 @@ from doyen.core.workspace import Workspace
 from doyen.retrieval.content import Plan, count_chunks, read_chunks
 from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
-from doyen.retrieval.lexical_view import combine
+from doyen.retrieval.lexical_merge import merge_lexical
 from doyen.retrieval.segments import Segment, lexical_folder, piece_names, sealed_files, vector_folder
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.units import split_pieces
@@ -63,7 +63,9 @@ class SegmentWriter:
         Raises:
             StorageError: the disk is full; what was written is deleted.
         """
-        taken_over = piece_names(combine(self._parts, self._plan.dropped))
+        taken_over = [
+            name for part, gone in zip(self._parts, self._plan.dropped, strict=True) for name in piece_names(part, gone)
+        ]
         if not taken_over and not self._plan.documents:
             return None
         self._check_space()
@@ -114,7 +116,7 @@ class SegmentWriter:
         if chroma.exists() or source is None or not self._plan.keep_graph:
             return
         elements = sum(size // 4 for name, (size, _) in source.files.items() if name.endswith("/length.bin"))
-        live = len(piece_names(combine(self._parts[:1], self._plan.dropped[:1])))
+        live = len(piece_names(self._parts[0], self._plan.dropped[0]))
         if elements <= 2 * live + GARBAGE:
             with new_folder(chroma) as target:
                 shutil.copytree(vector_folder(self._workspace.index_folder / source.name), target, dirs_exist_ok=True)
@@ -164,8 +166,7 @@ class SegmentWriter:
                     yield chunk
 
             fresh = build_lexical(counted())
-        index = combine([*self._parts, fresh], [*self._plan.dropped, set()])
-        merged = index if isinstance(index, LexicalIndex) else index.merged()
+        merged = merge_lexical([*self._parts, fresh], [*self._plan.dropped, set()])
         with new_folder(lexical_folder(self._folder)) as target:
             merged.save(target)
         return merged.n_chunks

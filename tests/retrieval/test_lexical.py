@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doyen.retrieval.excerpt import Excerpt, Near, cut_excerpt
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex, build_lexical, load_lexical
-from doyen.retrieval.lexical_view import LexicalView
+from doyen.retrieval.lexical_merge import merge_lexical
+from doyen.retrieval.lexical_view import LexicalView, Terms
 from doyen.retrieval.tokens import tokens
-from doyen.retrieval.windows import _counts, choose, look_up, score_windows, unit_cosines
+from doyen.retrieval.windows import Chosen, _counts, choose, score_windows
 
 WORDS = ["pump", "filter", "valve", "AB-12", "pressure", "Hans", "42", "the", "seal.", "Motor", "hot!\n", "3.5"]
 CORPUS = st.lists(
@@ -36,21 +38,27 @@ def make(corpus: list[list[list[str]]]) -> tuple[LexicalIndex, dict[str, str]]:
     return build_lexical(chunks), texts
 
 
+def excerpt_of(view: LexicalView, query: list[str], near: Near | None = None) -> tuple[Excerpt, Terms]:
+    terms = view.look_up(tokens(" ".join(query)), view.live, 48)
+    return cut_excerpt(view, terms, near or Near(np.zeros(0, np.int64), np.zeros(0)), view.live), terms
+
+
 @settings(max_examples=40, deadline=None)
 @given(CORPUS, st.lists(st.sampled_from(WORDS), min_size=1, max_size=4))
 def test_counts_of_any_window_equal_a_naive_count(corpus: list[list[list[str]]], query: list[str]) -> None:
     index, texts = make(corpus)
-    terms = look_up(index, tokens(" ".join(query)))
-    for first in range(index.n_units):
-        last = min(first + 3, int(index.segment_end[first]))
-        text = texts[str(index.documents[index.unit_document[first]])]
+    view = LexicalView([index], [[]])
+    excerpt, terms = excerpt_of(view, query)
+    for first in range(excerpt.n_units):
+        last = min(first + 3, int(excerpt.segment_end[first]))
+        text = texts[str(view.documents[view.chunk_document[excerpt.unit_chunk[first]]])]
         inside = [
             token
             for unit in range(first, last)
-            for token in tokens(text[int(index.unit_start[unit]) : int(index.unit_end[unit])])
+            for token in tokens(text[int(excerpt.unit_start[unit]) : int(excerpt.unit_end[unit])])
         ]
-        counted = _counts(index, terms, np.array([first]), np.array([last]))[0]
-        expected = [inside.count(index.vocabulary[row].decode()) for row in terms.rows]
+        counted = _counts(excerpt, np.array([first]), np.array([last]))[0]
+        expected = [inside.count(index.vocabulary[row].decode()) for (row,) in terms.rows]
         assert counted.tolist() == expected
 
 
@@ -60,16 +68,16 @@ def test_chosen_passages_do_not_overlap_and_stay_in_one_document(
     corpus: list[list[list[str]]], query: list[str], k: int
 ) -> None:
     index, _ = make(corpus)
-    cosines = unit_cosines(index, np.array([], np.int64), np.array([]))
-    windows = score_windows(index, look_up(index, tokens(" ".join(query))), cosines)
-    chosen = choose(index, windows, cosines, k, 30)
+    view = LexicalView([index], [[]])
+    excerpt, terms = excerpt_of(view, query)
+    chosen = choose(excerpt, score_windows(excerpt, terms), k, 30)
     seen: set[int] = set()
     assert 1 <= len(chosen) <= k
     for each in chosen:
         units = set(range(each.first, each.last))
         assert not seen & units
         seen |= units
-        assert len({int(index.unit_document[unit]) for unit in units}) == 1
+        assert len({int(view.chunk_document[excerpt.unit_chunk[unit]]) for unit in units}) == 1
         assert 0 <= each.share <= 1 + 1e-9
     scores = [each.score for each in chosen]
     assert scores == sorted(scores, reverse=True)
@@ -147,16 +155,22 @@ def test_parts_read_as_one_equal_an_index_built_at_once(
             live[chunk.document_id][1].append(chunk)
     kept = {chunk.chunk_id for _, chunks in live.values() for chunk in chunks}
     dropped = [[chunk.chunk_id for chunk in part if chunk.chunk_id not in kept] for part in parts]
-    view = LexicalView([build_lexical(part) for part in parts], dropped)
+    indexes = [build_lexical(part) for part in parts]
     whole = build_lexical([chunk for document in sorted(live) for chunk in live[document][1]])
-    merged = view.merged()
+    merged = merge_lexical(indexes, dropped)
     for name in whole.__dataclass_fields__:
         assert np.array_equal(getattr(merged, name), getattr(whole, name)), name
-    terms = tokens(" ".join(query))
-    results = []
-    for index in (whole, view):
-        pieces = np.arange(len(index.piece_first))[::2]
-        cosines = unit_cosines(index, pieces, np.linspace(0.9, 0.1, len(pieces)))
-        windows = score_windows(index, look_up(index, terms), cosines)
-        results.append(choose(index, windows, cosines, 5, 140))
-    assert results[0] == results[1]
+    rows = [
+        [int(np.flatnonzero(index.chunk_ids == each)[0]) for each in gone] for index, gone in zip(indexes, dropped, strict=True)
+    ]
+    assert found(LexicalView(indexes, rows), query) == found(LexicalView([whole], [[]]), query)
+
+
+def found(view: LexicalView, query: list[str]) -> list[tuple[str, int, int, Chosen]]:
+    """Search with every other piece of the live chunks as a near one; return the chosen stretches in terms of the texts."""
+    chunks = sorted(np.flatnonzero(view.live).tolist(), key=view.chunk_id)
+    pieces = np.array([piece for row in chunks for piece in range(*view.piece_offset[row : row + 2])], np.int64)[::2]
+    excerpt, terms = excerpt_of(view, query, Near(pieces, np.linspace(0.9, 0.1, len(pieces))))
+    chosen = choose(excerpt, score_windows(excerpt, terms), 5, 140)
+    first = [(view.chunk_id(excerpt.unit_chunk[each.first]), int(excerpt.unit_start[each.first])) for each in chosen]
+    return [(*place, int(excerpt.unit_end[each.last - 1]), each) for place, each in zip(first, chosen, strict=True)]

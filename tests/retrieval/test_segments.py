@@ -119,11 +119,11 @@ def test_a_running_reader_sees_vectors_of_another_process(opened: tuple[Workspac
         live = {row.chunk_id: row for row in session.scalars(select(ChunkRow))}
     vector = next(row for name, row in published_vectors(workspace).items() if NOTE in live[name.rpartition(":")[0]].text)
     with retriever._current() as index:
-        pieces, cosines = index.nearest(vector)
-        owner = np.searchsorted(index.lexical.piece_offset, pieces, side="right") - 1
-        hits = index.lexical.chunk_ids[owner].tolist()
+        near = index.nearest(vector)
+        owner = np.searchsorted(index.lexical.piece_offset, near.pieces, side="right") - 1
+        hits = [index.lexical.chunk_id(row) for row in owner.tolist()]
     assert live[hits[0]].text == NOTE
-    assert cosines[0] > 0.999
+    assert near.cosines[0] > 0.999
     assert set(hits) <= live.keys(), "a deleted chunk is among the hits"
 
 

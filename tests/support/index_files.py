@@ -7,7 +7,7 @@ import numpy as np
 from doyen.core.workspace import Workspace
 from doyen.retrieval.index_manifest import read_manifest
 from doyen.retrieval.lexical import LexicalIndex, load_lexical
-from doyen.retrieval.lexical_view import combine
+from doyen.retrieval.lexical_merge import merge_lexical
 from doyen.retrieval.segments import lexical_folder, vector_folder
 from doyen.retrieval.vectors import open_folder
 
@@ -16,8 +16,7 @@ def published_words(workspace: Workspace) -> LexicalIndex:
     """Return all segments as one lexical index."""
     manifest = read_manifest(workspace.index_folder)
     parts = [load_lexical(lexical_folder(workspace.index_folder / each.name)) for each in manifest.segments]
-    index = combine(parts, [each.dropped for each in manifest.segments])
-    return index if isinstance(index, LexicalIndex) else index.merged()
+    return merge_lexical(parts, [each.dropped for each in manifest.segments])
 
 
 def published_vectors(workspace: Workspace) -> dict[str, np.ndarray]:
