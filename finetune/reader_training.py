@@ -15,7 +15,7 @@ from transformers import Trainer
 
 from doyen.core.progress import Reporter
 from doyen.finetune.trainer import Schedule, run_trainer
-from doyen.retrieval.reading.reader_network import FIRST_TRAINED_LAYER, ReaderNetwork, Scores
+from doyen.retrieval.reading.reader_network import ReaderNetwork, Scores
 from doyen.retrieval.reading.token_windows import Window, batches, collate, make_windows
 
 BATCH_TOKENS = 4096
@@ -106,13 +106,19 @@ def make_batches(rows: Sequence[ReadingRow], seed: str) -> list[list[ReadingRow]
 
 
 def fit_reader(
-    network: ReaderNetwork, steps: Sequence[list[ReadingRow]], schedule: Schedule, folder: Path, reporter: Reporter
+    network: ReaderNetwork,
+    steps: Sequence[list[ReadingRow]],
+    schedule: Schedule,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    first_layer: int,
 ) -> list[float]:
-    """Train the upper layers and the heads on the batches, once each; return the loss of every step.
+    """Train the layers from ``first_layer`` on and the heads on the batches, once each; return the loss of every step.
 
     A run that was stopped goes on from its checkpoint in ``folder``.
     """
     network.requires_grad_(False)
-    for parameter in network.trained(FIRST_TRAINED_LAYER).values():
+    for parameter in network.trained(first_layer).values():
         parameter.requires_grad_(True)
     return run_trainer(ReaderTrainer, network, steps, schedule, folder, reporter, title="training the reader")

@@ -22,7 +22,7 @@ from doyen.finetune.general_reading import Paragraph, Query, hold_out, read_para
 from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Example
 from doyen.finetune.reading_adapter import NAME
-from doyen.finetune.registry import GENERAL_READING, Adapter, Registry
+from doyen.finetune.registry import GENERAL_READING, WEIGHTS, Adapter, Registry
 from doyen.finetune.train import Examples, Lesson, counts_of, run_training
 from doyen.finetune.training_rows import encode_contexts, epoch_batches
 
@@ -40,6 +40,8 @@ def train_general_reading(
     *,
     name: str = NAME,
     limit: int | None = None,
+    start: Path | None = None,
+    seen: int = 0,
     reporter: Reporter | None = None,
 ) -> Adapter:
     """Train a general reading adapter for the workspace's base model and register it as the next version of ``name``.
@@ -49,6 +51,8 @@ def train_general_reading(
     Args:
         paragraphs: a file that `read_paragraphs` reads; the articles that `hold_out` names are only validated on.
         limit: paragraphs to train on at most.
+        start: PEFT folder of a general reading adapter that is trained further; None begins with a fresh one.
+        seen: epochs that it has seen, begun ones included: the next ones group paragraphs and order questions in other ways.
 
     Raises:
         Busy: another process writes to the workspace, or trains this adapter.
@@ -62,7 +66,7 @@ def train_general_reading(
     def lesson(base: GeneratorFiles) -> Lesson:
         def make(tokenizer: Any, share: bool) -> Examples:
             training, held = hold_out(read_paragraphs(paragraphs), settings.seed)
-            numbers = range(math.ceil(settings.epochs))
+            numbers = range(seen, seen + math.ceil(settings.epochs))
             passes = [_rows(tokenizer, training[:limit], settings, number, share=share) for number in numbers]
             batches = epoch_batches(passes, settings.epochs, settings.batch_size, settings.seed)
             if not batches:
@@ -71,14 +75,21 @@ def train_general_reading(
             examples = sum(len(row.branches) for batch in batches for row in batch)
             return Examples(batches, validation, {"gold": examples, **counts_of(batches)})
 
-        return Lesson(name, paragraphs.name, "", _identity(paragraphs, base, settings, limit), None, make)
+        inputs = {
+            "paragraphs": sha256_file(paragraphs),
+            "limit": limit,
+            "base": base.sha256,
+            "start": sha256_file(start / WEIGHTS) if start else None,
+            "seen": seen,
+            "format": FORMAT,
+        }
+        return Lesson(name, paragraphs.name, "", _identity(inputs, settings), start, make)
 
     return run_training(workspace, Registry(workspace, store), name, GENERAL_READING, lesson, settings, reporter)
 
 
-def _identity(paragraphs: Path, base: GeneratorFiles, settings: FinetuneSettings, limit: int | None) -> dict[str, Any]:
+def _identity(inputs: dict[str, Any], settings: FinetuneSettings) -> dict[str, Any]:
     names = ("rank", "alpha", "dropout", "learning_rate", "epochs", "batch_size", "max_tokens", "prefix_gradients", "dtype")
-    inputs = {"paragraphs": sha256_file(paragraphs), "limit": limit, "base": base.sha256, "format": FORMAT}
     shaping = {key: value for key, value in settings.model_dump(mode="json").items() if key in names}
     return {**build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed), "kind": GENERAL_READING}
 

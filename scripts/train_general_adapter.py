@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=GENERAL_ADAPTER)
     parser.add_argument("--workspace", type=Path, default=Path(".cache/general-adapter"), help="where it is trained")
     parser.add_argument("--settings", default=SETTINGS, help="lines of the section [finetune]")
+    parser.add_argument("--start", type=Path, help="PEFT folder of a general adapter to go on from, instead of a fresh one")
+    parser.add_argument("--seen", type=int, default=0, help="epochs that it has seen, begun ones included")
     parser.add_argument("--limit", type=int, default=None, help="paragraphs to train on, for a trial")
     options = parser.parse_args()
     if not (options.workspace / "doyen.toml").exists():
@@ -40,7 +42,13 @@ def main() -> None:
             file.write(f"\n[finetune]\n{options.settings}")
     with Doyen(find_workspace(options.workspace), reporter=Terminal()) as doyen:
         adapter = train_general_reading(
-            doyen.workspace, doyen.store, options.paragraphs, limit=options.limit, reporter=doyen.reporter
+            doyen.workspace,
+            doyen.store,
+            options.paragraphs,
+            limit=options.limit,
+            start=options.start,
+            seen=options.seen,
+            reporter=doyen.reporter,
         )
     write(adapter, options.out)
 

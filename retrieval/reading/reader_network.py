@@ -23,8 +23,6 @@ from doyen.retrieval.reading.calibration import Calibration, Ranking
 from doyen.retrieval.reading.reader_files import BASE, CONFIG, GENERAL_READER, WEIGHTS
 from doyen.retrieval.reading.token_windows import Batch
 
-FIRST_TRAINED_LAYER = 1
-"""Layers below, and the word vectors, stay those of the packaged encoder: files are smaller and steps are faster."""
 _LOWEST = -1e4
 
 
@@ -35,13 +33,13 @@ class ReaderConfig:
     Attributes:
         base: name of the encoder.
         base_sha256: of its weights.
-        first_trained_layer: layers from here on are in the reader's file.
+        first_trained_layer: layers from here on are in the reader's file; those below, and the word vectors, are the encoder's.
         ranking: fitted after training, as the calibration.
     """
 
     base: str = BASE
     base_sha256: str = ""
-    first_trained_layer: int = FIRST_TRAINED_LAYER
+    first_trained_layer: int = 0
     ranking: Ranking = field(default_factory=Ranking)
     calibration: Calibration = field(default_factory=Calibration)
 

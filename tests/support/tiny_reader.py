@@ -46,7 +46,7 @@ def train_tiny_reader(folder: Path) -> Path:
     steps = [batch for number in range(24) for batch in make_batches(rows, str(number))]
     run = folder / "run"
     run.mkdir(parents=True)
-    losses = fit_reader(network, steps, Schedule(4e-4, 1000, 5, 0.01), run, Silent())
+    losses = fit_reader(network, steps, Schedule(4e-4, 1000, 5, 0.01), run, Silent(), first_layer=1)
     assert sum(losses[-5:]) / 5 < 0.2, losses
     calibrated = replace(config, calibration=Calibration(curve=((CERTAIN, 0.1), (0.9, 0.0))))
     save_network(network, calibrated, folder)
