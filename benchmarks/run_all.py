@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "first_token": [],
     "false_alarms": [],
     "upload_cost": [],
+    "scale": [],
     "training_speed": [],
     "reading": ["--data", str(DATA)],
     "answering": [],

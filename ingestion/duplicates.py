@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
@@ -24,6 +25,8 @@ SCHEME: Literal["affine32"] = "affine32"
 HASH_TYPE = "<u4"
 CANDIDATE_SHARE = 0.8
 """Candidates are sought from this share of the threshold on: at the threshold itself LSH misses a third of the pairs."""
+FEW = 16
+"""Documents that are compared with all others one by one instead of sorting the bands of all."""
 _WORD = re.compile(r"\w+")
 
 
@@ -102,16 +105,17 @@ def near_groups(
 
 def _candidates(signatures: Mapping[str, bytes], threshold: float, settled: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Yield pairs that share a band of their signatures, the smaller id first, without pairs of settled documents."""
-    from datasketch import MinHashLSH
-
     documents = sorted(signatures)
     if not documents:
         return
     open_rows = np.array([document not in settled for document in documents])
     matrix = np.frombuffer(b"".join(signatures[document] for document in documents), HASH_TYPE).reshape(len(documents), -1)
-    plan = MinHashLSH(threshold=max(0.05, CANDIDATE_SHARE * threshold), num_perm=PERMUTATIONS)
-    for band in range(plan.b):
-        keys = np.ascontiguousarray(matrix[:, band * plan.r : (band + 1) * plan.r]).view(f"V{4 * plan.r}").ravel()
+    count, rows_each = _bands(threshold)
+    if int(open_rows.sum()) <= FEW:
+        yield from _compare(documents, matrix[:, : count * rows_each].reshape(len(documents), count, rows_each), open_rows)
+        return
+    for band in range(count):
+        keys = np.ascontiguousarray(matrix[:, band * rows_each : (band + 1) * rows_each]).view(f"V{4 * rows_each}").ravel()
         order = np.argsort(keys, kind="stable")
         edges = np.flatnonzero(np.append(True, keys[order][1:] != keys[order][:-1]))
         for rows in np.split(order, edges[1:]):
@@ -119,3 +123,21 @@ def _candidates(signatures: Mapping[str, bytes], threshold: float, settled: Mapp
                 for a, b in combinations(rows.tolist(), 2):
                     if open_rows[a] or open_rows[b]:
                         yield documents[a], documents[b]
+
+
+@lru_cache
+def _bands(threshold: float) -> tuple[int, int]:
+    """Return how many bands a signature is cut into, and the numbers in each, for a similarity that is sought."""
+    from datasketch import MinHashLSH
+
+    plan = MinHashLSH(threshold=max(0.05, CANDIDATE_SHARE * threshold), num_perm=PERMUTATIONS)
+    return plan.b, plan.r
+
+
+def _compare(documents: list[str], bands: NDArray[np.uint32], open_rows: NDArray[np.bool_]) -> Iterable[tuple[str, str]]:
+    """Yield the same pairs by comparing each document that is not settled with all others: an upload is one document."""
+    for row in np.flatnonzero(open_rows).tolist():
+        alike = (bands == bands[row]).all(axis=2).any(axis=1)
+        for other in np.flatnonzero(alike).tolist():
+            if other != row and (not open_rows[other] or other > row):
+                yield documents[min(row, other)], documents[max(row, other)]

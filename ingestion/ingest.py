@@ -188,12 +188,12 @@ def settle_near_groups(store: Store, threshold: float) -> None:
         current = dict(session.execute(select(DocumentRow.document_id, DocumentRow.near_group)).tuples().all())
         if all(group in current for group in current.values()):
             return
-        versions = dict(session.execute(select(DocumentRow.document_id, DocumentRow.version)).tuples().all())
         query = select(DocumentSignatureRow.document_id, DocumentSignatureRow.minhash)
         signatures = dict(session.execute(query).tuples().all())
 
         def text_of(document_id: str) -> str:
-            version = session.get(DocumentVersionRow, (document_id, versions[document_id]))
+            row = session.get_one(DocumentRow, document_id)
+            version = session.get(DocumentVersionRow, (document_id, row.version))
             return version.text if version is not None else ""
 
         settled = {document_id: group for document_id, group in current.items() if group in current}

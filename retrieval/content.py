@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
+import numpy as np
 from sqlalchemy import func, select
 
 from doyen.core.batches import batched
@@ -15,8 +16,12 @@ from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
 from doyen.retrieval.segments import Segment
 
 SMALL_SEGMENT = 256
-LATER_SHARE = 8
-"""Chunks that later segments may hold, and the first one may have dropped: this many, or one in so many of the first."""
+LATER_SHARE = 16
+MOST_LATER = 4096
+"""Chunks that later segments may hold, and the first one may have dropped: SMALL_SEGMENT, or one in LATER_SHARE of the
+first, but later ones hold MOST_LATER at most, as their vectors are compared one by one."""
+MERGED = 8
+"""A new segment takes up later ones of less than this many times its size: few are left, and a chunk is seldom rewritten."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Content:
 
     Attributes:
         owners: chunk id → document id.
-        digest: fingerprint of the chunk ids.
+        digest: fingerprint of the chunk ids, which does not depend on their order.
     """
 
     owners: dict[str, str]
@@ -41,6 +46,7 @@ class Plan:
         replaced: published segments whose live documents go into the new one.
         dropped: for each of ``replaced``, the chunks that do not go there.
         documents: ids of the documents that are read from the store into the new segment.
+        removed: chunks that leave the index.
         keep_graph: whether the graph of vectors may be a changed copy of the first replaced one.
     """
 
@@ -48,47 +54,60 @@ class Plan:
     replaced: list[Segment]
     dropped: list[set[str]]
     documents: list[str]
+    removed: int
     keep_graph: bool = True
 
 
 def read_content(store: Store) -> Content:
     """Return what the store holds now."""
+    chunks = ChunkRow.__table__.c
     with store.session() as session:
-        rows = session.execute(select(ChunkRow.chunk_id, ChunkRow.document_id)).all()
-    owners = {row.chunk_id: row.document_id for row in rows}
-    digest = sha256("".join(f"{chunk_id}\n" for chunk_id in sorted(owners)).encode("utf-8"))
-    return Content(owners, digest.hexdigest())
+        # Without the ORM, which takes longer than the rest of a small update.
+        rows = session.connection().execute(select(chunks.chunk_id, chunks.document_id)).tuples().all()
+    owners = dict(rows)
+    return Content(owners, sha256(np.sort(np.array(list(owners), np.bytes_)).tobytes()).hexdigest())
 
 
 def make_plan(content: Content, segments: Sequence[tuple[Segment, LexicalIndex]], *, fresh: bool = False) -> Plan | None:
     """Compare the store with the published segments; None when they are the same.
 
     Documents go into the index whole: one of which a chunk is new is read again. As long as few documents have changed,
-    the first segment stays as it is and one small segment is written beside it; then all are merged into a new first one.
+    the first segment stays as it is and a small one is written, which takes up others that are not much larger:
+
+        chunks    100,000  40  3   + 1    →    100,000  40  4
+        chunks    100,000  40  7   + 1    →    100,000  48
 
     Args:
         content: what the store holds.
         segments: the published ones, the first one being the large one.
         fresh: write everything into one new segment.
     """
-    live = [set(lexical.chunk_ids.tolist()) - set(segment.dropped) for segment, lexical in segments]
+    live = [set(lexical.chunk_ids.tolist()).difference(segment.dropped) for segment, lexical in segments]
     gone = [chunks - content.owners.keys() for chunks in live]
-    held = set().union(*live)
-    changed = {document for chunk_id, document in content.owners.items() if chunk_id not in held}
+    changed = {content.owners[chunk_id] for chunk_id in content.owners.keys() - set().union(*live)}
     for (_, lexical), lost in zip(segments, gone, strict=True):
-        changed |= _owners(lexical, lost) & set(content.owners.values()) if lost else set()
-    if not fresh and not changed and not any(gone):
+        changed |= _owners(lexical, lost)
+    if not fresh and not changed:
         return None
     moved = {chunk_id for chunk_id, document in content.owners.items() if document in changed}
-    dropped = [
-        set(segment.dropped) | lost | (chunks & moved) for (segment, _), lost, chunks in zip(segments, gone, live, strict=True)
-    ]
+    out = [lost | (chunks & moved) for lost, chunks in zip(gone, live, strict=True)]
+    dropped = [{*segment.dropped, *left} for (segment, _), left in zip(segments, out, strict=True)]
     published = [segment for segment, _ in segments]
-    if fresh or not published or _is_much(published[0], len(moved), live[1:], dropped[0]):
-        return Plan([], published, dropped, sorted(changed), keep_graph=not fresh)
-    first = published[0]
-    kept = Segment(first.name, first.chunks, first.pieces, tuple(sorted(dropped[0])), first.files)
-    return Plan([kept], published[1:], dropped[1:], sorted(changed))
+    sizes = [len(chunks) - len(left) for chunks, left in zip(live, out, strict=True)]
+    documents, removed = sorted(set(content.owners.values()) & changed), sum(map(len, gone))
+    if fresh or not published or _is_much(published[0], len(moved), sizes, len(dropped[0])):
+        return Plan([], published, dropped, documents, removed, keep_graph=not fresh)
+    keep, taken, size = {0}, set[int](), len(moved)
+    for number in sorted(range(1, len(published)), key=lambda number: sizes[number]):
+        # What is too large to be taken up stays, and so do all larger ones.
+        if sizes[number] < MERGED * size or not sizes[number]:
+            taken.add(number)
+            size += sizes[number]
+        else:
+            keep.add(number)
+    kept = [replace(published[number], dropped=tuple(sorted(dropped[number]))) for number in sorted(keep)]
+    order = sorted(taken)
+    return Plan(kept, [published[n] for n in order], [dropped[n] for n in order], documents, removed)
 
 
 def read_chunks(store: Store, documents: Sequence[str]) -> Iterator[IndexedChunk]:
@@ -116,12 +135,14 @@ def count_chunks(store: Store, documents: Sequence[str]) -> int:
     return total
 
 
-def _is_much(first: Segment, moved: int, later: Sequence[set[str]], dropped: set[str]) -> bool:
+def _is_much(first: Segment, moved: int, sizes: Sequence[int], dropped: int) -> bool:
     limit = max(SMALL_SEGMENT, first.chunks // LATER_SHARE)
-    return moved + sum(map(len, later)) > limit or len(dropped) > limit
+    return moved + sum(sizes[1:]) > min(limit, MOST_LATER) or dropped > limit
 
 
 def _owners(lexical: LexicalIndex, chunk_ids: set[str]) -> set[str]:
     """Return the documents of chunks."""
-    rows = [row for row, chunk_id in enumerate(lexical.chunk_ids.tolist()) if chunk_id in chunk_ids]
-    return set(lexical.documents[lexical.chunk_document[rows]].tolist()) if rows else set()
+    if not chunk_ids:
+        return set()
+    rows = np.flatnonzero(np.isin(lexical.chunk_ids, list(chunk_ids)))
+    return set(lexical.documents[lexical.chunk_document[rows]].tolist())

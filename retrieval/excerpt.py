@@ -16,7 +16,7 @@ import numpy as np
 from doyen.retrieval.lexical import Floats, Ints, LexicalIndex, cumulated
 from doyen.retrieval.lexical_view import Flags, LexicalView, Terms
 
-CHUNKS = 200
+CHUNKS = 150
 """Most promising chunks that an excerpt is made around."""
 MARGIN_WORDS = 520
 """Words on either side: half the widest surroundings that windows are compared by, and a window."""
@@ -190,7 +190,8 @@ class _Regions:
 
     def postings(self, rows: tuple[int, ...]) -> tuple[Ints, Ints]:
         """Return the units of the excerpt that hold a term, ascending, and the occurrences before each and after the last."""
-        places, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        places: list[Ints] = [np.zeros(0, np.int64)]
+        counts: list[Ints] = [np.zeros(0, np.int64)]
         for number, (part, row) in enumerate(zip(self._view.parts, rows, strict=True)):
             mine = self.part == number
             if row < 0 or not mine.any():

@@ -14,11 +14,11 @@ from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
+from doyen.retrieval.flat_vectors import open_vectors
 from doyen.retrieval.index_manifest import IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names, vector_folder
+from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names
 from doyen.retrieval.server_collection import clean_collection, open_collection
-from doyen.retrieval.vectors import open_folder
 from doyen.retrieval.writing import RESERVE, SegmentWriter, require_space
 
 log = logging.getLogger(__name__)
@@ -117,13 +117,14 @@ def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: 
         published, loaded, foreign = _sound(workspace, store, digest, thorough=thorough)
         content = read_content(store)
         plan = make_plan(content, loaded, fresh=fresh)
-        chunks, removed = len(content.owners), _lost(loaded, content.owners)
+        chunks = len(content.owners)
         if plan is None and published is not None and published.content == content.digest:
             _tidy(folder, published)
             if foreign:
                 clean_collection(workspace, store, published)
             return IndexReport(0, 0, chunks, False)
-        segments, embedded = [], 0
+        # Nothing to write leaves what is published, also where the fingerprint was made in another way.
+        segments, embedded = [segment for segment, _ in loaded], 0
         if plan is not None:
             segments = list(plan.keep)
             lexical = {segment.name: each for segment, each in loaded}
@@ -136,7 +137,7 @@ def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: 
         _tidy(folder, manifest)
         if plan is not None and workspace.settings.retrieval.chroma_url:
             clean_collection(workspace, store, manifest)
-    return IndexReport(embedded, removed, chunks, True)
+    return IndexReport(embedded, plan.removed if plan else 0, chunks, True)
 
 
 def _sound(workspace: Workspace, store: Store, digest: str, *, thorough: bool) -> tuple[IndexManifest | None, Loaded, int]:
@@ -181,7 +182,7 @@ def _inspect(workspace: Workspace, store: Store, manifest: IndexManifest, *, tho
         try:
             lexical = load_segment(workspace.index_folder, segment, thorough=thorough)
             if thorough and not url:
-                _check_vectors(workspace.index_folder / segment.name, segment)
+                _check_vectors(workspace.index_folder / segment.name, segment, lexical)
             loaded.append((segment, lexical))
         except StateError as error:
             damaged[segment.name] = str(error)
@@ -203,9 +204,9 @@ def _inspect(workspace: Workspace, store: Store, manifest: IndexManifest, *, tho
     return _State(sound, damaged, len(unknown) if len(loaded) == len(manifest.segments) else 0)
 
 
-def _check_vectors(place: Path, segment: Segment) -> None:
+def _check_vectors(place: Path, segment: Segment, lexical: LexicalIndex) -> None:
     """Open and count a segment's own vectors, and search them once."""
-    with closing(open_folder(vector_folder(place))) as vectors:
+    with closing(open_vectors(place, lexical)) as vectors:
         if (count := vectors.count()) < segment.pieces:
             raise Damaged(f"{place} has {count:,} vectors instead of {segment.pieces:,}")
         vectors.check_one()
@@ -216,11 +217,6 @@ def _vectors_there(workspace: Workspace, store: Store) -> set[str]:
     with closing(open_collection(workspace, store)) as vectors:
         vectors.check_one()
         return vectors.names()
-
-
-def _lost(loaded: Loaded, owners: dict[str, str]) -> int:
-    """Return how many chunks leave the index."""
-    return sum(len(set(lexical.chunk_ids.tolist()) - set(segment.dropped) - owners.keys()) for segment, lexical in loaded)
 
 
 def _tidy(folder: Path, manifest: IndexManifest) -> None:

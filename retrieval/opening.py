@@ -17,12 +17,13 @@ from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.excerpt import Near
+from doyen.retrieval.flat_vectors import AnyVectors, open_vectors
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import LexicalView
-from doyen.retrieval.segments import Segment, load_segment, vector_folder
+from doyen.retrieval.segments import Segment, load_segment
 from doyen.retrieval.server_collection import open_collection
-from doyen.retrieval.vectors import NEAREST, VectorIndex, open_folder
+from doyen.retrieval.vectors import NEAREST
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class _Part:
         vectors: None where words alone are searched, or another part's vectors are those of all.
     """
 
-    def __init__(self, segment: Segment, lexical: LexicalIndex, vectors: VectorIndex | None) -> None:
+    def __init__(self, segment: Segment, lexical: LexicalIndex, vectors: AnyVectors | None) -> None:
         self.segment, self.lexical, self.vectors = segment, lexical, vectors
         self._users, self._lock = 1, threading.Lock()
 
@@ -223,9 +224,9 @@ def _open_parts(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segm
     url, parts = workspace.settings.retrieval.chroma_url, list[_Part]()
     try:
         for number, (segment, index) in enumerate(lexical):
-            vectors = None
+            vectors: AnyVectors | None = None
             if not url:
-                vectors = open_folder(vector_folder(workspace.index_folder / segment.name))
+                vectors = open_vectors(workspace.index_folder / segment.name, index)
             elif number == 0:
                 vectors = open_collection(workspace, store)
             parts.append(_Part(segment, index, vectors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from doyen.core.answers import Passage
@@ -13,6 +13,11 @@ from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.retrieval.excerpt import Excerpt
 from doyen.retrieval.lexical_view import LexicalView
 from doyen.retrieval.windows import Chosen
+
+# Made once: building a statement takes longer than running it.
+_STRETCH = select(func.substr(DocumentVersionRow.text, bindparam("first"), bindparam("count"))).where(
+    DocumentVersionRow.document_id == bindparam("document"), DocumentVersionRow.version == bindparam("version")
+)
 
 
 def read_passages(
@@ -63,11 +68,8 @@ def _text(session: Session, chunk: ChunkRow, start: int, end: int) -> str:
     """Return a stretch of a document's text that starts in a chunk; only one that leaves it needs the whole text."""
     if end <= chunk.end:
         return chunk.text[start - chunk.start : end - chunk.start]
-    version = DocumentVersionRow
-    query = select(func.substr(version.text, start + 1, end - start)).where(
-        version.document_id == chunk.document_id, version.version == chunk.version
-    )
-    return str(session.execute(query).scalar_one())
+    place = {"document": chunk.document_id, "version": chunk.version, "first": start + 1, "count": end - start}
+    return str(session.execute(_STRETCH, place).scalar_one())
 
 
 def _page(session: Session, chunk: ChunkRow, start: int) -> int | None:

@@ -33,7 +33,7 @@ CONTEXT_WEIGHTS = {200: 0.5, 400: 0.25, 800: 0.15}
 """Words of the surroundings and their weight."""
 LABEL_WEIGHT = 0.1
 """Of the query's terms that stand in the document's title or the headings above."""
-CANDIDATES = 2000
+CANDIDATES = 1000
 """Windows that are scored exactly; a cheap pass over the excerpt chooses them."""
 
 

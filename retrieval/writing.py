@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from doyen.core.batches import batched
 from doyen.core.errors import StateError, StorageError, disk_full
 from doyen.core.files import new_folder
@@ -16,12 +18,13 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import Plan, count_chunks, read_chunks
 from doyen.retrieval.embedder import open_embedder
+from doyen.retrieval.flat_vectors import AnyVectors, FlatVectors, open_vectors
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
 from doyen.retrieval.lexical_merge import merge_lexical
 from doyen.retrieval.segments import Segment, lexical_folder, piece_names, sealed_files, vector_folder
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.units import split_pieces
-from doyen.retrieval.vectors import VectorIndex, open_folder, seal_folder
+from doyen.retrieval.vectors import open_folder, seal_folder
 
 BATCH_CHUNKS = 512
 """Chunks embedded together: what a kill can cost, and how many texts share length-sorted batches."""
@@ -29,8 +32,8 @@ RESERVE = 8_000_000
 """Bytes that must be left on the disk after the estimated need: databases near a full disk fail in odd ways."""
 CHUNK_BYTES = 12_000
 """Estimated need of a chunk: its vectors in Chroma's log and graph, its words."""
-GARBAGE = 1_000
-"""Deleted vectors that a graph may hold beside as many as it has live ones; above, it is built anew."""
+GARBAGE_SHARE = 20
+"""A graph may hold one deleted vector for so many live ones; above, it is built anew, so that files don't grow."""
 
 
 class SegmentWriter:
@@ -71,14 +74,18 @@ class SegmentWriter:
         self._check_space()
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
-            try:
-                pieces = self._write_vectors(taken_over, reporter)
-            except StateError:
-                # The rest of a write that was killed may be damaged; what is published is not touched.
-                shutil.rmtree(self._folder, ignore_errors=True)
-                pieces = self._write_vectors(taken_over, reporter)
-            chunks = self._write_words(reporter)
-            return Segment(self._folder.name, chunks, pieces, (), sealed_files(self._folder))
+            if self._plan.keep and not self._url:
+                words = self._write_words(reporter)
+                pieces = self._write_flat(words, taken_over, reporter)
+            else:
+                try:
+                    pieces = self._write_vectors(taken_over, reporter)
+                except StateError:
+                    # The rest of a write that was killed may be damaged; what is published is not touched.
+                    shutil.rmtree(self._folder, ignore_errors=True)
+                    pieces = self._write_vectors(taken_over, reporter)
+                words = self._write_words(reporter)
+            return Segment(self._folder.name, words.n_chunks, pieces, (), sealed_files(self._folder))
         except (StorageError, OSError):
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -88,6 +95,17 @@ class SegmentWriter:
         copied = sum(size for segment in self._plan.replaced for size, _ in segment.files.values())
         need = RESERVE + copied + CHUNK_BYTES * count_chunks(self._store, self._plan.documents)
         require_space(index, need)
+
+    def _write_flat(self, words: LexicalIndex, taken_over: list[str], reporter: Reporter) -> int:
+        """Write the vectors of a segment that stands beside a larger one; return their number."""
+        vectors = FlatVectors([], [], np.zeros((0, 0), np.float32))
+        self._take_over(taken_over, vectors)
+        self._embed(vectors, set(), reporter)
+        names = piece_names(words)
+        if vectors.names() != set(names):
+            raise StateError(f"{vectors.count():,} vectors were made for {len(names):,} pieces")
+        vectors.save(self._folder, names)
+        return len(names)
 
     def _write_vectors(self, taken_over: list[str], reporter: Reporter) -> int:
         """Bring the segment's vectors together; return their number."""
@@ -111,28 +129,31 @@ class SegmentWriter:
         return len(wanted)
 
     def _copy_graph(self, chroma: Path) -> None:
-        """Start from a copy of the first replaced segment's vectors, unless half of them are garbage."""
+        """Start from a copy of the first replaced segment's vectors, unless too many of them are garbage."""
         source = next(iter(self._plan.replaced), None)
         if chroma.exists() or source is None or not self._plan.keep_graph:
             return
+        held = vector_folder(self._workspace.index_folder / source.name)
+        if not held.is_dir():
+            return
         elements = sum(size // 4 for name, (size, _) in source.files.items() if name.endswith("/length.bin"))
         live = len(piece_names(self._parts[0], self._plan.dropped[0]))
-        if elements <= 2 * live + GARBAGE:
+        if elements <= live + live // GARBAGE_SHARE:
             with new_folder(chroma) as target:
-                shutil.copytree(vector_folder(self._workspace.index_folder / source.name), target, dirs_exist_ok=True)
+                shutil.copytree(held, target, dirs_exist_ok=True)
 
-    def _take_over(self, names: list[str], vectors: VectorIndex) -> None:
+    def _take_over(self, names: list[str], vectors: AnyVectors) -> None:
         """Copy vectors from the replaced segments."""
         for segment, part in zip(self._plan.replaced, self._parts, strict=True):
             held = set(piece_names(part)).intersection(names)
             if not held:
                 continue
-            with closing(open_folder(vector_folder(self._workspace.index_folder / segment.name))) as source:
+            with closing(open_vectors(self._workspace.index_folder / segment.name, part)) as source:
                 found, rows = source.fetch(sorted(held))
             owners = dict(zip(part.chunk_ids.tolist(), part.documents[part.chunk_document].tolist(), strict=True))
             vectors.upsert(found, [owners[name.rpartition(":")[0]] for name in found], rows)
 
-    def _embed(self, vectors: VectorIndex, have: set[str], reporter: Reporter) -> list[str]:
+    def _embed(self, vectors: AnyVectors, have: set[str], reporter: Reporter) -> list[str]:
         """Embed the pieces of the plan's documents that are not there yet; return the names of all."""
         total = count_chunks(self._store, self._plan.documents)
         if not total:
@@ -155,8 +176,8 @@ class SegmentWriter:
                 bar.advance(len(batch))
         return names
 
-    def _write_words(self, reporter: Reporter) -> int:
-        """Write the lexical arrays; return the number of chunks."""
+    def _write_words(self, reporter: Reporter) -> LexicalIndex:
+        """Write and return the lexical arrays."""
         total = count_chunks(self._store, self._plan.documents)
         with reporter.bar("Indexing words", total) as bar:
 
@@ -169,7 +190,7 @@ class SegmentWriter:
         merged = merge_lexical([*self._parts, fresh], [*self._plan.dropped, set()])
         with new_folder(lexical_folder(self._folder)) as target:
             merged.save(target)
-        return merged.n_chunks
+        return merged
 
 
 def require_space(folder: Path, need: int) -> None:

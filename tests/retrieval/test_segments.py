@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,20 @@ from sqlalchemy import select
 from support.company import DOCUMENTS, write_documents
 from support.index_files import published_vectors, published_words
 
+from doyen.core.manifest import short_id
 from doyen.core.store import Store, open_store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace, create_workspace
+from doyen.ingestion.removal import remove_document
 from doyen.platform.documents import delete_documents, ingest_documents, upload_document
 from doyen.retrieval import content, opening, vectors
 from doyen.retrieval.chosen import open_retriever
+from doyen.retrieval.content import Content, make_plan
 from doyen.retrieval.index import check_index, rebuild_index, update_index
 from doyen.retrieval.index_manifest import read_manifest
+from doyen.retrieval.lexical import IndexedChunk, LexicalIndex, build_lexical
+from doyen.retrieval.lexical_merge import merge_lexical
+from doyen.retrieval.segments import Segment
 
 pytestmark = pytest.mark.model
 
@@ -56,6 +63,7 @@ def in_another_process(workspace: Workspace, action: str) -> str:
 from pathlib import Path
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
+from doyen.ingestion.removal import remove_document
 from doyen.platform.documents import delete_documents, upload_document
 from doyen.retrieval.chosen import open_retriever
 workspace = Workspace(Path({str(workspace.root)!r}))
@@ -96,6 +104,67 @@ def test_updates_write_what_changed_and_equal_a_rebuilt_index(
     assert found.keys() == rebuilt.keys()
     assert all(np.dot(found[name], rebuilt[name]) > 0.9999 for name in found)
     assert [(p.chunk_id, p.start, p.end) for p in open_retriever(workspace, store).retrieve(query, 5)] == before
+
+
+def test_small_changes_leave_the_large_segment_as_it_is(opened: tuple[Workspace, Store]) -> None:
+    workspace, store = opened
+    retriever = open_retriever(workspace, store)
+    retriever.retrieve("crane", 1)
+    [large] = read_manifest(workspace.index_folder).segments
+    with retriever._current() as index:
+        part = index.parts[0]
+    upload_document(workspace, store, "note.txt", NOTE.encode())
+    [pump] = [source for source in sources(store) if source.endswith("pump.md")]
+    remove_document(store, short_id(pump))
+    update_index(workspace, store)
+    first, small = read_manifest(workspace.index_folder).segments
+    assert (first.name, first.files) == (large.name, large.files)
+    assert first.dropped
+    assert {name for name in small.files if not name.startswith("lexical/")} == {"vectors.npy"}
+    passage = retriever.retrieve("which crane lifts eleven tonnes", 1)[0]
+    assert passage.text == NOTE
+    assert passage.signals["dense_rank"] == 1
+    assert not any(found.source.endswith("pump.md") for found in retriever.retrieve("pump filter AB-1234", 9))
+    with retriever._current() as index:
+        assert index.parts[0] is part, "the large segment was opened again"
+    assert check_index(workspace, store) == []
+
+
+def test_an_index_with_another_fingerprint_of_the_same_chunks_stays(opened: tuple[Workspace, Store]) -> None:
+    workspace, store = opened
+    manifest = read_manifest(workspace.index_folder)
+    replace(manifest, content="made in another way").write(workspace.index_folder)
+    report = update_index(workspace, store)
+    assert (report.embedded, report.removed) == (0, 0)
+    assert read_manifest(workspace.index_folder) == manifest
+    assert check_index(workspace, store) == []
+
+
+def test_a_thousand_small_updates_leave_few_segments_and_rewrite_little() -> None:
+    chunk = iter(range(10_000))
+
+    def written(documents: list[str], parts: list[tuple[Segment, LexicalIndex]], dropped: list[set[str]]) -> LexicalIndex:
+        fresh = build_lexical(IndexedChunk(f"{next(chunk):05}", name, 0, 9, "", "The pump.") for name in documents)
+        return merge_lexical([*[part for _, part in parts], fresh], [*dropped, set()])
+
+    first = written(["first"], [], [])
+    segments = [(Segment("first", 100_000, 0, (), {}), first)]
+    rewritten = most = 0
+    owners = {"00000": "first"}
+    for number in range(1_000):
+        name = f"document{number % 300}"
+        owners = {each: owner for each, owner in owners.items() if owner != name} | {f"{number + 1:05}": name}
+        plan = make_plan(Content(owners, str(number)), segments)
+        assert plan is not None
+        held = {segment.name: part for segment, part in segments}
+        index = written(plan.documents, [(each, held[each.name]) for each in plan.replaced], plan.dropped)
+        rewritten += index.n_chunks
+        segments = [(each, held[each.name]) for each in plan.keep] + [(Segment(f"s{number}", index.n_chunks, 0, (), {}), index)]
+        most = max(most, len(segments))
+        live = [set(part.chunk_ids.tolist()).difference(segment.dropped) for segment, part in segments]
+        assert sorted(each for part in live for each in part) == sorted(owners)
+    assert most <= 5
+    assert rewritten <= 20 * 1_000
 
 
 def test_rebuilding_leaves_no_word_of_a_deleted_document(opened: tuple[Workspace, Store]) -> None:
