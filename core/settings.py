@@ -109,6 +109,13 @@ class IngestionSettings(Section):
     """Seconds that reading one file may take, beside 10 s for each MB of it. A file that takes longer is reported."""
     max_read_memory_mb: int = Field(2000, ge=500)
     """Memory that reading one file may take, beside 20 times its size. A file that takes more is reported."""
+    allow_private_urls: bool = False
+    """Whether `doyen ingest URL` may read from this machine and from private networks, such as an intranet. A page, a redirect
+    or a sitemap could otherwise lead to servers that only this machine reaches."""
+    url_delay_s: float = Field(1.0, ge=0, le=60)
+    """Seconds between two requests to one web server; its robots.txt may ask for more."""
+    max_urls: int = Field(2000, ge=1, le=50_000)
+    """Pages of a sitemap that are fetched."""
     max_removed_share: float = Field(0.2, ge=0, le=1)
     """When more than this share of a folder's documents is missing at once, they are kept and the run says so: the folder may
     just not be mounted. `doyen ingest --allow-removals` removes them. 1 never asks."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from doyen.core.errors import UnreadableDocument
@@ -65,6 +65,21 @@ class ParsedDocument:
         pages = tuple((start, end) for start, end in data["pages"])
         blocks = tuple(Block(*block) for block in data["blocks"])
         return cls(data["text"], data["title"], data["media_type"], pages, blocks, tuple(data["notes"]))
+
+
+@dataclass
+class Unpacked:
+    """What an archive or an e-mail holds.
+
+    Attributes:
+        members: (name, file name in the folder).
+        failed: (name, reason) of members that cannot be read.
+        skipped: (name, reason) of members that are no documents.
+    """
+
+    members: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
 def empty_pages(pages: Sequence[Sequence[int]]) -> tuple[int, ...]:

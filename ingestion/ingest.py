@@ -7,7 +7,7 @@ the workspace's writer lock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -22,17 +22,18 @@ from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow,
 from doyen.core.workspace import Workspace
 from doyen.ingestion import chunk as chunking
 from doyen.ingestion.chunk import chunk_document
+from doyen.ingestion.containers import member_files, member_source, opened
 from doyen.ingestion.document_store import Prepared, delete_document, write_document
 from doyen.ingestion.duplicates import near_groups, signature, text_hash
 from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
-from doyen.ingestion.readers import is_supported, too_large
+from doyen.ingestion.readers import is_archive, is_container, too_large
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import shared_reader
 from doyen.ingestion.removal import leave_out_removed
-from doyen.ingestion.sources import Findings, FoundFile, find_files
+from doyen.ingestion.sources import Findings, FoundFile, find_files, is_read
 from doyen.ingestion.word_pieces import PieceCounter, open_counter
 
 READERS_VERSION = 3
@@ -49,11 +50,12 @@ def ingest(
     store: Store,
     paths: Sequence[Path],
     *,
+    urls: Sequence[str] = (),
     allow_removals: bool = False,
     restore: bool = False,
     reporter: Reporter | None = None,
 ) -> IngestReport:
-    """Bring the store up to date with files and folders.
+    """Bring the store up to date with files, folders and web pages.
 
     In a folder, unchanged documents are skipped, changed ones replaced, missing ones removed. A document that cannot be
     read is reported and does not stop the others; an earlier version of it stays. One file is one document whatever path
@@ -63,6 +65,7 @@ def ingest(
         workspace: gives the settings.
         store: receives documents, versions and chunks; ``update_index`` then brings the index up to date.
         paths: folders (all supported files below them) and single files.
+        urls: web pages, and sitemaps, which stand for the pages that they name.
         allow_removals: remove missing documents also when they are more than ``ingestion.max_removed_share`` of a folder.
         restore: read also the files whose documents were removed on purpose.
         reporter: shows progress.
@@ -89,13 +92,50 @@ def ingest(
             if source not in left_out:
                 _ingest_file(preparer, known.get(source), source, file, report)
             bar.advance(note=source)
+    present = set(named)
+    if findings.containers:
+        held = _held_members(findings, _known_documents(store), report)
+        with reporter.bar("Opening archives and e-mails", len(findings.containers)) as bar:
+            for container in findings.containers:
+                if (members := held.get(container.path)) is not None:
+                    report.unchanged += members
+                    present |= set(members)
+                else:
+                    present |= _ingest_members(preparer, container, findings, report, restore=restore)
+                bar.advance(note=container.relative)
     most = 1.0 if allow_removals else workspace.settings.ingestion.max_removed_share
-    _remove_missing(store, findings, set(named), most, report)
+    _remove_missing(store, findings, present, most, report)
+    if urls:
+        _ingest_urls(workspace, preparer, urls, most, report, reporter, restore=restore)
     return _finish(workspace, store, report)
 
 
+def _ingest_urls(
+    workspace: Workspace,
+    preparer: Preparer,
+    urls: Sequence[str],
+    most_removed: float,
+    report: IngestReport,
+    reporter: Reporter,
+    *,
+    restore: bool,
+) -> None:
+    from doyen.ingestion.web.fetch import Fetcher
+    from doyen.ingestion.web.pages import WebPages
+
+    settings = workspace.settings.ingestion
+
+    def write(prepared: Prepared, is_new: bool) -> None:
+        _write(preparer.store, prepared, report, is_new=is_new)
+
+    fetcher = Fetcher(preparer.limits, allow_private=settings.allow_private_urls, delay_s=settings.url_delay_s)
+    with fetcher:
+        pages = WebPages(preparer, preparer.store, report, fetcher, write, restore=restore)
+        pages.ingest(urls, most_pages=settings.max_urls, most_removed=most_removed, reporter=reporter)
+
+
 def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -> IngestReport:
-    """Add or replace one document that was uploaded.
+    """Add or replace one document that was uploaded, or what an archive or e-mail holds.
 
     Args:
         workspace: gives the settings.
@@ -105,25 +145,68 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
 
     Raises:
         InputError: the name is unusable, or belongs to a file of an ingested folder.
-        UnreadableDocument: it cannot be parsed; nothing was changed.
+        UnreadableDocument: it cannot be parsed, or nothing that an archive holds; nothing was changed.
     """
     _check_source(source)
     preparer = Preparer(workspace, store)
+    report = IngestReport()
+    if not is_archive(source):
+        try:
+            _upload(preparer, source, data, report)
+        except UnreadableDocument as error:
+            raise UnreadableDocument(f"{source}: {error}") from error
+    if is_container(source):
+        _upload_members(preparer, source, data, report)
+    return _finish(workspace, store, report)
+
+
+def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport) -> None:
+    """Add or replace one uploaded document."""
+    store = preparer.store
     with store.session() as session:
         row = session.get(DocumentRow, short_id(source))
     if row is not None and row.root != UPLOADS:
         raise InputError(f"{source!r} comes from the folder {row.root}: upload it under another name or change the file there")
-    report = IngestReport()
-    version = sha256_bytes(data)
-    if row is not None and (row.version, row.settings_fingerprint) == (version, preparer.fingerprint):
+    if row is not None and (row.version, row.settings_fingerprint) == (sha256_bytes(data), preparer.fingerprint):
         report.unchanged.append(source)
-        return _count(store, report)
-    try:
-        prepared = preparer.prepare(source, UPLOADS, "", data, modified_ns=0)
-    except UnreadableDocument as error:
-        raise UnreadableDocument(f"{source}: {error}") from error
+        return
+    prepared = preparer.prepare(source, UPLOADS, "", data, modified_ns=0)
     _write(store, prepared, report, is_new=row is None)
-    return _finish(workspace, store, report)
+
+
+def _upload_members(preparer: Preparer, source: str, data: bytes, report: IngestReport) -> None:
+    """Add or replace what an uploaded archive or e-mail holds; what an earlier one of its name held besides is removed.
+
+    Raises:
+        UnreadableDocument: an archive cannot be opened, or nothing of it can be read.
+    """
+    kept = {source}
+    with opened(preparer.reader, data, source, preparer.limits) as (found, folder):
+        for name, reason in found.failed:
+            kept.add(member_source(source, name))
+            report.failed.append((member_source(source, name), reason))
+        report.skipped += [(member_source(source, name), reason) for name, reason in found.skipped]
+        for name, number in found.members:
+            member = member_source(source, name)
+            kept.add(member)
+            try:
+                _upload(preparer, member, (folder / number).read_bytes(), report)
+            except InputError as error:
+                report.failed.append((member, str(error)))
+    if is_archive(source) and not (report.added or report.updated or report.unchanged):
+        reasons = [f"{name}: {reason}" for name, reason in [*report.failed, *report.skipped]] or ["it is empty"]
+        raise UnreadableDocument(f"{source}: none of its files can be read ({'; '.join(reasons[:3])}): correct it")
+    if not any(name == source for name, _ in report.failed):
+        _remove_uploaded(preparer.store, source, kept, report)
+
+
+def _remove_uploaded(store: Store, source: str, kept: set[str], report: IngestReport) -> None:
+    with store.session() as session:
+        below = DocumentRow.source.startswith(f"{source}/", autoescape=True)
+        for row in session.scalars(select(DocumentRow).where(below, DocumentRow.root == UPLOADS)).all():
+            if row.source not in kept:
+                report.removed.append(row.source)
+                delete_document(session, row.document_id)
 
 
 class Preparer:
@@ -157,13 +240,21 @@ class Preparer:
             }
         )[:16]
 
-    def prepare(self, source: str, root: str, path: str, data: bytes, *, modified_ns: int) -> Prepared:
+    def prepare(
+        self, source: str, root: str, path: str, data: bytes, *, modified_ns: int, name: str = "", text: bytes = b""
+    ) -> Prepared:
         """Parse and chunk a document.
+
+        Args:
+            source, root, path, modified_ns: see DocumentRow.
+            data: its bytes, whose hash is the version.
+            name: a file name for the reader, where the source is none.
+            text: bytes for the reader, where it is not the data.
 
         Raises:
             UnreadableDocument: it cannot be parsed.
         """
-        document = self.reader.read(data, source, self.limits)
+        document = self.reader.read(text or data, name or source, self.limits)
         chunks = chunk_document(document, chunk_words=self.chunk_words, counter=self.counter)
         if not document.title:
             document = replace(document, title=PurePosixPath(source).stem)
@@ -218,7 +309,7 @@ def _ingest_file(preparer: Preparer, row: DocumentRow | None, source: str, file:
     try:
         if file.size > preparer.limits.max_bytes:
             raise UnreadableDocument(too_large(file.size, preparer.limits))
-        data = file.path.read_bytes()
+        data = file.read_bytes()
         if row is not None and same_settings and row.version == sha256_bytes(data):
             _touch(preparer.store, row, file)
             report.unchanged.append(source)
@@ -239,6 +330,49 @@ def _ingest_file(preparer: Preparer, row: DocumentRow | None, source: str, file:
         )
     else:
         _write(preparer.store, prepared, report, is_new=row is None)
+
+
+def _held_members(findings: Findings, known: Mapping[str, DocumentRow], report: IngestReport) -> dict[Path, list[str]]:
+    """Return the e-mails that have not changed, each with the sources of its attachments: they need not be opened again."""
+    unchanged = set(report.unchanged)
+    here = {container.path for container in findings.containers}
+    held: dict[Path, list[str]] = {
+        Path(row.path): [] for source, row in known.items() if source in unchanged and Path(row.path) in here
+    }
+    for source, row in known.items():
+        for folder in Path(row.path).parents:
+            if folder in held:
+                held[folder].append(source)
+    return held
+
+
+def _ingest_members(
+    preparer: Preparer, container: FoundFile, findings: Findings, report: IngestReport, *, restore: bool
+) -> set[str]:
+    """Bring the documents in an archive or e-mail up to date; return the sources of those that are there."""
+    store = preparer.store
+    try:
+        if container.size > preparer.limits.max_bytes:
+            raise UnreadableDocument(too_large(container.size, preparer.limits))
+        with opened(preparer.reader, container.read_bytes(), container.relative, preparer.limits) as (found, folder):
+            findings.opened.append(container.path)
+            findings.unopened += [container.path / name for name, _ in found.failed]
+            report.failed += [(member_source(container.relative, name), reason) for name, reason in found.failed]
+            report.skipped += [(member_source(container.relative, name), reason) for name, reason in found.skipped]
+            known = _known_documents(store) if found.members else {}
+            named = choose_sources(member_files(container, found, folder), known)
+            new = {source: file for source, file in named.items() if source not in known}
+            left_out = new.keys() - leave_out_removed(store, new, report, restore=restore).keys()
+            for source, file in named.items():
+                if source not in left_out:
+                    _ingest_file(preparer, known.get(source), source, file, report)
+            return set(named)
+    except (UnreadableDocument, OSError) as error:
+        findings.unopened.append(container.path)
+        if is_archive(container.path.name):  # an e-mail has said so when it was read
+            reason = f"it cannot be read ({error.strerror or error})" if isinstance(error, OSError) else str(error)
+            report.failed.append((container.relative, reason))
+    return set()
 
 
 def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bool) -> None:
@@ -290,5 +424,5 @@ def _check_source(source: str) -> None:
     parts = PurePosixPath(source).parts
     if not parts or len(source) > LONGEST_SOURCE or source.startswith("/") or ".." in parts or not source.isprintable():
         raise InputError(f"{source[:80]!r} is not a usable document name: give a relative path such as 'policies/travel.pdf'")
-    if not is_supported(source):
+    if not is_read(source):
         raise InputError(f"files of type {PurePosixPath(source).suffix or '(none)'} are not read: convert {source!r} first")

@@ -27,12 +27,12 @@ def too_many(
 ) -> list[DocumentRow]:
     """Return those of the missing documents that should not be removed unasked: too large a share of their folder.
 
-    Files that were only moved do not count, since their content is still there.
+    Files that were only moved do not count, since their content is still there; members of an archive go with what it holds.
 
     Args:
         most: share of a folder's documents that may go.
     """
-    missing = list(missing)
+    missing = [row for row in missing if not _is_member(row, findings)]
     gone = {row.source for row in missing}
     left = {row.version for row in known.values() if row.source not in gone}
     held: set[str] = set()
@@ -53,6 +53,16 @@ def _is_gone(row: DocumentRow, findings: Findings) -> bool:
     path = Path(row.path)
     if any(path.is_relative_to(os.path.realpath(place)) for place, _ in findings.unreadable):
         return False
+    if any(path.is_relative_to(place) for place in findings.unopened):
+        return False
+    if _is_member(row, findings):
+        return True
     if any(path.is_relative_to(folder) for folder in findings.folders):
         return os.path.realpath(path) != row.path or not path.is_file()
     return row.root in findings.roots
+
+
+def _is_member(row: DocumentRow, findings: Findings) -> bool:
+    """Whether a document is, or was, in an archive or e-mail that was opened; an e-mail is no member of itself."""
+    path = Path(row.path)
+    return any(path != place and path.is_relative_to(place) for place in findings.opened)

@@ -58,7 +58,7 @@ def _replaceable(files: Sequence[FoundFile], known: Mapping[str, DocumentRow], k
     """
     if not files:
         return {}
-    lost = {source: row for source, row in known.items() if source not in kept and row.path and not lexists(row.path)}
+    lost = {source: row for source, row in known.items() if source not in kept and row.path and not _exists(row.path)}
     lost_of_root = Counter(row.root for row in lost.values())
     pairs = [(file, source) for file in files for source in candidates(file) if source in lost]
     alike = Counter((lost[source].root, file.root) for file, source in pairs if lost[source].size == file.size)
@@ -73,3 +73,8 @@ def _replaceable(files: Sequence[FoundFile], known: Mapping[str, DocumentRow], k
             if row is not None and source not in kept and row.root == file.root:
                 found[file].add(source)
     return found
+
+
+def _exists(path: str) -> bool:
+    """Whether a file is there, or the archive that it is a member of."""
+    return lexists(path) or any(parent.is_file() for parent in Path(path).parents)

@@ -185,6 +185,6 @@ def leave_out_removed(
 def _version(file: FoundFile) -> str | None:
     """Return the hash of a file's bytes, by which it is told at another path; None where it cannot be read."""
     try:
-        return sha256_file(file.path)
+        return sha256_file(file.content or file.path)
     except OSError:
         return None  # reading the document will say why

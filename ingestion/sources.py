@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from doyen.core.errors import InputError
-from doyen.ingestion.readers import is_supported
+from doyen.ingestion.readers import is_archive, is_container, is_supported
 
 TEMPORARY_STARTS = (".", "~")
 TEMPORARY_ENDS = ("~", ".tmp", ".part", ".crdownload", ".swp", ".lock")
@@ -25,6 +25,7 @@ class FoundFile:
         relative: its path below the root with forward slashes.
         modified_ns: modification time in nanoseconds since 1970.
         named: whether it was named itself and not only its folder.
+        content: where its bytes lie, if it is a member of an archive; its path is then below that of the archive.
     """
 
     path: Path
@@ -33,6 +34,11 @@ class FoundFile:
     size: int
     modified_ns: int
     named: bool = False
+    content: Path | None = None
+
+    def read_bytes(self) -> bytes:
+        """Return the file's content."""
+        return (self.content or self.path).read_bytes()
 
 
 @dataclass
@@ -40,18 +46,24 @@ class Findings:
     """What was found below the given paths.
 
     Attributes:
-        files: each file once, however many paths lead to it.
+        files: each document once, however many paths lead to it.
+        containers: archives, and e-mails, which are among the files too.
         folders: folders that were searched whole, without links: what is missing there has been removed.
         roots: the same folders as they were given.
         unreadable: (path, why) of folders and files that could not be read; nothing there counts as removed.
         skipped: (path, reason) of unsupported files.
+        opened: archives and e-mails whose members are known now: what is not among them has been removed.
+        unopened: those, and members, that could not be read; nothing there counts as removed.
     """
 
     files: list[FoundFile] = field(default_factory=list)
+    containers: list[FoundFile] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    opened: list[Path] = field(default_factory=list)
+    unopened: list[Path] = field(default_factory=list)
 
 
 def find_files(paths: Sequence[Path]) -> Findings:
@@ -70,12 +82,19 @@ def find_files(paths: Sequence[Path]) -> Findings:
             findings.folders.append(Path(os.path.realpath(path)))
             findings.roots.append(str(path))
             found += _search(path, findings)
-        elif not is_supported(path.name):
+        elif not is_read(path.name):
             findings.skipped.append((_readable(path.name), _unsupported(path.name)))
         elif file := _look_at(path, path.parent, findings, named=True):
             found.append(file)
-    findings.files = _each_once(found)
+    once = _each_once(found)
+    findings.files = [file for file in once if not is_archive(file.path.name)]
+    findings.containers = [file for file in once if is_container(file.path.name)]
     return findings
+
+
+def is_read(name: str) -> bool:
+    """Whether files with this name are documents, or may hold some."""
+    return is_supported(name) or is_archive(name)
 
 
 def is_temporary(name: str) -> bool:
@@ -101,7 +120,7 @@ def _search(root: Path, findings: Findings) -> Iterator[FoundFile]:
                 findings.skipped.append((_readable(path.relative_to(root).as_posix()), reason))
             elif name in linked:
                 continue  # a link to a folder that is searched anyway
-            elif not is_supported(name):
+            elif not is_read(name):
                 findings.skipped.append((_readable(path.relative_to(root).as_posix()), _unsupported(name)))
             elif file := _look_at(path, root, findings):
                 yield file

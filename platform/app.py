@@ -140,12 +140,19 @@ class Doyen:
     # Documents
 
     def ingest(self, paths: Sequence[Path | str], *, allow_removals: bool = False, restore: bool = False) -> IngestReport:
-        """Read files and folders and bring the index up to date; see `ingest_documents`."""
+        """Read files, folders, web pages and sitemaps (by URL) and bring the index up to date; see `ingest_documents`."""
+        from doyen.ingestion.web.urls import is_url
         from doyen.platform.documents import ingest_documents
 
-        found = [Path(path) for path in paths]
+        urls = [path for path in paths if isinstance(path, str) and is_url(path)]
         return ingest_documents(
-            self.workspace, self.store, found, allow_removals=allow_removals, restore=restore, reporter=self.reporter
+            self.workspace,
+            self.store,
+            [Path(path) for path in paths if path not in urls],
+            urls=urls,
+            allow_removals=allow_removals,
+            restore=restore,
+            reporter=self.reporter,
         )
 
     def upload(self, source: str, data: bytes) -> IngestReport:

@@ -25,11 +25,12 @@ def ingest_documents(
     store: Store,
     paths: Sequence[Path],
     *,
+    urls: Sequence[str] = (),
     allow_removals: bool = False,
     restore: bool = False,
     reporter: Reporter | None = None,
 ) -> IngestReport:
-    """Read files and folders and bring the index up to date; see `ingest` for the arguments.
+    """Read files, folders and web pages and bring the index up to date; see `ingest` for the arguments.
 
     Documents that cannot be read are named in the report and do not stop the others. The index is updated also when
     nothing is new, so that a run that was stopped before is finished, and every part of it that is damaged is made again.
@@ -41,7 +42,7 @@ def ingest_documents(
         ModelMissing: the embedder is not on this machine.
     """
     with workspace.lock("ingestion"):
-        report = ingest(workspace, store, paths, allow_removals=allow_removals, restore=restore, reporter=reporter)
+        report = ingest(workspace, store, paths, urls=urls, allow_removals=allow_removals, restore=restore, reporter=reporter)
         report.stale = mark_stale(workspace, store)
         update_index(workspace, store, reporter=reporter, thorough=True)
     return report

@@ -60,6 +60,17 @@ class DocumentRemovalRow(Base):
     removed_at: Mapped[str]
 
 
+class WebFetchRow(Base):
+    """What a server said of a web page when it was last fetched, to ask it whether the page has changed."""
+
+    __tablename__ = "web_fetches"
+
+    url: Mapped[str] = mapped_column(primary_key=True)
+    etag: Mapped[str]
+    last_modified: Mapped[str]
+    fetched_at: Mapped[str]
+
+
 class PendingPurgeRow(Base):
     """A document whose text is to be erased: the row goes when nothing of the text is left in any file."""
 

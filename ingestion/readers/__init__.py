@@ -40,6 +40,7 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".json": "json",
     ".geojson": "json",
+    ".eml": "mail",
     **{f".{extension}": "code" for extension in CODE_EXTENSIONS.split()},
 }
 READERS = {
@@ -55,8 +56,11 @@ READERS = {
     "jsonl": "jsonl:read_jsonl",
     "json": "json_tree:read_json",
     "code": "code:read_code",
+    "mail": "mail:read_mail",
 }
 """Format → module and function."""
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".mbox")
+"""Endings of files that are no documents but hold some; ``unpack.py`` opens them."""
 PACKAGES = {
     "docx": b"word/document.xml",
     "pptx": b"ppt/presentation.xml",
@@ -70,6 +74,16 @@ OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 def is_supported(name: str) -> bool:
     """Whether files with this name are read."""
     return PurePosixPath(name).suffix.lower() in FORMATS
+
+
+def is_archive(name: str) -> bool:
+    """Whether files with this name are archives or mailboxes, whose members are documents."""
+    return name.lower().endswith(ARCHIVES)
+
+
+def is_container(name: str) -> bool:
+    """Whether files with this name may hold other documents: archives, and e-mails with attachments."""
+    return is_archive(name) or name.lower().endswith(".eml")
 
 
 def read_document(data: bytes, name: str, limits: Limits) -> ParsedDocument:

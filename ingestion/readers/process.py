@@ -14,11 +14,12 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from doyen.core.child_environment import child_environment
 from doyen.core.errors import UnreadableDocument
-from doyen.ingestion.document import ParsedDocument
+from doyen.ingestion.document import ParsedDocument, Unpacked
 from doyen.ingestion.readers.limits import Limits
 
 COMMAND = (sys.executable, "-P", "-m", "doyen.ingestion.readers.worker")
@@ -46,13 +47,34 @@ class ReaderProcess:
         Raises:
             UnreadableDocument: it cannot be parsed, or not within the limits; or the parser crashed on it.
         """
+        return ParsedDocument.from_json(self._ask(data, name, limits, "document"))
+
+    def unpack(self, data: bytes, name: str, limits: Limits, folder: Path) -> Unpacked:
+        """Write the members of an archive or an e-mail into a folder, as ``unpack`` does.
+
+        Raises:
+            UnreadableDocument: it cannot be opened, or not within the limits; or the parser crashed on it.
+        """
+        found = self._ask(data, name, limits, "unpack", str(folder))
+        return Unpacked(*([(first, second) for first, second in found[part]] for part in ("members", "failed", "skipped")))
+
+    def sitemap(self, data: bytes, limits: Limits) -> dict[str, list[str]]:
+        """Return the addresses in a sitemap, as ``read_sitemap`` does.
+
+        Raises:
+            UnreadableDocument: it cannot be read, or not within the limits; or the parser crashed on it.
+        """
+        return self._ask(data, "sitemap.xml", limits, "sitemap")
+
+    def _ask(self, data: bytes, name: str, limits: Limits, task: str, folder: str = "") -> dict[str, Any]:
         with self._lock:
             child = self._running()
             late = threading.Event()
             watchdog = threading.Timer(limits.seconds(len(data)), _end, (child, late))
             watchdog.start()
             try:
-                reply, body = _exchange(child, {"name": name, "size": len(data), "limits": asdict(limits)}, data)
+                request = {"name": name, "size": len(data), "limits": asdict(limits), "task": task, "folder": folder}
+                reply, body = _exchange(child, request, data)
             except (OSError, EOFError, ValueError) as error:
                 self._close()
                 raise UnreadableDocument(_crash_reason(child, late.is_set(), limits, len(data))) from error
@@ -65,7 +87,8 @@ class ReaderProcess:
         if "fault" in reply:
             log.warning("reading %r failed: %s", name, reply["trace"])
             raise UnreadableDocument(f"the reader failed on it ({reply['fault']}): convert it to another format")
-        return ParsedDocument.from_json(json.loads(body))
+        result: dict[str, Any] = json.loads(body)
+        return result
 
     def close(self) -> None:
         """End the child."""

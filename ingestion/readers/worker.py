@@ -1,8 +1,9 @@
 """The process in which files are parsed: ``python -m doyen.ingestion.readers.worker``, started by ``process.py``.
 
 It reads requests from standard input and writes replies to standard output, each a line of JSON with its ``size`` and then so
-many bytes, until its input ends. A request's bytes are the file, a reply's the document as JSON. Nothing that a parser does
-here reaches the process that asked: not its memory, not its secrets, not its time.
+many bytes, until its input ends. A request's bytes are the file, a reply's the result of the request's ``task`` as JSON: the
+document, what was unpacked into a ``folder``, or the addresses of a sitemap. Nothing that a parser does here reaches the
+process that asked: not its memory, not its secrets, not its time.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import UnreadableDocument
 from doyen.core.memory import peak_memory_mb
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.readers.sitemap import read_sitemap
+from doyen.ingestion.readers.unpack import unpack
 
 
 def main() -> None:
@@ -35,23 +40,26 @@ def main() -> None:
         data = requests.read(request["size"])
         limits = Limits(**request["limits"])
         with _bounded(limits, len(data)):
-            reply = _read(data, request["name"], limits)
-        body = json.dumps(reply.pop("document", None)).encode("ascii")
+            reply = _read(data, request["name"], limits, request["task"], request["folder"])
+        body = json.dumps(reply.pop("result", None)).encode("ascii")
         peak = round(peak_memory_mb() * 2**10)
         answers.write(json.dumps({**reply, "size": len(body), "peak_kb": peak}).encode("ascii") + b"\n" + body)
         answers.flush()
 
 
-def _read(data: bytes, name: str, limits: Limits) -> dict[str, Any]:
+def _read(data: bytes, name: str, limits: Limits, task: str, folder: str) -> dict[str, Any]:
     try:
-        document = read_document(data, name, limits)
+        if task == "unpack":
+            return {"result": asdict(unpack(data, name, limits, Path(folder)))}
+        if task == "sitemap":
+            return {"result": read_sitemap(data)}
+        return {"result": read_document(data, name, limits).to_json()}
     except UnreadableDocument as error:
         return {"unreadable": str(error)}
     except MemoryError:
         return {"unreadable": f"it takes more than {limits.memory_bytes(len(data)) / 1e6:,.0f} MB of memory to read: split it"}
     except Exception as error:  # noqa: BLE001 - whatever a parser raises is a fault of this one file
         return {"fault": f"{type(error).__name__}: {error}"[:500], "trace": traceback.format_exc()[-5000:]}
-    return {"document": document.to_json()}
 
 
 @contextlib.contextmanager

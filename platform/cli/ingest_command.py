@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +17,10 @@ if TYPE_CHECKING:
 @with_session
 def ingest(
     session: CliSession,
-    paths: Annotated[list[Path], typer.Argument(help="Folders or files; sources are named relative to each folder.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Folders or files, whose sources are named relative to each folder; URLs of pages or sitemaps."),
+    ],
     allow_removals: Annotated[
         bool, typer.Option("--allow-removals", help="Remove missing documents also where most of a folder is gone.")
     ] = False,

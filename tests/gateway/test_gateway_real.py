@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -149,6 +151,22 @@ def test_unusable_uploads_leave_nothing(gateway: TestClient) -> None:
     assert "max_upload_mb" in big.json()["error"]["message"]
     assert gateway.get("/v1/documents").json()["total"] == before
     assert not list(Path(gateway.app.state.services.workspace.root).parent.glob("etc"))
+
+
+def test_an_archive_gives_its_documents_and_says_what_failed(gateway: TestClient) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in {"a/valve.md": "# Valve\n\nThe valve VB-4410 opens at 3.1 bar.", "b.pdf": "no PDF"}.items():
+            archive.writestr(name, text)
+    answer = upload(gateway, "set.zip", packed.getvalue())
+    assert answer.status_code == 201
+    body = answer.json()
+    assert (body["object"], [each["source"] for each in body["data"]]) == ("document.archive", ["set.zip/a/valve.md"])
+    assert [each["source"] for each in body["failed"]] == ["set.zip/b.pdf"]
+    found = gateway.post("/v1/search", json={"query": "VB-4410", "k": 1}).json()
+    assert found["passages"][0]["source"] == "set.zip/a/valve.md"
+    assert upload(gateway, "cut.zip", packed.getvalue()[:-80]).status_code == 422
+    assert gateway.delete(f"/v1/documents/{body['data'][0]['id']}").status_code == 200
 
 
 def test_modes_with_an_adapter_need_one(gateway: TestClient) -> None:

@@ -190,5 +190,6 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "without_text",
         "n_documents",
         "n_chunks",
+        "notes",
         "stale",
     }

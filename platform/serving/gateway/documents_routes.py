@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from doyen.core.errors import InputError, NotFoundError
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.document import empty_pages
+from doyen.ingestion.readers import is_archive
 from doyen.platform.serving.gateway.http_errors import TooLarge, documented
 from doyen.platform.serving.gateway.services import ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -58,6 +59,27 @@ class DocumentList(BaseModel):
     data: list[Document]
     total: int
     next: str | None
+
+
+class FailedMember(BaseModel):
+    """A file of an archive that could not be read, and why."""
+
+    source: str
+    reason: str
+
+
+class UploadedArchive(BaseModel):
+    """What became of an archive: a document for each file in it.
+
+    Attributes:
+        source: name of the archive; those of the documents begin with it.
+        failed: files that could not be read; an earlier version of them stays.
+    """
+
+    object: Literal["document.archive"] = "document.archive"
+    source: str
+    data: list[Document]
+    failed: list[FailedMember]
 
 
 class DocumentText(BaseModel):
@@ -111,8 +133,11 @@ def upload(
     services: ServicesOf,
     file: Annotated[UploadFile, File(description="The document.")],
     source: Annotated[str | None, Form(description="Name to store it under; default: the file's own.")] = None,
-) -> Document:
-    """Read a document and index it. One with the same name is replaced."""
+) -> Document | UploadedArchive:
+    """Read a document and index it. One with the same name is replaced.
+
+    Of an archive (ZIP, TAR, mbox) each file becomes a document, named below it; attachments of an e-mail do so beside it.
+    """
     name = confined_source(source or file.filename or "")
     limit = services.settings.serving.max_upload_mb
     if file.size is None or file.size > limit * 1_000_000:
@@ -120,8 +145,13 @@ def upload(
     data = file.file.read()
     if not data:
         raise InputError(f"{name} is empty: send a file with content")
-    services.doyen.upload(name, data)
+    report = services.doyen.upload(name, data)
     with services.store.session() as session:
+        if is_archive(name):
+            query = select(DocumentRow).where(DocumentRow.source.in_([*report.added, *report.updated, *report.unchanged]))
+            failed = [FailedMember(source=member, reason=reason) for member, reason in report.failed]
+            members = _documents(session, list(session.scalars(query.order_by(DocumentRow.source))))
+            return UploadedArchive(source=name, data=members, failed=failed)
         row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
         return _documents(session, [row])[0]
 
