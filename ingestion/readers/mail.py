@@ -72,11 +72,11 @@ def attachments(data: bytes) -> Iterator[tuple[str, bytes]]:
         if not _is_attached(part) or (part.get_content_maintype() == "image" and part.get("Content-ID")):
             continue
         kind = part.get_content_type()
-        if kind == "message/rfc822":
-            inner = part.get_payload()
-            content = inner[0].as_bytes() if isinstance(inner, list) and inner else b""
+        inner = part.get_payload() if kind == "message/rfc822" else None
+        if isinstance(inner, list):
+            content = b"".join(each.as_bytes() for each in inner[:1] if isinstance(each, Message))
         else:
-            content = part.get_payload(decode=True) or b""
+            content = bytes(part.get_payload(decode=True) or b"")
         yield _unique(_file_name(part) or f"attachment{EXTENSIONS.get(kind, '')}", used), content
 
 

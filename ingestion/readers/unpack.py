@@ -199,7 +199,7 @@ def _tar_entries(data: bytes, spend: Callable[[int], None]) -> Iterator[Entry]:
 class _Counted:
     """A stream whose bytes are counted, also those that are passed over."""
 
-    def __init__(self, stream: IO[bytes], spend: Callable[[int], None]) -> None:
+    def __init__(self, stream: gzip.GzipFile, spend: Callable[[int], None]) -> None:
         self._stream, self._spend = stream, spend
 
     def read(self, size: int) -> bytes:

@@ -116,7 +116,7 @@ class Fetcher:
             headers["If-Modified-Since"] = validators.last_modified
         quiet = dict.fromkeys(("connect", "read", "write", "pool"), QUIET_SECONDS)
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": quiet}) as response:
+            with self._pool.stream("GET", url, headers=list(headers.items()), extensions={"timeout": quiet}) as response:
                 found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 data = bytearray()
                 if response.status == 200:
@@ -163,9 +163,7 @@ class Fetcher:
         if status == 200:
             rules.parse(text[:ROBOTS_BYTES].decode("utf-8", errors="replace").splitlines())
         else:
-            rules.allow_all = 300 <= status < 500
-            rules.disallow_all = not rules.allow_all
-            rules.modified()
+            rules.parse([] if 300 <= status < 500 else ["User-agent: *", "Disallow: /"])
         return rules
 
 
