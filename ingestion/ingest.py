@@ -121,7 +121,7 @@ def _ingest_urls(
     restore: bool,
 ) -> None:
     from doyen.ingestion.web.fetch import Fetcher
-    from doyen.ingestion.web.pages import WebPages
+    from doyen.ingestion.web.web_pages import WebPages
 
     settings = workspace.settings.ingestion
 

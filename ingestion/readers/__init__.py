@@ -1,7 +1,8 @@
 """Readers: bytes of a file to a ParsedDocument, one module a format, chosen by extension and by content.
 
 A new format is a module with a function like the others, a line in ``FORMATS`` and one in ``READERS``; a format that is a ZIP
-archive, or that can be told by its first bytes, is told in ``_format`` too. README.md lists the formats.
+package has one in ``PACKAGES`` too, and one that can be told by its first bytes is told in ``_format``. docs/documents.md lists
+the formats.
 """
 
 from __future__ import annotations
