@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "upload_cost": [],
     "scale": [],
     "training_speed": [],
+    "versions": [],
     "reading": ["--data", str(DATA)],
     "answering": [],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],

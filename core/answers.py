@@ -29,7 +29,7 @@ MARK_MEANINGS: dict[Mark, str] = {
 """Each mark in words for people."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 10
+ANSWER_RULES = 11
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 
@@ -73,6 +73,8 @@ class Passage(_Lossless):
         score: fused relevance, larger is better; comparable within one query only.
         text: the passage.
         signals: named scores behind the ranking ("dense" cosine, "lexical" BM25, …) for debugging.
+        revision: "Revision C, 2023-10-02" where there are several versions of its document, else an empty string.
+        superseded_by: source of the newest version of its document, None where it is that itself.
     """
 
     chunk_id: str
@@ -86,6 +88,8 @@ class Passage(_Lossless):
     score: float
     text: str
     signals: Annotated[dict[str, float], Field(exclude=True), SkipJsonSchema()] = field(default_factory=dict)
+    revision: str = ""
+    superseded_by: str | None = None
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
@@ -105,6 +109,8 @@ class Citation(_Lossless):
     Attributes:
         marker: the passage's number in the prompt, from 1.
         support: whether the quote holds figures of the answer; "not_checked" when the answer has none.
+        revision: of its document, as in `Passage`.
+        superseded_by: as in `Passage`.
     """
 
     marker: int
@@ -115,6 +121,8 @@ class Citation(_Lossless):
     page: int | None
     quote: str
     support: Support = "not_checked"
+    revision: str = ""
+    superseded_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +195,9 @@ class Answer(_Lossless):
         answer_id: what feedback refers to; empty where none was given.
         passages: what the model was shown, best first; markers of citations count from 1 in this list.
         probability: that the passages which were read answer the question; None where nothing was read.
+        query: what was searched for: the question, a follow-up with what it leans on; empty where nothing was searched.
+        other_versions: what other versions of cited documents say in the same place, where it differs; the marker is that of
+            the citation beside which it is shown.
     """
 
     question: str
@@ -205,6 +216,8 @@ class Answer(_Lossless):
     answer_id: str = ""
     passages: list[Passage] = field(default_factory=list)
     probability: float | None = None
+    query: str = ""
+    other_versions: list[Citation] = field(default_factory=list)
 
     def public_json(self) -> dict[str, Any]:
         """Return the answer as ``doyen ask --json`` prints it: without the passages."""
@@ -221,6 +234,13 @@ class Answer(_Lossless):
                 done = end
         pieces.append((self.answer[done:], None))
         return [piece for piece in pieces if piece[0]]
+
+
+def version_note(item: Passage | Citation) -> str:
+    """Return " (Revision C, 2023-10-02)" or " (Revision B, 2021-03-14, superseded by …)", an empty text without versions."""
+    notes = [item.revision, f"superseded by {item.superseded_by}" if item.superseded_by else ""]
+    shown = ", ".join(filter(None, notes))
+    return f" ({shown})" if shown else ""
 
 
 class Retriever(Protocol):

@@ -190,6 +190,8 @@ def citation_at(passages: Sequence[Passage], marker: int, start: int, end: int) 
         end=passage.start + end,
         page=passage.page,
         quote=passage.text[start:end],
+        revision=passage.revision,
+        superseded_by=passage.superseded_by,
     )
 
 

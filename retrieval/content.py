@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from doyen.core.batches import batched
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow
+from doyen.retrieval.context import context_of
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
 from doyen.retrieval.segments import Segment
 
@@ -122,7 +123,8 @@ def read_chunks(store: Store, documents: Sequence[str]) -> Iterator[IndexedChunk
         with store.session() as session:
             rows = session.execute(query).all()
         for row, title in rows:
-            yield IndexedChunk(row.chunk_id, row.document_id, row.start, row.end, f"{title} {row.heading}", row.text)
+            context = context_of(title, row.heading)
+            yield IndexedChunk(row.chunk_id, row.document_id, row.start, row.end, context, row.text)
 
 
 def count_chunks(store: Store, documents: Sequence[str]) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from sqlalchemy import select
 
 from doyen.core.answers import Passage
 from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRow
 from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.excerpt import Near, cut_excerpt
-from doyen.retrieval.lexical_view import Flags, LexicalView
+from doyen.retrieval.lexical_view import Flags, LexicalView, Terms
 from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index, read_stamp
 from doyen.retrieval.passages import read_passages
 from doyen.retrieval.tokens import tokens
@@ -23,6 +25,8 @@ MAX_TERMS = 48
 """Rarest words of a query that are looked up: a pasted page must not take seconds."""
 MAX_QUERY_CHARS = 20_000
 """What is read of a longer query."""
+OTHER_VERSIONS = 5
+"""Passages that are looked at beyond those that are asked for: among them may be the newest version of one of these."""
 ROUNDS = 3
 """How often a search is repeated without chunks that the store has dropped since the index was published."""
 
@@ -62,7 +66,8 @@ class HybridRetriever:
         """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids).
 
         Passages never overlap, hold whole sentences and at most about ``ingestion.chunk_words`` words. A blank query
-        finds nothing. Their ``signals``:
+        finds nothing. The newest version of a document comes before the others, unless the query names one (versions.py).
+        Their ``signals``:
 
         - ``dense``: highest cosine of the query to a piece of the passage;
         - ``dense_rank``: place of that piece among all, from 1;
@@ -87,21 +92,37 @@ class HybridRetriever:
 
     def _search(self, opened: OpenIndex, query: str, k: int, exclude_documents: Sequence[str]) -> list[Passage]:
         view = opened.lexical
-        terms = view.look_up([] if self._by == "dense" else tokens(query), view.live, MAX_TERMS)
+        terms = view.look_up([], view.live, MAX_TERMS) if self._by == "dense" else self._terms(opened, query)
         near = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, query, exclude_documents)
         allowed = _allowed(view, exclude_documents)
         for _ in range(ROUNDS):
             excerpt = cut_excerpt(view, terms, near, allowed)
-            chosen = choose(excerpt, score_windows(excerpt, terms), k, self._passage_words)
+            chosen = choose(excerpt, score_windows(excerpt, terms), k + OTHER_VERSIONS, self._passage_words)
             passages, stale = read_passages(self._store, view, excerpt, chosen)
             if not stale:
                 break
             allowed = allowed.copy()
             allowed[stale] = False
-        return passages
+        return opened.versions.marked(opened.versions.newest_first(passages, query)[:k], self._sources)
+
+    def _sources(self, documents: Collection[str]) -> dict[str, str]:
+        """Return the sources of documents by their ids."""
+        if not documents:
+            return {}
+        query = select(DocumentRow.document_id, DocumentRow.source).where(DocumentRow.document_id.in_(documents))
+        with self._store.session() as session:
+            return dict(session.execute(query).tuples().all())
 
     def _nearest(self, opened: OpenIndex, query: str, exclude_documents: Sequence[str]) -> Near:
-        return opened.nearest(self.embedder.encode([query], kind="query")[0], exclude_documents)
+        expanded = opened.abbreviations.expand(query)
+        return opened.nearest(self.embedder.encode([expanded], kind="query")[0], exclude_documents)
+
+    def _terms(self, opened: OpenIndex, query: str) -> Terms:
+        """Return the query's terms, and with less weight those of the other forms of its abbreviations."""
+        view, held = opened.lexical, tokens(query)
+        asked = view.look_up(held, view.live, MAX_TERMS)
+        others = [token for form in opened.abbreviations.other_forms(query) for token in tokens(form)]
+        return asked.with_others(view.look_up([token for token in others if token not in held], view.live, MAX_TERMS))
 
     @contextmanager
     def _current(self) -> Iterator[OpenIndex]:

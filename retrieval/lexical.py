@@ -20,7 +20,7 @@ from doyen.retrieval.units import count_words, split_pieces, split_units
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-FORMAT = 2
+FORMAT = 3
 """Changes with the meaning of the files; an index of another format is rebuilt."""
 JOINABLE_GAP = 200
 """Characters between two chunks of a document over which a passage may still reach."""
@@ -31,14 +31,14 @@ class IndexedChunk:
     """What the lexical index needs of a chunk.
 
     Attributes:
-        label: title of its document and path of its headings.
+        context: title of its document and path of its headings, see `context_of`.
     """
 
     chunk_id: str
     document_id: str
     start: int
     end: int
-    label: str
+    context: str
     text: str
 
 
@@ -195,7 +195,7 @@ class _Builder:
                 seen |= self._add_unit(row, chunk.start + start, chunk.start + end, chunk.text[start:end])
         self.frequency.update(seen)
         self._add_pieces(chunk, first)
-        for token in set(tokens(chunk.label)):
+        for token in set(tokens(chunk.context)):
             self.labels.setdefault(token, []).append(row)
         self._end = max(self._end, chunk.end)
 

@@ -23,6 +23,10 @@ Rows = tuple[int, ...]
 """A term's row in the vocabulary of each part, -1 where it has none."""
 
 
+OTHER_FORM_WEIGHT = 0.5
+"""Of the words that an abbreviation in the query stands for, or of the abbreviation of its words."""
+
+
 @dataclass(frozen=True)
 class Terms:
     """The query as the index knows it.
@@ -40,6 +44,16 @@ class Terms:
     labelled: list[Ints]
     idf: Floats
     mass: float
+
+    def with_others(self, others: Terms) -> Terms:
+        """Return the terms with those of other forms of the query's abbreviations, which count less and are not missed."""
+        return Terms(
+            [*self.rows, *others.rows],
+            [*self.chunks, *others.chunks],
+            [*self.labelled, *others.labelled],
+            np.concatenate([self.idf, OTHER_FORM_WEIGHT * others.idf]),
+            self.mass,
+        )
 
 
 class LexicalView:

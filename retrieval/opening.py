@@ -16,14 +16,17 @@ from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageErr
 from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
+from doyen.retrieval.abbreviations import learn_abbreviations
+from doyen.retrieval.document_facts import Facts, live_facts, load_facts
 from doyen.retrieval.excerpt import Near
 from doyen.retrieval.flat_vectors import AnyVectors, open_vectors
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import LexicalView
-from doyen.retrieval.segments import Segment, load_segment
+from doyen.retrieval.segments import Segment, lexical_folder, load_segment
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.vectors import NEAREST
+from doyen.retrieval.versions import find_versions
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +47,19 @@ class _Part:
 
     def __init__(self, segment: Segment, lexical: LexicalIndex, vectors: AnyVectors | None) -> None:
         self.segment, self.lexical, self.vectors = segment, lexical, vectors
+        self._facts: Facts | None = None
         self._users, self._lock = 1, threading.Lock()
 
     @cached_property
     def rows(self) -> dict[str, int]:
         """Chunk ids → their rows."""
         return {chunk_id: row for row, chunk_id in enumerate(self.lexical.chunk_ids.tolist())}
+
+    def facts(self, index_folder: Path) -> Facts:
+        """Return what is known of its documents, read once."""
+        if self._facts is None:
+            self._facts = load_facts(lexical_folder(index_folder / self.segment.name))
+        return self._facts
 
     def use(self) -> _Part:
         """Keep it open for one more publication."""
@@ -73,6 +83,8 @@ class OpenIndex:
         stamp: tells this publication from others.
         lexical: the words of all segments.
         problem: why vectors are not searched at the moment, or None.
+        versions: documents that are versions of one another.
+        abbreviations: what the documents explain.
     """
 
     def __init__(
@@ -82,6 +94,10 @@ class OpenIndex:
         dropped = [[part.rows[each] for each in segment.dropped] for segment, part in zip(segments, parts, strict=True)]
         self.lexical = LexicalView([part.lexical for part in parts], dropped)
         self.problem: str | None = None
+        facts: Facts = {}
+        for segment, part in zip(segments, parts, strict=True):
+            facts |= live_facts(part.facts(workspace.index_folder), part.lexical, segment.dropped)
+        self.versions, self.abbreviations = find_versions(store, facts), learn_abbreviations(facts)
         self._workspace, self._store = workspace, store
         self.parts = list(parts)
         self._lock = threading.Lock()

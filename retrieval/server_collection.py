@@ -16,7 +16,7 @@ from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.index_manifest import IndexManifest
-from doyen.retrieval.lexical import load_lexical
+from doyen.retrieval.lexical import FORMAT, load_lexical
 from doyen.retrieval.segments import lexical_folder, piece_names
 from doyen.retrieval.vectors import VectorIndex, open_server
 
@@ -50,7 +50,7 @@ def clean_collection(workspace: Workspace, store: Store, manifest: IndexManifest
 
 def _name(workspace: Workspace, store: Store) -> str:
     digest = resolve_embedder(workspace.settings.retrieval.embedder)[1]
-    return f"doyen-{store.workspace_id()}-{short_id(digest)}"
+    return f"doyen-{store.workspace_id()}-{short_id(digest, str(FORMAT))}"
 
 
 def _claim(vectors: VectorIndex, workspace: Workspace, store: Store) -> None:

@@ -72,7 +72,7 @@ def score_windows(index: Excerpt, terms: Terms) -> Windows:
     total += LABEL_WEIGHT * (labelled @ terms.idf)
     highest = terms.mass * (1 + NARROW_WEIGHT + sum(CONTEXT_WEIGHTS.values()) + LABEL_WEIGHT)
     present = labelled | (_counts(index, start, end) > 0)
-    share = present @ terms.idf / terms.mass if terms.mass else np.zeros(len(start))
+    share = np.minimum(present @ terms.idf / terms.mass, 1.0) if terms.mass else np.zeros(len(start))
     relative = total / highest if terms.mass else total
     return Windows(start, end, relative + DENSE_WEIGHT * dense, lexical, share, dense)
 

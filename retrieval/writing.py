@@ -17,6 +17,8 @@ from doyen.core.progress import Reporter
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import Plan, count_chunks, read_chunks
+from doyen.retrieval.context import with_context
+from doyen.retrieval.document_facts import Facts, FactsCollector, live_facts, load_facts, save_facts
 from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.flat_vectors import AnyVectors, FlatVectors, open_vectors
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
@@ -163,34 +165,45 @@ class SegmentWriter:
         with reporter.bar("Embedding chunks", total) as bar:
             for batch in batched(read_chunks(self._store, self._plan.documents), BATCH_CHUNKS):
                 pieces = [
-                    (f"{chunk.chunk_id}:{number}", chunk.document_id, chunk.text[start:end])
+                    (f"{chunk.chunk_id}:{number}", chunk.document_id, chunk.text[start:end], chunk.context)
                     for chunk in batch
                     for number, (start, end) in enumerate(split_pieces(chunk.text))
                 ]
-                names += [name for name, _, _ in pieces]
+                names += [name for name, *_ in pieces]
                 new = [piece for piece in pieces if piece[0] not in have]
                 if new:
-                    rows = embedder.encode([text for _, _, text in new])
-                    vectors.upsert([name for name, _, _ in new], [owner for _, owner, _ in new], rows)
-                self.embedded += len({name.rpartition(":")[0] for name, _, _ in new})
+                    texts, contexts = ([piece[column] for piece in new] for column in (2, 3))
+                    rows = with_context(embedder.encode(texts), embedder.encode(contexts))
+                    vectors.upsert([name for name, *_ in new], [owner for _, owner, *_ in new], rows)
+                self.embedded += len({name.rpartition(":")[0] for name, *_ in new})
                 bar.advance(len(batch))
         return names
 
     def _write_words(self, reporter: Reporter) -> LexicalIndex:
         """Write and return the lexical arrays."""
         total = count_chunks(self._store, self._plan.documents)
+        collector = FactsCollector()
         with reporter.bar("Indexing words", total) as bar:
 
             def counted() -> Iterator[IndexedChunk]:
                 for chunk in read_chunks(self._store, self._plan.documents):
                     bar.advance()
+                    collector.add(chunk)
                     yield chunk
 
             fresh = build_lexical(counted())
         merged = merge_lexical([*self._parts, fresh], [*self._plan.dropped, set()])
         with new_folder(lexical_folder(self._folder)) as target:
             merged.save(target)
+            save_facts(target, self._facts() | collector.finish(self._store))
         return merged
+
+    def _facts(self) -> Facts:
+        """Return what is known of the documents that are taken over."""
+        known: Facts = {}
+        for segment, part, dropped in zip(self._plan.replaced, self._parts, self._plan.dropped, strict=True):
+            known |= live_facts(load_facts(lexical_folder(self._workspace.index_folder / segment.name)), part, dropped)
+        return known
 
 
 def require_space(folder: Path, need: int) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from doyen.core.answers import MARK_MEANINGS, Answer, AnswerSentence, Citation, Extract, Passage
+from doyen.core.answers import MARK_MEANINGS, Answer, AnswerSentence, Citation, Extract, Passage, version_note
 from doyen.core.modes import Mode
 from doyen.ui.conversation import Exchange
 
@@ -67,6 +67,7 @@ def _answer_html(index: int, answer: Answer) -> str:
     sources = dict.fromkeys((citation.marker, _place(citation)) for citation in answer.citations)
     listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
+    listed += "".join(map(_other_version, answer.other_versions))
     if answer.mode == Mode.EXTRACT and not answer.abstained:
         listed = "".join(f"<blockquote>{_sentence(answer.answer, each)}</blockquote>" for each in answer.citations[:1]) + listed
     kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
@@ -75,6 +76,15 @@ def _answer_html(index: int, answer: Answer) -> str:
         f"<div class='doyen-text'>{''.join(_sentence_html(*piece) for piece in answer.marked_text())}</div>"
         f"{listed}"
         f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div></div>"
+    )
+
+
+def _other_version(citation: Citation) -> str:
+    """Return what another version of a cited document says in the same place."""
+    place = f"<span class='doyen-chip doyen-amber'>{'Superseded' if citation.superseded_by else 'Newer version'}</span>"
+    return (
+        f"<div class='doyen-version'>{place} <b>{citation.marker}</b> {escape(_place(citation))}: "
+        f"“{escape(citation.quote)}”</div>"
     )
 
 
@@ -97,6 +107,10 @@ def _warnings(answer: Answer) -> list[str]:
         text
         for holds, text in (
             (answer.abstained, "Not in the documents"),
+            (
+                bool(answer.citations) and all(citation.superseded_by for citation in answer.citations),
+                "From a superseded version",
+            ),
             (answer.support == "number_not_found", "Check the number: no cited sentence holds it"),
             (answer.finish_reason == "length", "Cut off at the length limit"),
             (answer.finish_reason == "repetition", "Stopped: it repeated itself"),
@@ -167,7 +181,8 @@ def _card(marker: int, passage: Passage, citations: Sequence[Citation]) -> str:
 
 
 def _place(item: Passage | Citation) -> str:
-    return f"{item.source}, page {item.page}" if item.page else item.source
+    page = f", page {item.page}" if item.page else ""
+    return f"{item.source}{page}{version_note(item)}"
 
 
 def _circumstances(answer: Answer) -> list[str]:
@@ -177,6 +192,8 @@ def _circumstances(answer: Answer) -> list[str]:
         notes[0] += f" ({answer.mode_reason})"
     if answer.adapter:
         notes.append(answer.adapter)
+    if answer.query not in {"", answer.question}:
+        notes.append(f"searched for “{answer.query}”")
     notes.append(f"{answer.timings.total_s:.1f} s")
     if answer.usage.completion_tokens:
         notes.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")

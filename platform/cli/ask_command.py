@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from doyen.core.answers import version_note
 from doyen.core.modes import BEST, MODES
 from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
-    from doyen.core.answers import Answer
+    from doyen.core.answers import Answer, Citation
 
 _MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one that the reports measured."
 _DOUBTS = {
@@ -43,10 +44,19 @@ def format_answer(answer: Answer) -> str:
     if answer.support == "number_not_found" and not answer.sentences:
         lines.append(f"  ({_DOUBTS['number_differs']})")
     for citation in answer.citations:
-        page = f", page {citation.page}" if citation.page else ""
-        lines.append(f"  [{citation.marker}] {citation.source}{page}: “{citation.quote}”")
+        lines.append(f"  [{citation.marker}] {_place(citation)}: “{citation.quote}”")
+        lines += [
+            f"      {_place(other)} says: “{other.quote}”" for other in answer.other_versions if other.marker == citation.marker
+        ]
+    if answer.query not in {"", answer.question}:
+        lines.append(f"  (searched for: {answer.query})")
     if answer.mode_reason:
         lines.append(f"  (mode {answer.mode}: {answer.mode_reason})")
     if note := _ENDINGS.get(answer.finish_reason):
         lines.append(note)
     return "\n".join(lines)
+
+
+def _place(citation: Citation) -> str:
+    page = f", page {citation.page}" if citation.page else ""
+    return f"{citation.source}{page}{version_note(citation)}"

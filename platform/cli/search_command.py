@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.answers import Passage, version_note
 from doyen.core.modes import MAX_PASSAGES
 from doyen.platform.cli.session import CliSession, with_session
 
@@ -18,12 +19,14 @@ def search(
 ) -> None:
     """Show the passages that the retriever finds for a query."""
     result = session.doyen.search(query, k)
-    lines = [
-        f"{rank}. {p.source}{f', page {p.page}' if p.page else ''} [{p.start}:{p.end}] score {p.score:.3f}\n{p.text}\n"
-        for rank, p in enumerate(result.passages, start=1)
-    ]
+    lines = [f"{rank}. {_place(p)} score {p.score:.3f}\n{p.text}\n" for rank, p in enumerate(result.passages, start=1)]
     found: dict[str, object] = {"query": result.query, "passages": [p.public_json() for p in result.passages]}
     if result.warning:
         found["warning"] = result.warning
         lines.insert(0, f"Warning: {result.warning}")
     session.emit(found, "\n".join(lines) or "Nothing found.")
+
+
+def _place(passage: Passage) -> str:
+    page = f", page {passage.page}" if passage.page else ""
+    return f"{passage.source}{page}{version_note(passage)} [{passage.start}:{passage.end}]"

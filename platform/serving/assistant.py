@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
+from doyen.platform.serving.other_versions import SET_ASIDE, differing, set_aside
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits, reading_adapter
 from doyen.platform.serving.reading import (
     NONE,
@@ -60,7 +61,8 @@ class Found:
     """What a query finds: the same in all modes with passages.
 
     Attributes:
-        passages: as the retriever ranks them.
+        passages: as the retriever ranks them, of one version of each document.
+        aside: those of other versions.
         findings: what the reader says of them; None where nothing is read.
         refused: whether they are too unlikely to answer.
         retrieve_s: seconds that retrieving them took.
@@ -68,6 +70,7 @@ class Found:
     """
 
     passages: list[Passage]
+    aside: list[Passage] = field(default_factory=list)
     findings: Findings | None = None
     refused: bool = False
     retrieve_s: float = 0.0
@@ -238,15 +241,24 @@ class Assistant:
             shown = self._shown(found, plan.mode)
             if kept:  # the answer is as late as if it had been looked up for it
                 plan = replace(plan, started=plan.started - kept.seconds)
-        return replace(plan, passages=shown, retrieve_s=found.retrieve_s, findings=found.findings, refused=found.refused)
+        return replace(
+            plan,
+            passages=shown,
+            aside=found.aside,
+            retrieve_s=found.retrieve_s,
+            findings=found.findings,
+            refused=found.refused,
+        )
 
     def _find(self, query: str) -> Found:
         """Return the passages for a query, read."""
         started = time.monotonic()
         count = self._settings.context_passages
-        passages = self._retriever.retrieve(query, max(count, self._settings.read_passages) if self._reads() else count)
+        wanted = max(count, self._settings.read_passages) if self._reads() else count
+        passages, aside = set_aside(self._retriever.retrieve(query, wanted + SET_ASIDE))
         retrieve_s = time.monotonic() - started
-        found = replace(self._read(query, passages), retrieve_s=retrieve_s, seconds=time.monotonic() - started)
+        found = self._read(query, passages[:wanted])
+        found = replace(found, aside=aside, retrieve_s=retrieve_s, seconds=time.monotonic() - started)
         if self._keeps_found:
             self._kept[query] = found
         return found
@@ -261,7 +273,7 @@ class Assistant:
             return Found(passages)
         findings = reader.find(query, passages)
         refused = findings.probability is not None and findings.probability < reader.threshold(self._settings.risk)
-        return Found(passages, findings, refused)
+        return Found(passages, findings=findings, refused=refused)
 
     def _shown(self, found: Found, mode: Mode) -> list[Passage]:
         if found.findings is None:
@@ -374,6 +386,8 @@ class Assistant:
             support=judgement.support,
             mode_reason=plan.mode_reason,
             probability=plan.findings.probability if plan.findings else None,
+            query=plan.query if plan.mode in PASSAGE_MODES and plan.reply is None else "",
+            other_versions=differing(judgement.citations, plan.aside),
         )
 
 

@@ -23,6 +23,7 @@ class Plan:
         asked: what the person asked, a follow-up made to stand alone from their own turns: no figure of an answer is in it.
         query: what was retrieved for; a follow-up question is made to stand alone.
         passages: best first; empty in modes without them, or when nothing was found.
+        aside: passages of other versions of their documents.
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
         reuse_prompt: as in `GenerationRequest`.
         mode_reason: why this mode, where "best" was asked for.
@@ -42,6 +43,7 @@ class Plan:
     query: str
     started: float
     passages: list[Passage] = field(default_factory=list)
+    aside: list[Passage] = field(default_factory=list)
     retrieve_s: float = 0.0
     reply: str | None = None
     mode_reason: str | None = None

@@ -88,7 +88,9 @@ def test_lines_of_earlier_evaluations_are_read(tmp_path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text(json.dumps(line) + "\n" + json.dumps({**line, "key": "other", "passages": "none"}) + "\n")
     (record,) = read_answers(path).values()
-    assert line.items() <= record.to_json().items()
+    whole, citations = record.to_json(), line.pop("citations")
+    assert line.items() <= {**whole, "passages": [{key: whole["passages"][0][key] for key in line["passages"][0]}]}.items()
+    assert citations[0].items() <= whole["citations"][0].items()
     assert (record.finish_reason, record.answer_id, record.sentences) == ("stop", "", [])
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from doyen.core.answers import Answer, Passage
+from doyen.core.answers import Answer, Citation, Passage
 from doyen.core.errors import IncompatibleError, IndexMissing, InputError, NotFoundError, PromptTooLong
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
@@ -123,11 +123,11 @@ def test_json_is_the_contract(parts):
             "usage",
             "timings",
         ),
-        *("finish_reason", "answer_id", "probability"),
+        *("finish_reason", "answer_id", "probability", "query", "other_versions"),
     ]
     assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
     assert set(value["timings"]) == {"retrieve_s", "first_token_s", "total_s"}
-    assert set(value["citations"][0]) == {"marker", "chunk_id", "source", "start", "end", "page", "quote", "support"}
+    assert set(value["citations"][0]) == {field.name for field in fields(Citation)}
     assert value["timings"]["retrieve_s"] <= value["timings"]["first_token_s"] <= value["timings"]["total_s"]
 
 

@@ -20,6 +20,7 @@ from doyen.finetune.registry import GENERAL_READING, READER, Registry
 from doyen.platform.serving.assistant import Assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.gateway.drafts import AssistantDrafter
+from doyen.platform.serving.other_versions import SET_ASIDE
 from doyen.platform.serving.reading import extract_of, find_reader, reader_opener
 from doyen.retrieval.reading.findings import Finding, Findings
 
@@ -158,7 +159,7 @@ def test_more_passages_are_read_than_shown_and_a_follow_up_is_read_whole(assista
     history = [Turn(role="user", content="Tell me of the cover bolts"), Turn(role="assistant", content="They get torque.")]
     assistant.ask("And how much of it?", "extract", history=history)
     ((query, count),) = assistant._retriever.asked
-    assert count == 8
+    assert count == 8 + SET_ASIDE
     assert "cover bolts" in query
 
 
@@ -188,7 +189,7 @@ def test_without_a_reader_all_is_as_it_was(assistant, registry, store):
     assert not any(isinstance(piece, Extract) for piece in pieces)
     answer = pieces[-1]
     assert (answer.answer, answer.probability, answer.passages) == ("The torque is 18 Nm.", None, PASSAGES[:3])
-    assert plain._retriever.asked == [(UNKNOWN, 3)]
+    assert plain._retriever.asked == [(UNKNOWN, 3 + SET_ASIDE)]
     assert plain.ask(UNKNOWN, "hybrid").answer == "The torque is 18 Nm."
     with pytest.raises(StateError, match=r'serving\.reader = "none" wants none: set it to "general"'):
         plain.ask(UNKNOWN, "extract")

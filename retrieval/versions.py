@@ -1,0 +1,162 @@
+"""Documents that are versions of one another: the newest comes first, the others are known as superseded.
+
+    SP-410-02_rev_B   Revision B, 2021-03-14  ─┐ same name and title but for the revision, texts alike,
+    SP-410-02_rev_C   Revision C, 2023-10-02  ─┘ and it can be told which one is newer
+
+Nothing is left out: a question that names an older revision gets it first. Reports of a period do not supersede each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cmp_to_key
+
+import numpy as np
+from sqlalchemy import select
+
+from doyen.core.answers import Passage
+from doyen.core.batches import batched
+from doyen.core.store import Store
+from doyen.core.store.schema import DocumentRow, DocumentSignatureRow
+from doyen.ingestion.duplicates import HASH_TYPE
+from doyen.ingestion.revisions import Revision, asks_for_earlier, names_revision, without_revision
+from doyen.retrieval.document_facts import Facts
+
+ALIKE = 0.03
+"""Least similarity of two texts (Jaccard of word 5-grams, estimated) whose names are the same but for the revision. Revised
+procedures measure 0.08 to 0.22, release notes of one product 0.00."""
+NEAR = 0.2
+"""A passage of the newest version takes the place of an older one's when its score is at most so much lower: else it is about
+something else, and what only the older version holds stays where it is."""
+
+_PERIODICAL = re.compile(
+    r"\b(?:annual|quarterly|monthly|weekly|interim|fiscal|quarter|q[1-4]|10 ?[kq]|8 ?k|earnings|minutes|newsletter|"
+    r"release notes|changelog|jahresbericht|quartal\w*|monatsbericht|protokoll)\b"
+)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The families of an index's documents.
+
+    Attributes:
+        families: by document id, the ids of its family, newest first; documents without another version have none.
+        revisions: of the documents in families.
+    """
+
+    families: Mapping[str, Sequence[str]]
+    revisions: Mapping[str, Revision]
+
+    def newest_first(self, passages: Sequence[Passage], query: str) -> list[Passage]:
+        """Return the passages in an order in which the newest version of a document comes before the others.
+
+        Where the query asks for an older revision, that one comes first. Versions of which nothing was found are not looked
+        at, so that a document which may not be read replaces nothing.
+        """
+        ordered = list(passages)
+        for family in {id(each): each for each in map(self._family, passages) if each}.values():
+            present = {passage.document_id for passage in passages}
+            wanted = self._wanted([document for document in family if document in present], query)
+            places = [place for place, passage in enumerate(ordered) if passage.document_id in family]
+            lead = next(place for place in places if ordered[place].document_id == wanted)
+            first = places[0]
+            if lead > first and ordered[first].score - ordered[lead].score <= NEAR:
+                moved = ordered.pop(lead)
+                ordered.insert(first, replace(moved, score=ordered[first].score))
+        return ordered
+
+    def marked(self, passages: Sequence[Passage], sources: Callable[[Collection[str]], Mapping[str, str]]) -> list[Passage]:
+        """Return the passages with their revisions, and with the source of the newest version where that is another one.
+
+        Args:
+            sources: gives the sources of those of the documents that may be named.
+        """
+        named = sources({document for passage in passages for document in self._family(passage)})
+        return [self._marked(passage, named) for passage in passages]
+
+    def _marked(self, passage: Passage, named: Mapping[str, str]) -> Passage:
+        family = self._family(passage)
+        if not family:
+            return passage
+        newer = [named[document] for document in family[: family.index(passage.document_id)] if document in named]
+        return replace(passage, revision=self.revisions[passage.document_id].shown, superseded_by=newer[0] if newer else None)
+
+    def _family(self, passage: Passage) -> Sequence[str]:
+        return self.families.get(passage.document_id, ())
+
+    def _wanted(self, there: Sequence[str], query: str) -> str:
+        """Return which of the versions, newest first, a query wants."""
+        named = [each for each in there if names_revision(query, self.revisions[each])]
+        if not named and asks_for_earlier(query):
+            named = list(there[1:])
+        return (named or there)[0]
+
+
+def find_versions(store: Store, facts: Facts) -> Versions:
+    """Return the families of documents."""
+    rows = _rows(store, [each for each, known in facts.items() if known.revision.rank or known.revision.dated])
+    groups: dict[tuple[str, str], list[str]] = {}
+    for document, (title, near_group) in rows.items():
+        name = without_revision(title)
+        if not _PERIODICAL.search(name) and not _PERIODICAL.search(facts[document].revision.stem):
+            groups.setdefault((name, facts[document].revision.stem), []).append(document)
+            groups.setdefault((name, f"\n{near_group}"), []).append(document)
+    families: dict[str, Sequence[str]] = {}
+    for (_, key), members in groups.items():
+        if len(members) > 1:
+            for family in _families(store, members, facts, near=key.startswith("\n")):
+                if not any(document in families for document in family):
+                    families |= dict.fromkeys(family, family)
+    return Versions(families, {document: facts[document].revision for document in families})
+
+
+def _rows(store: Store, documents: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return title and near-duplicate group by document."""
+    found: dict[str, tuple[str, str]] = {}
+    with store.session() as session:
+        for part in batched(documents):
+            query = select(DocumentRow.document_id, DocumentRow.title, DocumentRow.near_group)
+            for document, title, group in session.execute(query.where(DocumentRow.document_id.in_(part))):
+                found[document] = title, group
+    return found
+
+
+def _families(store: Store, members: list[str], facts: Facts, *, near: bool) -> list[list[str]]:
+    """Return families among documents of one name, newest first: each member is a version of the newest one."""
+
+    def newer_first(one: str, other: str) -> int:
+        newer = facts[one].revision.is_newer(facts[other].revision)
+        return 0 if newer is None else -1 if newer else 1
+
+    ordered = sorted(sorted(members), key=cmp_to_key(newer_first))
+    signatures = {} if near else _signatures(store, ordered)
+    families: list[list[str]] = []
+    for document in ordered:
+        mine = facts[document].revision
+        for family in families:
+            newest = facts[family[0]].revision
+            if newest.is_newer(mine) and (
+                bool(mine.rank and newest.rank) if near else _alike(signatures.get(document), signatures.get(family[0]))
+            ):
+                family.append(document)
+                break
+        else:
+            families.append([document])
+    return [family for family in families if len(family) > 1]
+
+
+def _signatures(store: Store, documents: Sequence[str]) -> dict[str, bytes]:
+    signature, found = DocumentSignatureRow, dict[str, bytes]()
+    with store.session() as session:
+        for part in batched(documents):
+            query = select(signature.document_id, signature.minhash).where(signature.document_id.in_(part))
+            found |= dict(session.execute(query).tuples().all())
+    return found
+
+
+def _alike(one: bytes | None, other: bytes | None) -> bool:
+    if one is None or other is None:
+        return False
+    return bool(np.mean(np.frombuffer(one, HASH_TYPE) == np.frombuffer(other, HASH_TYPE)) >= ALIKE)

@@ -1,0 +1,125 @@
+"""Versions of one document: found as a family, the newest first, the others marked; and abbreviations that are learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doyen.core.store import Store
+from doyen.core.workspace import Workspace
+from doyen.ingestion.revisions import Revision
+from doyen.platform.documents import delete_documents, ingest_documents
+from doyen.retrieval.abbreviations import learn_abbreviations
+from doyen.retrieval.chosen import open_retriever
+from doyen.retrieval.document_facts import DocumentFacts
+from doyen.retrieval.hybrid import HybridRetriever
+
+PROCEDURE = """# Changing the diaphragm of the sample pump
+
+Revision {letter}. Issued {date}.
+
+## Assembly
+
+Tighten the head screws crosswise to {torque} Nm in two passes and let the pump run for ten minutes before the leak check.
+Clean the seat with a lint-free cloth, inspect the valve plates under a lamp and replace them when an edge is chipped or worn.
+
+## Records
+
+Send form F-77 to the service desk within {days} working days and keep a copy with the papers of the analyser.
+"""
+RELEASE = "# Ledger {number} release notes\n\nPublished {date}. {body}\n"
+FILES = {
+    "pump_rev_B.md": PROCEDURE.format(letter="B", date="14 March 2021", torque="1.4", days="ten"),
+    "pump_rev_C.md": PROCEDURE.format(letter="C", date="2 October 2023", torque="2.1", days="three"),
+    "ledger-6.2.md": RELEASE.format(number="6.2", date="21 March 2023", body="Alarms can be sent by mail to several people."),
+    "ledger-6.3.md": RELEASE.format(number="6.3", date="5 December 2023", body="Reports are made at night by a new service."),
+    "line.md": "# Heating\n\nThe Heated Line Controller (HLC) has a fuse of 6 ampere behind its front plate.\n",
+    "line-faq.md": "# Questions\n\nA red lamp on the heated line controller means that its sensor is broken.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Store]:
+    from doyen.core.store import open_store
+    from doyen.core.workspace import create_workspace
+
+    root = tmp_path_factory.mktemp("versions")
+    workspace = create_workspace(root / "space", "versions")
+    settings = workspace.root / "doyen.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + '\n[retrieval]\nretriever = "lexical"\n', encoding="utf-8")
+    workspace, store = Workspace(workspace.root), open_store(workspace)
+    (root / "documents").mkdir()
+    for name, text in FILES.items():
+        (root / "documents" / name).write_text(text, encoding="utf-8")
+    ingest_documents(workspace, store, [root / "documents"])
+    return workspace, store
+
+
+@pytest.fixture
+def retriever(versions: tuple[Workspace, Store]) -> HybridRetriever:
+    opened = open_retriever(*versions)
+    assert isinstance(opened, HybridRetriever)
+    return opened
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("question", ["How tight are the head screws of the sample pump?", "when is form F-77 due"])
+def test_the_newest_version_comes_first_and_the_older_one_is_marked(retriever: HybridRetriever, question: str) -> None:
+    first, second = retriever.retrieve(question, 2)
+    assert (first.source, first.revision, first.superseded_by) == ("pump_rev_C.md", "Revision C, 2023-10-02", None)
+    assert (second.source, second.superseded_by) == ("pump_rev_B.md", "pump_rev_C.md")
+    assert first.score >= second.score
+    assert retriever.retrieve(question, 1) == [first]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("words", ["in revision B", "in rev. B", "in the previous revision", "in 2021"])
+def test_an_older_version_that_is_asked_for_comes_first(retriever: HybridRetriever, words: str) -> None:
+    passage = retriever.retrieve(f"How tight are the head screws of the sample pump {words}?", 1)[0]
+    assert (passage.source, passage.superseded_by) == ("pump_rev_B.md", "pump_rev_C.md")
+
+
+@pytest.mark.model
+def test_release_notes_do_not_supersede_each_other(retriever: HybridRetriever) -> None:
+    passage = retriever.retrieve("Can Ledger send alarms by mail?", 1)[0]
+    assert (passage.source, passage.revision, passage.superseded_by) == ("ledger-6.2.md", "", None)
+
+
+@pytest.mark.model
+def test_an_excluded_version_supersedes_nothing(retriever: HybridRetriever) -> None:
+    question = "How tight are the head screws of the sample pump?"
+    newest = retriever.retrieve(question, 1)[0].document_id
+    assert retriever.retrieve(question, 1, exclude_documents=[newest])[0].source == "pump_rev_B.md"
+
+
+@pytest.mark.model
+def test_either_form_of_an_abbreviation_finds_the_other(retriever: HybridRetriever) -> None:
+    found = [{each.source for each in retriever.retrieve(query, 2)} for query in ("HLC", "heated line controller")]
+    assert found == [{"line.md", "line-faq.md"}] * 2
+    with retriever._current() as opened:
+        assert opened.abbreviations.expand("fuse of the HLC?") == "fuse of the HLC? (Heated Line Controller)"
+        assert opened.abbreviations.expand("heated line controller lamp") == "heated line controller lamp (HLC)"
+        assert opened.abbreviations.expand("hlc or line") == "hlc or line"
+
+
+def test_ambiguous_abbreviations_are_not_expanded() -> None:
+    def explained(*forms: str) -> dict[str, DocumentFacts]:
+        return {str(number): DocumentFacts(Revision("x"), {"AI": form}) for number, form in enumerate(forms)}
+
+    assert learn_abbreviations(explained("artificial intelligence", "air inlet")).other_forms("AI") == []
+    spellings = learn_abbreviations(explained("air inlets", "Air inlet", "artificial intelligence", "air inlet"))
+    assert [form.casefold() for form in spellings.other_forms("the AI")] in (["air inlet"], ["air inlets"])
+
+
+@pytest.mark.model
+def test_what_is_known_goes_with_the_document(versions: tuple[Workspace, Store], tmp_path: Path) -> None:
+    """Last in this file: it changes the shared workspace."""
+    workspace, store = versions
+    delete_documents(workspace, store, ["pump_rev_C.md", "line.md"])
+    retriever = open_retriever(workspace, store)
+    passage = retriever.retrieve("How tight are the head screws of the sample pump?", 1)[0]
+    assert (passage.source, passage.revision, passage.superseded_by) == ("pump_rev_B.md", "", None)
+    assert isinstance(retriever, HybridRetriever)
+    with retriever._current() as opened:
+        assert opened.abbreviations.expand("HLC") == "HLC"
