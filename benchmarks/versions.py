@@ -70,7 +70,7 @@ def measure(doyen: Doyen, questions: list[Question]) -> bool:
         print(f"{line}  {[each.quote[:60] for each in answer.other_versions]}")
     passed = [
         bar("no value of the superseded version answered", cited, BAR),
-        bar("key facts of the version in force right", right, None),
+        bar("key facts of the version in force right", right, BAR),
         bar("superseded version marked wherever it is shown", marked, 1.0),
         bar("superseded value shown beside the answer", shown, BAR),
     ]

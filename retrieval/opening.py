@@ -16,13 +16,13 @@ from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageErr
 from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.retrieval.abbreviations import learn_abbreviations
 from doyen.retrieval.document_facts import Facts, live_facts, load_facts
 from doyen.retrieval.excerpt import Near
 from doyen.retrieval.flat_vectors import AnyVectors, open_vectors
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import LexicalView
+from doyen.retrieval.query_expansion import learn_abbreviations
 from doyen.retrieval.segments import Segment, lexical_folder, load_segment
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.vectors import NEAREST

@@ -10,10 +10,10 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.revisions import Revision
 from doyen.platform.documents import delete_documents, ingest_documents
-from doyen.retrieval.abbreviations import learn_abbreviations
 from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.document_facts import DocumentFacts
 from doyen.retrieval.hybrid import HybridRetriever
+from doyen.retrieval.query_expansion import learn_abbreviations
 
 PROCEDURE = """# Changing the diaphragm of the sample pump
 
