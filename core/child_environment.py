@@ -24,6 +24,7 @@ ALLOWED = frozenset(
         "LD_LIBRARY_PATH",
         "DYLD_LIBRARY_PATH",
         "LD_PRELOAD",
+        "TESSDATA_PREFIX",
         "SYSTEMROOT",
         "WINDIR",
         "CUDA_HOME",

@@ -116,6 +116,13 @@ class IngestionSettings(Section):
     """Seconds between two requests to one web server; its robots.txt may ask for more."""
     max_urls: int = Field(2000, ge=1, le=50_000)
     """Pages of a sitemap that are fetched."""
+    ocr: Literal["auto", "off"] = "auto"
+    """auto recognises the text of pictured PDF pages where Tesseract is installed (Debian: tesseract-ocr), and reports them
+    where it is not; off only reports them."""
+    ocr_languages: str = Field("eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$")
+    """Tesseract's names of the languages, joined by "+", such as "deu+eng"; each has a package, such as tesseract-ocr-deu."""
+    max_ocr_s: float = Field(600, gt=0, le=86_400)
+    """Seconds that recognising the pages of one file may take, about two a page; the pages that are left are reported."""
     max_removed_share: float = Field(0.2, ge=0, le=1)
     """When more than this share of a folder's documents is missing at once, they are kept and the run says so: the folder may
     just not be mounted. `doyen ingest --allow-removals` removes them. 1 never asks."""

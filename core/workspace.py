@@ -57,6 +57,11 @@ class Workspace:
         return self.state / "index"
 
     @property
+    def originals_folder(self) -> Path:
+        """Uploaded PDFs as they came."""
+        return self.state / "originals"
+
+    @property
     def datasets_folder(self) -> Path:
         """One folder for each dataset version."""
         return self.state / "datasets"

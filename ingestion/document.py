@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from doyen.core.errors import UnreadableDocument
+from doyen.ingestion.word_boxes import Word, WordBox, pack, place_words
 
 LONGEST_TITLE = 300
 """Characters; each chunk is indexed with the title."""
@@ -39,6 +41,10 @@ class ParsedDocument:
         pages: (start, end) of each page in ``text``; empty where the format has no pages.
         blocks: in order, without overlap; together they cover every character that is not white space.
         notes: sentences about what was left out of it, such as hidden sheets.
+        boxes: where its words stand on the pages, as ``word_boxes.pack`` gives it; empty where there are no pages.
+        recognised: (page number from 1, confidence from 0 to 1) of pages whose text was recognised in their picture (OCR).
+        unrecognised: numbers from 1 of pages whose text is in pictures and was not recognised.
+        ocr_problem: why not, with the remedy; empty where there are none.
     """
 
     text: str
@@ -47,6 +53,10 @@ class ParsedDocument:
     pages: tuple[tuple[int, int], ...]
     blocks: tuple[Block, ...]
     notes: tuple[str, ...] = ()
+    boxes: bytes = b""
+    recognised: tuple[tuple[int, float], ...] = ()
+    unrecognised: tuple[int, ...] = ()
+    ocr_problem: str = ""
 
     @property
     def pages_without_text(self) -> tuple[int, ...]:
@@ -56,15 +66,37 @@ class ParsedDocument:
     def to_json(self) -> dict[str, Any]:
         """Return the document as JSON takes it."""
         blocks = [(block.kind, block.start, block.end, block.level, block.group) for block in self.blocks]
-        whole = {"text": self.text, "title": self.title, "media_type": self.media_type, "pages": self.pages}
-        return {**whole, "blocks": blocks, "notes": self.notes}
+        return {
+            "text": self.text,
+            "title": self.title,
+            "media_type": self.media_type,
+            "pages": self.pages,
+            "blocks": blocks,
+            "notes": self.notes,
+            "boxes": base64.b64encode(self.boxes).decode("ascii"),
+            "recognised": self.recognised,
+            "unrecognised": self.unrecognised,
+            "ocr_problem": self.ocr_problem,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ParsedDocument:
         """Return the document that ``to_json`` gave."""
         pages = tuple((start, end) for start, end in data["pages"])
         blocks = tuple(Block(*block) for block in data["blocks"])
-        return cls(data["text"], data["title"], data["media_type"], pages, blocks, tuple(data["notes"]))
+        recognised = tuple((page, confidence) for page, confidence in data["recognised"])
+        return cls(
+            data["text"],
+            data["title"],
+            data["media_type"],
+            pages,
+            blocks,
+            tuple(data["notes"]),
+            base64.b64decode(data["boxes"]),
+            recognised,
+            tuple(data["unrecognised"]),
+            data["ocr_problem"],
+        )
 
 
 @dataclass
@@ -109,6 +141,7 @@ class DocumentBuilder:
         self._parts: list[str] = []
         self._length = 0
         self._blocks: list[Block] = []
+        self._boxes: list[WordBox] = []
         self._pages: list[int | None] = []
         self._group = 0
         self._notes: list[str] = []
@@ -125,8 +158,12 @@ class DocumentBuilder:
         """Count what is added from now on to the next page."""
         self._pages.append(None)
 
-    def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
-        """Append a block; text that is only white space is left out."""
+    def add(self, kind: BlockKind, text: str, level: int = 0, words: Sequence[Word] = ()) -> None:
+        """Append a block; text that is only white space is left out.
+
+        Args:
+            words: the printed words that the text was made of, in its order.
+        """
         text = text.strip()
         if not text:
             return
@@ -140,18 +177,20 @@ class DocumentBuilder:
         self._mark_pages()
         start = self._length
         self._append(text)
+        self._boxes += place_words(text, words, start)
         self._blocks.append(Block(kind, start, self._length, level, self._group))
         if not grouped:
             self._group += 1
 
-    def extend(self, text: str) -> None:
+    def extend(self, text: str, words: Sequence[Word] = ()) -> None:
         """Append to the last block, as for a paragraph that goes on after a page break."""
         text = text.strip()
         if not text or not self._blocks:
-            self.add("paragraph", text)
+            self.add("paragraph", text, words=words)
             return
         self._append(" ")
         self._mark_pages()
+        self._boxes += place_words(text, words, self._length)
         self._append(text)
         last = self._blocks[-1]
         self._blocks[-1] = Block(last.kind, last.start, self._length, last.level, last.group)
@@ -170,8 +209,9 @@ class DocumentBuilder:
         """Return the document."""
         starts = [self._length if start is None else start for start in self._pages]
         pages = tuple(zip(starts, [*starts[1:], self._length], strict=True)) if starts else ()
-        text, blocks, notes = "".join(self._parts), tuple(self._blocks), tuple(self._notes)
-        return ParsedDocument(text, title.strip()[:LONGEST_TITLE], media_type, pages, blocks, notes)
+        title, text = title.strip()[:LONGEST_TITLE], "".join(self._parts)
+        blocks, notes = tuple(self._blocks), tuple(self._notes)
+        return ParsedDocument(text, title, media_type, pages, blocks, notes, pack(self._boxes))
 
     def _append(self, text: str) -> None:
         self._parts.append(text)

@@ -75,6 +75,8 @@ def write_document(session: Session, prepared: Prepared) -> str | None:
             source=prepared.source,
             text=prepared.document.text,
             pages=[list(page) for page in prepared.document.pages],
+            boxes=prepared.document.boxes or None,
+            recognised=[list(page) for page in prepared.document.recognised],
             created_at=now(),
         )
     )

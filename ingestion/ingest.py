@@ -17,6 +17,7 @@ from doyen.core.errors import DoyenError, InputError, UnreadableDocument
 from doyen.core.files import sha256_bytes
 from doyen.core.manifest import fingerprint, short_id
 from doyen.core.progress import Reporter, Silent
+from doyen.core.settings import IngestionSettings
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
@@ -29,14 +30,16 @@ from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
+from doyen.ingestion.originals import PDF, drop_unused_originals, keep_original
 from doyen.ingestion.readers import is_archive, is_container, too_large
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import shared_reader
+from doyen.ingestion.readers.tesseract import installed_version
 from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.sources import Findings, FoundFile, find_files, is_read
 from doyen.ingestion.word_pieces import PieceCounter, open_counter
 
-READERS_VERSION = 3
+READERS_VERSION = 4
 """Raise it when the same file would be parsed differently: documents are then read again."""
 UPLOADS = ""
 """The root of documents that came as bytes and not from a folder."""
@@ -157,6 +160,7 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
             raise UnreadableDocument(f"{source}: {error}") from error
     if is_container(source):
         _upload_members(preparer, source, data, report)
+    drop_unused_originals(workspace, store)
     return _finish(workspace, store, report)
 
 
@@ -167,10 +171,15 @@ def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport) 
         row = session.get(DocumentRow, short_id(source))
     if row is not None and row.root != UPLOADS:
         raise InputError(f"{source!r} comes from the folder {row.root}: upload it under another name or change the file there")
-    if row is not None and (row.version, row.settings_fingerprint) == (sha256_bytes(data), preparer.fingerprint):
+    version = sha256_bytes(data)
+    if row is not None and row.version == version and preparer.is_current(row):
+        if row.media_type == PDF:
+            keep_original(preparer.workspace, version, data)
         report.unchanged.append(source)
         return
     prepared = preparer.prepare(source, UPLOADS, "", data, modified_ns=0)
+    if prepared.document.media_type == PDF:
+        keep_original(preparer.workspace, version, data)
     _write(store, prepared, report, is_new=row is None)
 
 
@@ -209,26 +218,34 @@ def _remove_uploaded(store: Store, source: str, kept: set[str], report: IngestRe
                 delete_document(session, row.document_id)
 
 
+def limits_of(settings: IngestionSettings) -> Limits:
+    """Return what the settings allow a reader to spend on one file."""
+    megabyte = 1_000_000
+    return Limits(
+        settings.max_file_mb * megabyte,
+        4 * settings.max_file_mb * megabyte,
+        settings.max_pages,
+        max_seconds=settings.max_read_s,
+        max_memory_bytes=settings.max_read_memory_mb * megabyte,
+        ocr_languages="" if settings.ocr == "off" else settings.ocr_languages,
+        max_ocr_seconds=settings.max_ocr_s,
+    )
+
+
 class Preparer:
     """Turns bytes into prepared documents with the workspace's settings.
 
     Attributes:
         fingerprint: changes when the same bytes would give other text or chunks.
+        ocr_fingerprint: the same for documents with pictured pages, which depend on text recognition as well.
     """
 
     def __init__(self, workspace: Workspace, store: Store) -> None:
         settings = workspace.settings.ingestion
-        self.store = store
+        self.workspace, self.store = workspace, store
         self.chunk_words = settings.chunk_words
         self.counter: PieceCounter = open_counter(workspace.settings.retrieval.embedder)
-        megabyte = 1_000_000
-        self.limits = Limits(
-            settings.max_file_mb * megabyte,
-            4 * settings.max_file_mb * megabyte,
-            settings.max_pages,
-            max_seconds=settings.max_read_s,
-            max_memory_bytes=settings.max_read_memory_mb * megabyte,
-        )
+        self.limits = limits_of(settings)
         self.reader = shared_reader()
         self.fingerprint = fingerprint(
             {
@@ -239,6 +256,12 @@ class Preparer:
                 "embedder": workspace.settings.retrieval.embedder,
             }
         )[:16]
+        recognition = [self.limits.ocr_languages, installed_version() if self.limits.ocr_languages else ""]
+        self.ocr_fingerprint = f"{self.fingerprint}-{fingerprint(recognition)[:8]}"
+
+    def is_current(self, row: DocumentRow) -> bool:
+        """Whether a document was read with the settings and programs of now."""
+        return row.settings_fingerprint in (self.fingerprint, self.ocr_fingerprint)
 
     def prepare(
         self, source: str, root: str, path: str, data: bytes, *, modified_ns: int, name: str = "", text: bytes = b""
@@ -265,7 +288,7 @@ class Preparer:
             version=sha256_bytes(data),
             size=len(data),
             modified_ns=modified_ns,
-            fingerprint=self.fingerprint,
+            fingerprint=self.ocr_fingerprint if document.recognised or document.unrecognised else self.fingerprint,
             document=document,
             chunks=chunks,
             text_sha256=text_hash(document.text),
@@ -302,7 +325,7 @@ def _known_documents(store: Store) -> dict[str, DocumentRow]:
 def _ingest_file(preparer: Preparer, row: DocumentRow | None, source: str, file: FoundFile, report: IngestReport) -> None:
     """Bring one document up to date, or report why it cannot be."""
     same_file = row is not None and row.path == str(file.path)
-    same_settings = row is not None and row.settings_fingerprint == preparer.fingerprint and same_file
+    same_settings = row is not None and preparer.is_current(row) and same_file
     if row is not None and same_settings and (row.size, row.modified_ns) == (file.size, file.modified_ns):
         report.unchanged.append(source)
         return
@@ -385,6 +408,10 @@ def _write(store: Store, prepared: Prepared, report: IngestReport, *, is_new: bo
     if empty := prepared.document.pages_without_text:
         report.without_text.append((prepared.source, list(empty)))
     report.notes += [(prepared.source, note) for note in prepared.document.notes]
+    if pages := prepared.document.unrecognised:
+        report.unrecognised.append((prepared.source, list(pages), prepared.document.ocr_problem))
+    if recognised := prepared.document.recognised:
+        report.recognised.append((prepared.source, list(recognised)))
 
 
 def _touch(store: Store, row: DocumentRow, file: FoundFile) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 from doyen.core.lineage import StaleReport
 
+LOW_CONFIDENCE = 0.75
+"""Of text recognition: pages below are reported as to be compared with their picture."""
+
 
 @dataclass
 class IngestReport:
@@ -19,8 +22,10 @@ class IngestReport:
         duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
         skipped: (path, reason) of unsupported files.
-        without_text: (source, numbers from 1) of pages without text among the added and updated: pictures and scans.
         notes: (source, sentence) about what of the added and updated documents was left out, such as hidden sheets.
+        without_text: (source, numbers from 1) of pages without text among the added and updated: pictures and empty pages.
+        recognised: (source, [(number from 1, confidence from 0 to 1)]) of pages read by text recognition (OCR) among them.
+        unrecognised: (source, numbers from 1, why) of pages whose text is in pictures and was not recognised.
         stale: annotation tasks whose text went with a changed or removed document.
         n_documents, n_chunks: in the whole workspace afterwards.
     """
@@ -36,6 +41,8 @@ class IngestReport:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     without_text: list[tuple[str, list[int]]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    recognised: list[tuple[str, list[tuple[int, float]]]] = field(default_factory=list)
+    unrecognised: list[tuple[str, list[int], str]] = field(default_factory=list)
     stale: StaleReport = field(default_factory=StaleReport)
     n_documents: int = 0
     n_chunks: int = 0

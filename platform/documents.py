@@ -11,6 +11,7 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.ingest_report import IngestReport
+from doyen.ingestion.originals import drop_unused_originals
 from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
 from doyen.platform.purge import finish_purge
 from doyen.platform.purge import purge as purge_documents
@@ -84,6 +85,7 @@ def delete_documents(
         twins = exact_copies(store, erased) if purge else []
         for each in current:
             remove_document(store, each.document_id, purge=purge)
+        drop_unused_originals(workspace, store)
         mark_stale(workspace, store)
         if purge:
             report.purged = purge_documents(workspace, store, erased)

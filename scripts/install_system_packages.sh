@@ -1,22 +1,25 @@
 #!/bin/sh
-# Chromium for the browser tests, installed with apt where it is missing.
+# Chromium for the browser tests and Tesseract for those of text recognition, installed with apt where they are missing.
 set -eu
-if command -v chromium >/dev/null 2>&1; then
+missing=
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v tesseract >/dev/null 2>&1 || missing="$missing tesseract-ocr"
+if [ -z "$missing" ]; then
   exit 0
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-  echo "==> Chromium is missing and there is no apt-get: install Chromium yourself, the browser tests need it"
+  echo "==> There is no apt-get: install$missing yourself, tests need it"
   exit 0
 fi
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
   if ! sudo -n true 2>/dev/null; then
-    echo "==> Chromium is missing: run 'apt-get install chromium' as root, the browser tests need it"
+    echo "==> Run 'apt-get install$missing' as root, tests need it"
     exit 0
   fi
   as_root="sudo -n"
 fi
-echo "==> Installing Chromium for the browser tests (a minute or two, once)"
+echo "==> Installing$missing for the tests (a minute or two, once)"
 $as_root apt-get update -qq
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
-echo "==> $(chromium --version 2>/dev/null) is installed"
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+echo "==> Installed$missing"

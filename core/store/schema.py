@@ -91,6 +91,10 @@ class DocumentVersionRow(Base):
     text: Mapped[str] = mapped_column(Text)
     pages: Mapped[list[Any]]
     """[start, end] of each page in the text; empty where there are no pages."""
+    boxes: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    """Where the words stand on the pages, as `word_boxes.pack` gives it; None where there are no pages."""
+    recognised: Mapped[list[Any]] = mapped_column(default=list)
+    """[page, confidence] of each page whose text was recognised in its picture (OCR); confidence is 0 to 1."""
     created_at: Mapped[str]
 
 

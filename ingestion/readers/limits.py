@@ -26,6 +26,8 @@ class Limits:
         max_cells: most cells of all tables of a file, merged ones counted in each of their rows.
         max_characters: longest text, repeats of merged cells and column headings included.
         max_seconds, max_memory_bytes: what reading may take, beside a share that grows with the size of the file.
+        ocr_languages: what text in pictures is recognised in, Tesseract's names joined by "+"; empty recognises none.
+        max_ocr_seconds: what recognising may take beside that.
     """
 
     max_bytes: int
@@ -35,10 +37,16 @@ class Limits:
     max_characters: int = 200_000_000
     max_seconds: float = 60.0
     max_memory_bytes: int = 2_000_000_000
+    ocr_languages: str = ""
+    max_ocr_seconds: float = 600.0
 
     def seconds(self, size: int) -> float:
         """Return the seconds that reading a file of this size may take."""
         return self.max_seconds + SECONDS_PER_MB * size / 1_000_000
+
+    def wall_seconds(self, size: int) -> float:
+        """Return the seconds after which reading is stopped; the processor time of the reader itself is ``seconds``."""
+        return self.seconds(size) + (self.max_ocr_seconds if self.ocr_languages else 0.0)
 
     def for_size(self, size: int) -> Limits:
         """Return the limits for a file of this many bytes: its text may be no longer than such a file explains."""

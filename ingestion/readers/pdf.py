@@ -14,18 +14,23 @@ from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.clean import LIGATURES, join_lines, line_vocabulary, repair_text, single_spaced
 from doyen.ingestion.document import DocumentBuilder, ParsedDocument
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.readers.ocr import NotRecognised, Recogniser, needs_recognition
 from doyen.ingestion.readers.pdf_columns import put_columns_in_order
 from doyen.ingestion.readers.pdf_forms import fill_in
-from doyen.ingestion.readers.pdf_lines import Line, Page, Segment, read_page
+from doyen.ingestion.readers.pdf_lines import Line, Page, read_page
 from doyen.ingestion.readers.pdf_margins import drop_margins
-from doyen.ingestion.readers.pdf_tables import BULLET, find_table
+from doyen.ingestion.readers.pdf_tables import BULLET, Grid, Table, continue_table, find_table
 from doyen.ingestion.readers.plain import LIST_ITEM
 from doyen.ingestion.superscripts import resolve_marks
 
 PARAGRAPH_GAP = 1.45
 """Line distances, in line pitches of the page, from which a new paragraph begins."""
+CAPTION = re.compile(r"(?:table|tab\.|tabelle|tableau|tabla|tabella|tabel)\s*(?:[A-Z]?\d|[A-Z]\b|[IVX]+\b)", re.IGNORECASE)
+LONGEST_CAPTION = 3
+"""Lines."""
 HEADING_SIZE = 1.12
 HEADING_WORDS = 16
+NOTHING = "check that it has content besides pictures and empty pages"
 ENDS_SENTENCE = re.compile(r"[.!?:;。！？][\"'”’)\]]*$")
 
 
@@ -44,12 +49,14 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
             raise UnreadableDocument(f"the PDF has {count} pages, more than ingestion.max_pages = {limits.max_pages}")
         if document.get_formtype() != raw.FORMTYPE_NONE:
             document.init_forms()
-        pages = [_clean_page(_page(document, index)) for index in range(count)]
+        recogniser = Recogniser(limits)
+        pages = [_clean_page(_page(document, index, recogniser)) for index in range(count)]
         title = _metadata_title(document)
     finally:
         document.close()
     if not any(page.lines for page in pages):
-        raise UnreadableDocument("the PDF holds no text, it may be a scan: run text recognition (OCR) on it first")
+        problem = next((page.problem for page in pages if page.problem), "")
+        raise UnreadableDocument(f"the PDF holds no text: {f'its pages are pictures, and {problem}' if problem else NOTHING}")
     once, pages = drop_margins(pages)
     pages = [replace(page, lines=put_columns_in_order(page.lines)) for page in pages]
     builder = DocumentBuilder(limits.max_characters)
@@ -57,10 +64,17 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     for number, page in enumerate(pages):
         builder.start_page()
         if number == 0:
-            for line in once:
-                builder.add("paragraph", line)
+            for text, words in once:
+                builder.add("paragraph", text, words=words)
         writer.write(page)
-    return builder.build(writer.title or title, "application/pdf")
+    problems = {number: page.problem for number, page in enumerate(pages, start=1) if page.problem}
+    confidences = [(number, page.confidence) for number, page in enumerate(pages, start=1) if page.confidence is not None]
+    return replace(
+        builder.build(writer.title or title, "application/pdf"),
+        recognised=tuple(confidences),
+        unrecognised=tuple(problems),
+        ocr_problem="; ".join(dict.fromkeys(problems.values())),
+    )
 
 
 def _open(data: bytes) -> pdfium.PdfDocument:
@@ -75,16 +89,28 @@ def _open(data: bytes) -> pdfium.PdfDocument:
         raise UnreadableDocument(f"it is a damaged PDF ({reason}): fetch or save it again") from error
 
 
-def _page(document: pdfium.PdfDocument, index: int) -> Page:
+def _page(document: pdfium.PdfDocument, index: int, recogniser: Recogniser) -> Page:
     try:
         page = document[index]
     except pdfium.PdfiumError as error:
         raise UnreadableDocument(f"page {index + 1} of the PDF is damaged ({error}): save it again") from error
     try:
-        found = read_page(page)
-        return replace(found, lines=fill_in(found.lines, page))
+        found = read_page(page, index + 1)
+        found = replace(found, lines=fill_in(found.lines, page, index + 1))
+        return _recognised(found, page, index + 1, recogniser) if needs_recognition(page, found.lines) else found
     finally:
         page.close()
+
+
+def _recognised(found: Page, page: pdfium.PdfPage, number: int, recogniser: Recogniser) -> Page:
+    """Return a page with the text of its picture in the place of what little its text layer holds."""
+    try:
+        recogniser.check()
+        recognised = recogniser.read_page(page, number)
+    except NotRecognised as error:
+        return replace(found, problem=str(error))
+    page_in_picture = replace(recognised.page, confidence=recognised.confidence)
+    return page_in_picture if page_in_picture.lines else replace(found, confidence=recognised.confidence)
 
 
 def _clean_page(page: Page) -> Page:
@@ -100,7 +126,7 @@ def _clean_line(line: Line) -> Line:
         text = single_spaced(resolve_marks(repair_text(text.translate(LIGATURES))))
         return text + "\u00ad" if soft else text
 
-    cleaned = (Segment(clean(part.text), part.left, part.right) for part in line.segments)
+    cleaned = (replace(part, text=clean(part.text)) for part in line.segments)
     return replace(line, segments=tuple(part for part in cleaned if part.text))
 
 
@@ -116,6 +142,7 @@ class _Writer:
     def __init__(self, builder: DocumentBuilder, pages: list[Page]) -> None:
         self.builder = builder
         self.title, self.title_level, self.first_page = "", 9, True
+        self.open_table: Grid | None = None
         self.width = 0.0
         lines = [line for page in pages for line in page.lines]
         self.vocabulary = line_vocabulary(line.text for line in lines)
@@ -129,22 +156,46 @@ class _Writer:
         """Add a page."""
         lines, self.width = page.lines, page.width
         pitch = _pitch(lines)
-        index = 0
+        index = self._continue_table(lines)
         while index < len(lines):
-            table = find_table(lines, index)
-            if table is not None:
-                rows, used = table
-                self.builder.new_group()
-                for row in rows:
-                    self.builder.add("table_row", row)
-                self.builder.new_group()
-            else:
+            used = self._write_table(lines, index)
+            if not used:
                 used = self._take_paragraph(lines, index, pitch, page)
                 # A page and a column begin higher than what stands before them ended.
                 begins = index == 0 or lines[index - 1].bottom < lines[index].bottom
                 self._add(lines[index : index + used], continues=begins)
             index += used
         self.first_page = False
+
+    def _continue_table(self, lines: list[Line]) -> int:
+        """Add the rest of a table that began on the page before; return how many lines that takes."""
+        grid, self.open_table = self.open_table, None
+        table = continue_table(grid, lines) if grid is not None and lines else None
+        return self._add_table(table, 0, lines) if table is not None else 0
+
+    def _write_table(self, lines: list[Line], start: int) -> int:
+        """Add the table that begins at ``start``, its caption with it; return how many lines it takes, 0 where none does."""
+        first = self._table_start(lines, start)
+        table = find_table(lines, first) if first is not None else None
+        if first is None or table is None:
+            return 0
+        caption = lines[start:first]
+        words = [word for line in caption for word in line.words]
+        self.builder.new_group()
+        self.builder.add("table_row", " ".join(line.text for line in caption), words=words)
+        return len(caption) + self._add_table(table, first, lines)
+
+    def _table_start(self, lines: list[Line], start: int) -> int | None:
+        """Return where the headings of a table stand that begins at ``start``, with its caption or with them."""
+        captioned = CAPTION.match(lines[start].text) and not self._level(lines[start])
+        places = range(start, min(start + (LONGEST_CAPTION if captioned else 0) + 1, len(lines)))
+        return next((place for place in places if find_table(lines, place) is not None), None)
+
+    def _add_table(self, table: Table, start: int, lines: list[Line]) -> int:
+        for text, words in table.rows:
+            self.builder.add("table_row", text, words=words)
+        self.open_table = table.grid if start + table.used == len(lines) else None
+        return table.used
 
     def _take_paragraph(self, lines: list[Line], start: int, pitch: float, page: Page) -> int:
         """Return how many lines from ``start`` form one paragraph."""
@@ -159,7 +210,8 @@ class _Writer:
             short = last.right < line.right - 0.25 * page.width
             if short and ENDS_SENTENCE.search(last.text):
                 break
-            if find_table(lines, start + used) is not None:
+            first = self._table_start(lines, start + used)
+            if first == start + used or (first is not None and ENDS_SENTENCE.search(last.text)):
                 break
             used += 1
         return used
@@ -172,24 +224,25 @@ class _Writer:
         if columned > 0.5 * len(lines) and len(lines) > 1:
             self.builder.new_group()
             for line in lines:
-                self.builder.add("table_row", line.text)
+                self.builder.add("table_row", line.text, words=line.words)
             self.builder.new_group()
             return
         text = "\n".join(line.text for line in lines) if broken else join_lines([line.text for line in lines], self.vocabulary)
+        words = [word for line in lines for word in line.words]
         level = self._level(lines[0])
         if level and len(text.split()) <= HEADING_WORDS and len(lines) <= 3:
             text = single_spaced(text)
-            self.builder.add("heading", text, level)
+            self.builder.add("heading", text, level, words)
             if self.first_page and (not self.title or level < self.title_level):
                 self.title, self.title_level = text, level
         elif BULLET.match(text):
-            self.builder.add("list_item", "- " + BULLET.sub("", text))
+            self.builder.add("list_item", "- " + BULLET.sub("", text), words=words)
         elif LIST_ITEM.match(text):
-            self.builder.add("list_item", text)
+            self.builder.add("list_item", text, words=words)
         elif continues and self._goes_on(text):
-            self.builder.extend(text)
+            self.builder.extend(text, words)
         else:
-            self.builder.add("paragraph", text)
+            self.builder.add("paragraph", text, words=words)
 
     def _goes_on(self, text: str) -> bool:
         """Whether the first paragraph of a page carries on the last one of the page before."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
 
-from doyen.ingestion.readers.pdf_lines import Line, Segment
+from doyen.ingestion.readers.pdf_lines import Line, Segment, joined
 from doyen.ingestion.table_text import is_number
 
 LEAST_LINES = 4
@@ -87,8 +88,7 @@ def _columns(lines: Sequence[Line]) -> list[list[Line]] | None:
             parts[sum(part.left >= gap[1] for gap in borders)].append(part)
         for column, found in zip(columns, parts, strict=True):
             if found:
-                whole = Segment(" ".join(part.text for part in found), found[0].left, found[-1].right)
-                column.append(replace(line, segments=(whole,)))
+                column.append(replace(line, segments=(reduce(joined, found),)))
     return columns if len(columns) > 1 and all(_is_prose(column, len(lines)) for column in columns) else None
 
 

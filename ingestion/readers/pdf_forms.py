@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from doyen.ingestion.readers.pdf_lines import Line, Segment
+from doyen.ingestion.word_boxes import Word
 
 HIDDEN = raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW
 PASSWORD = 1 << 13
@@ -18,13 +19,15 @@ BOXES = (raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON)
 SHOWN = (raw.FPDF_FORMFIELD_TEXTFIELD, raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX)
 
 
-def fill_in(lines: list[Line], page: pdfium.PdfPage) -> list[Line]:
-    """Return the lines of a page with the values of form fields put beside their labels."""
+def fill_in(lines: list[Line], page: pdfium.PdfPage, number: int) -> list[Line]:
+    """Return the lines of a page, which has that number, with the values of form fields put beside their labels."""
     filled = list(lines)
     for text, (left, bottom, right, top) in _fields(page):
         middle = (bottom + top) / 2
         beside = [place for place, line in enumerate(filled) if line.bottom <= middle <= line.top]
-        segment = Segment(text, left, max(right, left + 1))
+        right = max(right, left + 1)
+        words = tuple(Word(word, number, left, bottom, right, top) for word in text.split())
+        segment = Segment(text, left, right, words)
         if beside:
             place = beside[0]
             segments = tuple(sorted((*filled[place].segments, segment), key=lambda part: part.left))

@@ -17,6 +17,7 @@ import pypdfium2.raw as raw
 
 from doyen.ingestion.readers.pdf_strokes import struck_letters
 from doyen.ingestion.superscripts import GAP, lowered, raised
+from doyen.ingestion.word_boxes import Word
 
 COLUMN_GAP = 0.9
 """Widths of the letter m between two words from which they belong to different columns."""
@@ -35,11 +36,22 @@ LOOK_BACK = 6
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a line without a wide gap; ``left`` and ``right`` in points from the left edge of the page."""
+    """A stretch of a line without a wide gap.
+
+    Attributes:
+        left, right: in points from the left edge of the page.
+        words: the printed words that it was read from, in order.
+    """
 
     text: str
     left: float
     right: float
+    words: tuple[Word, ...] = ()
+
+
+def joined(first: Segment, second: Segment, blank: str = " ") -> Segment:
+    """Return two stretches as one that reaches from the left edge of the first to the right edge of the second."""
+    return Segment(f"{first.text}{blank}{second.text}", first.left, second.right, first.words + second.words)
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,11 @@ class Line:
         return " ".join(segment.text for segment in self.segments)
 
     @property
+    def words(self) -> tuple[Word, ...]:
+        """Its printed words."""
+        return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
     def left(self) -> float:
         """Left edge of the first segment."""
         return self.segments[0].left
@@ -75,15 +92,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """A page's lines in reading order, and its size in points."""
+    """A page's lines in reading order, and its size in points.
+
+    Attributes:
+        confidence: of text recognition, 0 to 1; None where the page has a text layer.
+        problem: why its text, which is in pictures, was not recognised.
+    """
 
     lines: list[Line]
     width: float
     height: float
+    confidence: float | None = None
+    problem: str = ""
 
 
-def read_page(page: pdfium.PdfPage) -> Page:
-    """Return the lines of a page."""
+def read_page(page: pdfium.PdfPage, number: int) -> Page:
+    """Return the lines of a page; ``number`` is its number from 1."""
     textpage = page.get_textpage()
     try:
         text = _text(textpage)
@@ -94,7 +118,7 @@ def read_page(page: pdfium.PdfPage) -> Page:
             # PDFium writes one character for a hyphen at a line end and the line end together.
             part = text[position : end.start()] + ("-" if end.group() == HYPHEN else "")
             if part.strip():
-                lines.append(_line(textpage, part, position))
+                lines.append(_line(textpage, part, position, number))
             position = end.end()
         found = [line for line in lines if line is not None]
         return Page(rejoin_rows(found), page.get_width(), page.get_height())
@@ -135,7 +159,7 @@ def _with_part(line: Line, part: Line) -> Line | None:
             return None
         if segments and gap < WORD_GAP and is_new != last_is_new:
             blank = "" if gap < TOUCHING and not (last.text[-1].isdigit() and segment.text[0].isdigit()) else " "
-            segments[-1] = Segment(f"{last.text}{blank}{segment.text}", last.left, segment.right)
+            segments[-1] = joined(last, segment, blank)
         else:
             segments.append(segment)
         last_is_new = is_new
@@ -152,10 +176,10 @@ def _text(textpage: pdfium.PdfTextPage) -> str:
     return text.replace("\r\n", " \n").replace("\r", "\n")
 
 
-def _line(textpage: pdfium.PdfTextPage, part: str, offset: int) -> Line | None:
+def _line(textpage: pdfium.PdfTextPage, part: str, offset: int, page: int) -> Line | None:
     first = offset + len(part) - len(part.lstrip())
     size = raw.FPDFText_GetFontSize(textpage, first)
-    segments, bottom, top = _segments(textpage, part, offset, _em(textpage, first, size))
+    segments, bottom, top = _segments(textpage, part, offset, _em(textpage, first, size), page)
     if not segments:
         return None
     return Line(tuple(segments), bottom, top, round(top - bottom, 1), _is_bold(textpage, first))
@@ -169,11 +193,12 @@ def _em(textpage: pdfium.PdfTextPage, index: int, size: float) -> float:
     return max(size, 1.0)
 
 
-def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -> tuple[list[Segment], float, float]:
+def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float, page: int) -> tuple[list[Segment], float, float]:
     """Cut a line at its wide gaps; also return its bottom and top."""
     rect = raw.FS_RECTF()
     segments: list[Segment] = []
     words: list[str] = []
+    printed: list[Word] = []
     left = right = bottom = top = 0.0
     position = 0
     raiser = _Raiser(textpage, em)
@@ -181,13 +206,13 @@ def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -
         start, position = offset + position, position + len(word) + 1
         if not word or not raw.FPDFText_GetLooseCharBox(textpage, start, rect):
             continue
-        word_left = float(rect.left)
+        word_left, word_bottom, word_top = float(rect.left), float(rect.bottom), float(rect.top)
         if not segments and not words:
-            left, bottom, top = word_left, float(rect.bottom), float(rect.top)
+            left, bottom, top = word_left, word_bottom, word_top
             raiser.bottom = bottom
         elif word_left - right > COLUMN_GAP * em or word_left < left - em or _begins_amount(word, words):
-            segments.append(Segment(" ".join(words), left, right))
-            words, left = [], word_left
+            segments.append(Segment(" ".join(words), left, right, tuple(printed)))
+            words, printed, left = [], [], word_left
         mark = raiser.mark_of(rect)
         raw.FPDFText_GetLooseCharBox(textpage, start + len(word) - 1, rect)
         if mark and words:
@@ -195,8 +220,10 @@ def _segments(textpage: pdfium.PdfTextPage, part: str, offset: int, em: float) -
         else:
             words.append(raiser.marked(word, start, rect))
         right = float(rect.right)
+        edges = (min(word_bottom, float(rect.bottom)), max(right, word_left), max(word_top, float(rect.top)))
+        printed.append(Word(word, page, min(word_left, float(rect.left)), *edges))
     if words:
-        segments.append(Segment(" ".join(words), left, right))
+        segments.append(Segment(" ".join(words), left, right, tuple(printed)))
     return segments, bottom, top
 
 

@@ -16,6 +16,7 @@ from itertools import zip_longest
 
 from doyen.ingestion.readers.pdf_lines import Line, Page
 from doyen.ingestion.readers.pdf_tables import find_table
+from doyen.ingestion.word_boxes import Piece
 
 MARGIN = 0.1
 """Share of the page's height, at the top and at the bottom, in which headers and footers stand."""
@@ -44,7 +45,7 @@ _BARE = re.compile(r"^[^\w\s]*\s*(\d{1,4}|[ivxlc]{1,7})\s*[^\w\s]*$", re.IGNOREC
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 
-def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
+def drop_margins(pages: list[Page]) -> tuple[list[Piece], list[Page]]:
     """Return the running lines without their page numbers, and the pages without headers, footers and page numbers."""
     heights: dict[str, dict[int, float]] = defaultdict(dict)
     for number, page in enumerate(pages):
@@ -57,7 +58,7 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
         for form, places in heights.items()
         if _count_alike(list(places.values())) >= least or (form.startswith(CENTRED) and len(places) >= max(3, least))
     }
-    once: dict[str, None] = {}
+    once: dict[str, Piece] = {}
     kept = []
     for number, page in enumerate(pages):
         dropped = set()
@@ -65,9 +66,10 @@ def drop_margins(pages: list[Page]) -> tuple[list[str], list[Page]]:
             rests = [rest for form, rest in _forms(line, number, place) if form in running]
             if rests or PAGE_NUMBER.match(line.text):
                 dropped.add(id(line))
-                once.update(dict.fromkeys(rests[:1]))
+                for rest in rests[:1]:
+                    once.setdefault(rest, Piece(rest, line.words))
         kept.append(replace(page, lines=[line for line in page.lines if id(line) not in dropped]))
-    return [text for text in once if text], kept
+    return [piece for text, piece in once.items() if text], kept
 
 
 def _margin_lines(page: Page) -> Iterator[tuple[Line, str]]:

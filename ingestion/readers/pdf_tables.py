@@ -1,17 +1,20 @@
 """Tables in PDF pages, found from the alignment of lines below a heading row; no ruling lines are needed.
 
 A table is taken only where a row of headings stands above at least two lines whose segments fall under them. Everything
-else stays what it was, lines of text: a wrong table does more harm than an unfound one.
+else stays what it was, lines of text: a wrong table does more harm than an unfound one. A table that reaches the end of its
+page may go on at the top of the next one, below its headings again or without them; its rows keep them in both cases.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from doyen.ingestion.readers.pdf_lines import Line, Segment
+from doyen.ingestion.readers.pdf_lines import Line, Segment, joined
 from doyen.ingestion.table_text import LONGEST_HEADING, is_number, render_row
+from doyen.ingestion.word_boxes import Piece
 
 YEAR = re.compile(r"^(?:FY|Q[1-4])?\s?(?:19|20)\d\d[A-Za-z*]?$")
 CURRENCY = re.compile(r"^[$€£¥]$")
@@ -26,52 +29,110 @@ INDENT = 20.0
 """Points between the left edge of a heading and that of the labels beside it; also the deepest indentation of a label."""
 PROSE_WORDS = 14
 """A single segment longer than this is a sentence, not the label of a row."""
+ALIGNED = 3.0
+"""Points by which a cell on the next page may miss the edges of its column, where no headings stand above it."""
+EMPTY = Segment("", 0.0, 0.0)
+"""A cell or heading without text."""
 
 
 @dataclass
 class Grid:
-    """The columns of a table and its rows so far; ``rows`` hold one text for each column."""
+    """The columns of a table and its rows so far; ``rows`` hold one cell for each column, perhaps EMPTY."""
 
-    headings: list[str]
+    headings: list[Segment]
     columns: list[tuple[float, float]]
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[list[Segment]] = field(default_factory=list)
     used: int = 0
     amounts: bool = False
     """Whether the first full row holds an amount."""
     crowded: int = 0
     """Rows in which an amount fell into the column of labels."""
+    pitch: float = 0.0
+    """Points from the first row to the second; 0 where that is not known."""
+    bold: bool = False
+    """Whether its last row is bold."""
 
 
-def find_table(lines: Sequence[Line], start: int) -> tuple[list[str], int] | None:
-    """Return the rendered rows of a table whose headings are ``lines[start]``, and the number of lines it takes."""
+class Table(NamedTuple):
+    """A table that was found: its rows as text, the number of lines that it takes, and its grid, for the next page."""
+
+    rows: list[Piece]
+    used: int
+    grid: Grid
+
+
+def find_table(lines: Sequence[Line], start: int) -> Table | None:
+    """Return the table whose headings are ``lines[start]``."""
     if not _is_heading_row(lines[start]) or _is_within_table(lines, start):
         return None
     grid = _open_grid(lines, start)
     if grid is None:
         return None
     _take_rows(grid, lines, start)
-    full = [row for row in grid.rows if sum(bool(cell) for cell in row) >= 2]
-    if len(full) < 2 or 2 * len(full) < len(grid.rows):
+    if not _is_full(grid, least=2):
         return None
     if grid.crowded > 0.2 * len(grid.rows):
         return None  # labels and amounts fell into one column: the headings are not those of the columns
     if len(grid.columns) == 2 and not _holds_amounts(grid):
         return None  # two columns of words may as well be a letterhead or two columns of text
-    return _render(grid), grid.used
+    return Table(_render(grid), grid.used, grid)
+
+
+def continue_table(grid: Grid, lines: Sequence[Line]) -> Table | None:
+    """Return the rest of a table that goes on at the top of a page.
+
+    Args:
+        grid: the table, which reached the end of the page before.
+        lines: of the page, without running headers.
+    """
+    headings = [heading.text for heading in grid.headings if heading.text]
+    again = _open_grid(lines, 0) if _is_heading_row(lines[0]) else None
+    if again is None or [heading.text for heading in again.headings if heading.text] != headings:
+        if not _is_next_row(grid, lines[0]):
+            return None
+        again = Grid(grid.headings, grid.columns, amounts=grid.amounts)
+    again.pitch = grid.pitch
+    _take_rows(again, lines, 0)
+    return Table(_render(again, with_label=False), again.used, again) if _is_full(again, least=1) else None
+
+
+def _is_full(grid: Grid, least: int) -> bool:
+    """Whether enough rows, and half of them, have two cells."""
+    full = [row for row in grid.rows if sum(bool(cell.text) for cell in row) >= 2]
+    return len(full) >= least and 2 * len(full) >= len(grid.rows)
+
+
+def _is_next_row(grid: Grid, line: Line) -> bool:
+    """Whether a line is set like the rows so far, cell by cell, and is not the row of headings of another table."""
+    cells = joined_segments(line)
+    if (
+        len(cells) < 2
+        or line.bold != grid.bold
+        or (_holds_amounts(grid) and not any(is_number(cell.text) for cell in cells[1:]))
+    ):
+        return False
+    places = [_place(cell, grid.columns) for cell in cells]
+    return len(set(places)) == len(places) and all(
+        place is not None and any(_is_aligned(cell, row[place]) for row in grid.rows)
+        for cell, place in zip(cells, places, strict=True)
+    )
+
+
+def _is_aligned(cell: Segment, other: Segment) -> bool:
+    middles = cell.left + cell.right - other.left - other.right
+    return bool(other.text) and min(abs(cell.left - other.left), abs(cell.right - other.right), abs(middles) / 2) <= ALIGNED
 
 
 def joined_segments(line: Line) -> list[Segment]:
     """Return the segments of a line with currency signs put before, and closing brackets behind, their amounts."""
-    joined: list[Segment] = []
+    cells: list[Segment] = []
     for segment in line.segments:
-        last = joined[-1] if joined else None
+        last = cells[-1] if cells else None
         if last is not None and (CURRENCY.match(last.text) or CLOSING.match(segment.text)):
-            joined[-1] = Segment(
-                f"{last.text} {segment.text}", last.left if is_number(last.text) else segment.left, segment.right
-            )
+            cells[-1] = replace(joined(last, segment), left=last.left if is_number(last.text) else segment.left)
         else:
-            joined.append(segment)
-    return joined
+            cells.append(segment)
+    return cells
 
 
 def _is_heading_row(line: Line) -> bool:
@@ -94,11 +155,11 @@ def _is_within_table(lines: Sequence[Line], start: int) -> bool:
 def _open_grid(lines: Sequence[Line], start: int) -> Grid | None:
     """Return a grid for the headings at ``start``; a second line of headings (years below periods) is joined to them."""
     top = list(lines[start].segments)
-    headings, segments, used = [segment.text for segment in top], top, 1
+    headings, segments, used = list(top), top, 1
     below = lines[start + 1] if start + 1 < len(lines) else None
     if below is not None and _is_heading_row(below) and all(YEAR.match(part.text) for part in below.segments[1:]):
         segments, used = list(below.segments), 2
-        headings = [f"{_above(part, top)} {part.text}".strip() for part in segments]
+        headings = [_appended(_above(part, top), part) for part in segments]
     columns = [(segment.left, segment.right) for segment in segments]
     used += _wrapped_headings(lines, start + used, headings, columns)
     rows = (joined_segments(line) for line in lines[start + used : start + used + LOOK_AHEAD])
@@ -109,11 +170,11 @@ def _open_grid(lines: Sequence[Line], start: int) -> Grid | None:
     if len(cells) < 2:
         return None
     if cells[0].left < columns[0][0] - INDENT and not is_number(cells[0].text):
-        headings, columns = ["", *headings], [(cells[0].left, min(cells[0].right, columns[0][0])), *columns]
+        headings, columns = [EMPTY, *headings], [(cells[0].left, min(cells[0].right, columns[0][0])), *columns]
     return Grid(headings, columns, used=used, amounts=amounts)
 
 
-def _wrapped_headings(lines: Sequence[Line], index: int, headings: list[str], columns: list[tuple[float, float]]) -> int:
+def _wrapped_headings(lines: Sequence[Line], index: int, headings: list[Segment], columns: list[tuple[float, float]]) -> int:
     """Append the further lines of headings that are broken over lines; return how many lines that takes."""
     taken = 0
     while index + taken < len(lines):
@@ -124,43 +185,51 @@ def _wrapped_headings(lines: Sequence[Line], index: int, headings: list[str], co
         if not (tight and words) or None in places or 0 in places:
             break
         for part, place in zip(line.segments, places, strict=True):
-            headings[place or 0] += f" {part.text}"
+            headings[place or 0] = joined(headings[place or 0], part)
         taken += 1
     return taken
 
 
-def _above(part: Segment, top: Sequence[Segment]) -> str:
+def _appended(cell: Segment, more: Segment) -> Segment:
+    """Return a cell with more text; each of the two may be EMPTY."""
+    return joined(cell, more) if cell.text and more.text else cell if cell.text else more
+
+
+def _above(part: Segment, top: Sequence[Segment]) -> Segment:
     """The heading of the upper line that stands over a lower one: overlapping, or the nearest."""
     middle = (part.left + part.right) / 2
     nearest = min(top, key=lambda upper: max(upper.left - middle, middle - upper.right, 0.0))
-    return nearest.text if max(nearest.left - middle, middle - nearest.right, 0.0) < 60 else ""
+    return nearest if max(nearest.left - middle, middle - nearest.right, 0.0) < 60 else EMPTY
 
 
 def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
     """Add lines to the grid until one does not belong to the table."""
-    pitch, pending = 0.0, 0
+    pending = 0
     index = start + grid.used
-    size = lines[index].size
+    size = lines[index].size if index < len(lines) else 0.0
     while index < len(lines):
-        line, previous = lines[index], lines[index - 1]
-        step = previous.bottom - line.bottom
-        if step <= 0 or step > 3.5 * max(line.size, previous.size) or line.size > 1.25 * size:
+        line = lines[index]
+        previous = lines[index - 1] if index > start else None
+        step = previous.bottom - line.bottom if previous else line.size
+        if step <= 0 or step > 3.5 * max(line.size, previous.size if previous else 0.0) or line.size > 1.25 * size:
             break
         cells = joined_segments(line)
-        if BULLET.match(line.text) or (len(cells) == 1 and not _fits_alone(grid, cells[0], tight=step < 0.8 * pitch)):
+        tight = step < 0.8 * grid.pitch
+        if BULLET.match(line.text) or (len(cells) == 1 and not _fits_alone(grid, cells[0], tight=tight)):
             break
         places = [_place(cell, grid.columns) for cell in cells]
         if any(place is None for place in places):
             break
-        row = [""] * len(grid.columns)
+        row = [EMPTY] * len(grid.columns)
         for cell, place in zip(cells, places, strict=True):
-            row[place or 0] = f"{row[place or 0]} {cell.text}".strip()
+            row[place or 0] = _appended(row[place or 0], cell)
         grid.crowded += sum(place == 0 and is_number(cell.text) for cell, place in zip(cells[1:], places[1:], strict=True))
-        if _continues(grid, row, step, pitch, line.size):
-            grid.rows[-1] = [f"{old} {new}".strip() for old, new in zip(grid.rows[-1], row, strict=True)]
+        if _continues(grid, row, step, line.size):
+            grid.rows[-1] = [_appended(old, new) for old, new in zip(grid.rows[-1], row, strict=True)]
         else:
-            pitch = pitch or step
+            grid.pitch = grid.pitch or step
             grid.rows.append(row)
+            grid.bold = line.bold
             pending = pending + 1 if len(cells) == 1 else 0
         index += 1
     # Labels at the end have no amounts below them: they are headings of what follows.
@@ -184,11 +253,11 @@ def _fits_alone(grid: Grid, cell: Segment, *, tight: bool) -> bool:
 
 
 def _holds_amounts(grid: Grid) -> bool:
-    cells = [cell for row in grid.rows for cell in row[1:] if cell]
+    cells = [cell.text for row in grid.rows for cell in row[1:] if cell.text]
     return bool(cells) and sum(is_number(cell) for cell in cells) >= 0.5 * len(cells)
 
 
-def _continues(grid: Grid, row: list[str], step: float, pitch: float, size: float) -> bool:
+def _continues(grid: Grid, row: list[Segment], step: float, size: float) -> bool:
     """Whether a line carries on the cells of the row above.
 
     A row with a value where the row above has a value or nothing is a row of its own, also without a label: joined, the
@@ -196,14 +265,13 @@ def _continues(grid: Grid, row: list[str], step: float, pitch: float, size: floa
     """
     if not grid.rows:
         return False
-    above = grid.rows[-1]
-    pairs = [(old, new) for old, new in zip(above[1:], row[1:], strict=True) if new]
+    pairs = [(old.text, new.text) for old, new in zip(grid.rows[-1][1:], row[1:], strict=True) if new.text]
     values = any(is_number(new) or (VALUE.match(new) and (not old or VALUE.match(old))) for old, new in pairs)
-    if values or row[0]:
-        return not values and step < 0.8 * pitch
+    if values or row[0].text:
+        return not values and step < 0.8 * grid.pitch
     if sum(bool(old) for old, _ in pairs) >= 2 and step >= CLOSE * size:
         return False
-    return not _holds_amounts(grid) or step < 1.2 * pitch
+    return not _holds_amounts(grid) or step < 1.2 * grid.pitch
 
 
 def _place(cell: Segment, columns: Sequence[tuple[float, float]]) -> int | None:
@@ -224,13 +292,25 @@ def _place(cell: Segment, columns: Sequence[tuple[float, float]]) -> int | None:
     return best if distances[best] <= 0.6 * spacing else None
 
 
-def _render(grid: Grid) -> list[str]:
-    """Render the rows. In tables of amounts the first column is a label: its heading goes into a row of its own."""
-    amounts = [is_number(cell) for row in grid.rows for cell in row[1:] if cell]
+def _render(grid: Grid, *, with_label: bool = True) -> list[Piece]:
+    """Render the rows. In tables of amounts the first column is a label: its heading goes into a row of its own.
+
+    Args:
+        with_label: whether to write that row.
+    """
+    amounts = [is_number(cell.text) for row in grid.rows for cell in row[1:] if cell.text]
     rows = []
     headings = list(grid.headings)
     if sum(amounts) > 0.5 * len(amounts):
-        if headings[0]:
-            rows.append(" | ".join(heading for heading in headings if heading))
-        headings[0] = ""
-    return rows + [render_row(headings, row) for row in grid.rows]
+        if headings[0].text and with_label:
+            filled = [heading for heading in headings if heading.text]
+            words = tuple(word for heading in filled for word in heading.words)
+            rows.append(Piece(" | ".join(heading.text for heading in filled), words))
+        headings[0] = EMPTY
+    return rows + [_render_cells(headings, row) for row in grid.rows]
+
+
+def _render_cells(headings: Sequence[Segment], row: Sequence[Segment]) -> Piece:
+    text = render_row([heading.text for heading in headings], [cell.text for cell in row])
+    shown = [(heading, cell) for heading, cell in zip(headings, row, strict=True) if cell.text]
+    return Piece(text, tuple(word for pair in shown for part in pair for word in part.words))

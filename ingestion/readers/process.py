@@ -7,12 +7,15 @@ not come with it, and its environment holds no secrets.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from doyen.core.child_environment import child_environment
 from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.document import ParsedDocument, Unpacked
 from doyen.ingestion.readers.limits import Limits
+from doyen.ingestion.word_boxes import Box
 
 COMMAND = (sys.executable, "-P", "-m", "doyen.ingestion.readers.worker")
 LARGEST_IDLE_KB = 600_000
@@ -47,7 +51,7 @@ class ReaderProcess:
         Raises:
             UnreadableDocument: it cannot be parsed, or not within the limits; or the parser crashed on it.
         """
-        return ParsedDocument.from_json(self._ask(data, name, limits, "document"))
+        return ParsedDocument.from_json(json.loads(self._ask(data, limits, task="document", name=name)))
 
     def unpack(self, data: bytes, name: str, limits: Limits, folder: Path) -> Unpacked:
         """Write the members of an archive or an e-mail into a folder, as ``unpack`` does.
@@ -55,7 +59,7 @@ class ReaderProcess:
         Raises:
             UnreadableDocument: it cannot be opened, or not within the limits; or the parser crashed on it.
         """
-        found = self._ask(data, name, limits, "unpack", str(folder))
+        found = json.loads(self._ask(data, limits, task="unpack", name=name, folder=str(folder)))
         return Unpacked(*([(first, second) for first, second in found[part]] for part in ("members", "failed", "skipped")))
 
     def sitemap(self, data: bytes, limits: Limits) -> dict[str, list[str]]:
@@ -64,17 +68,26 @@ class ReaderProcess:
         Raises:
             UnreadableDocument: it cannot be read, or not within the limits; or the parser crashed on it.
         """
-        return self._ask(data, "sitemap.xml", limits, "sitemap")
+        found: dict[str, list[str]] = json.loads(self._ask(data, limits, task="sitemap", name="sitemap.xml"))
+        return found
 
-    def _ask(self, data: bytes, name: str, limits: Limits, task: str, folder: str = "") -> dict[str, Any]:
+    def render(self, data: bytes, page: int, areas: Sequence[Box], limits: Limits) -> bytes:
+        """Return a page of a PDF as ``render_page`` does.
+
+        Raises:
+            UnreadableDocument: it cannot be drawn, or not within the limits; or the program crashed on it.
+        """
+        return self._ask(data, limits, task="page", name="a page", page=page, areas=[list(area) for area in areas])
+
+    def _ask(self, data: bytes, limits: Limits, **task: Any) -> bytes:
+        """Return what the child gives back for a file."""
         with self._lock:
             child = self._running()
             late = threading.Event()
-            watchdog = threading.Timer(limits.seconds(len(data)), _end, (child, late))
+            watchdog = threading.Timer(limits.wall_seconds(len(data)), _end, (child, late))
             watchdog.start()
             try:
-                request = {"name": name, "size": len(data), "limits": asdict(limits), "task": task, "folder": folder}
-                reply, body = _exchange(child, request, data)
+                reply, body = _exchange(child, {**task, "size": len(data), "limits": asdict(limits)}, data)
             except (OSError, EOFError, ValueError) as error:
                 self._close()
                 raise UnreadableDocument(_crash_reason(child, late.is_set(), limits, len(data))) from error
@@ -85,10 +98,9 @@ class ReaderProcess:
         if "unreadable" in reply:
             raise UnreadableDocument(reply["unreadable"])
         if "fault" in reply:
-            log.warning("reading %r failed: %s", name, reply["trace"])
+            log.warning("reading %r failed: %s", task["name"], reply["trace"])
             raise UnreadableDocument(f"the reader failed on it ({reply['fault']}): convert it to another format")
-        result: dict[str, Any] = json.loads(body)
-        return result
+        return body
 
     def close(self) -> None:
         """End the child."""
@@ -111,7 +123,7 @@ class ReaderProcess:
     def _close(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            child.kill()
+            _kill(child)
             child.wait()
             for stream in (child.stdin, child.stdout):
                 if stream is not None:
@@ -137,12 +149,18 @@ def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any], data: byt
 
 def _end(child: subprocess.Popen[bytes], late: threading.Event) -> None:
     late.set()
-    child.kill()
+    _kill(child)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """End the child with the programs that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _crash_reason(child: subprocess.Popen[bytes], late: bool, limits: Limits, size: int) -> str:
     if late or child.returncode == -signal.SIGXCPU:
-        seconds = limits.seconds(size)
+        seconds = limits.wall_seconds(size) if late else limits.seconds(size)
         return f"it takes more than {seconds:,.0f} s to read: split it, or raise ingestion.max_read_s"
     code = child.returncode
     what = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"

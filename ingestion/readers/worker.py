@@ -2,8 +2,8 @@
 
 It reads requests from standard input and writes replies to standard output, each a line of JSON with its ``size`` and then so
 many bytes, until its input ends. A request's bytes are the file, a reply's the result of the request's ``task`` as JSON: the
-document, what was unpacked into a ``folder``, or the addresses of a sitemap. Nothing that a parser does here reaches the
-process that asked: not its memory, not its secrets, not its time.
+document, what was unpacked into a ``folder``, or the addresses of a sitemap; for a ``page``, its picture as PNG. Nothing that a
+parser does here reaches the process that asked: not its memory, not its secrets, not its time.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.sitemap import read_sitemap
 from doyen.ingestion.readers.unpack import unpack
+from doyen.ingestion.word_boxes import Box
 
 
 def main() -> None:
@@ -40,26 +41,34 @@ def main() -> None:
         data = requests.read(request["size"])
         limits = Limits(**request["limits"])
         with _bounded(limits, len(data)):
-            reply = _read(data, request["name"], limits, request["task"], request["folder"])
-        body = json.dumps(reply.pop("result", None)).encode("ascii")
+            reply = _serve(request, data, limits)
+        body = reply.pop("body", b"")
         peak = round(peak_memory_mb() * 2**10)
         answers.write(json.dumps({**reply, "size": len(body), "peak_kb": peak}).encode("ascii") + b"\n" + body)
         answers.flush()
 
 
-def _read(data: bytes, name: str, limits: Limits, task: str, folder: str) -> dict[str, Any]:
+def _serve(request: dict[str, Any], data: bytes, limits: Limits) -> dict[str, Any]:
     try:
-        if task == "unpack":
-            return {"result": asdict(unpack(data, name, limits, Path(folder)))}
-        if task == "sitemap":
-            return {"result": read_sitemap(data)}
-        return {"result": read_document(data, name, limits).to_json()}
+        if request["task"] == "page":
+            from doyen.ingestion.readers.page_image import render_page
+
+            return {"body": render_page(data, request["page"], [Box(*area) for area in request["areas"]])}
+        return {"body": json.dumps(_result(request, data, limits)).encode("ascii")}
     except UnreadableDocument as error:
         return {"unreadable": str(error)}
     except MemoryError:
         return {"unreadable": f"it takes more than {limits.memory_bytes(len(data)) / 1e6:,.0f} MB of memory to read: split it"}
     except Exception as error:  # noqa: BLE001 - whatever a parser raises is a fault of this one file
         return {"fault": f"{type(error).__name__}: {error}"[:500], "trace": traceback.format_exc()[-5000:]}
+
+
+def _result(request: dict[str, Any], data: bytes, limits: Limits) -> Any:
+    if request["task"] == "unpack":
+        return asdict(unpack(data, request["name"], limits, Path(request["folder"])))
+    if request["task"] == "sitemap":
+        return read_sitemap(data)
+    return read_document(data, request["name"], limits).to_json()
 
 
 @contextlib.contextmanager

@@ -158,14 +158,14 @@ class WebPages:
         with self._store.session() as session:
             row = session.scalar(select(DocumentRow).where(DocumentRow.source == url))
             known = session.get(WebFetchRow, url)
-            current = row is not None and row.settings_fingerprint == self._preparer.fingerprint
+            current = row is not None and self._preparer.is_current(row)
             validators = Validators(known.etag, known.last_modified) if known is not None and current else None
         return self._fetcher.get(url, validators)
 
     def _take(self, url: str, root: str, fetched: Fetched) -> None:
         with self._store.session() as session:
             row = session.scalar(select(DocumentRow).where(DocumentRow.source == url))
-        same = row is not None and row.settings_fingerprint == self._preparer.fingerprint
+        same = row is not None and self._preparer.is_current(row)
         if not fetched.changed or (same and row is not None and row.version == sha256_bytes(fetched.data)):
             self._report.unchanged.append(url)
         else:

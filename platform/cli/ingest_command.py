@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doyen.core.errors import InputError, StateError
+from doyen.ingestion.ingest_report import LOW_CONFIDENCE
 from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
@@ -57,9 +58,22 @@ def describe(report: IngestReport) -> str:
     lines += [f"  merged: {gone} is the same file as {stays}" for gone, stays in report.merged]
     lines += [f"  failed: {source}: {reason}" for source, reason in report.failed]
     lines += [f"  skipped: {source}: {reason}" for source, reason in report.skipped]
-    for source, pages in report.without_text:
-        numbers = ", ".join(map(str, pages))
-        lines.append(f"  no text: {source}, page(s) {numbers}: run text recognition (OCR) if they are scans")
     lines += [f"  note: {source}: {note}" for source, note in report.notes]
+    lines += _pictured(report)
     lines += report.stale.describe()
     return "\n".join(lines)
+
+
+def _pictured(report: IngestReport) -> Iterator[str]:
+    """Yield a line for the pages of each document that are pictures: recognised, and how surely, or not, and why."""
+    pictured = {source: set(pages) for source, pages, _ in report.unrecognised}
+    for source, pages, reason in report.unrecognised:
+        yield f"  not recognised: {source}, page(s) {', '.join(map(str, pages))}, pictures of text: {reason}"
+    for source, pages in report.without_text:
+        if rest := [str(page) for page in pages if page not in pictured.get(source, ())]:
+            yield f"  no text: {source}, page(s) {', '.join(rest)}"
+    for source, recognised in report.recognised:
+        shown = ", ".join(f"{page} ({confidence:.0%})" for page, confidence in recognised)
+        low = any(confidence < LOW_CONFIDENCE for _, confidence in recognised)
+        check = f"; below {LOW_CONFIDENCE:.0%} the text may be wrong, compare it with the page" if low else ""
+        yield f"  recognised: {source}, page(s) {shown}{check}"

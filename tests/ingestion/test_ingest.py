@@ -188,8 +188,10 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "failed",
         "skipped",
         "without_text",
+        "recognised",
+        "unrecognised",
+        "notes",
         "n_documents",
         "n_chunks",
-        "notes",
         "stale",
     }

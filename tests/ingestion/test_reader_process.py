@@ -12,6 +12,7 @@ import docx
 import pytest
 
 from doyen.core.errors import UnreadableDocument
+from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.readers import read_document
 from doyen.ingestion.readers.limits import Limits
@@ -175,8 +176,9 @@ def test_a_bomb_does_not_stop_the_rest_of_a_folder_or_an_upload(workspace, store
         ingest_bytes(workspace, store, "upload.jsonl", BOMBS["deep.jsonl"])
 
 
-def test_pages_without_text_are_reported(workspace, store):
+def test_pages_without_text_are_reported(workspace, store, monkeypatch):
     from tests.ingestion.test_shown_pdf import CASES
 
-    report = ingest(workspace, store, [CASES / "mixed_scan.pdf"])
+    monkeypatch.setenv("DOYEN_INGESTION__OCR", "off")
+    report = ingest(Workspace(workspace.root), store, [CASES / "mixed_scan.pdf"])
     assert report.without_text == [("mixed_scan.pdf", [2, 3])]

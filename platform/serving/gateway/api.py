@@ -29,6 +29,7 @@ from doyen.platform.serving.gateway import (
     feedback_routes,
     health_routes,
     models_routes,
+    pages_routes,
     search_routes,
 )
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
@@ -77,7 +78,16 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         redoc_url=None,
         separate_input_output_schemas=False,
     )
-    for keyed in (chat_routes, models_routes, search_routes, documents_routes, feedback_routes, adapters_routes, evals_routes):
+    for keyed in (
+        chat_routes,
+        models_routes,
+        search_routes,
+        documents_routes,
+        pages_routes,
+        feedback_routes,
+        adapters_routes,
+        evals_routes,
+    ):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
     for other in (annotation_routes, health_routes):
         app.include_router(other.router, responses=documented(400, 403, 405, 413))

@@ -18,6 +18,7 @@ from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, Closi
 from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.http_errors import documented, error_body
 from doyen.platform.serving.gateway.models_routes import parse_model
+from doyen.platform.serving.gateway.pages_routes import page_images
 from doyen.platform.serving.gateway.services import Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
@@ -36,7 +37,8 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
 
     ``model`` is a mode (base, extract, rag, finetune, hybrid, …), "mode@adapter", "mode@adapter:version", or "best": the
     best mode of the newest report that asked enough questions to tell, else extract; the answer names it as ``mode`` with
-    its ``mode_reason``. Beside OpenAI's fields the response (streamed: the last chunk before [DONE]) carries ``citations``,
+    its ``mode_reason``. Beside OpenAI's fields the response (streamed: the last chunk before [DONE]) carries ``citations``
+    (of PDFs with ``page_image``, the path of the page with the quote marked),
     ``sentences`` (each with a ``mark``: supported, not_found or number_differs), ``passages``, ``abstained``, ``support``,
     ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and ``finish_reason``: why the
     answer ended, "stop", "length", "repetition" (the model went round in circles and was stopped) or "cancelled".
@@ -60,7 +62,7 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
         return Response(status_code=499)
     await run.close()
     _count(services, answer)
-    return JSONResponse(_completion(answer, body, int(started)))
+    return JSONResponse(_completion(answer, body, services, int(started)))
 
 
 async def _start(request: Request, body: ChatRequest, services: Services) -> AnswerRun:
@@ -111,7 +113,7 @@ async def _events(
         if answer.answer.startswith(sent) and len(answer.answer) > len(sent):
             yield _event({**head, "choices": [_choice({"content": answer.answer[len(sent) :]}, None)]})
         _count(services, answer)
-        yield _event({**head, "choices": [_choice({}, _finish_reason(answer))], **_extras(answer, body)})
+        yield _event({**head, "choices": [_choice({}, _finish_reason(answer))], **_extras(answer, body, services)})
         if body.stream_options and body.stream_options.include_usage:
             yield _event({**head, "choices": [], "usage": _usage(answer)})
         yield "data: [DONE]\n\n"
@@ -125,7 +127,7 @@ async def _events(
         yield _event(error_body(error))
 
 
-def _completion(answer: Answer, body: ChatRequest, created: int) -> dict[str, Any]:
+def _completion(answer: Answer, body: ChatRequest, services: Services, created: int) -> dict[str, Any]:
     """Return OpenAI's chat.completion object with our fields beside."""
     message = {"role": "assistant", "content": answer.answer, "refusal": None}
     return {
@@ -135,15 +137,17 @@ def _completion(answer: Answer, body: ChatRequest, created: int) -> dict[str, An
         "model": body.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer)}],
         "usage": _usage(answer),
-        **_extras(answer, body),
+        **_extras(answer, body, services),
     }
 
 
-def _extras(answer: Answer, body: ChatRequest) -> dict[str, Any]:
+def _extras(answer: Answer, body: ChatRequest, services: Services) -> dict[str, Any]:
     """Return what our answers carry beside OpenAI's fields: the contract of ``doyen ask``, passages and warnings."""
     fields = {name: value for name, value in answer.public_json().items() if name not in {"usage", "model", "question"}}
     passages = [passage.public_json() for passage in answer.passages]
-    return {**fields, "passages": passages, "warnings": body.warnings()}
+    images = page_images(services, answer)
+    citations = [{**cited, "page_image": image} for cited, image in zip(fields["citations"], images, strict=True)]
+    return {**fields, "citations": citations, "passages": passages, "warnings": body.warnings()}
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -24,6 +24,18 @@ router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 MAX_SOURCE_CHARS = 255
 
 
+class RecognisedPage(BaseModel):
+    """A page whose text was recognised in its picture (OCR).
+
+    Attributes:
+        page: number from 1.
+        confidence: of the recognition, 0 to 1.
+    """
+
+    page: int
+    confidence: float
+
+
 class Document(BaseModel):
     """A document at its current version.
 
@@ -31,7 +43,8 @@ class Document(BaseModel):
         version: SHA-256 of the file's bytes.
         bytes: size of the file.
         duplicate_of: id of the exact duplicate that is searched in its place; such a document has no chunks.
-        pages_without_text: numbers from 1 of its pages without text, pictures or scans.
+        pages_without_text: numbers from 1 of its pages without text, such as pictures.
+        recognised: its pages whose text was recognised in their pictures.
     """
 
     object: Literal["document"] = "document"
@@ -44,6 +57,7 @@ class Document(BaseModel):
     chunks: int
     duplicate_of: str | None
     pages_without_text: list[int]
+    recognised: list[RecognisedPage]
     ingested_at: str
 
 
@@ -176,7 +190,7 @@ def list_documents(
 def read_document(document_id: str, services: ServicesOf) -> Document:
     """Describe a document."""
     with services.store.session() as session:
-        return _documents(session, [_current(session, document_id)])[0]
+        return _documents(session, [current_document(session, document_id)])[0]
 
 
 @router.get("/documents/{document_id}/text", responses=documented(404))
@@ -190,7 +204,7 @@ def read_text(
     """Read a document's parsed text, or the stretch around a citation. Old versions stay readable until it is deleted."""
     with services.store.session() as session:
         # Also where a version is named: texts of documents that were deleted are kept, but not given out.
-        current = _current(session, document_id)
+        current = current_document(session, document_id)
         version = version or current.version
         row = session.get(DocumentVersionRow, (document_id, version))
         if row is None:
@@ -222,7 +236,7 @@ def delete(
     """
     if not purge:
         with services.store.session() as session:
-            _current(session, document_id)
+            current_document(session, document_id)
     report = services.doyen.remove([document_id], purge=purge)
     return DocumentDeleted(id=document_id, purged=Purged(**asdict(report.purged)) if report.purged else None)
 
@@ -244,7 +258,8 @@ def confined_source(name: str) -> str:
     return str(PurePosixPath(*parts))
 
 
-def _current(session: Session, document_id: str) -> DocumentRow:
+def current_document(session: Session, document_id: str) -> DocumentRow:
+    """Return a document. Raises NotFoundError."""
     row = session.get(DocumentRow, document_id)
     if row is None:
         raise NotFoundError(f"there is no document {document_id!r}: GET /v1/documents lists them")
@@ -256,9 +271,11 @@ def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
     chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(ids)).group_by(ChunkRow.document_id)
     counts = dict(session.execute(chunks).tuples().all())
     current = [(row.document_id, row.version) for row in rows]
-    columns = select(DocumentVersionRow.document_id, DocumentVersionRow.pages)
+    columns = select(DocumentVersionRow.document_id, DocumentVersionRow.pages, DocumentVersionRow.recognised)
     versions = columns.where(tuple_(DocumentVersionRow.document_id, DocumentVersionRow.version).in_(current))
-    pages: dict[str, list[list[int]]] = dict(session.execute(versions).tuples().all())
+    found = session.execute(versions).tuples().all()
+    pages = {document_id: version_pages for document_id, version_pages, _ in found}
+    recognised = {document_id: version_pages for document_id, _, version_pages in found}
     return [
         Document(
             id=row.document_id,
@@ -270,6 +287,9 @@ def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
             chunks=counts.get(row.document_id, 0),
             duplicate_of=row.duplicate_of,
             pages_without_text=list(empty_pages(pages.get(row.document_id, []))),
+            recognised=[
+                RecognisedPage(page=page, confidence=confidence) for page, confidence in recognised.get(row.document_id, [])
+            ],
             ingested_at=row.ingested_at,
         )
         for row in rows

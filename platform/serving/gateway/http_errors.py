@@ -33,6 +33,7 @@ from doyen.core.errors import (
     UsageError,
     WorkspaceMissing,
 )
+from doyen.platform.serving.page_images import WrongPlace
 
 RETRY_AFTER_S = 2
 
@@ -71,6 +72,7 @@ ERROR_CODES: dict[type[BaseException], ErrorCode] = {
     Forbidden: ErrorCode(403, "permission_error", "forbidden"),
     TooLarge: ErrorCode(413, "invalid_request_error", "too_large"),
     UnreadableDocument: ErrorCode(422, "invalid_request_error", "unreadable_document"),
+    WrongPlace: ErrorCode(422, "invalid_request_error", "wrong_place"),
     NotFoundError: ErrorCode(404, "invalid_request_error", "not_found"),
     SettingsError: ErrorCode(500, "server_error", "settings"),
     UsageError: ErrorCode(400, "invalid_request_error", "invalid_request"),
@@ -99,7 +101,7 @@ DESCRIPTIONS = {
     405: "The path takes other methods.",
     409: "Another step is needed first, or two things do not fit.",
     413: "The body is too large.",
-    422: "The document cannot be read.",
+    422: "The document cannot be read, or has no such place.",
     429: "Too many requests wait: try again after Retry-After seconds.",
     502: "Another server failed.",
     503: "Another writer is at work, or a part is missing.",

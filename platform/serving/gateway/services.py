@@ -19,6 +19,7 @@ from doyen.finetune.registry import GENERATOR
 from doyen.platform.app import Doyen
 from doyen.platform.serving.gateway.chat_run import Limiter
 from doyen.platform.serving.gateway.pulls import PullScheduler
+from doyen.platform.serving.page_images import PageImages
 from doyen.retrieval.chosen import AnyRetriever, open_retriever
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Services:
         settings: the workspace's settings.
         limiter: the queue before the model.
         pulls: pulls of labels in the background.
+        page_images: renders pages of documents.
     """
 
     def __init__(self, workspace: Workspace, store: Store, metrics: Metrics, open_assistant: OpenAssistant) -> None:
@@ -53,6 +55,7 @@ class Services:
         self.doyen = Doyen(workspace, store=store, open_index=self.retriever)
         self.limiter = Limiter(self.settings.serving.max_concurrent, self.settings.serving.max_waiting)
         self.pulls = PullScheduler(self.doyen.annotate.pull)
+        self.page_images = PageImages(workspace)
         metrics.running.set_function(lambda: self.limiter.running)
         metrics.waiting.set_function(lambda: self.limiter.waiting)
         self._open = open_assistant
@@ -173,6 +176,7 @@ class Services:
     def close(self) -> None:
         """Free the model and the database. A load in progress is not waited for; what comes of it is closed too."""
         self.pulls.close()
+        self.page_images.close()
         with self._state:
             self._closed = True
             opened = [assistant for assistant in (self._assistant, self._proving) if assistant is not None]
