@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.core.answers import version_note
 from doyen.core.modes import BEST, MODES
 from doyen.platform.cli.session import CliSession, with_session
 
@@ -58,5 +57,7 @@ def format_answer(answer: Answer) -> str:
 
 
 def _place(citation: Citation) -> str:
+    from doyen.core.answers import version_note
+
     page = f", page {citation.page}" if citation.page else ""
     return f"{citation.source}{page}{version_note(citation)}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from doyen.core.errors import InputError, StateError
-from doyen.ingestion.ingest_report import LOW_CONFIDENCE
 from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def describe(report: IngestReport) -> str:
 
 def _pictured(report: IngestReport) -> Iterator[str]:
     """Yield a line for the pages of each document that are pictures: recognised, and how surely, or not, and why."""
+    from doyen.ingestion.ingest_report import LOW_CONFIDENCE
+
     pictured = {source: set(pages) for source, pages, _ in report.unrecognised}
     for source, pages, reason in report.unrecognised:
         yield f"  not recognised: {source}, page(s) {', '.join(map(str, pages))}, pictures of text: {reason}"

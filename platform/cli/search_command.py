@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.core.answers import Passage, version_note
 from doyen.core.modes import MAX_PASSAGES
 from doyen.platform.cli.session import CliSession, with_session
+
+if TYPE_CHECKING:
+    from doyen.core.answers import Passage
 
 
 @with_session
@@ -28,5 +30,7 @@ def search(
 
 
 def _place(passage: Passage) -> str:
+    from doyen.core.answers import version_note
+
     page = f", page {passage.page}" if passage.page else ""
     return f"{passage.source}{page}{version_note(passage)} [{passage.start}:{passage.end}]"

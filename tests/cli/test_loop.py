@@ -81,7 +81,7 @@ def test_search_and_ask_follow_their_contracts(mini_demo, doyen):
     assert len(found["passages"]) == 2
     top = found["passages"][0]
     place = {"chunk_id", "document_id", "version", "source", "heading", "start", "end", "page"}
-    assert set(top) == {*place, "score", "text"}
+    assert set(top) == {*place, "revision", "superseded_by", "score", "text"}
     assert top["source"] == "kite.html"
     for mode in ("finetune", "hybrid"):
         answer = doyen("ask", "How many litres does the Kite tank hold?", "--mode", mode, "--workspace", folder, "--json").json

@@ -40,7 +40,7 @@ def units_of(chunks: list[IndexedChunk]) -> list[Unit]:
             section += 1
         for start, end in split_units(chunk.text):
             text = chunk.text[start:end]
-            units.append(Unit(chunk.document_id, section, count_words(text), tokens(text), tokens(chunk.label)))
+            units.append(Unit(chunk.document_id, section, count_words(text), tokens(text), tokens(chunk.context)))
         before = chunk
     return units
 
@@ -172,7 +172,7 @@ def test_dropped_and_excluded_chunks_are_in_no_excerpt() -> None:
     dropped = [row for row, chunk in enumerate(chunks) if chunk.document_id in {"0003", "0017"}]
     view = LexicalView([build_lexical(chunks)], [dropped])
     allowed = view.live & (view.documents[view.chunk_document] != "0020")
-    query = tokens(" ".join(chunks[row].label for row in dropped))
+    query = tokens(" ".join(chunks[row].context for row in dropped))
     excerpt = cut_excerpt(view, view.look_up(query, view.live, 48), NOTHING_NEAR, allowed)
     touched = set(view.documents[view.chunk_document[excerpt.unit_chunk]].tolist())
     assert touched
