@@ -15,12 +15,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 
 from doyen.core.sentences import sentence_ends
 from doyen.ingestion.document import CODE_MEDIA_TYPE, Block, ParsedDocument
 from doyen.ingestion.word_pieces import PieceCounter, count_between
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same document would be cut differently: documents are then cut again."""
 LARGEST = 1.3
 """Largest chunk, in wanted sizes."""
@@ -28,6 +29,12 @@ CHARACTERS_PER_WORD = 12
 """Scripts without spaces: this many characters count as a word at least."""
 LONGEST_PART = 20_000
 """Longer blocks are counted in parts of this many characters, to bound memory."""
+
+LONGEST_CAPTION = 160
+"""Characters; a longer paragraph before a table introduces more than the table."""
+_TABLE_NAME = re.compile(r"(?:table|tabelle|tab\.|tableau|tabla)\s*[\dA-Z]", re.IGNORECASE)
+_SENTENCE_ENDS = (".", "!", "?", "。")
+_CELLS = re.compile(r": | \| |\t")
 
 BEFORE_HEADING = (-0.12, -0.08, -0.04)
 """Cost of a cut before a heading of level 1, 2, 3 or deeper: negative, such cuts are sought."""
@@ -48,7 +55,8 @@ class Chunk:
 
     Attributes:
         page: page number from 1 of its first character, or None.
-        heading: path of headings it stands under, joined by " > "; a heading that it begins with is part of the path.
+        heading: path of headings it stands under, joined by " > "; a heading that it begins with is part of the path, as is the
+            caption of the table that it begins in.
     """
 
     start: int
@@ -199,14 +207,34 @@ def _cost_before(document: ParsedDocument, number: int) -> float:
 def _heading_paths(document: ParsedDocument) -> list[str]:
     """Return for each block the path of headings that it stands under, its own included."""
     path: list[tuple[int, str]] = []
+    captions = _captions(document)
     paths = []
     for block in document.blocks:
         if block.kind == "heading":
             while path and path[-1][0] >= block.level:
                 path.pop()
             path.append((block.level, " ".join(_name(document, block).split())[:120]))
-        paths.append(" > ".join(text for _, text in path))
+        caption = captions.get(block.group, "") if block.kind == "table_row" else ""
+        paths.append(" > ".join(filter(None, [*(text for _, text in path), caption])))
     return paths
+
+
+def _captions(document: ParsedDocument) -> dict[int, str]:
+    """Return the captions of tables by their groups, so that each chunk of a long table is found by what it is about.
+
+    A caption is a short paragraph above that begins with "Table" or is no sentence, or a first row of a single cell.
+    """
+    captions: dict[int, str] = {}
+    for above, block in pairwise(document.blocks):
+        if block.kind != "table_row" or above.group == block.group:
+            continue
+        before, row = (" ".join(document.text[each.start : each.end].split()) for each in (above, block))
+        is_caption = above.kind == "paragraph" and (_TABLE_NAME.match(before) or not before.endswith(_SENTENCE_ENDS))
+        if is_caption and len(before) <= LONGEST_CAPTION:
+            captions[block.group] = before.rstrip(":： ")
+        elif not _CELLS.search(row) and len(row) <= LONGEST_CAPTION:
+            captions[block.group] = row
+    return captions
 
 
 def _name(document: ParsedDocument, block: Block) -> str:

@@ -133,3 +133,24 @@ def test_sentences_end_where_people_end_them():
         "这是第一句。",
         "这是第二句。",
     ]
+
+
+@pytest.mark.parametrize(
+    ("above", "caption"),
+    [
+        ("<p>Table 3: Seals of the pump.</p><table>", "Table 3: Seals of the pump."),
+        ("<p>These seals fit the pump:</p><table>", "These seals fit the pump"),
+        ("<table><caption>Seals of the pump</caption>", "Seals of the pump"),
+        ("<p>The pump has seals.</p><table>", ""),
+    ],
+)
+def test_every_chunk_of_a_long_table_stands_under_its_caption(above, caption):
+    rows = "".join(f"<tr><td>QX-{number}</td><td>seal of size {number}</td><td>{number}.50</td></tr>" for number in range(60))
+    head = "<tr><th>Part</th><th>Name</th><th>Price in euros</th></tr>"
+    page = f"<h1>Parts</h1>{above}{head}{rows}</table><p>All prices are without tax.</p>"
+    chunks = chunk_document(read_document(page.encode(), "a.html", LIMITS), chunk_words=60, counter=counter())
+    inside = [chunk for chunk in chunks if chunk.text.startswith("Part:")]
+    assert len(inside) > 3
+    assert {chunk.heading for chunk in inside} == {f"Parts > {caption}" if caption else "Parts"}
+    lines = [line for line in inside[-1].text.splitlines() if "QX" in line]
+    assert all("Part: QX-" in line and "Price in euros:" in line for line in lines)
