@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Passage
 from doyen.core.prompts import build_messages, encode_prompt
 from doyen.core.store import open_store
@@ -37,7 +38,7 @@ class FixedPassages:
     def __init__(self, words: int, seed: int) -> None:
         self._random, self._words = random.Random(seed), words
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         """Return ``k`` passages of random words."""
         texts = [" ".join(self._random.choices(WORDS, k=self._words)) for _ in range(k)]
         return [

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Protocol, Self
 from pydantic import Field, TypeAdapter
 from pydantic.json_schema import SkipJsonSchema
 
+from doyen.core.access import OWNER, Access
 from doyen.core.modes import Mode
 from doyen.core.records import Turn
 
@@ -246,8 +247,11 @@ def version_note(item: Passage | Citation) -> str:
 class Retriever(Protocol):
     """Finds passages for a query."""
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
-        """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids)."""
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
+        """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids).
+
+        For a caller who may not read every document, the others are as if they did not exist.
+        """
 
 
 class Answerer(Protocol):

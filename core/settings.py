@@ -1,16 +1,17 @@
 """All settings of a workspace in one typed model, read from ``doyen.toml`` and the environment.
 
 Environment variables override the file: ``DOYEN_RETRIEVAL__TOP_K=5`` sets ``top_k`` of ``[retrieval]``, ``DOYEN_NAME`` the
-key ``name`` outside the sections. Lists are written ``0.7,0.1,0.2``; an empty text unsets what may be unset. A wrong key or
-value anywhere is reported together with all the others.
+key ``name`` outside the sections. Lists are written ``0.7,0.1,0.2``, lists of tables as JSON; an empty text unsets what may
+be unset. A wrong key or value anywhere is reported together with all the others.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,13 +24,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     field_validator,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
-from doyen.core.errors import SettingsError
+from doyen.core.errors import InputError, SettingsError
 from doyen.core.modes import MAX_PASSAGES, MODES
 
 FILE_NAME = "doyen.toml"
@@ -65,6 +67,19 @@ def _registered(group: str, built_in: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+OWNER_NAME = "owner"
+"""Stands for `serving.api_key` where a key is named; no other key may have it."""
+
+
+def _check_keys(keys: tuple[KeySettings, ...]) -> tuple[KeySettings, ...]:
+    names = [key.name for key in keys]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"the name {sorted(twice)[0]!r} stands for several keys: give each its own")
+    if OWNER_NAME in names:
+        raise ValueError(f"the name {OWNER_NAME!r} belongs to serving.api_key: choose another")
+    return keys
+
+
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
 Unset = BeforeValidator(lambda value: None if value == "" else value)
 """An empty text stands for None."""
@@ -76,6 +91,13 @@ def _split(value: object) -> object:
 
 def _split_rules(value: object) -> object:
     return [rule.strip() for rule in value.split(";") if rule.strip()] if isinstance(value, str) else value
+
+
+def _read_json(value: object) -> object:
+    try:
+        return json.loads(value or "[]") if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"it must be a list of tables in JSON ({error})") from error
 
 
 class Section(BaseModel):
@@ -92,8 +114,38 @@ class PlatformSettings(Section):
     server (`pip install 'doyen[postgres]'`)."""
 
 
+Group = Annotated[str, Field(pattern=r"^[\w.@:/-]+$", max_length=100)]
+"""Name of a group of readers: letters, digits and any of ``._-@:/``."""
+
+
+def check_groups(groups: Collection[str]) -> frozenset[str]:
+    """Return the names of groups.
+
+    Raises:
+        InputError: one cannot be a group's name.
+    """
+    try:
+        return frozenset(TypeAdapter(tuple[Group, ...]).validate_python(tuple(groups)))
+    except ValidationError as error:
+        wrong = error.errors()[0]["input"]
+        raise InputError(f"{wrong!r} cannot be a group's name: use letters, digits and any of ._-@:/") from error
+
+
+class FolderAccess(Section):
+    """Who may read the documents of a folder."""
+
+    folder: Name
+    """Relative to the workspace's folder, or absolute; or the first folders of documents' sources, "." for all. Of several
+    folders that hold a document the nearest counts."""
+    groups: tuple[Group, ...]
+    """Groups that may read them; none opens the folder to everyone who may use the workspace."""
+
+
 class IngestionSettings(Section):
     """How documents are read and cut."""
+
+    access: Annotated[tuple[FolderAccess, ...], NoDecode, BeforeValidator(_read_json)] = ()
+    """Written as [[ingestion.access]]. Documents outside these folders are readable by everyone (docs/access.md)."""
 
     chunk_words: int = Field(140, ge=20, le=180)
     """Words a chunk aims at and a passage holds at most. A chunk of rare words ends earlier, at 208 of the packaged embedder's
@@ -192,6 +244,21 @@ class FinetuneSettings(Section):
         return shares
 
 
+class KeySettings(Section):
+    """A key of the gateway, as `doyen keys add` writes it."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.@-]+$", max_length=100)]
+    """Of the person or application that has the key; the chat's user name."""
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the key in hexadecimal; the key itself is stored nowhere."""
+    groups: tuple[Group, ...] = ()
+    """Documents of these groups are readable, and those without groups."""
+    admin: bool = False
+    """Reads everything, and may change documents, their groups and the promoted adapters."""
+    adapters: bool = False
+    """May ask the modes with an adapter: it can repeat what it was trained on, whatever groups that had."""
+
+
 class ServingSettings(Section):
     """Which model answers, and how."""
 
@@ -226,7 +293,9 @@ class ServingSettings(Section):
     """Address the gateway binds to. Anything but loopback opens it to the network: set api_key as well."""
     port: int = Field(8321, ge=0, le=65535)
     api_key: SecretStr = SecretStr("")
-    """When set, every /v1 request needs `Authorization: Bearer …`."""
+    """When set, every /v1 request needs `Authorization: Bearer …`. This key reads and changes everything."""
+    keys: Annotated[tuple[KeySettings, ...], AfterValidator(_check_keys), NoDecode, BeforeValidator(_read_json)] = ()
+    """Written as [[serving.keys]] by `doyen keys add`. Any key closes the gateway to requests without one."""
     max_upload_mb: int = Field(50, ge=1, le=100_000)
     """Larger uploads are refused while they come in."""
     max_concurrent: int = Field(2, ge=1, le=256)

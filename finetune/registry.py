@@ -87,8 +87,7 @@ class Registry:
         if version:
             found = [adapter for adapter in found if str(adapter.version) == version]
         if not found:
-            known = ", ".join(adapter.ref for adapter in self.list()) or "none yet, train one with `doyen train`"
-            raise NotFoundError(f"there is no adapter {reference!r}; known: {known}")
+            raise NotFoundError(no_adapter(reference, self.list()))
         return max(found, key=lambda adapter: (adapter.status == PROMOTED, adapter.version))
 
     def list(self, kind: str | None = None) -> list[Adapter]:
@@ -225,3 +224,9 @@ def _switch(rows: Sequence[AdapterRow], chosen: AdapterRow, promotion: int) -> N
             row.status = RETIRED
     chosen.status = PROMOTED
     chosen.manifest = {**chosen.manifest, _PROMOTION: promotion}
+
+
+def no_adapter(reference: str, known: Sequence[Adapter] = ()) -> str:
+    """Return the sentence about an adapter that does not exist, as far as one who knows of these can tell."""
+    names = ", ".join(adapter.ref for adapter in known) or "none yet, train one with `doyen train`"
+    return f"there is no adapter {reference!r}; known: {names}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from doyen.core.batches import batched
 from doyen.core.manifest import now, short_id
+from doyen.core.store.document_access import Assigned, assign_groups, forget_groups, note_change
 from doyen.core.store.schema import (
     ChunkRow,
     DocumentRow,
@@ -30,6 +31,7 @@ class Prepared:
         version: SHA-256 of the file's bytes.
         fingerprint: of the settings and versions that shaped text and chunks.
         text_sha256, minhash: see DocumentSignatureRow.
+        assigned: who may read it.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Prepared:
     chunks: Sequence[Chunk]
     text_sha256: str
     minhash: bytes
+    assigned: Assigned = field(default_factory=Assigned)
 
     @property
     def document_id(self) -> str:
@@ -81,6 +84,8 @@ def write_document(session: Session, prepared: Prepared) -> str | None:
         )
     )
     session.flush()
+    assign_groups(session, document_id, prepared.assigned)
+    note_change(session)
     chunks = [] if twin else [_chunk_row(row, number, chunk) for number, chunk in enumerate(prepared.chunks)]
     _replace_chunks(session, document_id, chunks)
     if twin:
@@ -94,6 +99,7 @@ def delete_document(session: Session, document_id: str) -> None:
     _replace_chunks(session, document_id, [])
     session.execute(delete(DocumentSignatureRow).where(DocumentSignatureRow.document_id == document_id))
     session.execute(delete(DocumentRow).where(DocumentRow.document_id == document_id))
+    forget_groups(session, document_id)
 
 
 def _twin(session: Session, prepared: Prepared) -> str | None:

@@ -19,9 +19,11 @@ from doyen.core.manifest import fingerprint, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.settings import IngestionSettings
 from doyen.core.store import Store
+from doyen.core.store.document_access import Assigned, assign_groups
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
 from doyen.ingestion import chunk as chunking
+from doyen.ingestion.access_rules import AccessRules, apply_rules
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.containers import member_files, member_source, opened
 from doyen.ingestion.document_store import Prepared, delete_document, write_document
@@ -110,6 +112,7 @@ def ingest(
     _remove_missing(store, findings, present, most, report)
     if urls:
         _ingest_urls(workspace, preparer, urls, most, report, reporter, restore=restore)
+    _regroup(workspace, store, report)
     return _finish(workspace, store, report)
 
 
@@ -137,7 +140,9 @@ def _ingest_urls(
         pages.ingest(urls, most_pages=settings.max_urls, most_removed=most_removed, reporter=reporter)
 
 
-def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -> IngestReport:
+def ingest_bytes(
+    workspace: Workspace, store: Store, source: str, data: bytes, *, assigned: Assigned | None = None
+) -> IngestReport:
     """Add or replace one document that was uploaded, or what an archive or e-mail holds.
 
     Args:
@@ -145,6 +150,7 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
         store: receives the document.
         source: its name, also a path with forward slashes; the extension says the format.
         data: its bytes.
+        assigned: who may read it; None goes by the rules, or leaves what the API has set before.
 
     Raises:
         InputError: the name is unusable, or belongs to a file of an ingested folder.
@@ -155,16 +161,16 @@ def ingest_bytes(workspace: Workspace, store: Store, source: str, data: bytes) -
     report = IngestReport()
     if not is_archive(source):
         try:
-            _upload(preparer, source, data, report)
+            _upload(preparer, source, data, report, assigned)
         except UnreadableDocument as error:
             raise UnreadableDocument(f"{source}: {error}") from error
     if is_container(source):
-        _upload_members(preparer, source, data, report)
+        _upload_members(preparer, source, data, report, assigned)
     drop_unused_originals(workspace, store)
     return _finish(workspace, store, report)
 
 
-def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport) -> None:
+def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport, assigned: Assigned | None) -> None:
     """Add or replace one uploaded document."""
     store = preparer.store
     with store.session() as session:
@@ -176,14 +182,18 @@ def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport) 
         if row.media_type == PDF:
             keep_original(preparer.workspace, version, data)
         report.unchanged.append(source)
+        if assigned is not None:
+            with store.session() as session:
+                assign_groups(session, row.document_id, assigned)
         return
     prepared = preparer.prepare(source, UPLOADS, "", data, modified_ns=0)
+    prepared = replace(prepared, assigned=assigned or prepared.assigned)
     if prepared.document.media_type == PDF:
         keep_original(preparer.workspace, version, data)
     _write(store, prepared, report, is_new=row is None)
 
 
-def _upload_members(preparer: Preparer, source: str, data: bytes, report: IngestReport) -> None:
+def _upload_members(preparer: Preparer, source: str, data: bytes, report: IngestReport, assigned: Assigned | None) -> None:
     """Add or replace what an uploaded archive or e-mail holds; what an earlier one of its name held besides is removed.
 
     Raises:
@@ -199,7 +209,7 @@ def _upload_members(preparer: Preparer, source: str, data: bytes, report: Ingest
             member = member_source(source, name)
             kept.add(member)
             try:
-                _upload(preparer, member, (folder / number).read_bytes(), report)
+                _upload(preparer, member, (folder / number).read_bytes(), report, assigned)
             except InputError as error:
                 report.failed.append((member, str(error)))
     if is_archive(source) and not (report.added or report.updated or report.unchanged):
@@ -244,6 +254,7 @@ class Preparer:
         settings = workspace.settings.ingestion
         self.workspace, self.store = workspace, store
         self.chunk_words = settings.chunk_words
+        self.access = AccessRules(workspace)
         self.counter: PieceCounter = open_counter(workspace.settings.retrieval.embedder)
         self.limits = limits_of(settings)
         self.reader = shared_reader()
@@ -275,8 +286,9 @@ class Preparer:
             text: bytes for the reader, where it is not the data.
 
         Raises:
-            UnreadableDocument: it cannot be parsed.
+            UnreadableDocument: it cannot be parsed, or the file beside it that says who may read it cannot.
         """
+        assigned = self.access.groups_of(source, path)
         document = self.reader.read(text or data, name or source, self.limits)
         chunks = chunk_document(document, chunk_words=self.chunk_words, counter=self.counter)
         if not document.title:
@@ -293,6 +305,7 @@ class Preparer:
             chunks=chunks,
             text_sha256=text_hash(document.text),
             minhash=signature(document.text),
+            assigned=assigned,
         )
 
 
@@ -432,6 +445,13 @@ def _remove_missing(store: Store, findings: Findings, present: set[str], most: f
             with store.session() as session:
                 delete_document(session, row.document_id)
             report.removed.append(row.source)
+
+
+def _regroup(workspace: Workspace, store: Store, report: IngestReport) -> None:
+    """Bring the groups of all documents up to date with the settings and the files beside them."""
+    applied, failed = apply_rules(workspace, store), {source for source, _ in report.failed}
+    report.regrouped, report.unused_folders = applied.changed, applied.unused
+    report.failed += [(source, reason) for source, reason in applied.failed if source not in failed]
 
 
 def _finish(workspace: Workspace, store: Store, report: IngestReport) -> IngestReport:

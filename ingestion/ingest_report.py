@@ -22,6 +22,8 @@ class IngestReport:
         duplicates: (source, source that is indexed in its place) of exact duplicates among the added and updated.
         failed: (source, reason) of documents that could not be read; an earlier version stays in the index.
         skipped: (path, reason) of unsupported files.
+        regrouped: sources of known documents that other groups may read now.
+        unused_folders: folders of ``ingestion.access`` that hold no document.
         notes: (source, sentence) about what of the added and updated documents was left out, such as hidden sheets.
         without_text: (source, numbers from 1) of pages without text among the added and updated: pictures and empty pages.
         recognised: (source, [(number from 1, confidence from 0 to 1)]) of pages read by text recognition (OCR) among them.
@@ -39,6 +41,8 @@ class IngestReport:
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    regrouped: list[str] = field(default_factory=list)
+    unused_folders: list[str] = field(default_factory=list)
     without_text: list[tuple[str, list[int]]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     recognised: list[tuple[str, list[tuple[int, float]]]] = field(default_factory=list)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from doyen.core.errors import InputError
+from doyen.ingestion.access_rules import is_sidecar
 from doyen.ingestion.readers import is_archive, is_container, is_supported
 
 TEMPORARY_STARTS = (".", "~")
@@ -98,8 +99,8 @@ def is_read(name: str) -> bool:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file or folder is hidden, a lock file or an unfinished download."""
-    return name.startswith(TEMPORARY_STARTS) or name.lower().endswith(TEMPORARY_ENDS)
+    """Whether a file or folder is hidden, a lock file, an unfinished download, or says who may read the one beside it."""
+    return name.startswith(TEMPORARY_STARTS) or name.lower().endswith(TEMPORARY_ENDS) or is_sidecar(name)
 
 
 def _search(root: Path, findings: Findings) -> Iterator[FoundFile]:

@@ -10,7 +10,7 @@ print(answer.answer, [citation.quote for citation in answer.citations])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Passage
 from doyen.core.errors import InputError
 from doyen.core.extras import methods_name_extras, naming_extras
@@ -155,11 +156,17 @@ class Doyen:
             reporter=self.reporter,
         )
 
-    def upload(self, source: str, data: bytes) -> IngestReport:
+    def upload(self, source: str, data: bytes, *, groups: Collection[str] | None = None) -> IngestReport:
         """Add or replace one document given as bytes; see `upload_document`."""
         from doyen.platform.documents import upload_document
 
-        return upload_document(self.workspace, self.store, source, data)
+        return upload_document(self.workspace, self.store, source, data, groups=groups)
+
+    def set_groups(self, document: str, groups: Collection[str] | None) -> frozenset[str]:
+        """Say which groups may read a document, by source or id; see `set_document_groups`."""
+        from doyen.platform.documents import set_document_groups
+
+        return set_document_groups(self.workspace, self.store, document, groups)
 
     def remove(self, documents: Sequence[str], *, purge: bool = False) -> RemovalReport:
         """Remove documents by source or id; with ``purge`` erase all stored copies of their text; see `delete_documents`."""
@@ -169,11 +176,12 @@ class Doyen:
 
     # Questions
 
-    def search(self, query: str, k: int | None = None) -> SearchResult:
+    def search(self, query: str, k: int | None = None, *, access: Access = OWNER) -> SearchResult:
         """Return the passages that a question would be answered from.
 
         Args:
             k: passages at most, 1 to MAX_PASSAGES; None takes retrieval.top_k.
+            access: whose search it is; documents that they may not read are as if they did not exist.
 
         Raises:
             InputError: the query is empty or too long, or k is out of range.
@@ -183,7 +191,7 @@ class Doyen:
 
         checked = check_question(query, self.settings.serving.max_question_chars)
         wanted = self._passages(k)
-        passages = self.retriever.retrieve(checked, wanted)
+        passages = self.retriever.retrieve(checked, wanted, access=access)
         return SearchResult(query, passages, self.retriever.problem)
 
     def ask(
@@ -195,9 +203,12 @@ class Doyen:
         adapter: str | None = None,
         max_tokens: int | None = None,
         record: bool = True,
+        access: Access = OWNER,
     ) -> Answer:
         """Answer a question with its citations; see `Assistant.ask`."""
-        return self.assistant.ask(question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record)
+        return self.assistant.ask(
+            question, mode, history=history, adapter=adapter, max_tokens=max_tokens, record=record, access=access
+        )
 
     def _passages(self, k: int | None) -> int:
         if k is None:
@@ -208,7 +219,7 @@ class Doyen:
 
     # In llama-index
 
-    def as_retriever(self, k: int | None = None) -> PassageRetriever:
+    def as_retriever(self, k: int | None = None, *, access: Access = OWNER) -> PassageRetriever:
         """Return the index as a retriever of llama-index.
 
         Args:
@@ -220,10 +231,15 @@ class Doyen:
         from doyen.retrieval.query_engine import PassageRetriever
 
         wanted = self._passages(k)
-        return PassageRetriever(self.retriever, wanted)
+        return PassageRetriever(self.retriever, wanted, access)
 
     def as_query_engine(
-        self, mode: str = Mode.RAG, *, k: int | None = None, rerankers: Sequence[BaseNodePostprocessor] = ()
+        self,
+        mode: str = Mode.RAG,
+        *,
+        k: int | None = None,
+        rerankers: Sequence[BaseNodePostprocessor] = (),
+        access: Access = OWNER,
     ) -> AnswerEngine:
         """Return a query engine of llama-index that answers as `ask` does, from the passages that the rerankers leave.
 
@@ -236,17 +252,24 @@ class Doyen:
 
         @naming_extras()
         def answer(question: str, passages: list[Passage]) -> Answer:
-            return self.assistant.ask(question, mode, passages=passages)
+            return self.assistant.ask(question, mode, passages=passages, access=access)
 
-        return AnswerEngine(self.as_retriever(k or self.settings.serving.context_passages), answer, rerankers)
+        retriever = self.as_retriever(k or self.settings.serving.context_passages, access=access)
+        return AnswerEngine(retriever, answer, rerankers)
 
     def give_feedback(
-        self, answer_id: str, *, rating: int = 0, correction: str | None = None, comment: str | None = None
+        self,
+        answer_id: str,
+        *,
+        rating: int = 0,
+        correction: str | None = None,
+        comment: str | None = None,
+        access: Access = OWNER,
     ) -> FeedbackRow:
         """Store what a person says about an answer; see `record_feedback`."""
         from doyen.platform.serving.answer_store import record_feedback
 
-        return record_feedback(self.store, answer_id, rating=rating, correction=correction, comment=comment)
+        return record_feedback(self.store, answer_id, rating=rating, correction=correction, comment=comment, access=access)
 
     # Labels to adapters
 

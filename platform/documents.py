@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+
+from sqlalchemy import delete
 
 from doyen.annotation.stale import mark_stale
 from doyen.core.progress import Reporter
+from doyen.core.settings import check_groups
 from doyen.core.store import Store
+from doyen.core.store.document_access import Assigned, assign_groups
+from doyen.core.store.schema import AccessOrigin, DocumentAccessRow
 from doyen.core.workspace import Workspace
+from doyen.ingestion.access_rules import AccessRules
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.originals import drop_unused_originals
-from doyen.ingestion.removal import RemovalReport, exact_copies, remove_document, select_documents
+from doyen.ingestion.removal import RemovalReport, exact_copies, find_document, remove_document, select_documents
 from doyen.platform.purge import finish_purge
 from doyen.platform.purge import purge as purge_documents
 from doyen.retrieval.index import check_rebuild, rebuild_index, update_index
@@ -49,19 +55,47 @@ def ingest_documents(
     return report
 
 
-def upload_document(workspace: Workspace, store: Store, source: str, data: bytes) -> IngestReport:
+def upload_document(
+    workspace: Workspace, store: Store, source: str, data: bytes, *, groups: Collection[str] | None = None
+) -> IngestReport:
     """Add or replace one document given as bytes, and index it.
+
+    Args:
+        groups: who may read it, as `set_document_groups` takes them; None goes by the rules, or leaves what was set before.
 
     Raises:
         Busy: another process is changing the workspace.
         InputError: the name is unusable, or belongs to a file of an ingested folder.
         UnreadableDocument: it cannot be parsed; nothing was changed.
     """
+    assigned = None if groups is None else Assigned(check_groups(groups), AccessOrigin.API)
     with workspace.lock("the upload"):
-        report = ingest_bytes(workspace, store, source, data)
+        report = ingest_bytes(workspace, store, source, data, assigned=assigned)
         report.stale = mark_stale(workspace, store)
         update_index(workspace, store)
     return report
+
+
+def set_document_groups(workspace: Workspace, store: Store, document: str, groups: Collection[str] | None) -> frozenset[str]:
+    """Say which groups may read a document, from the next query on; return those that may now.
+
+    Args:
+        document: its source or id.
+        groups: an empty collection opens it to everyone who may use the workspace; None goes by the rules again.
+
+    Raises:
+        InputError: a name cannot be that of a group.
+        NotFoundError: there is no such document.
+        UnreadableDocument: the file beside it, which is to say it again, cannot be understood.
+    """
+    given = None if groups is None else Assigned(check_groups(groups), AccessOrigin.API)
+    with store.session() as session:
+        row = find_document(session, document)
+        assigned = given or AccessRules(workspace).groups_of(row.source, row.path)
+        if given is None:
+            session.execute(delete(DocumentAccessRow).where(DocumentAccessRow.document_id == row.document_id))
+        assign_groups(session, row.document_id, assigned)
+        return assigned.groups
 
 
 def delete_documents(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Passage, Retriever
 from doyen.core.settings import RERANKER_GROUP, RERANKERS, RETRIEVER_GROUP, RETRIEVERS
 from doyen.core.store import Store
@@ -43,19 +44,28 @@ class ChosenRetriever:
         """See `HybridRetriever.problem`."""
         return self.index.problem
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
-        """See `HybridRetriever.retrieve`; the scores are the reranker's, where there is one."""
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
+        """See `HybridRetriever.retrieve`; the scores are the reranker's, where there is one.
+
+        What another package finds for a caller who may not read it is dropped, so that a fault there shows nothing.
+        """
         if self.reranker is None or k < 1:
-            return self.retriever.retrieve(query, k, exclude_documents=exclude_documents)
+            return self._find(query, k, exclude_documents, access)
         # Imported only here: llama-index takes long to load.
         from doyen.retrieval.query_engine import to_node
 
-        found = self.retriever.retrieve(query, max(k, self.candidates), exclude_documents=exclude_documents)
+        found = self._find(query, max(k, self.candidates), exclude_documents, access)
         nodes = [to_node(passage) for passage in found]
         passages = {node.node_id: passage for node, passage in zip(nodes, found, strict=True)}
         kept = self.reranker.postprocess_nodes(nodes, query_str=query)
         # Only the order and the score are taken over: the text of a citation must stay the document's.
         return [replace(passages[node.node_id], score=node.score or 0.0) for node in kept[:k]]
+
+    def _find(self, query: str, k: int, exclude_documents: Sequence[str], access: Access) -> list[Passage]:
+        if access.unrestricted:
+            return self.retriever.retrieve(query, k, exclude_documents=exclude_documents)
+        found = self.retriever.retrieve(query, k, exclude_documents=exclude_documents, access=access)
+        return self.index.readable(found, access)
 
 
 AnyRetriever = HybridRetriever | ChosenRetriever

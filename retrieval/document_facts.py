@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from doyen.core.batches import batched
 from doyen.core.errors import StateError
 from doyen.core.store import Store
-from doyen.core.store.schema import DocumentRow
+from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.ingestion.abbreviations import find_abbreviations
 from doyen.ingestion.revisions import OPENING, Revision, find_revision
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
@@ -69,6 +70,16 @@ class FactsCollector:
             for document, opening in self._openings.items()
             if document in sources
         }
+
+
+def facts_of_duplicate(session: Session, known: DocumentFacts, original: str, source: str) -> DocumentFacts:
+    """Return the facts of an exact duplicate: its text is the original's, its name another one."""
+    texts = session.scalars(select(ChunkRow.text).where(ChunkRow.document_id == original).order_by(ChunkRow.ordinal))
+    opening = ""
+    for text in texts:
+        if len(opening) < OPENING:
+            opening = f"{opening}\n{text}"[: OPENING + 1]
+    return DocumentFacts(find_revision(source, opening), known.abbreviations)
 
 
 def live_facts(facts: Facts, lexical: LexicalIndex, dropped: Collection[str]) -> Facts:

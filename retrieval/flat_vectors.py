@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import StateError
-from doyen.retrieval.lexical import LexicalIndex
+from doyen.retrieval.lexical import Ints, LexicalIndex
 from doyen.retrieval.segments import piece_names
 from doyen.retrieval.vectors import NEAREST, SAME, VectorIndex, open_folder
 
@@ -37,15 +37,13 @@ class FlatVectors:
         self._documents += documents
 
     def nearest(
-        self, vector: NDArray[np.float32], k: int = NEAREST, exclude_documents: Sequence[str] = ()
+        self, vector: NDArray[np.float32], k: int = NEAREST, only_documents: Sequence[str] | None = None
     ) -> list[tuple[str, int, float]]:
         """See `VectorIndex.nearest`."""
         cosines = self._vectors @ np.asarray(vector, np.float32)
-        rows = (
-            np.flatnonzero(~np.isin(np.array(self._documents), list(exclude_documents)))
-            if exclude_documents
-            else np.arange(len(cosines))
-        )
+        rows: Ints = np.arange(len(cosines))
+        if only_documents is not None:
+            rows = np.flatnonzero(np.isin(np.array(self._documents, np.str_), np.array(list(only_documents), np.str_)))
         best = rows[np.argsort(-cosines[rows], kind="stable")[:k]]
         found = []
         for row in best.tolist():

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from sqlalchemy import select
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Passage
 from doyen.core.store import Store
+from doyen.core.store.document_access import readable
 from doyen.core.store.schema import DocumentRow
 from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, open_embedder
@@ -18,6 +21,7 @@ from doyen.retrieval.excerpt import Near, cut_excerpt
 from doyen.retrieval.lexical_view import Flags, LexicalView, Terms
 from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index, read_stamp
 from doyen.retrieval.passages import read_passages
+from doyen.retrieval.readable import Readable, ReadableDocuments, show_readable
 from doyen.retrieval.tokens import tokens
 from doyen.retrieval.windows import choose, score_windows
 
@@ -44,6 +48,7 @@ class HybridRetriever:
         self._lock = threading.Lock()
         self._passage_words = workspace.settings.ingestion.chunk_words
         self._by = workspace.settings.retrieval.retriever
+        self._readable = ReadableDocuments(workspace, store)
         self._opened = open_index(workspace, store)
 
     @property
@@ -62,8 +67,10 @@ class HybridRetriever:
         """The model that embeds queries, loaded by the first caller."""
         return open_embedder(self._workspace.settings.retrieval)
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids).
+
+        Passages, scores and signals are those that an index of the documents which ``access`` may read would give.
 
         Passages never overlap, hold whole sentences and at most about ``ingestion.chunk_words`` words. A blank query
         finds nothing. The newest version of a document comes before the others, unless the query names one (versions.py).
@@ -83,18 +90,26 @@ class HybridRetriever:
         with self._current() as opened:
             if not query or k < 1 or not opened.lexical.n_chunks:
                 return []
-            return self._search(opened, query, k, exclude_documents)
+            return self._search(opened, query, k, exclude_documents, access)
+
+    def readable(self, passages: Sequence[Passage], access: Access) -> list[Passage]:
+        """Return those of the passages whose documents a caller may read."""
+        ids = {passage.document_id for passage in passages}
+        with self._store.session() as session:
+            query = select(DocumentRow.document_id).where(DocumentRow.document_id.in_(ids), readable(access))
+            known = set(session.scalars(query))
+        return [passage for passage in passages if passage.document_id in known]
 
     def close(self) -> None:
         """Close the index; it is opened again by the next search."""
         with self._lock:
             self._opened.retire()
 
-    def _search(self, opened: OpenIndex, query: str, k: int, exclude_documents: Sequence[str]) -> list[Passage]:
-        view = opened.lexical
-        terms = view.look_up([], view.live, MAX_TERMS) if self._by == "dense" else self._terms(opened, query)
-        near = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, query, exclude_documents)
-        allowed = _allowed(view, exclude_documents)
+    def _search(self, opened: OpenIndex, query: str, k: int, exclude_documents: Sequence[str], access: Access) -> list[Passage]:
+        view, known = opened.lexical, self._readable.of(opened, access)
+        terms = view.look_up([], known.chunks, MAX_TERMS) if self._by == "dense" else _terms(view, known, query)
+        allowed = _without(view, known.chunks, exclude_documents)
+        near = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, known.abbreviations.expand(query), allowed)
         for _ in range(ROUNDS):
             excerpt = cut_excerpt(view, terms, near, allowed)
             chosen = choose(excerpt, score_windows(excerpt, terms), k + OTHER_VERSIONS, self._passage_words)
@@ -103,26 +118,26 @@ class HybridRetriever:
                 break
             allowed = allowed.copy()
             allowed[stale] = False
-        return opened.versions.marked(opened.versions.newest_first(passages, query)[:k], self._sources)
+        ordered = known.versions.newest_first(self._shown(passages, known), query)[:k]
+        return known.versions.marked(ordered, partial(self._sources, access))
 
-    def _sources(self, documents: Collection[str]) -> dict[str, str]:
-        """Return the sources of documents by their ids."""
+    def _sources(self, access: Access, documents: Collection[str]) -> dict[str, str]:
+        """Return the sources of those of the documents that a caller may read, by their ids."""
         if not documents:
             return {}
         query = select(DocumentRow.document_id, DocumentRow.source).where(DocumentRow.document_id.in_(documents))
         with self._store.session() as session:
-            return dict(session.execute(query).tuples().all())
+            return dict(session.execute(query.where(readable(access))).tuples().all())
 
-    def _nearest(self, opened: OpenIndex, query: str, exclude_documents: Sequence[str]) -> Near:
-        expanded = opened.abbreviations.expand(query)
-        return opened.nearest(self.embedder.encode([expanded], kind="query")[0], exclude_documents)
+    def _shown(self, passages: list[Passage], known: Readable) -> list[Passage]:
+        """Return passages as those of the documents that are shown in place of theirs."""
+        if not known.shown_as:
+            return passages
+        with self._store.session() as session:
+            return show_readable(session, passages, known.shown_as)
 
-    def _terms(self, opened: OpenIndex, query: str) -> Terms:
-        """Return the query's terms, and with less weight those of the other forms of its abbreviations."""
-        view, held = opened.lexical, tokens(query)
-        asked = view.look_up(held, view.live, MAX_TERMS)
-        others = [token for form in opened.abbreviations.other_forms(query) for token in tokens(form)]
-        return asked.with_others(view.look_up([token for token in others if token not in held], view.live, MAX_TERMS))
+    def _nearest(self, opened: OpenIndex, query: str, allowed: Flags) -> Near:
+        return opened.nearest(self.embedder.encode([query], kind="query")[0], allowed)
 
     @contextmanager
     def _current(self) -> Iterator[OpenIndex]:
@@ -138,7 +153,15 @@ class HybridRetriever:
             opened.release()
 
 
-def _allowed(view: LexicalView, exclude_documents: Iterable[str]) -> Flags:
+def _terms(view: LexicalView, known: Readable, query: str) -> Terms:
+    """Return the query's terms, and with less weight those of the other forms of its abbreviations."""
+    held = tokens(query)
+    asked = view.look_up(held, known.chunks, MAX_TERMS)
+    others = [token for form in known.abbreviations.other_forms(query) for token in tokens(form)]
+    return asked.with_others(view.look_up([token for token in others if token not in held], known.chunks, MAX_TERMS))
+
+
+def _without(view: LexicalView, chunks: Flags, exclude_documents: Iterable[str]) -> Flags:
     """Return which chunks may be found."""
     excluded = np.isin(view.documents, np.array(list(exclude_documents), np.str_))
-    return view.live & ~excluded[view.chunk_document] if excluded.any() else view.live
+    return chunks & ~excluded[view.chunk_document] if excluded.any() else chunks

@@ -21,7 +21,7 @@ from doyen.retrieval.excerpt import Near
 from doyen.retrieval.flat_vectors import AnyVectors, open_vectors
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.lexical_view import LexicalView
+from doyen.retrieval.lexical_view import Flags, LexicalView
 from doyen.retrieval.query_expansion import learn_abbreviations
 from doyen.retrieval.segments import Segment, lexical_folder, load_segment
 from doyen.retrieval.server_collection import open_collection
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int]
 NOTHING_NEAR = Near(np.zeros(0, np.int64), np.zeros(0))
+MOST_SEARCHED = 1600
+"""Pieces that are asked for at most to find NEAREST allowed ones among them."""
 RETRY_SECONDS = 30.0
 """After vectors have failed, words alone are searched for this long before vectors are opened again."""
 
@@ -83,6 +85,7 @@ class OpenIndex:
         stamp: tells this publication from others.
         lexical: the words of all segments.
         problem: why vectors are not searched at the moment, or None.
+        facts: what is known of whole documents.
         versions: documents that are versions of one another.
         abbreviations: what the documents explain.
     """
@@ -94,24 +97,28 @@ class OpenIndex:
         dropped = [[part.rows[each] for each in segment.dropped] for segment, part in zip(segments, parts, strict=True)]
         self.lexical = LexicalView([part.lexical for part in parts], dropped)
         self.problem: str | None = None
-        facts: Facts = {}
+        self.facts: Facts = {}
         for segment, part in zip(segments, parts, strict=True):
-            facts |= live_facts(part.facts(workspace.index_folder), part.lexical, segment.dropped)
-        self.versions, self.abbreviations = find_versions(store, facts), learn_abbreviations(facts)
+            self.facts |= live_facts(part.facts(workspace.index_folder), part.lexical, segment.dropped)
+        self.versions, self.abbreviations = find_versions(store, self.facts), learn_abbreviations(self.facts)
         self._workspace, self._store = workspace, store
         self.parts = list(parts)
         self._lock = threading.Lock()
         self._users, self._retry = 1, 0.0
         self.is_open = True
 
-    def nearest(self, vector: NDArray[np.float32], exclude_documents: Sequence[str] = ()) -> Near:
-        """Return the live pieces nearest to a vector; none while vectors fail, which ``problem`` then explains."""
+    def nearest(self, vector: NDArray[np.float32], allowed: Flags) -> Near:
+        """Return the pieces nearest to a vector; none while vectors fail, which ``problem`` then explains.
+
+        Args:
+            allowed: (n_rows,) chunks that may be found, all of them live.
+        """
         if self.problem and time.monotonic() < self._retry:
             return NOTHING_NEAR
         try:
             if self.problem:
                 self._reopen()
-            found = [hit for part in self.parts for hit in self._hits(part, vector, exclude_documents)]
+            found = [hit for part in self.parts for hit in self._hits(part, vector, allowed)]
             self.problem = None
         except (StateError, ServiceError, StorageError) as error:
             self.go_without_vectors(error)
@@ -144,23 +151,38 @@ class OpenIndex:
             self.is_open = False
             self.release()
 
-    def _hits(self, part: _Part, vector: NDArray[np.float32], exclude_documents: Sequence[str]) -> list[tuple[int, float]]:
-        """Return a segment's NEAREST live pieces: as long as dropped ones took their places, more are asked for."""
+    def _hits(self, part: _Part, vector: NDArray[np.float32], allowed: Flags) -> list[tuple[int, float]]:
+        """Return a segment's NEAREST allowed pieces.
+
+        As long as others took their places, more are asked for; Chroma's own filter, which is slow, is left for when only few
+        are allowed.
+        """
         if part.vectors is None:
             return []
         wanted = NEAREST
+        few = int(allowed.sum()) * MOST_SEARCHED < NEAREST * len(allowed)
         while True:
-            found = part.vectors.nearest(vector, wanted, exclude_documents)
-            live = [(row, cosine) for chunk_id, number, cosine in found if (row := self._piece(chunk_id, number)) is not None]
-            if len(live) >= NEAREST or len(found) < wanted:
-                return live[:NEAREST]
+            found = part.vectors.nearest(vector, wanted, self._documents(allowed) if few else None)
+            hits = [
+                (row, cosine)
+                for chunk_id, number, cosine in found
+                if (row := self._piece(chunk_id, number, allowed)) is not None
+            ]
+            if len(hits) >= NEAREST or len(found) < wanted:
+                return hits[:NEAREST]
             wanted *= 2
+            few = few or wanted > MOST_SEARCHED
 
-    def _piece(self, chunk_id: str, number: int) -> int | None:
-        """Return the row of a piece in the lexical index, or None for one that is not live."""
+    def _documents(self, allowed: Flags) -> list[str]:
+        """Return the ids of documents that have allowed chunks."""
+        rows = np.unique(self.lexical.chunk_document[allowed])
+        return self.lexical.documents[rows].tolist()
+
+    def _piece(self, chunk_id: str, number: int, allowed: Flags) -> int | None:
+        """Return the row of a piece in the lexical index, or None for one of a chunk that is not allowed."""
         for part, base in zip(self.parts, self.lexical.chunk_base.tolist(), strict=False):
             row = part.rows.get(chunk_id)
-            if row is not None and self.lexical.live[base + row]:
+            if row is not None and allowed[base + row]:
                 piece = int(self.lexical.piece_offset[base + row]) + number
                 return piece if piece < self.lexical.piece_offset[base + row + 1] else None
         return None

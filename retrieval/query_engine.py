@@ -19,6 +19,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import NodeRelationship, NodeWithScore, QueryBundle, RelatedNodeInfo, TextNode
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Passage, Retriever
 
 SHOWN = ("source", "page", "heading")
@@ -28,13 +29,14 @@ SHOWN = ("source", "page", "heading")
 class PassageRetriever(BaseRetriever):
     """Returns passages as nodes, best first."""
 
-    def __init__(self, retriever: Retriever, k: int) -> None:
-        """Wrap a retriever; ``k``: passages at most."""
+    def __init__(self, retriever: Retriever, k: int, access: Access = OWNER) -> None:
+        """Wrap a retriever; ``k``: passages at most, ``access``: what may be found."""
         super().__init__()
-        self._retriever, self._k = retriever, k
+        self._retriever, self._k, self._access = retriever, k, access
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [to_node(passage) for passage in self._retriever.retrieve(query_bundle.query_str, self._k)]
+        found = self._retriever.retrieve(query_bundle.query_str, self._k, access=self._access)
+        return [to_node(passage) for passage in found]
 
 
 class AnswerEngine(BaseQueryEngine):

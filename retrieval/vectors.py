@@ -96,14 +96,16 @@ class VectorIndex:
             self._call("deleting vectors", WRITE_SECONDS, partial(self._collection.delete, ids=part))
 
     def nearest(
-        self, vector: NDArray[np.float32], k: int = NEAREST, exclude_documents: Sequence[str] = ()
+        self, vector: NDArray[np.float32], k: int = NEAREST, only_documents: Sequence[str] | None = None
     ) -> list[tuple[str, int, float]]:
-        """Return at most ``k`` pieces as (chunk_id, number, cosine), most similar first."""
+        """Return at most ``k`` pieces as (chunk_id, number, cosine), most similar first; of some documents, or of all."""
+        if only_documents is not None and not only_documents:
+            return []
         query = partial(
             self._collection.query,
             query_embeddings=[vector],
             n_results=k,
-            where={"document_id": {"$nin": list(exclude_documents)}} if exclude_documents else None,
+            where=None if only_documents is None else {"document_id": {"$in": list(only_documents)}},
             include=["distances"],
         )
         result = self._call("searching", READ_SECONDS, query)

@@ -94,12 +94,17 @@ class Versions:
         return (named or there)[0]
 
 
-def find_versions(store: Store, facts: Facts) -> Versions:
-    """Return the families of documents."""
+def find_versions(store: Store, facts: Facts, near: Mapping[str, str] | None = None) -> Versions:
+    """Return the families of documents.
+
+    Args:
+        facts: of the documents that are looked at.
+        near: near-duplicate groups by document that stand for those of the store.
+    """
     rows = _rows(store, [each for each, known in facts.items() if known.revision.rank or known.revision.dated])
     groups: dict[tuple[str, str], list[str]] = {}
     for document, (title, near_group) in rows.items():
-        name = without_revision(title)
+        name, near_group = without_revision(title), (near or {}).get(document, near_group)
         if not _PERIODICAL.search(name) and not _PERIODICAL.search(facts[document].revision.stem):
             groups.setdefault((name, facts[document].revision.stem), []).append(document)
             groups.setdefault((name, f"\n{near_group}"), []).append(document)

@@ -80,6 +80,35 @@ class PendingPurgeRow(Base):
     asked_at: Mapped[str]
 
 
+class AccessOrigin(StrEnum):
+    """Where a document's groups come from. Databases hold the values: add to them, never change one."""
+
+    RULES = "rules"
+    """Rules of ``ingestion.access``, or no rule: readable by everyone."""
+    SIDECAR = "sidecar"
+    API = "api"
+    """They stay whatever rules and sidecar files say."""
+
+
+class DocumentAccessRow(Base):
+    """Where the groups of a document come from; kept for a removed one whose groups were set through the API."""
+
+    __tablename__ = "document_access"
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    origin: Mapped[str]
+    """An `AccessOrigin`."""
+
+
+class DocumentGroupRow(Base):
+    """A group that may read a document; a document without rows is readable by everyone who may use the workspace."""
+
+    __tablename__ = "document_groups"
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    group: Mapped[str] = mapped_column(primary_key=True)
+
+
 class DocumentVersionRow(Base):
     """The parsed text of one version of a document, kept for lineage."""
 
@@ -132,6 +161,8 @@ class WorkspaceRow(Base):
     __tablename__ = "workspace"
 
     workspace_id: Mapped[str] = mapped_column(primary_key=True)
+    access_revision: Mapped[int] = mapped_column(default=0)
+    """Grows with every change of documents, and of who may read them."""
 
 
 class Purpose(StrEnum):
@@ -305,6 +336,8 @@ class AnswerRow(Base):
     __tablename__ = "answers"
 
     answer_id: Mapped[str] = mapped_column(primary_key=True)
+    caller: Mapped[str] = mapped_column(default="")
+    """Name of the key that asked; empty for the owner. Others cannot give feedback on it."""
     question: Mapped[str] = mapped_column(Text)
     history: Mapped[list[Any]]
     answer: Mapped[str] = mapped_column(Text)

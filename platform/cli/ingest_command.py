@@ -50,6 +50,7 @@ def describe(report: IngestReport) -> str:
         "exact duplicates": report.duplicates,
         "failed": report.failed,
         "skipped": report.skipped,
+        "with other groups": report.regrouped,
     }
     shown = ", ".join(f"{len(items)} {name}" for name, items in counts.items() if items) or "nothing to do"
     lines = [f"{shown}; the workspace holds {report.n_documents} documents in {report.n_chunks} chunks"]
@@ -57,6 +58,11 @@ def describe(report: IngestReport) -> str:
     lines += [f"  merged: {gone} is the same file as {stays}" for gone, stays in report.merged]
     lines += [f"  failed: {source}: {reason}" for source, reason in report.failed]
     lines += [f"  skipped: {source}: {reason}" for source, reason in report.skipped]
+    lines += [f"  with other groups: {source}" for source in report.regrouped]
+    lines += [
+        f"  no document: folder {folder!r} of [[ingestion.access]]; check its name, documents outside are open to everyone"
+        for folder in report.unused_folders
+    ]
     lines += [f"  note: {source}: {note}" for source, note in report.notes]
     lines += _pictured(report)
     lines += report.stale.describe()

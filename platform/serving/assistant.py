@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
 from doyen.core.errors import PromptTooLong, StateError
 from doyen.core.modes import ADAPTER_MODES, BEST, CHOOSING_MODES, MODES, PASSAGE_MODES, Mode
@@ -18,7 +19,7 @@ from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.finetune.registry import GENERATOR, Registry
+from doyen.finetune.registry import GENERATOR, Adapter, Registry
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
@@ -111,7 +112,7 @@ class Assistant:
         self.open_reader = open_reader
         self._state = state
         self._keeps_found = keeps_found
-        self._kept: dict[str, Found] = {}
+        self._kept: dict[tuple[str, Access], Found] = {}
 
     def ask(
         self,
@@ -123,6 +124,7 @@ class Assistant:
         max_tokens: int | None = None,
         passages: Sequence[Passage] | None = None,
         record: bool = True,
+        access: Access = OWNER,
     ) -> Answer:
         """Answer a question.
 
@@ -136,6 +138,7 @@ class Assistant:
             passages: shown to the model in modes with passages; None retrieves them.
             record: whether to store the answer, so that feedback can point to it; one that is not stored does not depend
                 on what was asked before.
+            access: what the caller may read; nothing else is retrieved, read, cited or named.
 
         Raises:
             InputError: the question is empty or too long.
@@ -146,7 +149,14 @@ class Assistant:
             StateError: mode "extract" needs a reader and the settings want none.
         """
         pieces = self.stream(
-            question, mode, history=history, adapter=adapter, max_tokens=max_tokens, passages=passages, record=record
+            question,
+            mode,
+            history=history,
+            adapter=adapter,
+            max_tokens=max_tokens,
+            passages=passages,
+            record=record,
+            access=access,
         )
         return next(piece for piece in pieces if isinstance(piece, Answer))
 
@@ -160,13 +170,14 @@ class Assistant:
         max_tokens: int | None = None,
         passages: Sequence[Passage] | None = None,
         record: bool = True,
+        access: Access = OWNER,
     ) -> Iterator[str | Extract | Answer]:
         """Yield the answer's text as it comes, and at the end the `Answer`, which holds the whole.
 
         Where passages are read and an answer is then generated, the best `Extract` comes first. Arguments and errors are
         those of ``ask``; errors come with the first piece. Closing the iterator stops the generation.
         """
-        plan = self._plan(question, mode, history, adapter, max_tokens, record=record)
+        plan = self._plan(question, mode, history, adapter, max_tokens, record=record, access=access)
         plan = self._look_up(plan, passages)
         extract = self._extract(plan)
         if extract and plan.mode != Mode.EXTRACT:
@@ -176,14 +187,18 @@ class Assistant:
         plan, generated, judgement = yield from self._settle(plan, generated, extract)
         answer = self._build(plan, generated, judgement)
         if record:
-            record_answer(self.store, answer, history)
+            record_answer(self.store, answer, history, caller=access.name)
         yield answer
 
-    def best(self) -> Best:
+    def best(self, access: Access = OWNER) -> Best:
         """Return the mode that the newest report which can tell measured best; else extract, or rag without a reader."""
         reports = self._state / "reports" if self._state else Path()
         reads = self._settings.reader != NONE
-        return find_best(reports, self.registry, lambda adapter: fits(self.engine, adapter), reads=reads)
+
+        def usable(adapter: Adapter) -> bool:
+            return access.adapters and fits(self.engine, adapter)
+
+        return find_best(reports, self.registry, usable, reads=reads)
 
     def modes(self) -> list[Mode]:
         """Return the modes that can answer now: with what is trained, and with what the settings allow."""
@@ -204,11 +219,19 @@ class Assistant:
         self.engine.close()
 
     def _plan(
-        self, question: str, mode: str, history: Sequence[Turn], adapter: str | None, max_tokens: int | None, *, record: bool
+        self,
+        question: str,
+        mode: str,
+        history: Sequence[Turn],
+        adapter: str | None,
+        max_tokens: int | None,
+        *,
+        record: bool,
+        access: Access,
     ) -> Plan:
         """Check the request and settle how it is answered."""
         started = time.monotonic()
-        best = self.best() if mode == BEST else None
+        best = self.best(access) if mode == BEST else None
         if best:
             # Who names an adapter wants it used; its own best mode is the one with passages.
             mode, adapter = (Mode.HYBRID, adapter) if adapter else (best.mode, best.adapter)
@@ -218,7 +241,8 @@ class Assistant:
             question=question,
             mode=checked,
             history=history,
-            adapter=choose_adapter(self.registry, self.engine, checked, adapter, self._settings.reader_adapter),
+            access=access,
+            adapter=choose_adapter(self.registry, self.engine, checked, adapter, self._settings.reader_adapter, access),
             max_tokens=max_tokens or self._settings.max_tokens,
             asked=standalone_query(question, [turn for turn in history if turn.role == "user"]),
             query=standalone_query(question, history) if checked in PASSAGE_MODES else question,
@@ -236,8 +260,8 @@ class Assistant:
         if given is not None:
             found, shown = self._read(plan.query, list(given)), list(given)
         else:
-            kept = self._kept.get(plan.query)
-            found = kept or self._find(plan.query)
+            kept = self._kept.get((plan.query, plan.access))
+            found = kept or self._find(plan.query, plan.access)
             shown = self._shown(found, plan.mode)
             if kept:  # the answer is as late as if it had been looked up for it
                 plan = replace(plan, started=plan.started - kept.seconds)
@@ -250,17 +274,17 @@ class Assistant:
             refused=found.refused,
         )
 
-    def _find(self, query: str) -> Found:
+    def _find(self, query: str, access: Access) -> Found:
         """Return the passages for a query, read."""
         started = time.monotonic()
         count = self._settings.context_passages
         wanted = max(count, self._settings.read_passages) if self._reads() else count
-        passages, aside = set_aside(self._retriever.retrieve(query, wanted + SET_ASIDE))
+        passages, aside = set_aside(self._retriever.retrieve(query, wanted + SET_ASIDE, access=access))
         retrieve_s = time.monotonic() - started
         found = self._read(query, passages[:wanted])
         found = replace(found, aside=aside, retrieve_s=retrieve_s, seconds=time.monotonic() - started)
         if self._keeps_found:
-            self._kept[query] = found
+            self._kept[query, access] = found
         return found
 
     def _reads(self) -> bool:
@@ -417,11 +441,11 @@ class LazyRetriever:
         self._opened: Retriever | None = None
         self._lock = threading.Lock()
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         """See `Retriever.retrieve`; also raises IndexMissing. A failed opening is tried again by the next call."""
         with self._lock:
             self._opened = self._opened or self._open()
-        return self._opened.retrieve(query, k, exclude_documents=exclude_documents)
+        return self._opened.retrieve(query, k, exclude_documents=exclude_documents, access=access)
 
 
 def open_assistant(

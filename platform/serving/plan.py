@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Passage
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
 from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
-from doyen.finetune.registry import GENERATOR, PROMOTED, READER, Adapter, Registry
+from doyen.finetune.registry import GENERATOR, PROMOTED, READER, Adapter, Registry, no_adapter
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.reading.findings import Findings
 
@@ -22,6 +23,7 @@ class Plan:
     Attributes:
         asked: what the person asked, a follow-up made to stand alone from their own turns: no figure of an answer is in it.
         query: what was retrieved for; a follow-up question is made to stand alone.
+        access: what the caller may read.
         passages: best first; empty in modes without them, or when nothing was found.
         aside: passages of other versions of their documents.
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
@@ -42,6 +44,7 @@ class Plan:
     asked: str
     query: str
     started: float
+    access: Access = OWNER
     passages: list[Passage] = field(default_factory=list)
     aside: list[Passage] = field(default_factory=list)
     retrieve_s: float = 0.0
@@ -82,13 +85,19 @@ def check_question(question: str, limit: int) -> str:
 
 
 def choose_adapter(
-    registry: Registry, engine: Engine, mode: Mode, reference: str | None, reading: str | None = None
+    registry: Registry,
+    engine: Engine,
+    mode: Mode,
+    reference: str | None,
+    reading: str | None = None,
+    access: Access = OWNER,
 ) -> Adapter | None:
     """Return the adapter that a mode answers with: the named one, else the promoted, else the newest; None without one.
 
     Args:
         reference: "name" or "name:version", for the modes that answer with an adapter of the domain.
         reading: ``serving.reader_adapter``, for mode "rag-reading".
+        access: one that excludes adapters knows none of the domain.
 
     Raises:
         NotFoundError: there is no such adapter of a generator, or none at all.
@@ -104,6 +113,8 @@ def choose_adapter(
         return adapter
     if mode not in ADAPTER_MODES:
         return None
+    if not access.adapters:
+        raise NotFoundError(no_adapter(reference) if reference else _needs_adapter(mode))
     adapter = registry.get(reference) if reference else _default_adapter(registry, mode)
     if adapter.kind == READER:
         raise NotFoundError(f"{adapter.ref!r} is a reader: name an adapter of the generator, or none to take the promoted one")
@@ -133,9 +144,13 @@ def fits(engine: Engine, adapter: Adapter) -> bool:
 def _default_adapter(registry: Registry, mode: Mode) -> Adapter:
     adapters = registry.list(kind=GENERATOR)
     if not adapters:
-        raise NotFoundError(f'mode "{mode}" needs an adapter and there is none: run `doyen train`, or ask in mode "rag"')
+        raise NotFoundError(_needs_adapter(mode))
 
     def rank(adapter: Adapter) -> tuple[bool, str, int]:
         return adapter.status == PROMOTED, adapter.created_at, adapter.version
 
     return max(adapters, key=rank)
+
+
+def _needs_adapter(mode: Mode) -> str:
+    return f'mode "{mode}" needs an adapter and there is none: run `doyen train`, or ask in mode "rag"'

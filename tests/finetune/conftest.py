@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Passage
 from doyen.core.manifest import now
 from doyen.core.models import resolve_generator
@@ -58,7 +59,7 @@ class WordRetriever:
         ]
         self.calls = 0
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         self.calls += 1
         wanted = set(re.findall(r"\w+", query.lower()))
         allowed = [passage for passage in self.passages if passage.document_id not in exclude_documents]

@@ -80,7 +80,7 @@ def test_a_gold_passage_that_retrieval_misses_is_added(domain, retriever, store)
     first = domain[0]
 
     class Blind:
-        def retrieve(self, query, k, *, exclude_documents=()):
+        def retrieve(self, query, k, *, exclude_documents=(), access=None):
             return [passage for passage in retriever.passages if passage.source != first.source][:k]
 
     mined = mine([first], Blind(), store, passages=3, reporter=Silent(), excluded=frozenset())

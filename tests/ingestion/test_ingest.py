@@ -191,6 +191,8 @@ def test_sources_of_a_report_are_json(workspace, store, folder):
         "recognised",
         "unrecognised",
         "notes",
+        "regrouped",
+        "unused_folders",
         "n_documents",
         "n_chunks",
         "stale",

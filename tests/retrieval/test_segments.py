@@ -188,7 +188,7 @@ def test_a_running_reader_sees_vectors_of_another_process(opened: tuple[Workspac
         live = {row.chunk_id: row for row in session.scalars(select(ChunkRow))}
     vector = next(row for name, row in published_vectors(workspace).items() if NOTE in live[name.rpartition(":")[0]].text)
     with retriever._current() as index:
-        near = index.nearest(vector)
+        near = index.nearest(vector, index.lexical.live)
         owner = np.searchsorted(index.lexical.piece_offset, near.pieces, side="right") - 1
         hits = [index.lexical.chunk_id(row) for row in owner.tolist()]
     assert live[hits[0]].text == NOTE

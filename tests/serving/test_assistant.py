@@ -64,7 +64,7 @@ class FakeRetriever:
     passages: list[Passage]
     queries: list = field(default_factory=list)
 
-    def retrieve(self, query, k, *, exclude_documents=()):
+    def retrieve(self, query, k, *, exclude_documents=(), access=None):
         self.queries.append((query, k))
         return [passage for passage in self.passages if passage.document_id not in exclude_documents][:k]
 

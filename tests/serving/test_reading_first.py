@@ -68,7 +68,7 @@ class AllPassages:
 
     asked: list = field(default_factory=list)
 
-    def retrieve(self, query, k, *, exclude_documents=()):
+    def retrieve(self, query, k, *, exclude_documents=(), access=None):
         self.asked.append((query, k))
         return PASSAGES[:k]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Citation, Passage, Timings, Usage
 from doyen.core.records import REFUSAL, Question, Turn
 from doyen.core.settings import EvalSettings, Settings
@@ -85,7 +86,7 @@ class OverlapRetriever:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = ()) -> list[Passage]:
+    def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         self.asked.append(query)
         wanted = set(words(query))
         ranked = sorted(passages(), key=lambda item: -len(wanted & set(words(item.text))))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
 from doyen.core.errors import NotFoundError
 from doyen.core.modes import BEST
@@ -44,7 +45,7 @@ class FakeAssistant:
     def open_reader(self) -> None:
         """Nothing is read."""
 
-    def best(self) -> Best:
+    def best(self, access: Access = OWNER) -> Best:
         """Always rag."""
         return Best("rag", None, "no report")
 
@@ -60,15 +61,16 @@ class FakeAssistant:
         history: Sequence[Turn] = (),
         adapter: str | None = None,
         max_tokens: int | None = None,
+        access: Access = OWNER,
     ) -> Iterator[str | Extract | Answer]:
         """Yield the answer word by word, then the answer."""
         self.asked.append({"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens})
         if adapter is not None and not adapter.startswith("known"):
             raise NotFoundError(f"there is no adapter {adapter!r}: `doyen adapters list` shows them")
-        return self._pieces(question, mode, adapter, history)
+        return self._pieces(question, mode, adapter, history, access)
 
     def _pieces(
-        self, question: str, mode: str, adapter: str | None, history: Sequence[Turn]
+        self, question: str, mode: str, adapter: str | None, history: Sequence[Turn], access: Access
     ) -> Iterator[str | Extract | Answer]:
         answer = self._answer(question, mode, adapter)
         finished = False
@@ -82,7 +84,7 @@ class FakeAssistant:
                     self.gate.wait(20)
                 time.sleep(0.15 if "slow" in question else self.pause)
                 yield word if number == 0 else f" {word}"
-            record_answer(self.store, answer, history)
+            record_answer(self.store, answer, history, caller=access.name)
             yield answer
             finished = True
         finally:

@@ -11,7 +11,7 @@ from doyen.core.store.schema import AdapterRow
 from doyen.finetune.registry import Adapter
 from doyen.platform.serving.gateway.evals_routes import report_folder
 from doyen.platform.serving.gateway.http_errors import documented
-from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, AdminOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["adapters"], route_class=StrictRoute)
@@ -48,9 +48,10 @@ class AdapterList(BaseModel):
 
 
 @router.get("/adapters")
-def list_adapters(services: ServicesOf) -> AdapterList:
-    """List adapters."""
-    found = sorted(services.doyen.adapters.list(), key=lambda adapter: (adapter.name, -adapter.version))
+def list_adapters(services: ServicesOf, access: AccessOf) -> AdapterList:
+    """List adapters: none for a key that may not ask them."""
+    known = services.doyen.adapters.list() if access.adapters else []
+    found = sorted(known, key=lambda adapter: (adapter.name, -adapter.version))
     return AdapterList(data=[_version(services, adapter) for adapter in found])
 
 
@@ -73,16 +74,16 @@ class PromotionRequest(BaseModel):
 
 
 @router.post("/adapters/{name}/{version}/promote", responses=documented(404, 409, 503, 507))
-def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf) -> AdapterVersion:
+def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf, access: AdminOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
-    report = report_folder(services, body.report) if body.report is not None else None
+    report = report_folder(services, body.report, access) if body.report is not None else None
     override = (body.reason or "") if body.force else None
     promoted = services.doyen.promote(f"{name}:{version}", report=report, by=body.by or "gateway", override=override)
     return _version(services, promoted)
 
 
 @router.post("/adapters/{name}/rollback", responses=documented(404, 409, 503, 507))
-def rollback(name: str, services: ServicesOf) -> AdapterVersion:
+def rollback(name: str, services: ServicesOf, _: AdminOf) -> AdapterVersion:
     """Promote the version that was promoted before the current one."""
     return _version(services, services.doyen.adapters.rollback(name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from doyen.core.network import is_loopback
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
+from doyen.ingestion.access_rules import apply_rules
 from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway import (
     adapters_routes,
@@ -28,6 +30,7 @@ from doyen.platform.serving.gateway import (
     evals_routes,
     feedback_routes,
     health_routes,
+    key_routes,
     models_routes,
     pages_routes,
     search_routes,
@@ -35,6 +38,9 @@ from doyen.platform.serving.gateway import (
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
 from doyen.platform.serving.gateway.http_errors import documented, install_error_handlers
 from doyen.platform.serving.gateway.services import OpenAssistant, Services
+from doyen.platform.serving.keys import KeyRing
+
+logger = logging.getLogger("doyen.gateway")
 
 DESCRIPTION = """An assistant over your documents, behind OpenAI's API. `model` names how it answers: `base` (the model
 alone), `rag` (with passages of the documents), `finetune` (with an adapter), `hybrid` (both), and, for the last two, which
@@ -57,11 +63,15 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         open_model: opens the assistant.
     """
     settings = workspace.settings.serving
+    local_only = is_loopback(host or settings.host)
     metrics = health_routes.Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = Services(workspace, open_store(workspace), metrics, open_model)
+        store = open_store(workspace)
+        for source, reason in apply_rules(workspace, store).failed:
+            logger.warning("%s keeps its groups: %s", source, reason)
+        services = Services(workspace, store, metrics, open_model)
         app.state.services = services
         services.start_warm_up()
         try:
@@ -87,6 +97,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         feedback_routes,
         adapters_routes,
         evals_routes,
+        key_routes,
     ):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
     for other in (annotation_routes, health_routes):
@@ -97,8 +108,8 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
     # The last one added is the outermost.
     app.add_middleware(
         Guard,
-        api_key=settings.api_key.get_secret_value(),
-        local_only=is_loopback(host or settings.host),
+        keys=KeyRing(workspace, required=not local_only),
+        local_only=local_only,
         upload_bytes=settings.max_upload_mb * 1_000_000,
     )
     app.add_middleware(RequestRecord, metrics=metrics)

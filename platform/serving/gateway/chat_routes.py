@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from doyen.core.access import Access
 from doyen.core.answers import Answer, Extract
 from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
@@ -19,7 +20,7 @@ from doyen.platform.serving.gateway.chat_schema import ChatRequest
 from doyen.platform.serving.gateway.http_errors import documented, error_body
 from doyen.platform.serving.gateway.models_routes import parse_model
 from doyen.platform.serving.gateway.pages_routes import page_images
-from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 logger = logging.getLogger("doyen.gateway")
@@ -32,7 +33,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/chat/completions", response_model=None, responses=RESPONSES)
-async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf) -> Response:
+async def complete_chat(request: Request, body: ChatRequest, services: ServicesOf, access: AccessOf) -> Response:
     """Answer the last user message, as one JSON document or as a stream of server-sent events.
 
     ``model`` is a mode (base, extract, rag, finetune, hybrid, …), "mode@adapter", "mode@adapter:version", or "best": the
@@ -48,7 +49,7 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
     """
     started = time.time()
     try:
-        run = await _start(request, body, services)
+        run = await _start(request, body, services, access)
         try:
             # The first piece comes before the response begins, so that early errors get a status of their own.
             first = await run.next()
@@ -65,7 +66,7 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
     return JSONResponse(_completion(answer, body, services, int(started)))
 
 
-async def _start(request: Request, body: ChatRequest, services: Services) -> AnswerRun:
+async def _start(request: Request, body: ChatRequest, services: Services, access: Access) -> AnswerRun:
     """Check the request and wait for a turn; the answer begins with its first piece."""
     name = parse_model(body.model)
     body.check_supported()
@@ -73,7 +74,8 @@ async def _start(request: Request, body: ChatRequest, services: Services) -> Ans
 
     def ask() -> Iterator[str | Extract | Answer]:
         assistant = services.assistant()
-        return assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=body.token_limit)
+        limit = body.token_limit
+        return assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=limit, access=access)
 
     spent = RequestTime(request, services.settings.serving.request_timeout_s)
     place = services.limiter.place()

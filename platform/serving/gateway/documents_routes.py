@@ -8,20 +8,23 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from doyen.core.access import Access
 from doyen.core.errors import InputError, NotFoundError
+from doyen.core.store.document_access import groups_of, readable, readable_document
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.document import empty_pages
 from doyen.ingestion.readers import is_archive
 from doyen.platform.serving.gateway.http_errors import TooLarge, documented
-from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, AdminOf, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 MAX_SOURCE_CHARS = 255
+MOST_GROUPS = 1000
 
 
 class RecognisedPage(BaseModel):
@@ -43,6 +46,7 @@ class Document(BaseModel):
         version: SHA-256 of the file's bytes.
         bytes: size of the file.
         duplicate_of: id of the exact duplicate that is searched in its place; such a document has no chunks.
+        groups: who may read it, everyone where there is none; None for callers who may not change it.
         pages_without_text: numbers from 1 of its pages without text, such as pictures.
         recognised: its pages whose text was recognised in their pictures.
     """
@@ -59,13 +63,26 @@ class Document(BaseModel):
     pages_without_text: list[int]
     recognised: list[RecognisedPage]
     ingested_at: str
+    groups: list[str] | None = None
+
+
+class Groups(BaseModel):
+    """Who may read a document.
+
+    Attributes:
+        groups: none opens it to everyone who may use the workspace; None goes by the workspace's rules again.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    groups: list[str] | None = Field(max_length=MOST_GROUPS)
 
 
 class DocumentList(BaseModel):
     """A page of documents, ordered by source.
 
     Attributes:
-        total: documents in the workspace.
+        total: documents that the caller may read.
         next: what ``after`` must be for the next page; None on the last one.
     """
 
@@ -145,8 +162,12 @@ class DocumentDeleted(BaseModel):
 @router.post("/documents", status_code=201, responses=documented(409, 422, 502, 503, 507))
 def upload(
     services: ServicesOf,
+    access: AdminOf,
     file: Annotated[UploadFile, File(description="The document.")],
     source: Annotated[str | None, Form(description="Name to store it under; default: the file's own.")] = None,
+    groups: Annotated[
+        str | None, Form(description="Who may read it, parted by commas; empty: everyone; default: as the rules say.")
+    ] = None,
 ) -> Document | UploadedArchive:
     """Read a document and index it. One with the same name is replaced.
 
@@ -159,44 +180,58 @@ def upload(
     data = file.file.read()
     if not data:
         raise InputError(f"{name} is empty: send a file with content")
-    report = services.doyen.upload(name, data)
+    named = None if groups is None else [group.strip() for group in groups.split(",") if group.strip()]
+    report = services.doyen.upload(name, data, groups=named)
     with services.store.session() as session:
         if is_archive(name):
             query = select(DocumentRow).where(DocumentRow.source.in_([*report.added, *report.updated, *report.unchanged]))
             failed = [FailedMember(source=member, reason=reason) for member, reason in report.failed]
-            members = _documents(session, list(session.scalars(query.order_by(DocumentRow.source))))
+            members = _documents(session, list(session.scalars(query.order_by(DocumentRow.source))), access)
             return UploadedArchive(source=name, data=members, failed=failed)
         row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
-        return _documents(session, [row])[0]
+        return _documents(session, [row], access)[0]
 
 
 @router.get("/documents")
 def list_documents(
     services: ServicesOf,
+    access: AccessOf,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str, Query(description="`next` of the page before.")] = "",
 ) -> DocumentList:
-    """List documents by source."""
+    """List the documents that the caller may read, by source."""
     with services.store.session() as session:
-        statement = select(DocumentRow).where(DocumentRow.source > after).order_by(DocumentRow.source).limit(limit + 1)
+        allowed = readable(access)
+        statement = select(DocumentRow).where(allowed, DocumentRow.source > after).order_by(DocumentRow.source).limit(limit + 1)
         rows = list(session.scalars(statement))
         shown = rows[:limit]
-        total = session.scalar(select(func.count()).select_from(DocumentRow)) or 0
+        total = session.scalar(select(func.count()).select_from(DocumentRow).where(allowed)) or 0
         following = shown[-1].source if len(rows) > limit else None
-        return DocumentList(data=_documents(session, shown), total=total, next=following)
+        return DocumentList(data=_documents(session, shown, access), total=total, next=following)
 
 
 @router.get("/documents/{document_id}", responses=documented(404))
-def read_document(document_id: str, services: ServicesOf) -> Document:
+def read_document(document_id: str, services: ServicesOf, access: AccessOf) -> Document:
     """Describe a document."""
     with services.store.session() as session:
-        return _documents(session, [current_document(session, document_id)])[0]
+        return _documents(session, [readable_document(session, document_id, access)], access)[0]
+
+
+@router.put("/documents/{document_id}/groups", responses=documented(404, 422, 507))
+def set_groups(document_id: str, body: Groups, services: ServicesOf, access: AdminOf) -> Document:
+    """Say which groups may read a document. The next query goes by it."""
+    with services.store.session() as session:
+        readable_document(session, document_id, access)
+    services.doyen.set_groups(document_id, body.groups)
+    with services.store.session() as session:
+        return _documents(session, [readable_document(session, document_id, access)], access)[0]
 
 
 @router.get("/documents/{document_id}/text", responses=documented(404))
 def read_text(
     document_id: str,
     services: ServicesOf,
+    access: AccessOf,
     version: Annotated[str | None, Query(description="As in a citation; default: the current one.")] = None,
     start: Annotated[int, Query(ge=0)] = 0,
     end: Annotated[int | None, Query(ge=0)] = None,
@@ -204,7 +239,7 @@ def read_text(
     """Read a document's parsed text, or the stretch around a citation. Old versions stay readable until it is deleted."""
     with services.store.session() as session:
         # Also where a version is named: texts of documents that were deleted are kept, but not given out.
-        current = current_document(session, document_id)
+        current = readable_document(session, document_id, access)
         version = version or current.version
         row = session.get(DocumentVersionRow, (document_id, version))
         if row is None:
@@ -226,6 +261,7 @@ def read_text(
 def delete(
     document_id: str,
     services: ServicesOf,
+    access: AdminOf,
     purge: Annotated[
         bool, Query(description="Erase all stored copies of its text too, also of a document that was deleted before.")
     ] = False,
@@ -236,7 +272,7 @@ def delete(
     """
     if not purge:
         with services.store.session() as session:
-            current_document(session, document_id)
+            readable_document(session, document_id, access)
     report = services.doyen.remove([document_id], purge=purge)
     return DocumentDeleted(id=document_id, purged=Purged(**asdict(report.purged)) if report.purged else None)
 
@@ -258,17 +294,10 @@ def confined_source(name: str) -> str:
     return str(PurePosixPath(*parts))
 
 
-def current_document(session: Session, document_id: str) -> DocumentRow:
-    """Return a document. Raises NotFoundError."""
-    row = session.get(DocumentRow, document_id)
-    if row is None:
-        raise NotFoundError(f"there is no document {document_id!r}: GET /v1/documents lists them")
-    return row
-
-
-def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
-    ids = [row.document_id for row in rows]
-    chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(ids)).group_by(ChunkRow.document_id)
+def _documents(session: Session, rows: list[DocumentRow], access: Access) -> list[Document]:
+    originals = _originals(session, rows, access)
+    indexed = {row.duplicate_of or row.document_id for row in rows}
+    chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(indexed)).group_by(ChunkRow.document_id)
     counts = dict(session.execute(chunks).tuples().all())
     current = [(row.document_id, row.version) for row in rows]
     columns = select(DocumentVersionRow.document_id, DocumentVersionRow.pages, DocumentVersionRow.recognised)
@@ -276,6 +305,7 @@ def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
     found = session.execute(versions).tuples().all()
     pages = {document_id: version_pages for document_id, version_pages, _ in found}
     recognised = {document_id: version_pages for document_id, _, version_pages in found}
+    groups = groups_of(session, [row.document_id for row in rows]) if access.admin else {}
     return [
         Document(
             id=row.document_id,
@@ -284,13 +314,28 @@ def _documents(session: Session, rows: list[DocumentRow]) -> list[Document]:
             version=row.version,
             media_type=row.media_type,
             bytes=row.size,
-            chunks=counts.get(row.document_id, 0),
-            duplicate_of=row.duplicate_of,
+            chunks=0 if originals[row.document_id] else counts.get(row.duplicate_of or row.document_id, 0),
+            duplicate_of=originals[row.document_id],
             pages_without_text=list(empty_pages(pages.get(row.document_id, []))),
             recognised=[
                 RecognisedPage(page=page, confidence=confidence) for page, confidence in recognised.get(row.document_id, [])
             ],
             ingested_at=row.ingested_at,
+            groups=sorted(groups[row.document_id]) if access.admin else None,
         )
         for row in rows
     ]
+
+
+def _originals(session: Session, rows: list[DocumentRow], access: Access) -> dict[str, str | None]:
+    """Return for each document the one that is found in its place: of those with its text, the first that is readable."""
+    found = {row.document_id: row.duplicate_of for row in rows}
+    hidden = {original for original in found.values() if original} if not access.unrestricted else set()
+    known = select(DocumentRow.document_id).where(DocumentRow.document_id.in_(hidden), readable(access))
+    hidden -= set(session.scalars(known)) if hidden else set()
+    twins = select(DocumentRow).where(DocumentRow.duplicate_of.in_(hidden), readable(access)).order_by(DocumentRow.source)
+    first: dict[str | None, str] = {}
+    for twin in session.scalars(twins) if hidden else ():
+        first.setdefault(twin.duplicate_of, twin.document_id)
+    shown = {document_id: first.get(original, original) for document_id, original in found.items()}
+    return {document_id: None if original == document_id else original for document_id, original in shown.items()}

@@ -10,11 +10,12 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
+from doyen.core.access import Access
 from doyen.core.errors import NotFoundError, StorageError
 from doyen.core.report_files import read_figures, report_folders
 from doyen.eval.view import ReportView, view_report
 from doyen.platform.serving.gateway.http_errors import documented
-from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 logger = logging.getLogger("doyen.gateway")
@@ -49,10 +50,10 @@ class EvaluationList(BaseModel):
 
 
 @router.get("/evals")
-def list_evals(services: ServicesOf) -> EvaluationList:
-    """List evaluations, newest first."""
+def list_evals(services: ServicesOf, access: AccessOf) -> EvaluationList:
+    """List evaluations, newest first. They quote documents: who may not read all documents sees none."""
     found = []
-    for name, folder in report_folders(services.workspace.reports_folder).items():
+    for name, folder in _folders(services, access).items():
         try:
             found.append(_summary(name, read_figures(folder)))
         except (NotFoundError, StorageError) as error:
@@ -61,32 +62,36 @@ def list_evals(services: ServicesOf) -> EvaluationList:
 
 
 @router.get("/evals/{eval_id}", response_model=None, responses=documented(404, 507))
-def read_eval(eval_id: str, services: ServicesOf) -> dict[str, Any]:
+def read_eval(eval_id: str, services: ServicesOf, access: AccessOf) -> dict[str, Any]:
     """Return an evaluation's report.json."""
-    return read_figures(report_folder(services, eval_id))
+    return read_figures(report_folder(services, eval_id, access))
 
 
 @router.get("/evals/{eval_id}/view", responses=documented(404, 507))
-def view_eval(eval_id: str, services: ServicesOf) -> ReportView:
+def view_eval(eval_id: str, services: ServicesOf, access: AccessOf) -> ReportView:
     """Return an evaluation as it is shown: titles, the best of each row, which differences are more than chance."""
-    return view_report(read_figures(report_folder(services, eval_id)))
+    return view_report(read_figures(report_folder(services, eval_id, access)))
 
 
 @router.get("/evals/{eval_id}/report.html", responses=documented(404))
-def read_report(eval_id: str, services: ServicesOf) -> FileResponse:
+def read_report(eval_id: str, services: ServicesOf, access: AccessOf) -> FileResponse:
     """Return an evaluation's report as a page that stands alone."""
-    path = report_folder(services, eval_id) / "report.html"
+    path = report_folder(services, eval_id, access) / "report.html"
     if not path.is_file():
         raise NotFoundError(f"evaluation {eval_id!r} has no report.html: run `doyen eval run` again")
     return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def report_folder(services: Services, eval_id: str) -> Path:
+def report_folder(services: Services, eval_id: str, access: Access) -> Path:
     """Return a report's folder. Only listed names are known, so that no name can lead elsewhere."""
-    folders = report_folders(services.workspace.reports_folder)
+    folders = _folders(services, access)
     if eval_id not in folders:
         raise NotFoundError(f"there is no evaluation {eval_id!r}: GET /v1/evals lists them")
     return folders[eval_id]
+
+
+def _folders(services: Services, access: Access) -> dict[str, Path]:
+    return report_folders(services.workspace.reports_folder) if access.unrestricted else {}
 
 
 def _summary(name: str, report: dict[str, Any]) -> Evaluation:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from doyen.platform.serving.gateway.http_errors import documented
-from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["feedback"], route_class=StrictRoute)
@@ -45,10 +45,10 @@ class FeedbackSaved(BaseModel):
 
 
 @router.post("/feedback", status_code=201, responses=documented(404, 507))
-def give_feedback(body: FeedbackRequest, services: ServicesOf) -> FeedbackSaved:
+def give_feedback(body: FeedbackRequest, services: ServicesOf, access: AccessOf) -> FeedbackSaved:
     """Store feedback on an answer. Each call adds an entry; none is ever changed."""
     row = services.doyen.give_feedback(
-        body.answer_id, rating=body.rating or 0, correction=body.correction, comment=body.comment
+        body.answer_id, rating=body.rating or 0, correction=body.correction, comment=body.comment, access=access
     )
     services.metrics.feedback.labels(str(row.rating)).inc()
     return FeedbackSaved.model_validate(row, from_attributes=True)

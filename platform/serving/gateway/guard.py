@@ -5,7 +5,6 @@ Plain ASGI middlewares: Starlette's BaseHTTPMiddleware would hide a client's dis
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 import time
@@ -19,6 +18,8 @@ from doyen.core.errors import DoyenError
 from doyen.core.network import reason_to_refuse
 from doyen.platform.serving.gateway.health_routes import Metrics
 from doyen.platform.serving.gateway.http_errors import Forbidden, TooLarge, Unauthenticated, error_response
+from doyen.platform.serving.gateway.services import ACCESS
+from doyen.platform.serving.keys import KeyRing
 
 logger = logging.getLogger("doyen.gateway.access")
 
@@ -98,14 +99,14 @@ class Guard:
     """Refuses what comes from the wrong place, without the key, or is too large.
 
     Args:
-        api_key: needed when not empty by every path under /v1 but those with a secret of their own.
+        keys: say what the caller may do, on every path under /v1 but those with a secret of their own.
         local_only: whether only names of this machine are right in the Host header.
         upload_bytes: largest file that ``POST /v1/documents`` takes.
     """
 
-    def __init__(self, app: ASGIApp, api_key: str, local_only: bool, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, local_only: bool, upload_bytes: int) -> None:
         self.app = app
-        self.api_key = api_key.encode()
+        self.keys = keys
         self.local_only = local_only
         self.upload_bytes = upload_bytes
 
@@ -130,14 +131,14 @@ class Guard:
         if reason:
             raise Forbidden(reason)
         keyed = scope["path"].startswith("/v1") and not scope["path"].startswith(OWN_SECRET)
-        if self.api_key and keyed and not self._has_key(headers):
-            raise Unauthenticated("the API key is missing or wrong: send it as 'Authorization: Bearer …'")
+        if keyed:
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            access = self.keys.access(given.strip() if scheme.lower() == "bearer" else None)
+            if access is None:
+                raise Unauthenticated("the API key is missing or wrong: send it as 'Authorization: Bearer …'")
+            scope[ACCESS] = access
         if says_too_much(headers, limit):
             raise TooLarge(_too_large(limit))
-
-    def _has_key(self, headers: Headers) -> bool:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.api_key)
 
 
 def _too_large(limit: int) -> str:

@@ -43,7 +43,7 @@ class Unauthenticated(UsageError):
 
 
 class Forbidden(UsageError):
-    """The request comes from a place that may not send it."""
+    """The request comes from a place that may not send it, or with a key that may not."""
 
 
 class TooLarge(InputError):
@@ -96,7 +96,7 @@ INTERNAL = "the server failed on this request: look for its request id in the se
 DESCRIPTIONS = {
     400: "The request is wrong as it was worded.",
     401: "The API key is missing or wrong.",
-    403: "The request comes from a place that may not send it.",
+    403: "The request comes from a place that may not send it, or its key may not change anything.",
     404: "A named thing does not exist.",
     405: "The path takes other methods.",
     409: "Another step is needed first, or two things do not fit.",

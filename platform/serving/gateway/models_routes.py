@@ -11,6 +11,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from doyen.core.access import Access
 from doyen.core.errors import IncompatibleError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.finetune.reading_adapter import find_reading_adapter
@@ -18,7 +19,7 @@ from doyen.finetune.registry import GENERATOR, Registry
 from doyen.platform.serving.best import Best, find_best
 from doyen.platform.serving.gateway.adapters_routes import list_adapters
 from doyen.platform.serving.gateway.http_errors import documented
-from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.platform.serving.reading import NONE
 
@@ -53,27 +54,27 @@ class ModelList(BaseModel):
 
 
 @router.get("/models")
-def list_models(services: ServicesOf) -> ModelList:
+def list_models(services: ServicesOf, access: AccessOf) -> ModelList:
     """List modes, and modes with each adapter that can be named."""
-    return ModelList(data=_models(services))
+    return ModelList(data=_models(services, access))
 
 
 @router.get("/models/{model_id}", responses=documented(404))
-def read_model(model_id: str, services: ServicesOf) -> Model:
+def read_model(model_id: str, services: ServicesOf, access: AccessOf) -> Model:
     """Describe a model."""
-    for model in _models(services):
+    for model in _models(services, access):
         if model.id == model_id:
             return model
     raise NotFoundError(f"there is no model {model_id!r}: GET /v1/models lists them")
 
 
-def _models(services: Services) -> list[Model]:
+def _models(services: Services, access: Access) -> list[Model]:
     """Return "best", the modes that can answer, and every "mode@name:version"."""
     base = services.settings.serving.model
-    best = _best(services)
+    best = _best(services, access)
     models = [Model(id=BEST, created=0, owned_by=base, mode=best.mode, adapter=best.adapter, reason=best.reason)]
     lacking = _lacking(services)
-    adapters = [adapter for adapter in list_adapters(services).data if adapter.kind == GENERATOR]
+    adapters = [adapter for adapter in list_adapters(services, access).data if adapter.kind == GENERATOR]
     for mode in MODES:
         if mode in lacking:
             continue
@@ -98,13 +99,13 @@ def _lacking(services: Services) -> set[Mode]:
     return {*lacking, Mode.RAG_READING}
 
 
-def _best(services: Services) -> Best:
+def _best(services: Services, access: Access) -> Best:
     """Return what "best" stands for; before the model is loaded, by the adapters' names of their bases."""
     if services.loaded_assistant is not None:
-        return services.loaded_assistant.best()
+        return services.loaded_assistant.best(access)
     registry, base = Registry(services.workspace, services.store), services.settings.serving.model
     reports, reads = services.workspace.reports_folder, services.settings.serving.reader != NONE
-    return find_best(reports, registry, lambda adapter: adapter.base_model == base, reads=reads)
+    return find_best(reports, registry, lambda adapter: access.adapters and adapter.base_model == base, reads=reads)
 
 
 @dataclass(frozen=True)

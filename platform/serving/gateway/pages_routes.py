@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from doyen.core.answers import Answer
+from doyen.core.store.document_access import readable_document
 from doyen.core.store.schema import DocumentRow, DocumentVersionRow
 from doyen.ingestion.originals import PDF
-from doyen.platform.serving.gateway.documents_routes import current_document
 from doyen.platform.serving.gateway.http_errors import documented
-from doyen.platform.serving.gateway.services import Services, ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.platform.serving.page_images import find_page, page_of
 
@@ -31,6 +31,7 @@ def show_page(
     page: Annotated[int, Path(ge=1, le=LAST_PAGE)],
     request: Request,
     services: ServicesOf,
+    access: AccessOf,
     highlight: Annotated[str | None, Query(description="start-end, as in a citation.", max_length=40)] = None,
     version: Annotated[str | None, Query(description="As in a citation; another than the current one is refused.")] = None,
 ) -> Response:
@@ -39,7 +40,7 @@ def show_page(
     The file that was ingested is read again. Where it has changed or is gone, nothing is shown (409).
     """
     with services.store.session() as session:
-        row = current_document(session, document_id)
+        row = readable_document(session, document_id, access)
         shown = find_page(session, row, page, highlight=highlight, version=version)
     picture = services.page_images.render(row, shown)
     headers = {"ETag": f'"{shown.tag}"', "Cache-Control": "private, no-cache"}

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from doyen.core.modes import MAX_PASSAGES
 from doyen.platform.app import SearchResult
 from doyen.platform.serving.gateway.http_errors import documented
-from doyen.platform.serving.gateway.services import ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["search"], route_class=StrictRoute)
@@ -28,6 +28,6 @@ class SearchRequest(BaseModel):
 
 
 @router.post("/search", responses=documented(409, 502, 503, 507))
-def search(body: SearchRequest, services: ServicesOf) -> SearchResult:
+def search(body: SearchRequest, services: ServicesOf, access: AccessOf) -> SearchResult:
     """Find the passages that a question would be answered from."""
-    return services.doyen.search(body.query, body.k)
+    return services.doyen.search(body.query, body.k, access=access)

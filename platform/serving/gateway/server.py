@@ -72,7 +72,7 @@ def run_servers(
     """
     settings = workspace.settings.serving
     host = host or settings.host
-    check_exposure(host, has_key=bool(settings.api_key.get_secret_value()))
+    check_exposure(host, has_key=bool(settings.keys or settings.api_key.get_secret_value()))
     listeners = [Listener("Gateway", create_app(workspace, host=host), bind(host, settings.port if port is None else port))]
     try:
         if beside is not None:
@@ -94,8 +94,8 @@ def check_exposure(host: str, *, has_key: bool) -> None:
         raise SettingsError(
             FILE_NAME,
             [
-                f"serving.host {host!r} opens the gateway to the network, but serving.api_key is empty: "
-                "set DOYEN_SERVING__API_KEY, or bind to 127.0.0.1"
+                f"serving.host {host!r} opens the gateway to the network, but there is no key: run "
+                "`doyen keys add NAME`, set serving.api_key (DOYEN_SERVING__API_KEY), or bind to 127.0.0.1"
             ],
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from doyen.core.access import Access
 from doyen.core.errors import DoyenError, IncompatibleError, StateError
 from doyen.core.modes import Mode
 from doyen.core.settings import Settings
@@ -18,6 +19,7 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.registry import GENERATOR
 from doyen.platform.app import Doyen
 from doyen.platform.serving.gateway.chat_run import Limiter
+from doyen.platform.serving.gateway.http_errors import Forbidden
 from doyen.platform.serving.gateway.pulls import PullScheduler
 from doyen.platform.serving.page_images import PageImages
 from doyen.retrieval.chosen import AnyRetriever, open_retriever
@@ -193,3 +195,28 @@ def services_of(request: Request) -> Services:
 
 
 ServicesOf = Annotated[Services, Depends(services_of)]
+
+ACCESS = "doyen.access"
+"""Key of the ASGI scope under which the guard leaves the caller's `Access`."""
+
+
+def access_of(request: Request) -> Access:
+    """Return what the caller may read and change: by the key, never by anything else in the request."""
+    access: Access = request.scope[ACCESS]
+    return access
+
+
+def admin_of(request: Request) -> Access:
+    """Return the access of a caller who may change documents and adapters.
+
+    Raises:
+        Forbidden: the key is none of an administrator.
+    """
+    access = access_of(request)
+    if not access.admin:
+        raise Forbidden("this key may not change anything here: ask for one with `admin = true`")
+    return access
+
+
+AccessOf = Annotated[Access, Depends(access_of)]
+AdminOf = Annotated[Access, Depends(admin_of)]

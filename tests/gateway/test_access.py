@@ -1,0 +1,55 @@
+"""Nothing of a document that a caller may not read reaches them, through any endpoint or mode."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from support.access_world import ADMIN, Trials, World, gateway_of, make_world
+
+LOCAL = "http://127.0.0.1"
+MODES = ("base", "rag", "rag-short", "best", "hybrid", "finetune", "nonsense")
+
+
+def opened(folder: Path, seed: int, reader: str) -> Iterator[tuple[World, TestClient]]:
+    world = make_world(folder, random.Random(seed), reader=reader)
+    with TestClient(gateway_of(world), base_url=LOCAL, raise_server_exceptions=False) as client:
+        client.app.state.services.assistant()
+        yield world, client
+
+
+@pytest.fixture(scope="module")
+def without_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, TestClient]]:
+    yield from opened(tmp_path_factory.mktemp("access"), 1, "none")
+
+
+@pytest.fixture(scope="module")
+def with_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, TestClient]]:
+    yield from opened(tmp_path_factory.mktemp("reading"), 2, "general")
+
+
+@pytest.mark.model
+def test_random_requests_leak_nothing(without_reader: tuple[World, TestClient]) -> None:
+    trials = Trials(*without_reader, random.Random(3), MODES)
+    for _ in range(400):
+        trials.run()
+    asked = {name.split("?")[0] for name in trials.sent}
+    assert {"POST /v1/search", "POST /v1/chat/completions", "GET /v1/documents/ID", "POST /v1/feedback"} <= asked
+
+
+@pytest.mark.model
+def test_random_requests_leak_nothing_through_what_is_read(with_reader: tuple[World, TestClient]) -> None:
+    trials = Trials(*with_reader, random.Random(4), ("extract", "rag", "best"))
+    for _ in range(60):
+        trials.run()
+
+
+@pytest.mark.model
+def test_an_administrator_sees_every_document(without_reader: tuple[World, TestClient]) -> None:
+    world, client = without_reader
+    listed = client.get("/v1/documents?limit=200", headers={"Authorization": f"Bearer {ADMIN}"}).json()
+    assert {item["source"]: frozenset(item["groups"]) for item in listed["data"]} == world.groups
+    assert client.get("/v1/key", headers={"Authorization": f"Bearer {ADMIN}"}).json()["name"] == "owner"

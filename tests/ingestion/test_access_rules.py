@@ -1,0 +1,181 @@
+"""Groups by folder, by the file beside a document, and by the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from doyen.core.errors import InputError, NotFoundError, SettingsError
+from doyen.core.store import Store, open_store
+from doyen.core.store.database import MIGRATIONS
+from doyen.core.store.document_access import groups_of
+from doyen.core.store.schema import AnswerRow, DocumentRow
+from doyen.core.workspace import FILE_NAME, Workspace
+from doyen.ingestion.access_rules import apply_rules
+from doyen.ingestion.ingest import ingest, ingest_bytes
+from doyen.ingestion.removal import remove_document
+from doyen.platform.documents import set_document_groups
+
+RULES = """name = "test"
+[[ingestion.access]]
+folder = "hr"
+groups = ["hr", "board"]
+[[ingestion.access]]
+folder = "hr/open"
+groups = []
+[[ingestion.access]]
+folder = "../documents/secret"
+groups = ["board"]
+"""
+
+
+def write(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n\nThe text of {name}.\n")
+    return folder
+
+
+def with_rules(workspace: Workspace, text: str = RULES) -> Workspace:
+    (workspace.root / FILE_NAME).write_text(text)
+    return Workspace(workspace.root)
+
+
+def groups(store: Store) -> dict[str, set[str]]:
+    with store.session() as session:
+        rows = session.scalars(sa.select(DocumentRow)).all()
+        known = groups_of(session, [row.document_id for row in rows])
+        return {row.source: set(known[row.document_id]) for row in rows}
+
+
+def test_the_nearest_folder_counts_and_others_are_open(workspace, store, tmp_path):
+    folder = write(tmp_path / "documents", "hr/a.md", "hr/open/b.md", "secret/c.md", "d.md")
+    report = ingest(with_rules(workspace), store, [folder])
+    assert groups(store) == {"hr/a.md": {"hr", "board"}, "hr/open/b.md": set(), "secret/c.md": {"board"}, "d.md": set()}
+    assert report.unused_folders == []
+
+
+def test_a_folder_is_found_whatever_path_its_documents_came_by(workspace, store, tmp_path):
+    """A folder that is ingested itself gives sources without its name."""
+    folder = write(tmp_path / "documents", "secret/c.md")
+    ingest(with_rules(workspace), store, [folder / "secret"])
+    assert groups(store) == {"c.md": {"board"}}
+
+
+def test_uploads_have_the_groups_of_their_folder(workspace, store):
+    ruled = with_rules(workspace)
+    ingest_bytes(ruled, store, "hr/x.md", b"# X\n\nText.\n")
+    ingest_bytes(ruled, store, "hra/y.md", b"# Y\n\nOther.\n")
+    assert groups(store) == {"hr/x.md": {"hr", "board"}, "hra/y.md": set()}
+
+
+def test_the_whole_workspace_can_be_closed(workspace, store, tmp_path):
+    rules = '[[ingestion.access]]\nfolder = "."\ngroups = ["staff"]\n[[ingestion.access]]\nfolder = "open"\ngroups = []\n'
+    ingest(with_rules(workspace, rules), store, [write(tmp_path / "documents", "a/b/c.md", "open/d.md")])
+    assert groups(store) == {"a/b/c.md": {"staff"}, "open/d.md": set()}
+
+
+def test_a_file_beside_a_document_comes_first_and_is_no_document(workspace, store, tmp_path):
+    folder = write(tmp_path / "documents", "hr/a.md", "hr/b.md")
+    (folder / "hr" / "a.md.access.toml").write_text('groups = ["works council"]\n'.replace(" council", "-council"))
+    (folder / "hr" / "b.md.access.toml").write_text("groups = []\n")
+    report = ingest(with_rules(workspace), store, [folder])
+    assert groups(store) == {"hr/a.md": {"works-council"}, "hr/b.md": set()}
+    assert report.skipped == []
+    (folder / "hr" / "b.md.access.toml").unlink()
+    report = ingest(with_rules(workspace), store, [folder])
+    assert groups(store)["hr/b.md"] == {"hr", "board"}
+    assert report.regrouped == ["hr/b.md"]
+    assert report.unchanged == ["hr/a.md", "hr/b.md"]
+
+
+@pytest.mark.parametrize(
+    "text", ["groups = hr", "groups = 'hr'", "", "group = ['hr']", "groups = ['a, b']", "\xff", "groups = ['']"]
+)
+def test_a_document_whose_readers_nobody_knows_is_not_taken_in(workspace, store, tmp_path, text):
+    folder = write(tmp_path / "documents", "a.md")
+    (folder / "a.md.access.toml").write_text(text, encoding="latin-1")
+    report = ingest(workspace, store, [folder])
+    assert groups(store) == {}
+    ((source, reason),) = report.failed
+    assert source == "a.md"
+    assert "a.md.access.toml beside it does not say who may read it" in reason
+
+
+def test_a_broken_file_beside_a_known_document_changes_nothing(workspace, store, tmp_path):
+    folder = write(tmp_path / "documents", "a.md")
+    beside = folder / "a.md.access.toml"
+    beside.write_text('groups = ["hr"]\n')
+    ingest(workspace, store, [folder])
+    beside.write_text("groups = [\n")
+    report = ingest(workspace, store, [folder])
+    assert [source for source, _ in report.failed] == ["a.md"]
+    assert groups(store) == {"a.md": {"hr"}}
+
+
+def test_a_folder_that_is_not_mounted_opens_nothing(workspace, store, tmp_path):
+    folder = write(tmp_path / "documents", "a.md")
+    (folder / "a.md.access.toml").write_text('groups = ["hr"]\n')
+    ingest(workspace, store, [folder])
+    folder.rename(tmp_path / "elsewhere")
+    assert apply_rules(workspace, store).changed == []
+    assert groups(store) == {"a.md": {"hr"}}
+
+
+def test_what_the_api_says_stays(workspace, store, tmp_path):
+    folder = write(tmp_path / "documents", "hr/a.md")
+    ruled = with_rules(workspace)
+    ingest(ruled, store, [folder])
+    assert set_document_groups(ruled, store, "hr/a.md", ["ceo"]) == {"ceo"}
+    write(folder, "hr/a.md")
+    (folder / "hr" / "a.md").write_text("# Changed\n\nOther text.\n")
+    ingest(ruled, store, [folder])
+    assert groups(store) == {"hr/a.md": {"ceo"}}
+    remove_document(store, "hr/a.md")
+    ingest(ruled, store, [folder], restore=True)
+    assert groups(store) == {"hr/a.md": {"ceo"}}, "a document that comes back is as closed as it was"
+    assert set_document_groups(ruled, store, "hr/a.md", None) == {"hr", "board"}
+    assert groups(store) == {"hr/a.md": {"hr", "board"}}
+    with pytest.raises(InputError, match="cannot be a group's name"):
+        set_document_groups(ruled, store, "hr/a.md", ["a,b"])
+    with pytest.raises(NotFoundError):
+        set_document_groups(ruled, store, "nothing.md", ["a"])
+
+
+def test_a_folder_without_documents_is_named(workspace, store, tmp_path):
+    rules = '[[ingestion.access]]\nfolder = "hrr"\ngroups = ["hr"]\n'
+    assert ingest(with_rules(workspace, rules), store, [write(tmp_path / "d", "hr/a.md")]).unused_folders == ["hrr"]
+
+
+def test_a_wrong_group_is_a_settings_error(workspace):
+    with pytest.raises(SettingsError, match=r"ingestion\.access\.0\.groups\.0"):
+        _ = with_rules(workspace, '[[ingestion.access]]\nfolder = "hr"\ngroups = ["a, b"]\n').settings
+
+
+def test_documents_and_answers_of_an_older_workspace_are_open_and_the_owners(workspace):
+    workspace.state.mkdir()
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(workspace.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+        columns = "document_id, source, root, path, version, title, media_type, size, modified_ns, settings_fingerprint"
+        values = "'d', 'hr/a.md', '/r', '/r/hr/a.md', 'v', 'A', 'text/plain', 3, 1, 'f'"
+        connection.execute(sa.text(f"INSERT INTO documents ({columns}, near_group, ingested_at) VALUES ({values}, 'd', 'now')"))
+        columns = "answer_id, question, history, answer, mode, model, abstained, passages, citations, created_at"
+        values = "'a', 'q', '[]', '26', 'rag', 'm', 0, '[]', '[]', '2025-01-01'"
+        connection.execute(sa.text(f"INSERT INTO answers ({columns}) VALUES ({values})"))
+    engine.dispose()
+    store = open_store(workspace)
+    assert groups(store) == {"hr/a.md": set()}
+    with store.session() as session:
+        assert session.scalars(sa.select(AnswerRow)).one().caller == ""
+    assert apply_rules(with_rules(workspace), store).changed == ["hr/a.md"]
+    assert groups(store) == {"hr/a.md": {"hr", "board"}}
+    store.close()

@@ -1,0 +1,105 @@
+"""What a caller finds is what an index of their documents alone would find."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.access_world import GROUPS, SUBJECTS, World, make_world
+
+from doyen.core.access import OWNER, Access
+from doyen.core.store import Store, open_store
+from doyen.core.workspace import create_workspace
+from doyen.platform.documents import ingest_documents, set_document_groups
+from doyen.retrieval.chosen import open_retriever
+
+RED = Access("ann", frozenset({"red"}))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Store]:
+    made = make_world(tmp_path_factory.mktemp("world"), random.Random(7))
+    with closing(open_store(made.workspace)) as store:
+        yield made, store
+
+
+def queries(world: World) -> list[str]:
+    chance = random.Random(5)
+    words = [paper.canaries[1] for paper in world.papers]
+    return [
+        *(f"How often is the {subject} replaced?" for subject in SUBJECTS),
+        "When does the CLB agree to the lockout of the crane?",
+        "How is the crane locked out in revision B?",
+        *(f"torque of the {chance.choice(SUBJECTS)} {chance.choice(words)} {chance.choice(words)}" for _ in range(12)),
+    ]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("groups", [(), ("red",), ("green", "blue"), GROUPS])
+def test_scores_are_those_of_an_index_of_the_readable_documents(world, tmp_path: Path, groups) -> None:
+    made, store = world
+    access = Access("ann", frozenset(groups))
+    papers = made.readable(access)
+    for paper in papers:
+        path = tmp_path / "documents" / paper.source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(paper.text)
+    alone = create_workspace(tmp_path / "space", "alone")
+    with closing(open_store(alone)) as other:
+        ingest_documents(alone, other, [tmp_path / "documents"])
+        expected, restricted = open_retriever(alone, other), open_retriever(made.workspace, store)
+        for query in queries(made):
+            wanted = expected.retrieve(query, 6)
+            found = restricted.retrieve(query, 6, access=access)
+            assert [each.text for each in found] == [each.text for each in wanted], query
+            for one, two in zip(found, wanted, strict=True):
+                assert one.score == pytest.approx(two.score, abs=1e-6), query
+                if one.source == two.source:
+                    assert (one.revision, one.superseded_by) == (two.revision, two.superseded_by), query
+                assert one.signals == pytest.approx(two.signals, abs=1e-6), query
+                assert {one.source, two.source} <= {paper.source for paper in papers if paper.text == one_text(papers, one)}
+
+
+def one_text(papers, passage) -> str:
+    return next(paper.text for paper in papers if paper.source == passage.source)
+
+
+@pytest.mark.model
+def test_other_groups_count_from_the_next_query_on(world) -> None:
+    made, store = world
+    retriever = open_retriever(made.workspace, store)
+    paper = next(paper for paper in made.papers if paper.source.startswith("manuals/"))
+    copies = [each.source for each in made.papers if each.text == paper.text]
+    before = {source: made.groups[source] for source in copies}
+    try:
+        for names, visible in ((["blue"], False), (["red", "blue"], True), (["grey"], False), ([], True)):
+            for source in copies:
+                set_document_groups(made.workspace, store, source, names)
+            found = retriever.retrieve(f"{paper.canaries[1]} series", 20, access=RED)
+            assert any(paper.canaries[1] in passage.text for passage in found) == visible
+            assert any(paper.canaries[1] in passage.text for passage in retriever.retrieve(paper.canaries[1], 5, access=OWNER))
+    finally:
+        for source, names in before.items():
+            set_document_groups(made.workspace, store, source, names)
+
+
+@pytest.mark.model
+def test_a_copy_is_shown_in_place_of_the_indexed_document(world) -> None:
+    made, store = world
+    copy = next(paper for paper in made.papers if paper.source.startswith("copies/"))
+    same = [paper.source for paper in made.papers if paper.text == copy.text]
+    before = {source: made.groups[source] for source in same}
+    try:
+        for source in same:
+            set_document_groups(made.workspace, store, source, ["red"] if source == copy.source else ["blue"])
+        (found,) = open_retriever(made.workspace, store).retrieve(copy.canaries[1], 1, access=RED)
+        assert (found.source, found.document_id) == (copy.source, copy.document_id)
+        assert copy.canaries[1] in found.text
+        nobody = Access("ben", frozenset())
+        hidden = open_retriever(made.workspace, store).retrieve(copy.canaries[1], 20, access=nobody)
+        assert not any(copy.canaries[1] in passage.text for passage in hidden)
+    finally:
+        for source, names in before.items():
+            set_document_groups(made.workspace, store, source, names)
