@@ -44,7 +44,7 @@ demo: $(VENV)/installed ## run the whole loop on the example domain and compare 
 
 test: $(VENV)/installed $(LS_VENV)/installed ## run all tests (real Chroma, Label Studio, Chromium and model)
 	@sh scripts/install_system_packages.sh
-	@echo "==> Running the tests (about 23 minutes on two cores)"
+	@echo "==> Running the tests (about 15 to 25 minutes on two cores)"
 	env OMP_NUM_THREADS=1 $$(sh scripts/test_requirements.sh) $(BIN)/python -m pytest tests $(PARALLEL) -m "not soak" --durations=15
 	@echo "==> Tests passed. Next: make demo, or make bench for the measured claims"
 
