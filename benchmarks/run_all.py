@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "first_token": [],
     "false_alarms": [],
     "upload_cost": [],
+    "access": [],
     "scale": [],
     "training_speed": [],
     "versions": [],

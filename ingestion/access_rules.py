@@ -24,8 +24,8 @@ from doyen.core.store import Store
 from doyen.core.store.document_access import Assigned, assign_groups
 from doyen.core.store.schema import AccessOrigin, DocumentAccessRow, DocumentRow
 from doyen.core.workspace import Workspace
+from doyen.ingestion.readers import SIDECAR_END
 
-SIDECAR_END = ".access.toml"
 MOST_SIDECAR_BYTES = 64_000
 
 
@@ -68,11 +68,6 @@ class AccessRules:
             for rule, folder in self._folders
             if all(_below(rule, folder, source, path) is None for source, path in documents)
         ]
-
-
-def is_sidecar(name: str) -> bool:
-    """Whether a file says who may read the document beside it."""
-    return name.endswith(SIDECAR_END)
 
 
 def read_sidecar(path: Path) -> Sidecar | None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from doyen.core.errors import InputError
-from doyen.ingestion.access_rules import is_sidecar
-from doyen.ingestion.readers import is_archive, is_container, is_supported
+from doyen.ingestion.readers import is_archive, is_container, is_sidecar, is_supported
 
 TEMPORARY_STARTS = (".", "~")
 TEMPORARY_ENDS = ("~", ".tmp", ".part", ".crdownload", ".swp", ".lock")

@@ -11,9 +11,10 @@ import gradio as gr
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import banner
 from doyen.ui.report_tables import adapters_table, gate_table
+from doyen.ui.sign_in import Gateway
 
 
-def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
+def build_adapters_tab(gateway: Gateway, tab: gr.Tab) -> None:
     """Lay out the tab inside the current Blocks context and connect its events."""
     said = gr.HTML(elem_id="adapters-said")
     table = gr.HTML(elem_id="adapters")
@@ -33,11 +34,12 @@ def build_adapters_tab(client: GatewayClient, tab: gr.Tab) -> None:
     inputs = [version, report]
     outputs = [said, table, version, report]
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    report.change(lambda chosen: verdict(client, chosen), [report], [gate], **options)
-    tab.select(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
-    refresh.click(lambda *chosen: show(client, Chosen(*chosen)), inputs, outputs, **options)
-    promote.click(lambda *chosen: promote_version(client, Chosen(*chosen)), [*inputs, reason], outputs, **options)
-    back.click(lambda *chosen: roll_back(client, Chosen(*chosen)), inputs, outputs, **options)
+    by = gateway.with_client
+    report.change(by(verdict), [report], [gate], **options)
+    tab.select(by(lambda client, *chosen: show(client, Chosen(*chosen))), inputs, outputs, **options)
+    refresh.click(by(lambda client, *chosen: show(client, Chosen(*chosen))), inputs, outputs, **options)
+    promote.click(by(lambda client, *chosen: promote_version(client, Chosen(*chosen))), [*inputs, reason], outputs, **options)
+    back.click(by(lambda client, *chosen: roll_back(client, Chosen(*chosen))), inputs, outputs, **options)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from doyen.core.modes import ADAPTER_MODES, BEST
 from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answered, messages_for, restore, save
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import MODE_LABELS, banner, conversation_html, passages_panel
+from doyen.ui.sign_in import Gateway
 from doyen.ui.stopping import Running, Stopped, until
 
 DEFAULT_ADAPTER = ""
@@ -94,20 +95,20 @@ class _Parts:
         return [self.shown, self.panel, self.feedback, self.correction, self.thanks]
 
 
-def build_chat_tab(client: GatewayClient, demo: gr.Blocks) -> None:
+def build_chat_tab(gateway: Gateway, demo: gr.Blocks) -> None:
     """Lay out the tab inside the current Blocks context and connect its events."""
     parts = _lay_out()
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    _connect_asking(client, parts, options)
-    _connect_feedback(client, parts, options)
+    _connect_asking(gateway, parts, options)
+    _connect_feedback(gateway, parts, options)
     parts.mode.change(lambda mode: gr.update(interactive=mode in ADAPTER_MODES), [parts.mode], [parts.adapter], **options)
-    demo.load(lambda: choices(client), None, [parts.adapter], **options)
-    demo.load(lambda: best_note(client), None, [parts.mode], **options)
+    demo.load(gateway.with_client(choices), None, [parts.adapter], **options)
+    demo.load(gateway.with_client(best_note), None, [parts.mode], **options)
     restored = demo.load(_restored, [parts.saved], parts.dialogue, js=FETCH_KEPT, **options)
     restored.then(lambda done: show_answer(done, last_answered(done)), [parts.conversation], parts.aside, **options)
 
 
-def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any]) -> None:
+def _connect_asking(gateway: Gateway, parts: _Parts, options: dict[str, Any]) -> None:
     """Connect asking, stopping and beginning anew."""
     running = Running()
 
@@ -123,7 +124,7 @@ def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any
         aside = _UNCHANGED if is_correcting(shown, correction) else show_answer([], None)
         async with running.answering(str(request.session_hash)) as stop:
             question = asked.partition(" ")[2].strip()
-            async for dialogue in answer_question(client, question, done, mode, adapter, stop):
+            async for dialogue in answer_question(gateway.client(request), question, done, mode, adapter, stop):
                 yield *dialogue, *aside
                 aside = _UNCHANGED
 
@@ -158,7 +159,7 @@ def _connect_asking(client: GatewayClient, parts: _Parts, options: dict[str, Any
     parts.clear.click(begin_anew, [parts.conversation], [*parts.dialogue, *parts.aside], js=MARK_STOPPING, **options)
 
 
-def _connect_feedback(client: GatewayClient, parts: _Parts, options: dict[str, Any]) -> None:
+def _connect_feedback(gateway: Gateway, parts: _Parts, options: dict[str, Any]) -> None:
     """Connect choosing an answer and saying what it was worth."""
 
     def choose(done: Conversation, event: gr.EventData) -> tuple[Any, ...]:
@@ -166,10 +167,11 @@ def _connect_feedback(client: GatewayClient, parts: _Parts, options: dict[str, A
 
     about = [parts.conversation, parts.shown]
     parts.chat.click(choose, [parts.conversation], parts.aside, **options)
-    parts.up.click(lambda done, shown: rate(client, done, shown, 1), about, [parts.thanks], **options)
-    parts.down.click(lambda done, shown: rate(client, done, shown, -1), about, [parts.thanks], **options)
+    by = gateway.with_client
+    parts.up.click(by(lambda client, done, shown: rate(client, done, shown, 1)), about, [parts.thanks], **options)
+    parts.down.click(by(lambda client, done, shown: rate(client, done, shown, -1)), about, [parts.thanks], **options)
     parts.send.click(
-        lambda done, shown, text: correct(client, done, shown, text),
+        by(correct),
         [*about, parts.correction],
         [parts.thanks, parts.correction],
         **options,

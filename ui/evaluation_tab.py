@@ -9,9 +9,10 @@ import gradio as gr
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import banner
 from doyen.ui.report_tables import comparison_table, report_frame
+from doyen.ui.sign_in import Gateway
 
 
-def build_evaluation_tab(client: GatewayClient, tab: gr.Tab) -> None:
+def build_evaluation_tab(gateway: Gateway, tab: gr.Tab) -> None:
     """Lay out the tab inside the current Blocks context and connect its events."""
     with gr.Row(elem_classes="doyen-actions"):
         picker = gr.Dropdown([], label="Report", elem_id="report", scale=5)
@@ -20,10 +21,11 @@ def build_evaluation_tab(client: GatewayClient, tab: gr.Tab) -> None:
     with gr.Accordion("Full report", open=False, elem_id="full-report") as full:
         frame = gr.HTML(elem_id="report-frame")
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(lambda chosen: choices(client, chosen), [picker], [picker, table], **options)
-    refresh.click(lambda chosen: choices(client, chosen), [picker], [picker, table], **options)
-    picker.change(lambda chosen: (compare(client, chosen), ""), [picker], [table, frame], **options)
-    gr.on([full.expand, picker.change], lambda chosen: page(client, chosen), [picker], [frame], **options)
+    by = gateway.with_client
+    tab.select(by(choices), [picker], [picker, table], **options)
+    refresh.click(by(choices), [picker], [picker, table], **options)
+    picker.change(by(lambda client, chosen: (compare(client, chosen), "")), [picker], [table, frame], **options)
+    gr.on([full.expand, picker.change], by(page), [picker], [frame], **options)
 
 
 def choices(client: GatewayClient, chosen: str | None) -> tuple[Any, str]:

@@ -64,6 +64,18 @@ class GatewayClient:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
+    def answers_without_key(self) -> bool:
+        """Whether the gateway can be reached and takes requests of this client."""
+        try:
+            self.key_name()
+        except GatewayError:
+            return False
+        return True
+
+    def key_name(self) -> str:
+        """Return the name of the key."""
+        return str(self._call("GET", "/v1/key")["name"])
+
     def best(self) -> dict[str, Any]:
         """Return what the mode "best" stands for now: ``{"mode", "adapter", "reason", …}``."""
         return self._call("GET", "/v1/models/best")

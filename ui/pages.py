@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from doyen.ui.gateway_client import GatewayClient, GatewayError
 if TYPE_CHECKING:
     import gradio as gr
     from fastapi import FastAPI
+
+    from doyen.ui.sign_in import Gateway
 
 logger = logging.getLogger("doyen.ui")
 STYLE = Path(__file__).parent / "style.css"
@@ -36,13 +38,8 @@ FILE_ROUTES = ("/upload", "/process_recording")
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def build_chat(gateway_url: str, api_key: str = "", title: str = "Doyen") -> gr.Blocks:
-    """Return the pages: chat, evaluation reports, adapters.
-
-    Args:
-        gateway_url: base URL of the gateway, without /v1.
-        api_key: its key, kept on this side of the connection: browsers never see it.
-    """
+def build_chat(gateway: Gateway, title: str = "Doyen") -> gr.Blocks:
+    """Return the pages: chat, evaluation reports, adapters."""
     import gradio as gr
 
     from doyen.ui.adapters_tab import build_adapters_tab
@@ -50,50 +47,48 @@ def build_chat(gateway_url: str, api_key: str = "", title: str = "Doyen") -> gr.
     from doyen.ui.evaluation_tab import build_evaluation_tab
     from doyen.ui.markup import banner, page_header
 
-    client = GatewayClient(gateway_url, api_key)
-
-    def readiness() -> str:
+    def readiness(client: GatewayClient) -> str:
         try:
             return banner(" ".join(f"{name.capitalize()}: {reason}." for name, reason in client.missing().items()))
         except GatewayError as error:
             return banner(str(error), "red")
 
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as demo:
-        gr.HTML(page_header(title, client.url))
+        gr.HTML(page_header(title, gateway.url))
         notice = gr.HTML(elem_id="notice")
         with gr.Tab("Chat", id="chat"):
-            build_chat_tab(client, demo)
+            build_chat_tab(gateway, demo)
         with gr.Tab("Evaluation", id="evaluation") as evaluation:
-            build_evaluation_tab(client, evaluation)
+            build_evaluation_tab(gateway, evaluation)
         with gr.Tab("Adapters", id="adapters") as adapters:
-            build_adapters_tab(client, adapters)
-        demo.load(readiness, None, [notice], show_progress="hidden", api_visibility="private")
+            build_adapters_tab(gateway, adapters)
+        demo.load(gateway.with_client(readiness), None, [notice], show_progress="hidden", api_visibility="private")
     demo.queue(default_concurrency_limit=16, max_size=64)
     return demo
 
 
-def create_ui_app(gateway_url: str, api_key: str = "", title: str = "Doyen", *, local_only: bool = True) -> FastAPI:
+def create_ui_app(gateway_url: str, title: str = "Doyen", *, needs_key: bool = False, local_only: bool = True) -> FastAPI:
     """Return the pages as an ASGI application.
 
-    Where the gateway has a key, users sign in with it (any user name): the pages would else lend it to everyone.
-
     Args:
+        gateway_url: base URL of the gateway, without /v1.
+        needs_key: whether the gateway has keys: people sign in with theirs, and each asks with their own.
         local_only: whether the application will be bound to loopback, so that only names of this machine are answered.
     """
     import gradio as gr
     from fastapi import FastAPI
 
-    def signs_in(_: str, password: str) -> bool:
-        return hmac.compare_digest(password.encode(), api_key.encode())
+    from doyen.ui.sign_in import Gateway
 
+    gateway = Gateway(gateway_url, needs_key=needs_key)
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(PageGuard, local_only=local_only)
     return gr.mount_gradio_app(
         app,
-        build_chat(gateway_url, api_key, title),
+        build_chat(gateway, title),
         path="/",
-        auth=signs_in if api_key else None,
-        auth_message="Sign in with the gateway's API key as password; any user name will do.",
+        auth=gateway.sign_in if needs_key else None,
+        auth_message="Sign in with the name of your key as user name, and the key as password.",
         theme=_theme(),
         css=STYLE.read_text(encoding="utf-8"),
         footer_links=[],
@@ -104,11 +99,16 @@ def create_ui_app(gateway_url: str, api_key: str = "", title: str = "Doyen", *, 
     )
 
 
-def launch(gateway_url: str, *, api_key: str = "", port: int = 7860, title: str = "Doyen") -> None:
-    """Serve the pages on this machine until Ctrl-C, against a gateway that runs already."""
+def launch(gateway_url: str, *, port: int = 7860, title: str = "Doyen") -> None:
+    """Serve the pages on this machine until Ctrl-C, against a gateway that runs already.
+
+    People sign in unless that gateway answers without a key.
+    """
     import uvicorn
 
-    config = server_config(create_ui_app(gateway_url, api_key, title), host="127.0.0.1", port=port)
+    with closing(GatewayClient(gateway_url)) as client:
+        needs_key = not client.answers_without_key()
+    config = server_config(create_ui_app(gateway_url, title, needs_key=needs_key), host="127.0.0.1", port=port)
     logger.info("Chat: http://127.0.0.1:%d", port)
     uvicorn.Server(config).run()
 

@@ -52,6 +52,12 @@ def groups_of(session: Session, document_ids: Iterable[str]) -> dict[str, frozen
     return {document_id: frozenset(groups) for document_id, groups in found.items()}
 
 
+def any_groups(session: Session) -> bool:
+    """Whether there is a document that not everyone may read."""
+    query = select(DocumentRow.document_id).join(DocumentGroupRow, DocumentGroupRow.document_id == DocumentRow.document_id)
+    return session.scalar(query.limit(1)) is not None
+
+
 def assign_groups(session: Session, document_id: str, assigned: Assigned) -> bool:
     """Give a document its groups; return whether they were others before. The next query goes by them.
 

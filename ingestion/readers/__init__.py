@@ -72,9 +72,17 @@ PACKAGES = {
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
+SIDECAR_END = ".access.toml"
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether a file says who may read the document beside it (ingestion/access_rules.py)."""
+    return name.endswith(SIDECAR_END)
+
+
 def is_supported(name: str) -> bool:
     """Whether files with this name are read."""
-    return PurePosixPath(name).suffix.lower() in FORMATS
+    return PurePosixPath(name).suffix.lower() in FORMATS and not is_sidecar(name)
 
 
 def is_archive(name: str) -> bool:

@@ -33,12 +33,12 @@ def serve(
     with open_session(workspace, as_json=as_json, debug=debug) as session:
         settings = session.doyen.workspace.settings
         local_only = is_loopback(host or settings.serving.host)
-        key = settings.serving.api_key.get_secret_value()
+        needs_key = bool(settings.serving.keys or settings.serving.api_key.get_secret_value())
 
         def build_ui(gateway_url: str) -> ASGIApp:
             from doyen.ui.pages import create_ui_app
 
-            return create_ui_app(gateway_url, key, settings.ui.title, local_only=local_only)
+            return create_ui_app(gateway_url, settings.ui.title, needs_key=needs_key, local_only=local_only)
 
         chat = AppFactory("Chat", settings.ui.port, build_ui) if with_ui else None
         run_servers(session.doyen.workspace, host=host, port=port, beside=chat)
@@ -60,9 +60,9 @@ def ui(
     gateway: Annotated[str, typer.Option(help="Base URL of a running gateway.")] = "http://127.0.0.1:8321",
     port: Annotated[int, typer.Option(help="Port of the chat.")] = 7860,
 ) -> None:
-    """Serve the chat alone, against a gateway that runs already. Its key comes from $DOYEN_API_KEY."""
+    """Serve the chat alone, against a gateway that runs already. Where that has keys, people sign in with theirs."""
     from doyen.core.logs import configure_logging
     from doyen.ui.pages import launch
 
     configure_logging(as_json=False, debug=False)
-    launch(gateway, api_key=os.environ.get("DOYEN_API_KEY", ""), port=port)
+    launch(gateway, port=port)

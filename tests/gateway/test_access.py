@@ -10,6 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 from support.access_world import ADMIN, Trials, World, gateway_of, make_world
 
+from doyen.annotation import Excerpt
+from doyen.core.access import Access
+from doyen.platform.serving.gateway.drafts import AssistantDrafter
+
 LOCAL = "http://127.0.0.1"
 MODES = ("base", "rag", "rag-short", "best", "hybrid", "finetune", "nonsense")
 
@@ -45,6 +49,17 @@ def test_random_requests_leak_nothing_through_what_is_read(with_reader: tuple[Wo
     trials = Trials(*with_reader, random.Random(4), ("extract", "rag", "best"))
     for _ in range(60):
         trials.run()
+
+
+@pytest.mark.model
+def test_drafts_for_label_studio_rest_on_open_documents(without_reader: tuple[World, TestClient]) -> None:
+    world, client = without_reader
+    drafter = AssistantDrafter(client.app.state.services.assistant())
+    hidden = world.secrets(Access(groups=frozenset()))
+    for paper in world.papers:
+        prompt = f"What is the {paper.canaries[1]} series?"
+        draft = drafter.answer(prompt, Excerpt("An excerpt.", document_id=paper.document_id))
+        assert not [word for word in hidden - {paper.canaries[1]} if word in repr(draft)]
 
 
 @pytest.mark.model

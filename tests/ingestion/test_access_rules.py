@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,28 @@ def test_a_broken_file_beside_a_known_document_changes_nothing(workspace, store,
     report = ingest(workspace, store, [folder])
     assert [source for source, _ in report.failed] == ["a.md"]
     assert groups(store) == {"a.md": {"hr"}}
+
+
+def test_what_an_archive_holds_has_the_groups_of_the_file_beside_it(workspace, store, tmp_path):
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "pay.zip", "w") as archive:
+        for name in ("a.md", "deep/b.md", "a.md.access.toml"):
+            archive.writestr(name, "groups = []\n" if name.endswith("toml") else f"# {name}\n\nThe text of {name}.\n")
+    beside = folder / "pay.zip.access.toml"
+    beside.write_text('groups = ["hr"]\n')
+    ingest(workspace, store, [folder])
+    assert groups(store) == {"pay.zip/a.md": {"hr"}, "pay.zip/deep/b.md": {"hr"}}
+    beside.write_text('groups = ["board"]\n')
+    assert ingest(workspace, store, [folder]).regrouped == ["pay.zip/a.md", "pay.zip/deep/b.md"]
+    (folder / "pay.zip").rename(tmp_path / "away.zip")
+    beside.unlink()
+    assert apply_rules(workspace, store).changed == []
+
+
+def test_the_file_beside_a_document_cannot_be_uploaded_as_one(workspace, store):
+    with pytest.raises(InputError):
+        ingest_bytes(workspace, store, "a.md.access.toml", b"groups = []")
 
 
 def test_a_folder_that_is_not_mounted_opens_nothing(workspace, store, tmp_path):

@@ -49,7 +49,9 @@ class FakeAssistant:
         """Always rag."""
         return Best("rag", None, "no report")
 
-    def ask(self, question: str, mode: str, *, max_tokens: int | None = None, record: bool = True) -> Answer:
+    def ask(
+        self, question: str, mode: str, *, max_tokens: int | None = None, record: bool = True, access: Access = OWNER
+    ) -> Answer:
         """Answer at once and leave no row, as the gateway's warm-up and drafts want it; it is not counted as a question."""
         return self._answer(question, mode, None)
 

@@ -11,10 +11,15 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 from support.evaluation_world import evaluate_small_world, make_questions
-from support.fake_assistant import QUOTE
+from support.fake_assistant import QUOTE, FakeAssistant
+from support.serving import served
 
 from doyen.core.store.schema import AnswerRow, FeedbackRow
+from doyen.core.workspace import Workspace, create_workspace
 from doyen.finetune.registry import Registry
+from doyen.platform.serving.gateway.api import create_app
+from doyen.platform.serving.keys import add_key
+from doyen.ui.pages import create_ui_app
 from doyen.ui.stopping import Running
 
 pytestmark = pytest.mark.browser
@@ -312,3 +317,25 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any, tmp_path: Pat
     finished(page)
     assert site.assistant.asked[-1]["adapter"] == "known:1"
     assert "known:1" in page.inner_text("#chat .doyen-meta")
+
+
+def test_a_person_who_is_signed_in_asks_with_their_own_key(chromium: Any, tmp_path: Path) -> None:
+    """The answer belongs to the key's name, and so does the thumb."""
+    workspace = create_workspace(tmp_path / "space", "keyed")
+    key = add_key(workspace, "ann", ["hr"])
+    app = create_app(Workspace(workspace.root), open_model=FakeAssistant)
+    with served(app) as gateway, served(create_ui_app(gateway, needs_key=True)) as url:
+        services = app.state.services
+        services.assistant()
+        context = chromium.new_context()
+        assert context.request.post(f"{url}/login", form={"username": "ann", "password": key}).ok
+        page = context.new_page()
+        page.goto(url)
+        ask(page, "How often is the filter replaced?")
+        finished(page)
+        page.click("#up")
+        page.wait_for_selector("#thanks .doyen-green")
+        with services.store.session() as session:
+            assert [row.caller for row in session.scalars(select(AnswerRow))] == ["ann"]
+            assert [row.rating for row in session.scalars(select(FeedbackRow))] == [1]
+        context.close()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from html import escape, unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,15 +17,21 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_assistant import FakeAssistant
+from support.serving import served
 
 from doyen.core.answers import Answer, AnswerSentence, Citation, Extract, Passage
+from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.eval.view import view_report
+from doyen.platform.serving.gateway.api import create_app
+from doyen.platform.serving.keys import add_key
 from doyen.ui.chat_tab import choices, model_name
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.gateway_client import GatewayClient, GatewayError
 from doyen.ui.markup import conversation_html, highlight, passages_panel
 from doyen.ui.pages import create_ui_app
 from doyen.ui.report_tables import comparison_table, gate_table, report_frame
+from doyen.ui.sign_in import Gateway
 from doyen.ui.stopping import Running, Stopped, until
 
 NASTY = "<script>alert('x')</script>\"&'`{{7*7}}"
@@ -243,14 +250,37 @@ def test_a_failing_readiness_check_is_a_sentence() -> None:
     assert client_that_gets(httpx.Response(503, json={"missing": {"index": "none"}})).missing() == {"index": "none"}
 
 
-def test_pages_need_the_key_where_the_gateway_has_one() -> None:
-    with TestClient(create_ui_app("http://127.0.0.1:9", "kT9"), base_url="http://127.0.0.1") as client:
-        assert client.get("/config").status_code == 401
-        assert client.post("/login", data={"username": "me", "password": "wrong"}).status_code == 400
-        assert client.post("/login", data={"username": "me", "password": "kT9"}).status_code == 200
-        page = client.get("/config")
-        assert page.status_code == 200
-        assert "kT9" not in page.text
+def test_people_sign_in_with_the_name_of_their_key_and_the_key(workspace: Workspace) -> None:
+    (workspace.root / FILE_NAME).write_text('name = "test"\n[serving]\napi_key = "kT9"\n')
+    key = add_key(Workspace(workspace.root), "ann", ["hr"])
+    gateway = create_app(Workspace(workspace.root), open_model=FakeAssistant)
+    with served(gateway) as url:
+        for name, right, others in (("ann", key, ("kT9", "wrong", "")), ("owner", "kT9", (key, "wrong", ""))):
+            with TestClient(create_ui_app(url, needs_key=True), base_url="http://127.0.0.1") as client:
+                assert client.get("/config").status_code == 401
+                for other in others:
+                    assert client.post("/login", data={"username": name, "password": other}).status_code in {400, 422}
+                assert client.get("/config").status_code == 401
+                assert client.post("/login", data={"username": name, "password": right}).status_code == 200
+                page = client.get("/config")
+                assert page.status_code == 200
+                assert right not in page.text
+        assert not GatewayClient(url).answers_without_key()
+
+
+def test_each_person_asks_with_their_own_key(workspace: Workspace) -> None:
+    """Whoever is not signed in here asks without a key, which the gateway refuses."""
+    keys = {name: add_key(Workspace(workspace.root), name, [name]) for name in ("ann", "ben")}
+    with served(create_app(Workspace(workspace.root), open_model=FakeAssistant)) as url:
+        gateway = Gateway(url, needs_key=True)
+        assert gateway.sign_in("ann", keys["ann"])
+        assert gateway.sign_in("ben", keys["ben"])
+        assert not gateway.sign_in("ann", keys["ben"])
+        asked = gateway.with_client(lambda client, *values: (client.key_name(), *values))
+        assert asked(SimpleNamespace(username="ann"), 1, 2) == ("ann", 1, 2)
+        assert asked(SimpleNamespace(username="ben")) == ("ben",)
+        with pytest.raises(GatewayError, match="API key"):
+            asked(SimpleNamespace(username="eve"))
 
 
 def test_pages_answer_only_to_this_machine_and_load_nothing_from_elsewhere() -> None:

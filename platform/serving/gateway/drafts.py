@@ -8,8 +8,10 @@ from doyen.annotation import Draft, Drafter, Excerpt, TaskType, get_task_type
 from doyen.annotation.tasks import excerpt_shown
 from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.typed_labels import prompt_of
+from doyen.core.access import OWNER, Access
 from doyen.core.errors import DoyenError
 from doyen.core.modes import Mode
+from doyen.core.store.document_access import any_groups
 from doyen.finetune.registry import GENERATOR
 from doyen.platform.serving.certainty import certainty
 
@@ -36,13 +38,22 @@ class AssistantDrafter:
 
     def answer(self, prompt: str, excerpt: Excerpt) -> Draft | None:
         """Answer a given question; None where the assistant cannot, for example because nothing is indexed."""
-        mode = Mode.HYBRID if self._assistant.registry.list(kind=GENERATOR) else Mode.RAG
+        access = self._access()
+        mode = Mode.HYBRID if access.adapters and self._assistant.registry.list(kind=GENERATOR) else Mode.RAG
         try:
-            answer = self._assistant.ask(prompt, mode, record=False)
+            answer = self._assistant.ask(prompt, mode, record=False, access=access)
         except DoyenError:
             return None
         evidence = tuple(dict.fromkeys(cited.quote for cited in answer.citations if cited.quote in excerpt.text))
         return Draft.of_answer(excerpt.text, prompt, answer.answer, certainty(answer), evidence)
+
+    def _access(self) -> Access:
+        """Return what drafts may rest on: open documents alone, once any document has groups.
+
+        Who writes the tasks of a Label Studio server chooses the prompts, and everyone there sees the drafts.
+        """
+        with self._assistant.store.session() as session:
+            return Access(groups=frozenset(), adapters=False) if any_groups(session) else OWNER
 
 
 def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:
