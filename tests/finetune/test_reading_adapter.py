@@ -56,8 +56,8 @@ def registry(tiny_workspace, store):
 
 @pytest.fixture
 def general(tiny_workspace, store, paragraphs):
-    def train(reporter=None):
-        return train_general_reading(tiny_workspace, store, paragraphs, reporter=reporter)
+    def train(reporter=None, **going_on):
+        return train_general_reading(tiny_workspace, store, paragraphs, reporter=reporter, **going_on)
 
     return train
 
@@ -125,6 +125,17 @@ def test_a_general_adapter_is_trained_resumed_and_not_taken_for_one_of_a_domain(
         general(StopAfter(1))
     assert (general(StopAfter(10_000)).folder / WEIGHTS).read_bytes() == digest
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
+
+
+def test_a_general_adapter_is_trained_further_on_other_contexts(general, paragraphs):
+    first = general()
+    training = read_paragraphs(paragraphs)
+    assert contexts_of(training, 17, 1) != contexts_of(training, 17, 0)
+    further = general(start=first.folder, seen=1)
+    assert further.ref == "general-reading:2", "another start is another training"
+    assert further.manifest["inputs"] | {"start": None, "seen": 0} == first.manifest["inputs"]
+    assert further.manifest["losses"][0] < first.manifest["losses"][0], "it begins where the first one ended"
+    assert general(start=first.folder, seen=1) == further
 
 
 def test_a_domain_goes_on_from_the_general_adapter(general, registry, tiny_workspace, store, domain, retriever):
