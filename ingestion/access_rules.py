@@ -119,8 +119,10 @@ def apply_rules(workspace: Workspace, store: Store) -> AppliedRules:
         documents = session.execute(select(DocumentRow.document_id, DocumentRow.source, DocumentRow.path)).tuples().all()
         for document_id, source, path in documents:
             origin = origins.get(document_id)
-            if origin == AccessOrigin.API or (origin == AccessOrigin.SIDECAR and not _file_of(path).is_file()):
+            if origin == AccessOrigin.API or (origin == AccessOrigin.SIDECAR and not os.path.isfile(_file_of(path))):
                 continue
+            if _is_closed(path):
+                continue  # ingestion reports the folder; the document keeps its groups
             try:
                 assigned = rules.groups_of(source, path)
             except UnreadableDocument as error:
@@ -132,10 +134,21 @@ def apply_rules(workspace: Workspace, store: Store) -> AppliedRules:
     return report
 
 
+def _is_closed(path: str) -> bool:
+    """Whether a folder above a document's file may not be entered, so that nothing beside it can be read."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _file_of(path: str) -> Path:
     """Return the file on disk that holds a document: the archive or e-mail, for what lies in one."""
     place = Path(path)
-    return next((each for each in (place, *place.parents) if each.is_file()), place)
+    return next((each for each in (place, *place.parents) if os.path.isfile(each)), place)
 
 
 def _below(rule: FolderAccess, folder: Path, source: str, path: str) -> int | None:
