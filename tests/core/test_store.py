@@ -6,14 +6,12 @@ import textwrap
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
+from support.old_schema import database_of
 
 from doyen.core.errors import Busy, IncompatibleError, MissingPart, ServiceError, SettingsError, StateError
 from doyen.core.store import open_store
-from doyen.core.store.database import MIGRATIONS
 from doyen.core.store.schema import AnnotationProjectRow, AnswerRow, Base, ChunkRow
 
 
@@ -95,18 +93,11 @@ def test_one_writer_at_a_time_and_a_killed_one_frees_the_lock(workspace):
 
 
 def test_an_older_workspace_gets_an_id_for_good_and_its_projects_an_overlap(workspace):
-    workspace.state.mkdir()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(workspace.database_url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
+    with database_of(workspace, "0005") as connection:
         for name, purpose in (("qa", "annotation"), ("qa review", "review")):
             values = f"'{name}', 'entities', 'files', '', '{{}}', '{purpose}', 0"
             columns = "name, task_type, backend, config, description, purpose, foreign_tasks"
             connection.execute(sa.text(f"INSERT INTO annotation_projects ({columns}) VALUES ({values})"))
-    engine.dispose()
     ids = []
     for _ in range(2):
         store = open_store(workspace)
@@ -120,17 +111,10 @@ def test_an_older_workspace_gets_an_id_for_good_and_its_projects_an_overlap(work
 
 
 def test_answers_of_an_older_workspace_were_not_checked(workspace):
-    workspace.state.mkdir()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(workspace.database_url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0006")
+    with database_of(workspace, "0006") as connection:
         columns = "answer_id, question, history, answer, mode, model, abstained, passages, citations, created_at"
         values = "'a', 'q', '[]', '26', 'rag', 'm', 0, '[]', '[]', '2025-01-01'"
         connection.execute(sa.text(f"INSERT INTO answers ({columns}) VALUES ({values})"))
-    engine.dispose()
     store = open_store(workspace)
     with store.session() as session:
         assert session.scalars(sa.select(AnswerRow)).one().support == "not_checked"
@@ -138,20 +122,13 @@ def test_answers_of_an_older_workspace_were_not_checked(workspace):
 
 
 def test_chunks_of_an_older_workspace_stay(workspace):
-    workspace.state.mkdir()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(workspace.database_url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0008")
+    with database_of(workspace, "0008") as connection:
         columns = "document_id, source, root, path, version, title, media_type, size, modified_ns, settings_fingerprint"
         values = "'d', 'a.md', '/r', '/r/a.md', 'v', 'A', 'text/plain', 3, 1, 'f'"
         connection.execute(sa.text(f"INSERT INTO documents ({columns}, near_group, ingested_at) VALUES ({values}, 'd', 'now')"))
         columns = 'chunk_id, document_id, version, ordinal, start, "end", page, heading, text, indexed'
         connection.execute(sa.text(f"INSERT INTO chunks ({columns}) VALUES ('c', 'd', 'v', 0, 0, 3, NULL, 'A', 'One', 1)"))
         connection.execute(sa.text("INSERT INTO index_removals (chunk_id) VALUES ('gone')"))
-    engine.dispose()
     store = open_store(workspace)
     with store.session() as session:
         chunk = session.scalars(sa.select(ChunkRow)).one()

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
+from support.old_schema import database_of
 
 from doyen.core.errors import InputError, NotFoundError, SettingsError
 from doyen.core.store import Store, open_store
-from doyen.core.store.database import MIGRATIONS
 from doyen.core.store.document_access import groups_of
 from doyen.core.store.schema import AnswerRow, DocumentRow
 from doyen.core.workspace import FILE_NAME, Workspace
@@ -181,20 +179,13 @@ def test_a_wrong_group_is_a_settings_error(workspace):
 
 
 def test_documents_and_answers_of_an_older_workspace_are_open_and_the_owners(workspace):
-    workspace.state.mkdir()
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(workspace.database_url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0012")
+    with database_of(workspace, "0012") as connection:
         columns = "document_id, source, root, path, version, title, media_type, size, modified_ns, settings_fingerprint"
         values = "'d', 'hr/a.md', '/r', '/r/hr/a.md', 'v', 'A', 'text/plain', 3, 1, 'f'"
         connection.execute(sa.text(f"INSERT INTO documents ({columns}, near_group, ingested_at) VALUES ({values}, 'd', 'now')"))
         columns = "answer_id, question, history, answer, mode, model, abstained, passages, citations, created_at"
         values = "'a', 'q', '[]', '26', 'rag', 'm', 0, '[]', '[]', '2025-01-01'"
         connection.execute(sa.text(f"INSERT INTO answers ({columns}) VALUES ({values})"))
-    engine.dispose()
     store = open_store(workspace)
     assert groups(store) == {"hr/a.md": set()}
     with store.session() as session:

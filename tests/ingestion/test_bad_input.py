@@ -82,7 +82,7 @@ BAD = {
     "spaces.md": (b" \n\t\r\n ", "it is empty"),
     "mark.txt": (b"\xef\xbb\xbf", "it is empty"),
     "nopages.pdf": (empty_pdf(), "has no pages"),
-    "scan.pdf": (blank_pdf(), "holds no text"),
+    "scan.pdf": (blank_pdf(), "the PDF holds no text: check that it has content besides pictures and empty pages"),
     "secret.pdf": (pdf(encrypt=StandardEncryption("owner", ownerPassword="x")), "encrypted"),
     "long.pdf": (pdf(6), "6 pages, more than ingestion.max_pages = 5"),
     "cut.pdf": (pdf()[:200], "damaged PDF"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from doyen.core.errors import UnreadableDocument
 from doyen.ingestion.chunk import chunk_document
+from doyen.ingestion.document import ParsedDocument
 from doyen.ingestion.ingest import ingest
 from doyen.ingestion.readers import CODE_EXTENSIONS, FORMATS, read_document
 from doyen.ingestion.readers.limits import Limits
@@ -84,18 +85,23 @@ values = st.recursive(
 )
 
 
-@given(values)
-def test_any_json_is_read_and_its_blocks_cover_the_text(value):
-    try:
-        document = read_document(json.dumps(value).encode(), "a.json", LIMITS)
-    except UnreadableDocument:
-        return
+def check_blocks(document: ParsedDocument) -> None:
+    """Check that blocks follow one another, begin and end with text, and leave only blanks out."""
     position = 0
     for block in document.blocks:
         assert not document.text[position : block.start].strip()
         assert document.text[block.start : block.end].strip() == document.text[block.start : block.end] != ""
         position = block.end
     assert not document.text[position:].strip()
+
+
+@given(values)
+def test_any_json_is_read_and_its_blocks_cover_the_text(value):
+    try:
+        document = read_document(json.dumps(value).encode(), "a.json", LIMITS)
+    except UnreadableDocument:
+        return
+    check_blocks(document)
 
 
 PYTHON = '''"""Pumps."""
@@ -193,12 +199,7 @@ def test_any_text_is_read_as_code_and_its_blocks_cover_it(text, extension):
         document = read_document(text.encode(), f"a.{extension}", LIMITS)
     except UnreadableDocument:
         return
-    position = 0
-    for block in document.blocks:
-        assert not document.text[position : block.start].strip()
-        assert document.text[block.start : block.end].strip() == document.text[block.start : block.end] != ""
-        position = block.end
-    assert not document.text[position:].strip()
+    check_blocks(document)
 
 
 def test_a_repository_and_its_settings_are_ingested(workspace, store, tmp_path):

@@ -5,13 +5,11 @@ import socket
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import select
+from support.old_schema import database_of
 
 from doyen.core.manifest import short_id
 from doyen.core.store import open_store
-from doyen.core.store.database import MIGRATIONS
 from doyen.core.store.schema import AnnotationProjectRow, AnnotationTaskRow, ChunkRow, DocumentRow
 from doyen.ingestion.check import check_offsets
 from doyen.ingestion.ingest import ingest, ingest_bytes
@@ -229,13 +227,7 @@ def test_a_removed_upload_can_be_uploaded_again(workspace, store):
 
 def test_an_older_workspace_that_holds_a_file_twice_is_merged(workspace, folder):
     """The rows are what version 0004 wrote for `ingest d/sub/valve.md` followed by `ingest d`."""
-    workspace.state.mkdir()
-    engine = sa.create_engine(workspace.database_url)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0004")
+    with database_of(workspace, "0004") as connection:
         for source, root, twin in (("valve.md", folder / "sub", None), ("sub/valve.md", folder, short_id("valve.md"))):
             row = (
                 short_id(source),
@@ -260,7 +252,6 @@ def test_an_older_workspace_that_holds_a_file_twice_is_merged(workspace, folder)
             )
         values = {"id": short_id("valve.md"), "text": OLD}
         connection.execute(sa.text("INSERT INTO chunks VALUES ('c1', :id, 'v1', 0, 9, 41, NULL, 'Valve', :text, 1)"), values)
-    engine.dispose()
     store = open_store(workspace)
     with store.session() as session:
         session.add(AnnotationProjectRow(name="qa", task_type="prompt_response", backend="files", config=""))

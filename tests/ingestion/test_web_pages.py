@@ -274,25 +274,24 @@ def test_public_addresses(address, public):
     assert addresses.is_public(ip_address(address)) is public
 
 
+def trickle(handler: BaseHTTPRequestHandler, byte: bytes) -> None:
+    for _ in range(200):
+        try:
+            handler.wfile.write(byte)
+            time.sleep(0.05)
+        except OSError:
+            return
+
+
 def drip(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Type", "text/plain")
     handler.end_headers()
-    for _ in range(200):
-        try:
-            handler.wfile.write(b"x")
-            time.sleep(0.05)
-        except OSError:
-            return
+    trickle(handler, b"x")
 
 
 def slow_head(handler: BaseHTTPRequestHandler) -> None:
-    for _ in range(200):
-        try:
-            handler.wfile.write(b"H")
-            time.sleep(0.05)
-        except OSError:
-            return
+    trickle(handler, b"H")
 
 
 @pytest.mark.parametrize("answer", [drip, slow_head])
