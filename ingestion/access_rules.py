@@ -44,7 +44,7 @@ class AccessRules:
         ]
 
     def groups_of(self, source: str, path: str) -> Assigned:
-        """Return the groups of a document.
+        """Return the groups of a document; where its folder may not be entered, as its rule says.
 
         Args:
             path: of its file, absolute and without links; below that of an archive that holds it; empty for an upload.
@@ -52,7 +52,7 @@ class AccessRules:
         Raises:
             UnreadableDocument: the file beside it cannot be understood, so nobody knows who may read the document.
         """
-        if path and (beside := read_sidecar(_file_of(path))) is not None:
+        if path and not _is_closed(path) and (beside := read_sidecar(_file_of(path))) is not None:
             return Assigned(frozenset(beside.groups), AccessOrigin.SIDECAR)
         nearest: tuple[int, FolderAccess] | None = None
         for rule, folder in self._folders:
@@ -121,8 +121,6 @@ def apply_rules(workspace: Workspace, store: Store) -> AppliedRules:
             origin = origins.get(document_id)
             if origin == AccessOrigin.API or (origin == AccessOrigin.SIDECAR and not os.path.isfile(_file_of(path))):
                 continue
-            if _is_closed(path):
-                continue  # ingestion reports the folder; the document keeps its groups
             try:
                 assigned = rules.groups_of(source, path)
             except UnreadableDocument as error:

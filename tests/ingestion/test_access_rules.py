@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from doyen.core.errors import InputError, NotFoundError, SettingsError
 from doyen.core.store import Store, open_store
 from doyen.core.store.document_access import groups_of
 from doyen.core.store.schema import AnswerRow, DocumentRow
-from doyen.core.workspace import FILE_NAME, Workspace
+from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.ingestion.access_rules import apply_rules
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.removal import remove_document
@@ -57,6 +60,32 @@ def test_the_nearest_folder_counts_and_others_are_open(workspace, store, tmp_pat
     report = ingest(with_rules(workspace), store, [folder])
     assert groups(store) == {"hr/a.md": {"hr", "board"}, "hr/open/b.md": set(), "secret/c.md": {"board"}, "d.md": set()}
     assert report.unused_folders == []
+
+
+def test_a_rule_also_counts_for_a_folder_that_may_not_be_entered():
+    """Root may enter every folder, so the test gives up its rights."""
+    base = Path(tempfile.mkdtemp())
+    workspace = create_workspace(base / "space")
+    folder = write(base / "documents", "hr/a.md", "hr/b.md")
+    (folder / "hr" / "b.md.access.toml").write_text('groups = ["works-council"]\n')
+    store = open_store(workspace)
+    ingest(workspace, store, [folder])
+    as_root = os.geteuid() == 0
+    if as_root:
+        for path in [base, *base.rglob("*")]:
+            os.chown(path, 65534, 65534)
+    (folder / "hr").chmod(0)
+    if as_root:
+        os.seteuid(65534)
+    try:
+        ingest(with_rules(workspace), store, [folder])
+        assert groups(store) == {"hr/a.md": {"hr", "board"}, "hr/b.md": {"works-council"}}
+    finally:
+        if as_root:
+            os.seteuid(0)
+        (folder / "hr").chmod(0o755)
+        store.close()
+        shutil.rmtree(base)
 
 
 def test_a_folder_is_found_whatever_path_its_documents_came_by(workspace, store, tmp_path):
