@@ -96,7 +96,7 @@ def support(answer: str, passages: Sequence[Passage]) -> float:
     sentences = _sentences(passages)
     weights = _weights(sentences)
     wanted = frozenset(tokens(_MARKER.sub(" ", answer)))
-    total = sum(_weight(token, weights) for token in wanted)
+    total = math.fsum(_weight(token, weights) for token in wanted)
     if not total:
         return 0.0
     held: dict[int, set[str]] = {}
@@ -104,7 +104,7 @@ def support(answer: str, passages: Sequence[Passage]) -> float:
         held.setdefault(sentence.marker, set()).update(sentence.tokens & wanted)
     sets = list(held.values())
     pairs = [one | other for number, one in enumerate(sets) for other in sets[number:]]
-    return max((sum(_weight(token, weights) for token in pair) / total for pair in pairs), default=0.0)
+    return max((math.fsum(_weight(token, weights) for token in pair) / total for pair in pairs), default=0.0)
 
 
 def _statements(answer: str) -> list[tuple[int, int, str]]:
@@ -152,11 +152,11 @@ def _supporting(
     if not named and any(token not in weights and any(char.isdigit() for char in token) for token in wanted):
         return []
     worth = {token: _weight(token, weights) for token in wanted}
-    total = sum(worth.values())
+    total = math.fsum(worth.values())
     chosen: list[tuple[_Sentence, float]] = []
     missing = set(wanted)
     while total:
-        gains = [sum(worth[token] for token in sentence.tokens & missing) / total for sentence in sentences]
+        gains = [math.fsum(worth[token] for token in sentence.tokens & missing) / total for sentence in sentences]
         ranked = [
             gain + MARKED_BONUS * (sentence.marker in named and gain > 0)
             for gain, sentence in zip(gains, sentences, strict=True)

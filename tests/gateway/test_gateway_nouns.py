@@ -139,7 +139,7 @@ def replace_fingerprint(client: TestClient, fingerprint: str) -> str:
     return before
 
 
-@pytest.mark.usefixtures("adapters")
+@pytest.mark.usefixtures("adapters", "assistant")
 def test_models_name_modes_and_adapters(client: TestClient) -> None:
     models = client.get("/v1/models").json()["data"]
     assert (models[0]["mode"], models[0]["adapter"]) == ("rag", None)
