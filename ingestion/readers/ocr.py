@@ -30,7 +30,8 @@ MOST_PIXELS = 40_000_000
 """Larger pages are rendered more coarsely: A1 at 300 dots an inch has 70 million."""
 PAGE_SECONDS = 120.0
 LEAST_CONFIDENCE = 0.3
-"""Lines below in the mean are dropped: specks, the texture of photographs. Single words stay: right ones often measure 0.1."""
+"""Lines and whole pages below in the mean are dropped: specks, the texture of photographs, in which a line of two letters
+measures up to 0.6 by chance, but not the page. Single words stay: right ones often measure 0.1."""
 LETTER_HEIGHT = 1.35
 """Height of a line's letters with ascenders and descenders, in heights of its usual word."""
 SAME_SIZE = 1.3
@@ -116,8 +117,11 @@ class Recogniser:
             raise NotRecognised(f"Tesseract failed on it ({said or done.returncode}): scan it again")
         found = _words(done.stdout.decode("utf-8", "replace"))
         to_page = bitmap.get_posconv(page).to_page
+        confidence = _confidence(found)
+        if confidence < LEAST_CONFIDENCE:
+            return Recognised(Page([], width, height), confidence)
         lines = [_line(words, number, height, scale, to_page) for _, words in groupby(found, key=lambda word: word.line)]
-        return Recognised(Page(rejoin_rows(_with_even_sizes(lines)), width, height), _confidence(found))
+        return Recognised(Page(rejoin_rows(_with_even_sizes(lines)), width, height), confidence)
 
 
 @dataclass(frozen=True)
