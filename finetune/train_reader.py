@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doyen.core.answers import Passage, Retriever
 from doyen.core.errors import InputError, storage_errors
@@ -31,7 +31,10 @@ from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settin
 from doyen.retrieval.reading.calibration import Calibration
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
-FORMAT = 6
+if TYPE_CHECKING:  # it imports PyTorch
+    from doyen.finetune.rewording import Rewording
+
+FORMAT = 7
 """Raised when the same dataset and settings would give another reader than before."""
 FIRST_TRAINED_LAYER = 1
 """Layers below stay those of the general reader, so that steps are faster."""
@@ -68,8 +71,9 @@ def train_reader(
             read = workspace.settings.serving.read_passages
             sizes: dict[str, Any] = {"passages": -(-read // DEPTH), "without": read, "reporter": reporter}
             train = mine(dataset.train, retriever, store, excluded=frozenset(), **sizes)
+            reworded = load_rewording().pairs(dataset.validation, settings.seed)
             excluded = frozenset(pair.id for pair in dataset.validation)
-            validation = mine(dataset.validation, retriever, store, excluded=excluded, **sizes)
+            validation = mine(reworded, retriever, store, excluded=excluded, **sizes)
             cases = cases_of(validation, retriever, read, settings.seed)
         files, results = _fit(run, train, cases, workspace, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
@@ -123,6 +127,15 @@ def tell_if_all_is_refused(calibration: Calibration, risk: float, reporter: Repo
     """Say so where no probability is high enough for the risk: such a reader would refuse every question."""
     if calibration.threshold(risk) >= 1:
         reporter.say(f"with serving.risk = {risk:g} this reader refuses every question: raise it, or label more pairs")
+
+
+def load_rewording() -> Rewording:
+    """Return a rewording with the vocabulary of the general reader's encoder."""
+    from doyen.finetune.rewording import Rewording
+    from doyen.retrieval.reading.reader_network import load_network
+
+    network, tokenizer, _ = load_network(GENERAL_READER)
+    return Rewording(network.encoder.get_input_embeddings().weight, tokenizer.get_vocab())
 
 
 def cases_of(mined: Sequence[MinedPair], retriever: Retriever, count: int, seed: int) -> list[Case]:
