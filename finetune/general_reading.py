@@ -116,7 +116,7 @@ def make_examples(paragraphs: Sequence[Paragraph], seed: int, number: int) -> li
             examples.append(
                 answered(query, paragraph.text, number) if query.answers else ReadingExample(query.question, paragraph.text)
             )
-            if query.answers and draw.random() < OTHER_PARAGRAPH:
+            if query.answers and draw.random() < OTHER_PARAGRAPH and others:
                 asked = content_words(query.question)
                 similar = sorted(others, key=lambda place: -len(asked & words[place]))[:SIMILAR]
                 examples += _negative(query, paragraphs[draw.choice(similar)].text)
@@ -124,6 +124,12 @@ def make_examples(paragraphs: Sequence[Paragraph], seed: int, number: int) -> li
                 changed = swap_value(query.question, [paragraph.text], values[paragraph.article], draw)
                 examples += [ReadingExample(changed, paragraph.text)] if changed else []
     return examples
+
+
+def replayed_examples(paragraphs: Sequence[Paragraph], count: int, seed: int, number: int) -> list[ReadingExample]:
+    """Return that many of an epoch's general examples, drawn at random: with them, a domain's training forgets less."""
+    examples = make_examples(paragraphs, seed, number)
+    return random.Random(f"{seed}/{number}/replay").sample(examples, min(count, len(examples)))
 
 
 def _values(paragraphs: Sequence[Paragraph]) -> dict[str, list[str]]:

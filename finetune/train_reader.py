@@ -21,6 +21,7 @@ from doyen.core.settings import FinetuneSettings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset
+from doyen.finetune.general_reading import Paragraph, hold_out, read_paragraphs, replayed_examples
 from doyen.finetune.gold_passages import holds_evidence
 from doyen.finetune.mining import DEPTH, MinedPair, mine
 from doyen.finetune.reader_examples import is_answered, question_of, reading_examples
@@ -38,6 +39,8 @@ FORMAT = 7
 """Raised when the same dataset and settings would give another reader than before."""
 FIRST_TRAINED_LAYER = 1
 """Layers below stay those of the general reader, so that steps are faster."""
+REPLAYED = 0.25
+"""Share of an epoch's examples that are general ones, where there are some."""
 
 
 def train_reader(
@@ -47,23 +50,29 @@ def train_reader(
     retriever: Retriever,
     *,
     name: str,
+    replay: Path | None = None,
     reporter: Reporter | None = None,
 ) -> Adapter:
     """Train the general reader further on a dataset's pairs and register it as the next version of ``name``.
 
     A run with the same dataset, index and settings is not repeated; one that was interrupted goes on from its checkpoint.
 
+    Args:
+        replay: a file that `read_paragraphs` reads; `REPLAYED` of each epoch's examples are drawn from it.
+
     Raises:
         Busy: another process writes to the workspace, or trains this reader.
-        InputError: no pair has evidence that retrieval finds, or the name is that of a generator's adapter.
+        InputError: no pair has evidence that retrieval finds, the name is that of a generator's adapter, or the file to replay
+            cannot be read.
         ModelMissing: the packaged encoder or the general reader is not there.
         StorageError: the disk is full.
     """
     reporter, settings = reporter or Silent(), workspace.settings.finetune
     registry, started = Registry(workspace, store), time.monotonic()
+    general = hold_out(read_paragraphs(replay), settings.seed)[0] if replay else []
     with storage_errors("training a reader"), ExitStack() as held:
         with workspace.lock(f"the preparation of reader {name}"):
-            manifest = _identity(workspace, store, dataset, settings)
+            manifest = _identity(workspace, store, dataset, settings, replay)
             if existing := registry.find(name, manifest["fingerprint"]):
                 reporter.say(f"reader {existing.ref} was already trained on this")
                 return existing
@@ -75,7 +84,7 @@ def train_reader(
             excluded = frozenset(pair.id for pair in dataset.validation)
             validation = mine(reworded, retriever, store, excluded=excluded, **sizes)
             cases = cases_of(validation, retriever, read, settings.seed)
-        files, results = _fit(run, train, cases, workspace, reporter)
+        files, results = _fit(run, train, general, cases, workspace, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
         manifest |= {"kind": READER, "dataset_id": dataset.dataset_id, "base_model": manifest["parent"], **results}
         adapter = registry.register(
@@ -86,7 +95,12 @@ def train_reader(
 
 
 def _fit(
-    run: Path, train: Sequence[MinedPair], cases: Sequence[Case], workspace: Workspace, reporter: Reporter
+    run: Path,
+    train: Sequence[MinedPair],
+    general: Sequence[Paragraph],
+    cases: Sequence[Case],
+    workspace: Workspace,
+    reporter: Reporter,
 ) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder, then fit ranking and probability to cases of other pairs; return the reader's folder."""
     from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
@@ -98,7 +112,10 @@ def _fit(
     network, tokenizer, config = load_network(GENERAL_READER)
     steps = []
     for number in range(settings.reader_epochs):
-        rows = make_rows(tokenizer, reading_examples(train, settings.seed, number))
+        examples = reading_examples(train, settings.seed, number)
+        replayed = round(len(examples) * REPLAYED / (1 - REPLAYED))
+        examples += replayed_examples(general, replayed, settings.seed, number)
+        rows = make_rows(tokenizer, examples)
         steps += make_batches(rows, f"{settings.seed}/{number}")
     if not steps:
         raise InputError(f"none of {len(train)} pairs has a passage to learn from: label pairs with evidence")
@@ -175,13 +192,16 @@ def _case(item: MinedPair, passages: Sequence[Passage], answered: bool) -> Case:
     return Case(question_of(item), passages, [item.pair.response] if answered else [], golds)
 
 
-def _identity(workspace: Workspace, store: Store, dataset: Dataset, settings: FinetuneSettings) -> dict[str, Any]:
+def _identity(
+    workspace: Workspace, store: Store, dataset: Dataset, settings: FinetuneSettings, replay: Path | None
+) -> dict[str, Any]:
     """Return the manifest whose fingerprint names the run: all that its examples and weights depend on."""
     inputs = {
         "dataset": dataset.manifest["fingerprint"],
         "base": sha256_file(GENERAL_READER / WEIGHTS),
         "base_config": sha256_file(GENERAL_READER / CONFIG),
         "chunks": chunks_fingerprint(store),
+        "replay": sha256_file(replay) if replay else None,
         "format": FORMAT,
     }
     shaping = {

@@ -308,19 +308,23 @@ class Doyen:
         name = adapter or found.name
         return train_adapter(self.workspace, self.store, found, self.retriever, name=name, reporter=self.reporter)
 
-    def train_reader(self, dataset: str, name: str | None = None) -> Adapter:
+    def train_reader(self, dataset: str, name: str | None = None, *, replay: Path | str | None = None) -> Adapter:
         """Train a reader on a dataset, or go on with a training that was stopped; see `doyen.finetune.train_reader`.
 
         Args:
             dataset: its id, or a name for its newest version.
             name: of the reader; None takes the dataset's with "-reader" behind it.
+            replay: general questions on paragraphs, mixed in so that less is forgotten.
         """
         from doyen.finetune.dataset import find_dataset
         from doyen.finetune.train_reader import train_reader
 
         found = find_dataset(self.workspace, self.store, dataset)
         chosen = name or f"{found.name}-reader"
-        return train_reader(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
+        general = Path(replay) if replay else None
+        return train_reader(
+            self.workspace, self.store, found, self.retriever, name=chosen, replay=general, reporter=self.reporter
+        )
 
     def train_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Adapter:
         """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.train_general_reading`.

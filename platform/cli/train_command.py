@@ -17,6 +17,12 @@ def train(
     dataset: Annotated[str | None, typer.Argument(help="Dataset id, or a name: its newest version.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Name of the adapter; default: the dataset's name.")] = None,
     reader: Annotated[bool, typer.Option("--reader", help="Train the reader, which finds answers in passages.")] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --reader: general questions on paragraphs (SQuAD's form) to mix in, so that less is forgotten."
+        ),
+    ] = None,
     general_reading: Annotated[
         Path | None,
         typer.Option(help="Questions on paragraphs (SQuAD's form) that teach the base model to answer from passages."),
@@ -24,12 +30,14 @@ def train(
 ) -> None:
     """Train a LoRA adapter of the generator, or the reader. Stopped and started again, it goes on."""
     doyen = session.doyen
-    if (dataset is None) == (general_reading is None) or (general_reading and reader):
-        raise InputError("name a dataset, with --reader for a reader; or --general-reading PARAGRAPHS alone")
+    if (dataset is None) == (general_reading is None) or (general_reading and reader) or (replay and not reader):
+        raise InputError(
+            "name a dataset, with --reader for a reader, which alone takes --replay; or --general-reading PARAGRAPHS alone"
+        )
     if general_reading:
         made, usage = doyen.train_general_reading(general_reading, adapter), "--mode rag-reading"
     elif reader:
-        made, usage = doyen.train_reader(str(dataset), adapter), "--mode extract"
+        made, usage = doyen.train_reader(str(dataset), adapter, replay=replay), "--mode extract"
     else:
         made = doyen.train(str(dataset), adapter)
         usage = f"--mode hybrid --adapter {made.ref}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,10 @@ from doyen.core.workspace import Workspace
 torch.set_num_threads(1)
 
 MACHINES = ("Arrel", "Bontes", "Cauvin", "Delmar", "Estoc", "Farron", "Gessel", "Hubrand")
+
+
+ARTICLES = 10
+"""Of the general paragraphs; two of them are held out."""
 
 
 def document_text(machine: str, number: int) -> str:
@@ -176,3 +181,29 @@ def tiny_workspace(workspace: Workspace, tiny_model: Path) -> Workspace:
         '[finetune]\nepochs = 1\nrank = 4\nbatch_size = 4\ncheckpoint_steps = 2\ndropout = 0.1\ndtype = "float32"\n'
     )
     return Workspace(workspace.root)
+
+
+def paragraph(article: int, place: int) -> dict:
+    """A paragraph about a lighthouse, with two questions that it answers and one that it does not."""
+    year = 1900 + 10 * article + place
+    text = f"The lighthouse number {place} of Island {article} was built in {year}. Its lamp shines {place + 5} miles."
+    return {
+        "title": f"Island_{article}",
+        "context": text,
+        "questions": [
+            {"id": f"{article}-{place}-a", "question": f"When was lighthouse {place} built?", "answers": ["in 1", str(year)] * 2
+             + [str(year)], "answerable": True},
+            {"id": f"{article}-{place}-b", "question": "How far does it shine?", "answers": [f"{place + 5} miles"],
+             "answerable": True},
+            {"id": f"{article}-{place}-c", "question": "Who built it?", "answers": [], "answerable": False},
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def general_paragraphs(tmp_path):
+    """A file of paragraphs on general subjects."""
+    path = tmp_path / "paragraphs.jsonl"
+    made = [paragraph(article, place) for article in range(ARTICLES) for place in range(5)]
+    path.write_text("".join(json.dumps(item) + "\n" for item in made))
+    return path

@@ -15,38 +15,11 @@ from support.stopped import StopAfter, Stopped
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.records import REFUSAL
 from doyen.finetune.dataset import build_dataset
-from doyen.finetune.general_reading import read_paragraphs
+from doyen.finetune.general_reading import read_paragraphs, replayed_examples
 from doyen.finetune.reading_adapter import find_reading_adapter, shipped_adapter
 from doyen.finetune.registry import GENERAL_READING, GENERATOR, WEIGHTS, Registry
 from doyen.finetune.train import train_adapter
 from doyen.finetune.train_general_reading import contexts_of, train_general_reading
-
-ARTICLES = 10
-"""Two of them are held out."""
-
-
-def paragraph(article: int, place: int) -> dict:
-    year = 1900 + 10 * article + place
-    text = f"The lighthouse number {place} of Island {article} was built in {year}. Its lamp shines {place + 5} miles."
-    return {
-        "title": f"Island_{article}",
-        "context": text,
-        "questions": [
-            {"id": f"{article}-{place}-a", "question": f"When was lighthouse {place} built?", "answers": ["in 1", str(year)] * 2
-             + [str(year)], "answerable": True},
-            {"id": f"{article}-{place}-b", "question": "How far does it shine?", "answers": [f"{place + 5} miles"],
-             "answerable": True},
-            {"id": f"{article}-{place}-c", "question": "Who built it?", "answers": [], "answerable": False},
-        ],
-    }  # fmt: skip
-
-
-@pytest.fixture
-def paragraphs(tmp_path):
-    path = tmp_path / "paragraphs.jsonl"
-    made = [paragraph(article, place) for article in range(ARTICLES) for place in range(5)]
-    path.write_text("".join(json.dumps(item) + "\n" for item in made))
-    return path
 
 
 @pytest.fixture
@@ -55,15 +28,15 @@ def registry(tiny_workspace, store):
 
 
 @pytest.fixture
-def general(tiny_workspace, store, paragraphs):
+def general(tiny_workspace, store, general_paragraphs):
     def train(reporter=None, **going_on):
-        return train_general_reading(tiny_workspace, store, paragraphs, reporter=reporter, **going_on)
+        return train_general_reading(tiny_workspace, store, general_paragraphs, reporter=reporter, **going_on)
 
     return train
 
 
-def test_paragraphs_of_an_article_share_a_context_and_nothing_is_refused(paragraphs):
-    read = read_paragraphs(paragraphs)
+def test_paragraphs_of_an_article_share_a_context_and_nothing_is_refused(general_paragraphs):
+    read = read_paragraphs(general_paragraphs)
     contexts = contexts_of(read, seed=1, number=0)
     asked = Counter(example.pair_id for context in contexts for example in context.examples)
     answered = [query.id for item in read for query in item.queries if query.answers]
@@ -78,13 +51,24 @@ def test_paragraphs_of_an_article_share_a_context_and_nothing_is_refused(paragra
     assert contexts_of(read, seed=1, number=1) != contexts
 
 
-def test_the_answer_that_most_people_marked_is_learnt(paragraphs):
-    examples = [each for context in contexts_of(read_paragraphs(paragraphs), 1, 0) for each in context.examples]
+def test_the_answer_that_most_people_marked_is_learnt(general_paragraphs):
+    examples = [each for context in contexts_of(read_paragraphs(general_paragraphs), 1, 0) for each in context.examples]
     assert {each.response for each in examples if each.pair_id == "3-2-a"} == {"1932"}
 
 
-def test_squads_own_form_is_read_alike(paragraphs, tmp_path):
-    lines = [json.loads(line) for line in paragraphs.read_text().splitlines()]
+def test_general_examples_are_drawn_also_from_an_article_of_one_paragraph(general_paragraphs):
+    read = read_paragraphs(general_paragraphs)[4:]  # one paragraph of the first article
+    drawn = replayed_examples(read, 40, seed=1, number=0)
+    assert len(drawn) == 40
+    assert drawn == replayed_examples(read, 40, seed=1, number=0) != replayed_examples(read, 40, seed=1, number=1)
+    assert {example.answers for example in drawn} == {True, False}
+    assert len(replayed_examples(read, 10_000, seed=1, number=0)) < 10_000
+    for example in drawn:
+        assert example.span is None or example.passage[slice(*example.span)] not in example.question
+
+
+def test_squads_own_form_is_read_alike(general_paragraphs, tmp_path):
+    lines = [json.loads(line) for line in general_paragraphs.read_text().splitlines()]
     articles: dict[str, list] = {}
     for line in lines:
         asked = [
@@ -99,7 +83,7 @@ def test_squads_own_form_is_read_alike(paragraphs, tmp_path):
         articles.setdefault(line["title"], []).append({"context": line["context"], "qas": asked})
     squad = tmp_path / "dev.json"
     squad.write_text(json.dumps({"data": [{"title": title, "paragraphs": found} for title, found in articles.items()]}))
-    assert read_paragraphs(squad) == read_paragraphs(paragraphs)
+    assert read_paragraphs(squad) == read_paragraphs(general_paragraphs)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +111,9 @@ def test_a_general_adapter_is_trained_resumed_and_not_taken_for_one_of_a_domain(
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
 
 
-def test_a_general_adapter_is_trained_further_on_other_contexts(general, paragraphs):
+def test_a_general_adapter_is_trained_further_on_other_contexts(general, general_paragraphs):
     first = general()
-    training = read_paragraphs(paragraphs)
+    training = read_paragraphs(general_paragraphs)
     assert contexts_of(training, 17, 1) != contexts_of(training, 17, 0)
     further = general(start=first.folder, seen=1)
     assert further.ref == "general-reading:2", "another start is another training"
@@ -184,15 +168,20 @@ def generator_sha256():
     return resolve_generator(name).sha256
 
 
-def test_the_command_trains_one_and_says_before_how_long_it_takes(tiny_workspace, registry, paragraphs):
+def test_the_command_trains_one_and_says_before_how_long_it_takes(tiny_workspace, registry, general_paragraphs):
     workspace = ("--workspace", tiny_workspace.root)
-    outcome = run_doyen("train", "--general-reading", paragraphs, *workspace)
+    outcome = run_doyen("train", "--general-reading", general_paragraphs, *workspace)
     assert outcome.code == 0, outcome.err
     assert "general-reading:1" in outcome.out
     assert "--mode rag-reading" in outcome.out
     assert re.search(r"a whole run takes about \d+ min on this machine", outcome.err)
     assert registry.get("general-reading").kind == GENERAL_READING
-    for wrong in ([], ["service", "--general-reading", paragraphs], ["--reader", "--general-reading", paragraphs]):
+    for wrong in (
+        [],
+        ["service", "--general-reading", general_paragraphs],
+        ["--reader", "--general-reading", general_paragraphs],
+        ["service", "--replay", general_paragraphs],
+    ):
         refused = run_doyen("train", *wrong, *workspace)
         assert refused.code != 0
         assert "name a dataset" in refused.err

@@ -20,14 +20,14 @@ pytestmark = pytest.mark.model
 def run(tiny_workspace, store, domain, retriever):
     dataset = build_dataset(tiny_workspace, store, domain, name="service")
 
-    def train(reporter=None, name="tiny-reader"):
-        return train_reader(tiny_workspace, store, dataset, retriever, name=name, reporter=reporter)
+    def train(reporter=None, name="tiny-reader", replay=None):
+        return train_reader(tiny_workspace, store, dataset, retriever, name=name, replay=replay, reporter=reporter)
 
     return train
 
 
 def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not_repeated(
-    run, tiny_workspace, store, retriever
+    run, tiny_workspace, store, retriever, general_paragraphs
 ):
     registry = Registry(tiny_workspace, store)
     whole = run()
@@ -49,3 +49,7 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not
     assert again.manifest["losses"] == whole.manifest["losses"]
     assert hashlib.sha256((again.folder / WEIGHTS).read_bytes()).hexdigest() == digest
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
+
+    replayed = run(replay=general_paragraphs)
+    assert (replayed.ref, replayed.manifest["steps"] > whole.manifest["steps"]) == ("tiny-reader:3", True)
+    assert run(replay=general_paragraphs) == replayed
