@@ -132,6 +132,7 @@ def _fit(
     save_network(network, replace(config, ranking=ranking, calibration=calibration), files)
     answered = [span_f1(item, ranking) for item in read if item.case.answers]
     results = {
+        "examples": sum(len(step) for step in steps),
         "steps": len(steps),
         "losses": [round(loss, 4) for loss in losses],
         "validation": {"n": len(answered), "span_f1": round(sum(answered) / len(answered), 4) if answered else None},

@@ -51,5 +51,5 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
 
     replayed = run(replay=general_paragraphs)
-    assert (replayed.ref, replayed.manifest["steps"] > whole.manifest["steps"]) == ("tiny-reader:3", True)
+    assert (replayed.ref, replayed.manifest["examples"] > whole.manifest["examples"]) == ("tiny-reader:3", True)
     assert run(replay=general_paragraphs) == replayed
