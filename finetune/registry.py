@@ -15,14 +15,19 @@ from doyen.core.errors import InputError, NotFoundError, StateError, storage_err
 from doyen.core.files import new_folder, write_json_atomic
 from doyen.core.manifest import now
 from doyen.core.store import Store
-from doyen.core.store.schema import AdapterRow
+from doyen.core.store.schema import EMBEDDER, PROMOTED, AdapterRow
 from doyen.core.workspace import Workspace
 
-CANDIDATE, PROMOTED, RETIRED, DELETED = "candidate", "promoted", "retired", "deleted"
+CANDIDATE, RETIRED, DELETED = "candidate", "retired", "deleted"
 GENERATOR, READER, GENERAL_READING = "generator", "reader", "general-reading"
 """What an adapter is: of the model that writes answers, of the one that finds them in passages, or of the former and trained to
-answer from passages of any domain, so that others are trained from it."""
-_NOUNS = {GENERATOR: "adapters of the generator", READER: "adapters of the reader", GENERAL_READING: "general reading adapters"}
+answer from passages of any domain, so that others are trained from it. EMBEDDER is a whole model that embeds passages."""
+_NOUNS = {
+    GENERATOR: "adapters of the generator",
+    READER: "adapters of the reader",
+    GENERAL_READING: "general reading adapters",
+    EMBEDDER: "embedders",
+}
 WEIGHTS = "adapter_model.safetensors"
 """Weights in a PEFT folder."""
 _PROMOTION = "promotion"
@@ -34,7 +39,8 @@ class Adapter:
     """A registered adapter version.
 
     Attributes:
-        folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json; of a reader, its two files.
+        folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json; of a reader, its two files;
+            of an embedder, the whole model.
         base_sha256: weights that it was trained on; it fits no others.
         status: "candidate", "promoted" or "retired".
     """
@@ -50,9 +56,9 @@ class Adapter:
 
     @property
     def kind(self) -> str:
-        """GENERATOR, READER or GENERAL_READING. Manifests of the first say "adapter", as before there were others."""
+        """GENERATOR, READER, GENERAL_READING or EMBEDDER. Manifests of the first say "adapter", as before there were others."""
         found = self.manifest.get("kind")
-        return found if found in {READER, GENERAL_READING} else GENERATOR
+        return found if found in {READER, GENERAL_READING, EMBEDDER} else GENERATOR
 
     @property
     def has_weights(self) -> bool:
@@ -146,7 +152,7 @@ class Registry:
         return self._adapter(row)
 
     def promote(self, reference: str, grounds: Mapping[str, Any] | None = None) -> Adapter:
-        """Make a version the one that its bare name stands for; the one before is retired.
+        """Make a version the one that its bare name stands for; the one before is retired, of embedders whatever its name.
 
         Args:
             grounds: who promotes it and why; kept with the time in the list ``manifest["promotions"]``.
@@ -156,8 +162,8 @@ class Registry:
         """
         adapter = self.get(reference)
         with self._store.session() as session:
-            rows = self._rows(session, adapter.name)
-            row = next(row for row in rows if row.version == adapter.version)
+            rows = self._rivals(session, adapter)
+            row = next(row for row in rows if (row.name, row.version) == (adapter.name, adapter.version))
             if row.status != PROMOTED:
                 _switch(rows, row, max(_promotion(item) for item in rows) + 1)
             if grounds is not None:
@@ -168,20 +174,34 @@ class Registry:
     def rollback(self, name: str) -> Adapter:
         """Promote again the version that was promoted before the present one; again goes one further back.
 
+        Behind the first promoted embedder is the model that the settings name: its version is returned as retired.
+
         Raises:
             NotFoundError: there is no adapter of this name.
             StateError: no version was promoted before.
         """
-        name = self.get(name).name
+        adapter = self.get(name)
         with self._store.session() as session:
-            rows = self._rows(session, name)
-            present = next((row for row in rows if row.status == PROMOTED), None)
-            earlier = [row for row in rows if present and 0 < _promotion(row) < _promotion(present)]
-            if not earlier:
-                raise StateError(f"adapter {name!r} has no earlier promoted version to go back to: promote one by name:version")
-            row = max(earlier, key=_promotion)
-            _switch(rows, row, _promotion(row))
-            return self._adapter(row)
+            rows = self._rivals(session, adapter)
+            row = _earlier(rows, adapter)
+            if row is not None:
+                _switch(rows, row, _promotion(row))
+                return self._adapter(row)
+            for each in rows:
+                each.status = RETIRED if each.status == PROMOTED else each.status
+                each.manifest = {**each.manifest, _PROMOTION: 0}
+        return self.get(adapter.ref)
+
+    def before(self, name: str) -> Adapter | None:
+        """Return what ``rollback`` would promote; None for the embedder that the settings name.
+
+        Raises:
+            NotFoundError, StateError: as in ``rollback``.
+        """
+        adapter = self.get(name)
+        with self._store.session() as session:
+            row = _earlier(self._rivals(session, adapter), adapter)
+            return self._adapter(row) if row is not None else None
 
     def delete(self, reference: str) -> None:
         """Delete a version's files; its number is not given out again.
@@ -204,8 +224,12 @@ class Registry:
                 row.status = DELETED
         shutil.rmtree(adapter.folder, ignore_errors=True)
 
-    def _rows(self, session: Session, name: str) -> Sequence[AdapterRow]:
-        return session.scalars(select(AdapterRow).where(AdapterRow.name == name, AdapterRow.status != DELETED)).all()
+    def _rivals(self, session: Session, adapter: Adapter) -> Sequence[AdapterRow]:
+        """Return the versions of which one is promoted: those of its name, or all embedders."""
+        rows = session.scalars(select(AdapterRow).where(AdapterRow.status != DELETED)).all()
+        if adapter.kind == EMBEDDER:
+            return [row for row in rows if row.manifest.get("kind") == EMBEDDER]
+        return [row for row in rows if row.name == adapter.name]
 
     def _adapter(self, row: AdapterRow) -> Adapter:
         folder = self._folder / row.name / str(row.version)
@@ -216,6 +240,15 @@ class Registry:
 
 def _promotion(row: AdapterRow) -> int:
     return int(row.manifest.get(_PROMOTION, 0))
+
+
+def _earlier(rows: Sequence[AdapterRow], adapter: Adapter) -> AdapterRow | None:
+    """Return the row that was promoted before the present one; None for the embedder that the settings name."""
+    present = next((row for row in rows if row.status == PROMOTED), None)
+    earlier = [row for row in rows if present and 0 < _promotion(row) < _promotion(present)]
+    if not earlier and not (present and adapter.kind == EMBEDDER):
+        raise StateError(f"adapter {adapter.name!r} has no earlier promoted version to go back to: promote one by name:version")
+    return max(earlier, key=_promotion, default=None)
 
 
 def _switch(rows: Sequence[AdapterRow], chosen: AdapterRow, promotion: int) -> None:

@@ -34,6 +34,7 @@ from doyen.finetune.raft import Context, Kind, Shares, build_round, excluded_ids
 from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, WEIGHTS, Adapter, Registry
 from doyen.finetune.training_rows import Encoded, encode_contexts, epoch_batches, evidence_check, load_batches, save_batches
+from doyen.retrieval.index_manifest import tuned_embedder_of
 
 FORMAT = 3
 """Raised when the same dataset and settings would give other training examples than before."""
@@ -211,10 +212,15 @@ def _fit(
 
 
 def retrieval_settings(workspace: Workspace) -> dict[str, Any]:
-    """Return the settings that shape what retrieval finds; a retriever or reranker is named where it is not the default."""
+    """Return the settings that shape what retrieval finds; choices are named where they are not the default.
+
+    A trained embedder is one that the index is made with.
+    """
     settings = workspace.settings.retrieval
     usual = {name for name in ("retriever", "reranker") if name not in settings.model_dump(exclude_defaults=True)}
-    return settings.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype", *usual})
+    tuned = tuned_embedder_of(workspace.index_folder)
+    shown = settings.model_dump(mode="json", exclude={"chroma_url", "embedder_dtype", *usual})
+    return {**shown, "tuned": tuned} if tuned else shown
 
 
 def chunks_fingerprint(store: Store) -> str:

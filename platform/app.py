@@ -126,7 +126,7 @@ class Doyen:
 
     @cached_property
     def adapters(self) -> Registry:
-        """The registry of trained adapters: list, get, roll back, delete."""
+        """The registry of trained adapters: list, get, delete."""
         from doyen.finetune.registry import Registry
 
         return Registry(self.workspace, self.store)
@@ -405,7 +405,15 @@ class Doyen:
         """Promote an adapter by a report whose gate is open, or against it with a reason; see `promote_adapter`."""
         from doyen.platform.serving.promotion import promote_adapter
 
-        return promote_adapter(self.workspace, self.store, adapter, report=report, by=by, override=override)
+        return promote_adapter(
+            self.workspace, self.store, adapter, report=report, by=by, override=override, reporter=self.reporter
+        )
+
+    def rollback(self, name: str) -> Adapter:
+        """Go back to the version of an adapter that was promoted before; see `roll_back_adapter`."""
+        from doyen.platform.serving.promotion import roll_back_adapter
+
+        return roll_back_adapter(self.workspace, self.store, name, self.reporter)
 
     def _has_index(self) -> bool:
         """Whether the workspace has an index, whole or damaged; modes without passages need none."""
@@ -427,7 +435,7 @@ class Doyen:
             inputs["reading_adapter"] = fingerprint([reading.ref, reading.manifest["fingerprint"]])
         if has_index:
             index = read_manifest(self.workspace.index_folder)
-            inputs["index"] = fingerprint([index.content, index.embedder_sha256])
+            inputs["index"] = fingerprint([index.content, index.embedder.sha256])
         if has_index and (reader := reader_identity(assistant.registry, self.settings.serving)):
             inputs["reader"] = reader
         if adapter:

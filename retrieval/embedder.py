@@ -129,11 +129,12 @@ def open_embedder(settings: RetrievalSettings) -> Embedder:
     Raises:
         ModelMissing: its files are not on this machine, or it pools in a way that Doyen does not know.
     """
-    return _load(settings.embedder, settings.embedder_dtype)
+    return load_embedder(settings.embedder, settings.embedder_dtype)
 
 
-@load_once(maxsize=2)
-def _load(name: str, dtype: str) -> Embedder:
+@load_once(maxsize=3)
+def load_embedder(name: str, dtype: str) -> Embedder:
+    """Load an embedder by its name or folder; see ``open_embedder``."""
     folder, sha256 = resolve_embedder(name)
     return Embedder(name, folder, sha256, dtype=dtype)
 

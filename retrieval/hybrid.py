@@ -16,10 +16,10 @@ from doyen.core.store import Store
 from doyen.core.store.document_access import readable
 from doyen.core.store.schema import DocumentRow
 from doyen.core.workspace import Workspace
-from doyen.retrieval.embedder import Embedder, open_embedder
 from doyen.retrieval.excerpt import Near, cut_excerpt
+from doyen.retrieval.index_manifest import read_stamp
 from doyen.retrieval.lexical_view import Flags, LexicalView, Terms
-from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index, read_stamp
+from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index
 from doyen.retrieval.passages import read_passages
 from doyen.retrieval.readable import Readable, ReadableDocuments, show_readable
 from doyen.retrieval.tokens import tokens
@@ -61,11 +61,6 @@ class HybridRetriever:
     def problem(self) -> str | None:
         """Why passages are found by their words alone at the moment, or None."""
         return self._opened.problem
-
-    @property
-    def embedder(self) -> Embedder:
-        """The model that embeds queries, loaded by the first caller."""
-        return open_embedder(self._workspace.settings.retrieval)
 
     def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         """Return at most ``k`` passages, best first, none from ``exclude_documents`` (document ids).
@@ -137,7 +132,7 @@ class HybridRetriever:
             return show_readable(session, passages, known.shown_as)
 
     def _nearest(self, opened: OpenIndex, query: str, allowed: Flags) -> Near:
-        return opened.nearest(self.embedder.encode([query], kind="query")[0], allowed)
+        return opened.nearest(opened.embedder.encode([query], kind="query")[0], allowed)
 
     @contextmanager
     def _current(self) -> Iterator[OpenIndex]:

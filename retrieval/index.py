@@ -1,29 +1,35 @@
-"""Bringing the index up to date with the store, and opening it."""
+"""Bringing the index up to date with the store, in place or beside the published one.
+
+An index of another embedder is built beside the one that serves: its segments lie in the same folder under other names, and
+replacing the manifest is the swap. The manifest goes on naming the segments before, so that going back builds little:
+
+    manifest.json    segments  3f…          kept  –           serving with the settings' embedder
+                     segments  3f…          kept  –           b7… is written beside it
+    manifest.json    segments  b7…          kept  3f…         swapped: a trained embedder serves
+    manifest.json    segments  3f…, 9c…     kept  b7…         rolled back; 9c… holds what has changed since
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from doyen.core.errors import IndexMissing, StateError, storage_errors
-from doyen.core.models import resolve_embedder
+from doyen.core.errors import IndexMissing, storage_errors
 from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
-from doyen.retrieval.flat_vectors import open_vectors
+from doyen.retrieval.index_embedder import IndexEmbedder, wanted_embedder
 from doyen.retrieval.index_manifest import IndexManifest, manifest_path, read_manifest
-from doyen.retrieval.lexical import LexicalIndex
-from doyen.retrieval.segments import Damaged, Segment, load_segment, piece_names
+from doyen.retrieval.inspection import Loaded, inspect_index
 from doyen.retrieval.server_collection import clean_collection, open_collection
 from doyen.retrieval.writing import RESERVE, SegmentWriter, require_space
 
 log = logging.getLogger(__name__)
-
-Loaded = list[tuple[Segment, LexicalIndex]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,19 @@ class IndexReport:
     removed: int
     chunks: int
     published: bool
+
+
+@dataclass(frozen=True)
+class BuiltIndex:
+    """An index that lies complete on the disk.
+
+    Attributes:
+        report: what was done for it.
+        publish: makes it the one that readers open, by replacing the manifest.
+    """
+
+    report: IndexReport
+    publish: Callable[[], None]
 
 
 def update_index(
@@ -62,18 +81,74 @@ def update_index(
         ModelMissing: the embedder is not on this machine.
         ServiceError: the Chroma server cannot be reached.
     """
-    return _write(workspace, store, reporter or Silent(), thorough=thorough, fresh=False)
+    built = build_index(workspace, store, wanted_embedder(workspace, store), reporter=reporter, thorough=thorough)
+    built.publish()
+    return built.report
 
 
 def rebuild_index(workspace: Workspace, store: Store, *, reporter: Reporter | None = None) -> IndexReport:
     """Write the whole index into new files and delete the old ones; the caller holds the workspace's lock.
 
-    No byte of a text that has left the store stays behind. Vectors are taken over where they are sound.
+    No byte of a text that has left the store stays behind, nor is the index of an embedder before kept. Vectors are taken
+    over where they are sound.
 
     Raises:
         StorageError, ModelMissing, ServiceError: as in ``update_index``.
     """
-    return _write(workspace, store, reporter or Silent(), thorough=True, fresh=True)
+    built = build_index(workspace, store, wanted_embedder(workspace, store), reporter=reporter, thorough=True, fresh=True)
+    built.publish()
+    return built.report
+
+
+def build_index(
+    workspace: Workspace,
+    store: Store,
+    embedder: IndexEmbedder,
+    *,
+    reporter: Reporter | None = None,
+    thorough: bool = False,
+    fresh: bool = False,
+) -> BuiltIndex:
+    """Build an index of all the store holds with an embedder, and leave it to the caller to publish it.
+
+    Until then readers go on with the one before, and a failure costs nothing but time. The caller holds the workspace's lock.
+
+    Args:
+        thorough: verify the checksums of large segments too.
+        fresh: write everything into new files.
+
+    Raises:
+        StorageError, ModelMissing, ServiceError: as in ``update_index``.
+    """
+    folder, url = workspace.index_folder, workspace.settings.retrieval.chroma_url
+    with storage_errors("indexing"):
+        live = _read_live(folder)
+        start = _start(live, embedder)
+        loaded, foreign, damaged = _sound(workspace, store, start, thorough=thorough)
+        content = read_content(store)
+        plan = make_plan(content, loaded, fresh=fresh)
+        chunks = len(content.owners)
+        same = live is not None and (live.embedder, live.content) == (embedder, content.digest)
+        if live is not None and plan is None and same and not damaged:
+            return BuiltIndex(IndexReport(0, 0, chunks, False), partial(_clean, workspace, store, live, [], foreign > 0))
+        # Nothing to write leaves the segments, also where the fingerprint was made in another way.
+        segments, embedded = [segment for segment, _ in loaded], 0
+        if plan is not None:
+            segments = list(plan.keep)
+            lexical = {segment.name: each for segment, each in loaded}
+            writer = SegmentWriter(workspace, store, embedder, plan, [lexical[each.name] for each in plan.replaced])
+            if written := writer.write(reporter or Silent()):
+                segments.append(written)
+            embedded = writer.embedded
+    kept = None if fresh else _kept(live, start, embedder)
+    manifest = IndexManifest(embedder, tuple(segments), chunks, content.digest, kept)
+
+    def publish() -> None:
+        with storage_errors("indexing"):
+            manifest.write(folder)
+            _clean(workspace, store, manifest, _indexes(live), plan is not None and url is not None)
+
+    return BuiltIndex(IndexReport(embedded, plan.removed if plan else 0, chunks, True), publish)
 
 
 def check_rebuild(workspace: Workspace, store: Store, beside: int = 0) -> None:
@@ -87,11 +162,11 @@ def check_rebuild(workspace: Workspace, store: Store, beside: int = 0) -> None:
         StateError: the vectors on the Chroma server are written by a copy of the workspace.
     """
     folder = workspace.index_folder
-    resolve_embedder(workspace.settings.retrieval.embedder)
+    embedder = wanted_embedder(workspace, store)
     files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     require_space(folder, RESERVE + sum(files) + beside)
     if workspace.settings.retrieval.chroma_url:
-        open_collection(workspace, store, write=True).close()
+        open_collection(workspace, store, embedder, write=True).close()
 
 
 def check_index(workspace: Workspace, store: Store) -> list[str]:
@@ -101,127 +176,72 @@ def check_index(workspace: Workspace, store: Store) -> list[str]:
         IndexMissing: there is none, or its manifest cannot be read, or it is of another embedder.
     """
     manifest = read_manifest(workspace.index_folder)
-    state = _inspect(workspace, store, manifest, thorough=True)
+    state = inspect_index(workspace, store, manifest, thorough=True)
     problems = list(state.damaged.values())
     if state.foreign:
         problems.append(f"the Chroma server holds {state.foreign:,} vector(s) that are of no chunk")
+    if manifest.embedder.sha256 != (wanted := wanted_embedder(workspace, store)).sha256:
+        problems.append(f"the index is not yet made with embedder {wanted.tuned or wanted.name}, which was chosen")
     if manifest.content != read_content(store).digest:
         problems.append("the index is older than the documents in the store")
     return problems
 
 
-def _write(workspace: Workspace, store: Store, reporter: Reporter, *, thorough: bool, fresh: bool) -> IndexReport:
-    name, folder = workspace.settings.retrieval.embedder, workspace.index_folder
-    digest = resolve_embedder(name)[1]
-    with storage_errors("indexing"):
-        published, loaded, foreign = _sound(workspace, store, digest, thorough=thorough)
-        content = read_content(store)
-        plan = make_plan(content, loaded, fresh=fresh)
-        chunks = len(content.owners)
-        if plan is None and published is not None and published.content == content.digest:
-            _tidy(folder, published)
-            if foreign:
-                clean_collection(workspace, store, published)
-            return IndexReport(0, 0, chunks, False)
-        # Nothing to write leaves what is published, also where the fingerprint was made in another way.
-        segments, embedded = [segment for segment, _ in loaded], 0
-        if plan is not None:
-            segments = list(plan.keep)
-            lexical = {segment.name: each for segment, each in loaded}
-            writer = SegmentWriter(workspace, store, digest, plan, [lexical[each.name] for each in plan.replaced])
-            if written := writer.write(reporter):
-                segments.append(written)
-            embedded = writer.embedded
-        manifest = IndexManifest(name, digest, tuple(segments), chunks, content.digest)
-        manifest.write(folder)
-        _tidy(folder, manifest)
-        if plan is not None and workspace.settings.retrieval.chroma_url:
-            clean_collection(workspace, store, manifest)
-    return IndexReport(embedded, plan.removed if plan else 0, chunks, True)
-
-
-def _sound(workspace: Workspace, store: Store, digest: str, *, thorough: bool) -> tuple[IndexManifest | None, Loaded, int]:
-    """Return the published manifest, its segments, and how many vectors are of none; damaged segments are deleted."""
-    folder = workspace.index_folder
+def _read_live(folder: Path) -> IndexManifest | None:
+    """Return the published index; one that cannot be read is deleted."""
     try:
-        manifest = read_manifest(folder)
+        return read_manifest(folder)
     except IndexMissing as error:
         if manifest_path(folder).exists():
             log.warning("the index is built anew: %s", error)
             shutil.rmtree(folder, ignore_errors=True)
-        return None, [], 0
-    if manifest.embedder_sha256 != digest:
-        return None, [], 0
-    state = _inspect(workspace, store, manifest, thorough=thorough)
+        return None
+
+
+def _indexes(manifest: IndexManifest | None) -> list[IndexManifest]:
+    """Return a published index and what it keeps."""
+    return [] if manifest is None else [manifest, *_indexes(manifest.kept)]
+
+
+def _start(live: IndexManifest | None, embedder: IndexEmbedder) -> IndexManifest | None:
+    """Return the index that has vectors of the embedder, None where there is none."""
+    return next((each for each in _indexes(live) if each.embedder.sha256 == embedder.sha256), None)
+
+
+def _kept(live: IndexManifest | None, start: IndexManifest | None, embedder: IndexEmbedder) -> IndexManifest | None:
+    """Return what a new manifest keeps: when the embedder changes, the index before, unless the settings name another model."""
+    if live is None or start is live:
+        return live.kept if live else None
+    return replace(live, kept=None) if live.embedder.base_sha256 == embedder.base_sha256 else None
+
+
+def _sound(workspace: Workspace, store: Store, manifest: IndexManifest | None, *, thorough: bool) -> tuple[Loaded, int, bool]:
+    """Return an index's sound segments, how many vectors are of none, and whether others were damaged, which are deleted."""
+    if manifest is None:
+        return [], 0, False
+    state = inspect_index(workspace, store, manifest, thorough=thorough)
     for name, problem in state.damaged.items():
         log.warning("a part of the index is built anew: %s", problem)
-        shutil.rmtree(folder / name, ignore_errors=True)
-    return (None if state.damaged else manifest), state.loaded, state.foreign
+        shutil.rmtree(workspace.index_folder / name, ignore_errors=True)
+    return state.loaded, state.foreign, bool(state.damaged)
 
 
-@dataclass(frozen=True)
-class _State:
-    """What an inspection of the published segments found.
+def _clean(workspace: Workspace, store: Store, manifest: IndexManifest, before: list[IndexManifest], of_server: bool) -> None:
+    """Delete all but the files of a published index; readers that have others open can go on.
 
-    Attributes:
-        loaded: the sound ones.
-        damaged: names of the others → what is wrong.
-        foreign: vectors on the Chroma server that are of no live piece; 0 while a segment's files are damaged.
+    Args:
+        before: what was published before it.
+        of_server: delete the vectors of no live piece from the Chroma server, too.
     """
-
-    loaded: Loaded
-    damaged: dict[str, str]
-    foreign: int
-
-
-def _inspect(workspace: Workspace, store: Store, manifest: IndexManifest, *, thorough: bool) -> _State:
-    """Read the segments' files and compare their live pieces with the vectors."""
-    url = workspace.settings.retrieval.chroma_url
-    loaded, damaged = Loaded(), dict[str, str]()
-    for segment in manifest.segments:
-        try:
-            lexical = load_segment(workspace.index_folder, segment, thorough=thorough)
-            if thorough and not url:
-                _check_vectors(workspace.index_folder / segment.name, segment, lexical)
-            loaded.append((segment, lexical))
-        except StateError as error:
-            damaged[segment.name] = str(error)
-    if not url or not loaded:
-        return _State(loaded, damaged, 0)
-    try:
-        there = _vectors_there(workspace, store)
-    except StateError as error:
-        return _State([], {**damaged, **{segment.name: str(error) for segment, _ in loaded}}, 0)
-    unknown, sound = set(there), Loaded()
-    for segment, lexical in loaded:
-        pieces = set(piece_names(lexical, segment.dropped))
-        unknown -= pieces
-        if lost := len(pieces - there):
-            place = workspace.index_folder / segment.name
-            damaged[segment.name] = f"{lost:,} of the {len(pieces):,} vectors of {place} are not on the Chroma server"
-        else:
-            sound.append((segment, lexical))
-    return _State(sound, damaged, len(unknown) if len(loaded) == len(manifest.segments) else 0)
-
-
-def _check_vectors(place: Path, segment: Segment, lexical: LexicalIndex) -> None:
-    """Open and count a segment's own vectors, and search them once."""
-    with closing(open_vectors(place, lexical)) as vectors:
-        if (count := vectors.count()) < segment.pieces:
-            raise Damaged(f"{place} has {count:,} vectors instead of {segment.pieces:,}")
-        vectors.check_one()
-
-
-def _vectors_there(workspace: Workspace, store: Store) -> set[str]:
-    """Return the names of the workspace's vectors on the Chroma server, which is searched once."""
-    with closing(open_collection(workspace, store)) as vectors:
-        vectors.check_one()
-        return vectors.names()
-
-
-def _tidy(folder: Path, manifest: IndexManifest) -> None:
-    """Delete all but the published files; readers that have others open can go on."""
-    published = {manifest_path(folder).name, *(segment.name for segment in manifest.segments)}
+    folder = workspace.index_folder
+    published = {manifest_path(folder).name, *manifest.files}
     for child in folder.iterdir():
         if child.name not in published:
             shutil.rmtree(child, ignore_errors=True) if child.is_dir() else child.unlink(missing_ok=True)
+    if not of_server:
+        return
+    clean_collection(workspace, store, manifest)
+    there = {each.embedder.sha256 for each in _indexes(manifest)}
+    for each in before:
+        if each.embedder.sha256 not in there:
+            clean_collection(workspace, store, replace(each, segments=()))

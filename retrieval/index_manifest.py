@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import IndexMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.manifest import build_manifest
+from doyen.retrieval.index_embedder import IndexEmbedder
 from doyen.retrieval.lexical import FORMAT
 from doyen.retrieval.segments import Segment
 
+Stamp = tuple[int, int, int]
 REMEDY = "run `doyen ingest` with your documents"
 REPAIR = "run `doyen doctor --repair`, which makes it again from the stored texts, or `doyen ingest`"
 
@@ -22,25 +25,35 @@ class IndexManifest:
     """The published index.
 
     Attributes:
-        embedder: name of the model in the settings.
-        embedder_sha256: of its weights.
+        embedder: what made its vectors.
         segments: where lexical arrays and vectors are, the largest first.
         chunks: number of live chunks.
         content: fingerprint of the chunk ids.
+        kept: the index of the embedder before, whose files stay so that going back costs only what has changed since.
     """
 
-    embedder: str
-    embedder_sha256: str
+    embedder: IndexEmbedder
     segments: tuple[Segment, ...]
     chunks: int
     content: str
+    kept: IndexManifest | None = None
+
+    @property
+    def files(self) -> set[str]:
+        """The segments that it needs, those of what is kept included."""
+        return {segment.name for segment in self.segments} | (self.kept.files if self.kept else set())
 
     def write(self, folder: Path) -> None:
         """Publish it in the index folder, with what else is needed to make the index again."""
-        inputs = {"embedder": {"name": self.embedder, "sha256": self.embedder_sha256}, "content": self.content}
-        made = build_manifest("index", inputs=inputs, settings={"format": FORMAT})
-        places = {"chunks": self.chunks, "segments": [segment.to_json() for segment in self.segments]}
-        write_json_atomic(manifest_path(folder), {**made, **places})
+        made = build_manifest("index", inputs=self._inputs(), settings={"format": FORMAT})
+        kept = {"kept": {"inputs": self.kept._inputs(), **self.kept._places()}} if self.kept else {}
+        write_json_atomic(manifest_path(folder), {**made, **self._places(), **kept})
+
+    def _inputs(self) -> dict[str, Any]:
+        return {"embedder": self.embedder.to_json(), "content": self.content}
+
+    def _places(self) -> dict[str, Any]:
+        return {"chunks": self.chunks, "segments": [segment.to_json() for segment in self.segments]}
 
 
 def manifest_path(folder: Path) -> Path:
@@ -59,14 +72,44 @@ def read_manifest(folder: Path) -> IndexManifest:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if data["settings"]["format"] != FORMAT:
             raise IndexMissing(f"the index in {folder} was written by another version of Doyen: {REMEDY}")
-        return IndexManifest(
-            embedder=str(data["inputs"]["embedder"]["name"]),
-            embedder_sha256=str(data["inputs"]["embedder"]["sha256"]),
-            segments=tuple(map(Segment.from_json, data["segments"])),
-            chunks=int(data["chunks"]),
-            content=str(data["inputs"]["content"]),
-        )
+        return _from_json(data)
     except FileNotFoundError as error:
         raise IndexMissing(f"{folder.parent.parent} has no index yet: {REMEDY}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexMissing(f"the index is damaged ({path} cannot be read: {error}): {REPAIR}") from error
+
+
+def read_stamp(folder: Path) -> Stamp:
+    """Return what changes whenever the manifest is replaced.
+
+    Raises:
+        IndexMissing: there is none.
+    """
+    try:
+        stat = manifest_path(folder).stat()
+    except FileNotFoundError as error:
+        raise IndexMissing(f"{folder.parent.parent} has no index: {REMEDY}") from error
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+
+def tuned_embedder_of(folder: Path) -> str | None:
+    """Return the trained embedder, "name:version", of a published index; None for none, and where there is no index."""
+    try:
+        return _tuned(folder, read_stamp(folder))
+    except IndexMissing:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _tuned(folder: Path, _: Stamp) -> str | None:
+    return read_manifest(folder).embedder.tuned
+
+
+def _from_json(data: dict[str, Any]) -> IndexManifest:
+    return IndexManifest(
+        embedder=IndexEmbedder.from_json(data["inputs"]["embedder"]),
+        segments=tuple(map(Segment.from_json, data["segments"])),
+        chunks=int(data["chunks"]),
+        content=str(data["inputs"]["content"]),
+        kept=_from_json(data["kept"]) if data.get("kept") else None,
+    )

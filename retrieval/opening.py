@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageError
-from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.document_facts import Facts, live_facts, load_facts
+from doyen.retrieval.embedder import Embedder
 from doyen.retrieval.excerpt import Near
 from doyen.retrieval.flat_vectors import AnyVectors, open_vectors
-from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, manifest_path, read_manifest
+from doyen.retrieval.index_embedder import base_embedder, open_index_embedder
+from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, Stamp, read_manifest, read_stamp
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import Flags, LexicalView
 from doyen.retrieval.query_expansion import learn_abbreviations
@@ -30,7 +31,6 @@ from doyen.retrieval.versions import find_versions
 
 log = logging.getLogger(__name__)
 
-Stamp = tuple[int, int, int]
 NOTHING_NEAR = Near(np.zeros(0, np.int64), np.zeros(0))
 MOST_SEARCHED = 1600
 """Pieces that are asked for at most to find NEAREST allowed ones among them."""
@@ -91,9 +91,9 @@ class OpenIndex:
     """
 
     def __init__(
-        self, workspace: Workspace, store: Store, stamp: Stamp, segments: Sequence[Segment], parts: Sequence[_Part]
+        self, workspace: Workspace, store: Store, stamp: Stamp, manifest: IndexManifest, parts: Sequence[_Part]
     ) -> None:
-        self.stamp = stamp
+        self.stamp, self._manifest, segments = stamp, manifest, manifest.segments
         dropped = [[part.rows[each] for each in segment.dropped] for segment, part in zip(segments, parts, strict=True)]
         self.lexical = LexicalView([part.lexical for part in parts], dropped)
         self.problem: str | None = None
@@ -106,6 +106,11 @@ class OpenIndex:
         self._lock = threading.Lock()
         self._users, self._retry = 1, 0.0
         self.is_open = True
+
+    @property
+    def embedder(self) -> Embedder:
+        """What embeds queries to this publication, loaded by the first caller."""
+        return open_index_embedder(self._workspace, self._manifest.embedder)
 
     def nearest(self, vector: NDArray[np.float32], allowed: Flags) -> Near:
         """Return the pieces nearest to a vector; none while vectors fail, which ``problem`` then explains.
@@ -191,7 +196,9 @@ class OpenIndex:
         """Open all vectors anew after a failure."""
         with self._lock:
             old = self.parts
-            self.parts = _open_parts(self._workspace, self._store, [(part.segment, part.lexical) for part in old])
+            self.parts = _open_parts(
+                self._workspace, self._store, self._manifest, [(part.segment, part.lexical) for part in old]
+            )
         for part in old:
             part.release()
 
@@ -207,7 +214,7 @@ def open_index(workspace: Workspace, store: Store, before: OpenIndex | None = No
         stamp, manifest = read_stamp(folder), read_manifest(folder)
         _check_embedder(workspace, manifest)
         try:
-            opened = _opened(workspace, store, stamp, manifest.segments, before)
+            opened = _opened(workspace, store, stamp, manifest, before)
         except (OSError, StateError) as error:
             if attempt < 2 and stamp != read_stamp(folder):
                 continue
@@ -218,11 +225,9 @@ def open_index(workspace: Workspace, store: Store, before: OpenIndex | None = No
     raise IndexMissing(f"the index in {folder} is being replaced: try again")
 
 
-def _opened(
-    workspace: Workspace, store: Store, stamp: Stamp, segments: Sequence[Segment], before: OpenIndex | None
-) -> OpenIndex:
+def _opened(workspace: Workspace, store: Store, stamp: Stamp, manifest: IndexManifest, before: OpenIndex | None) -> OpenIndex:
     """Open the segments that were not open before; a server that does not answer is no reason not to search the words."""
-    url = workspace.settings.retrieval.chroma_url
+    url, segments = workspace.settings.retrieval.chroma_url, manifest.segments
     # The vectors of a server go with its first segment, so they are opened anew with each publication.
     shared = before.parts if before is not None and not before.problem and not url else []
     # A damaged segment that was made again has its old name.
@@ -230,34 +235,23 @@ def _opened(
     new = [(each, load_segment(workspace.index_folder, each)) for each in segments if each.name not in known]
     problem = None
     try:
-        fresh = _open_parts(workspace, store, new)
+        fresh = _open_parts(workspace, store, manifest, new)
     except ServiceError as error:
         fresh, problem = [_Part(segment, lexical, None) for segment, lexical in new], error
     parts = {part.segment.name: part for part in (*fresh, *(part.use() for part in known.values()))}
-    opened = OpenIndex(workspace, store, stamp, segments, [parts[each.name] for each in segments])
+    opened = OpenIndex(workspace, store, stamp, manifest, [parts[each.name] for each in segments])
     if problem is not None:
         opened.go_without_vectors(problem)
     return opened
-
-
-def read_stamp(folder: Path) -> Stamp:
-    """Return what changes whenever the manifest is replaced.
-
-    Raises:
-        IndexMissing: there is none.
-    """
-    try:
-        stat = manifest_path(folder).stat()
-    except FileNotFoundError as error:
-        raise IndexMissing(f"{folder.parent.parent} has no index: {REMEDY}") from error
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
 def _is_same(one: Segment, other: Segment) -> bool:
     return (one.name, one.files) == (other.name, other.files)
 
 
-def _open_parts(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segment, LexicalIndex]]) -> list[_Part]:
+def _open_parts(
+    workspace: Workspace, store: Store, manifest: IndexManifest, lexical: Sequence[tuple[Segment, LexicalIndex]]
+) -> list[_Part]:
     """Open the vectors of segments; a server holds them all in one collection, which goes with the first."""
     url, parts = workspace.settings.retrieval.chroma_url, list[_Part]()
     try:
@@ -266,7 +260,7 @@ def _open_parts(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segm
             if not url:
                 vectors = open_vectors(workspace.index_folder / segment.name, index)
             elif number == 0:
-                vectors = open_collection(workspace, store)
+                vectors = open_collection(workspace, store, manifest.embedder)
             parts.append(_Part(segment, index, vectors))
     except BaseException:
         for part in parts:
@@ -276,6 +270,6 @@ def _open_parts(workspace: Workspace, store: Store, lexical: Sequence[tuple[Segm
 
 
 def _check_embedder(workspace: Workspace, manifest: IndexManifest) -> None:
-    name = workspace.settings.retrieval.embedder
-    if resolve_embedder(name)[1] != manifest.embedder_sha256:
-        raise IndexMissing(f"the index was made with embedder {manifest.embedder!r}, the settings name {name!r}: {REMEDY}")
+    base, made = base_embedder(workspace), manifest.embedder
+    if base.sha256 != made.base_sha256:
+        raise IndexMissing(f"the index was made with embedder {made.name!r}, the settings name {base.name!r}: {REMEDY}")

@@ -11,25 +11,25 @@ from pathlib import Path
 
 from doyen.core.errors import StateError
 from doyen.core.manifest import short_id
-from doyen.core.models import resolve_embedder
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace
+from doyen.retrieval.index_embedder import IndexEmbedder
 from doyen.retrieval.index_manifest import IndexManifest
 from doyen.retrieval.lexical import FORMAT, load_lexical
 from doyen.retrieval.segments import lexical_folder, piece_names
 from doyen.retrieval.vectors import VectorIndex, open_server
 
 
-def open_collection(workspace: Workspace, store: Store, *, write: bool = False) -> VectorIndex:
-    """Open the workspace's collection; to write, it is made where there is none.
+def open_collection(workspace: Workspace, store: Store, embedder: IndexEmbedder, *, write: bool = False) -> VectorIndex:
+    """Open the workspace's collection of the vectors of an embedder; to write, it is made where there is none.
 
     Raises:
         ServiceError: the server cannot be reached or does not answer.
         SettingsError: the URL is none.
         StateError: the collection is missing, or may not be written because a copy of the workspace writes it.
     """
-    vectors = open_server(workspace.settings.retrieval.chroma_url or "", _name(workspace, store), create=write)
+    vectors = open_server(workspace.settings.retrieval.chroma_url or "", _name(store, embedder), create=write)
     try:
         if write:
             _claim(vectors, workspace, store)
@@ -44,13 +44,12 @@ def clean_collection(workspace: Workspace, store: Store, manifest: IndexManifest
     live: set[str] = set()
     for segment in manifest.segments:
         live.update(piece_names(load_lexical(lexical_folder(workspace.index_folder / segment.name)), segment.dropped))
-    with closing(open_collection(workspace, store, write=True)) as vectors:
+    with closing(open_collection(workspace, store, manifest.embedder, write=True)) as vectors:
         vectors.delete(sorted(vectors.names() - live))
 
 
-def _name(workspace: Workspace, store: Store) -> str:
-    digest = resolve_embedder(workspace.settings.retrieval.embedder)[1]
-    return f"doyen-{store.workspace_id()}-{short_id(digest, str(FORMAT))}"
+def _name(store: Store, embedder: IndexEmbedder) -> str:
+    return f"doyen-{store.workspace_id()}-{short_id(embedder.sha256, str(FORMAT))}"
 
 
 def _claim(vectors: VectorIndex, workspace: Workspace, store: Store) -> None:

@@ -19,8 +19,8 @@ from doyen.core.workspace import Workspace
 from doyen.retrieval.content import Plan, count_chunks, read_chunks
 from doyen.retrieval.context import with_context
 from doyen.retrieval.document_facts import Facts, FactsCollector, live_facts, load_facts, save_facts
-from doyen.retrieval.embedder import open_embedder
 from doyen.retrieval.flat_vectors import AnyVectors, FlatVectors, open_vectors
+from doyen.retrieval.index_embedder import IndexEmbedder, open_index_embedder
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
 from doyen.retrieval.lexical_merge import merge_lexical
 from doyen.retrieval.segments import Segment, lexical_folder, piece_names, sealed_files, vector_folder
@@ -46,19 +46,19 @@ class SegmentWriter:
     """
 
     def __init__(
-        self, workspace: Workspace, store: Store, embedder_sha256: str, plan: Plan, replaced: Sequence[LexicalIndex]
+        self, workspace: Workspace, store: Store, embedder: IndexEmbedder, plan: Plan, replaced: Sequence[LexicalIndex]
     ) -> None:
         """Prepare it.
 
         Args:
-            embedder_sha256: of the weights that vectors are made with.
+            embedder: what vectors are made with.
             replaced: the lexical indexes of ``plan.replaced``.
         """
         self._workspace, self._store, self._plan = workspace, store, plan
-        self._url = workspace.settings.retrieval.chroma_url
+        self._embedder, self._url = embedder, workspace.settings.retrieval.chroma_url
         self._parts = list(replaced)
         names = [each.name for each in (*plan.keep, *plan.replaced)]
-        identity = short_id(embedder_sha256, str(FORMAT), str(len(plan.keep)), *names)
+        identity = short_id(embedder.sha256, str(FORMAT), str(len(plan.keep)), *names)
         self._folder = workspace.index_folder / f"segment-{identity}"
         self.embedded = 0
 
@@ -113,7 +113,7 @@ class SegmentWriter:
         """Bring the segment's vectors together; return their number."""
         chroma = vector_folder(self._folder)
         if self._url:
-            opened = open_collection(self._workspace, self._store, write=True)
+            opened = open_collection(self._workspace, self._store, self._embedder, write=True)
         else:
             self._copy_graph(chroma)
             opened = open_folder(chroma, create=True)
@@ -161,7 +161,7 @@ class SegmentWriter:
         if not total:
             return []
         names: list[str] = []
-        embedder = open_embedder(self._workspace.settings.retrieval)
+        embedder = open_index_embedder(self._workspace, self._embedder)
         with reporter.bar("Embedding chunks", total) as bar:
             for batch in batched(read_chunks(self._store, self._plan.documents), BATCH_CHUNKS):
                 pieces = [

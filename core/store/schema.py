@@ -313,6 +313,12 @@ class DatasetRow(Base):
     created_at: Mapped[str]
 
 
+PROMOTED = "promoted"
+"""Status of the version that the name of an adapter stands for."""
+EMBEDDER = "embedder"
+"""``manifest["kind"]`` of an embedder, of which at most one in all is promoted."""
+
+
 class AdapterRow(Base):
     """An adapter version in the registry."""
 

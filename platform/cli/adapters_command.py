@@ -8,9 +8,15 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.store.schema import EMBEDDER, PROMOTED
 from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
+
+READER_HINT = (
+    "How likely passages answer was measured with the embedder before, so that nothing is refused now:\n"
+    "train a reader with `doyen train DATASET --reader` to have questions refused that the documents do not answer."
+)
 
 ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen adapters list` shows it.")]
 
@@ -43,15 +49,19 @@ def promote(
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
     promoted = session.doyen.promote(adapter, report=report, by=getpass.getuser(), override=force)
-    session.emit({"adapter": promoted.ref, "status": promoted.status}, f"{promoted.ref} is promoted.")
+    text = f"{promoted.ref} is promoted."
+    if promoted.kind == EMBEDDER:
+        text += f" The index is made with it, and the one before kept.\n{READER_HINT}"
+    session.emit({"adapter": promoted.ref, "status": promoted.status}, text)
 
 
 @app.command()
 @with_session
 def rollback(session: CliSession, name: Annotated[str, typer.Argument(help="Name of the adapter.")]) -> None:
-    """Go back to the version that was promoted before."""
-    promoted = session.doyen.adapters.rollback(name)
-    session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {promoted.ref}.")
+    """Go back to the version that was promoted before; with an embedder the index goes back, too."""
+    promoted = session.doyen.rollback(name)
+    settled = promoted.ref if promoted.status == PROMOTED else f"the embedder of the settings; {promoted.ref} is retired"
+    session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {settled}.")
 
 
 @app.command()

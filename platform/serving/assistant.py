@@ -475,7 +475,7 @@ def open_assistant(
         registry,
         store,
         workspace.settings,
-        open_reader=reader_opener(registry, workspace.settings),
+        open_reader=reader_opener(registry, workspace.settings, workspace.index_folder),
         state=workspace.state,
         keeps_found=keeps_found,
     )

@@ -5,23 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 from doyen.core.errors import InputError, NotFoundError
+from doyen.core.progress import Reporter
 from doyen.core.store import Store
+from doyen.core.store.schema import EMBEDDER
 from doyen.core.workspace import Workspace
 from doyen.eval.gate import Verdict, judge_report, read_rules, require_gate
 from doyen.eval.report import Report, load_report
 from doyen.finetune.dataset import excluded_questions
 from doyen.finetune.registry import Adapter, Registry
+from doyen.platform.serving.embedder_promotion import (
+    promote_embedder,
+    refuse_report,
+    require_better,
+    roll_back_embedder,
+)
 
 
 def promote_adapter(
-    workspace: Workspace, store: Store, reference: str, *, report: Path | None, by: str, override: str | None = None
+    workspace: Workspace,
+    store: Store,
+    reference: str,
+    *,
+    report: Path | None,
+    by: str,
+    override: str | None = None,
+    reporter: Reporter | None = None,
 ) -> Adapter:
     """Promote an adapter, and keep in the registry who did it, on which report, and why against the gate.
+
+    An embedder is judged by its validation pairs instead of a report, and the index is made with it (`promote_embedder`).
 
     Args:
         report: folder of the report that speaks for it; may be left out with ``override``.
         by: who promotes.
         override: the reason for promoting whatever the report says; None asks the gate.
+        reporter: shows how an index is built.
 
     Raises:
         InputError: neither a report nor a reason is given, or the reason is blank.
@@ -32,6 +50,12 @@ def promote_adapter(
     adapter = registry.get(reference)
     if override is not None and not override.strip():
         raise InputError("promoting against the gate needs a reason: write why")
+    grounds = {"by": by, "report": report.name if report else None, "reason": override.strip() if override else None}
+    if adapter.kind == EMBEDDER:
+        refuse_report(adapter, report)
+        if override is None:
+            require_better(adapter)
+        return promote_embedder(workspace, store, adapter, grounds, reporter)
     if override is None:
         if report is None:
             raise InputError(
@@ -39,8 +63,20 @@ def promote_adapter(
             )
         excluded = excluded_questions(workspace, adapter.dataset_id)
         require_gate(load_report(report), adapter, excluded, read_rules(workspace.settings, adapter.kind))
-    grounds = {"by": by, "report": report.name if report else None, "reason": override.strip() if override else None}
     return registry.promote(adapter.ref, grounds)
+
+
+def roll_back_adapter(workspace: Workspace, store: Store, name: str, reporter: Reporter | None = None) -> Adapter:
+    """Go back to the version that was promoted before; of an embedder the index goes back, too (`roll_back_embedder`).
+
+    Raises:
+        NotFoundError: there is no adapter of this name.
+        StateError: no version was promoted before.
+    """
+    registry = Registry(workspace, store)
+    if registry.get(name).kind == EMBEDDER:
+        return roll_back_embedder(workspace, store, name, reporter)
+    return registry.rollback(name)
 
 
 def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from doyen.core.answers import Citation, Extract, Passage
 from doyen.core.errors import ModelMissing, NotFoundError
@@ -14,6 +15,7 @@ from doyen.core.text import words
 from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.citations import citation_at
+from doyen.retrieval.index_manifest import tuned_embedder_of
 from doyen.retrieval.reading.findings import Finding, Findings, PassageReader
 from doyen.retrieval.reading.reader_files import BASE, CONFIG, GENERAL_READER, WEIGHTS
 
@@ -27,8 +29,10 @@ YES_NO = frozenset({"yes", "no", "ja", "nein", "oui", "non", "sí", "si"})
 OpenReader = Callable[[], PassageReader | None]
 
 
-def reader_opener(registry: Registry, settings: Settings) -> OpenReader:
+def reader_opener(registry: Registry, settings: Settings, index_folder: Path | None = None) -> OpenReader:
     """Return a function that gives the workspace's reader, or None; the same reader is loaded once.
+
+    Its probability counts where it was fitted with the retriever and the embedder of the index as they are at the call.
 
     The function raises NotFoundError where the named reader is not registered, ModelMissing where its files are not there.
     """
@@ -40,7 +44,9 @@ def reader_opener(registry: Registry, settings: Settings) -> OpenReader:
             return None
         found = find_reader(registry, settings.serving.reader)
         fitted = {"embedder": BASE, "retriever": "hybrid"} | (found.manifest["settings"]["retrieval"] if found else {})
-        calibrated = all(fitted[name] == getattr(settings.retrieval, name) for name in ("embedder", "retriever"))
+        used = {name: getattr(settings.retrieval, name) for name in ("embedder", "retriever")}
+        used["tuned"] = tuned_embedder_of(index_folder) if index_folder else None
+        calibrated = all(fitted.get(name) == value for name, value in used.items())
         reader = open_reader(found.folder if found else GENERAL_READER)
         return PassageReader(reader, calibrated=calibrated, reranks=settings.retrieval.reranker == "reader")
 

@@ -4,6 +4,7 @@ import pytest
 
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.manifest import build_manifest
+from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.registry import GENERATOR, READER, Registry
 
 
@@ -18,8 +19,12 @@ def add(registry, tmp_path):
     files.mkdir()
     (files / "adapter_model.safetensors").write_bytes(b"weights")
 
-    def register(name="legal", fingerprint="f"):
-        manifest = {**build_manifest("adapter", inputs={"base": "sha"}, settings={}, seed=1), "fingerprint": fingerprint}
+    def register(name="legal", fingerprint="f", **told):
+        manifest = {
+            **build_manifest("adapter", inputs={"base": "sha"}, settings={}, seed=1),
+            "fingerprint": fingerprint,
+            **told,
+        }
         return registry.register(name, files, base_model="m", dataset_id="d", manifest=manifest)
 
     return register
@@ -54,6 +59,20 @@ def test_promotion_retires_and_rollback_goes_back(registry, add):
         registry.rollback("legal")
     assert sum(adapter.status == "promoted" for adapter in registry.list()) == 1
     assert registry.promote("legal:1") == registry.get("legal:1")
+
+
+def test_of_all_embedders_one_is_promoted_and_behind_the_first_is_none(registry, add):
+    add(), add("passages", kind=EMBEDDER), add("questions", kind=EMBEDDER)
+    registry.promote("legal:1"), registry.promote("passages:1"), registry.promote("questions:1")
+    assert [adapter.ref for adapter in registry.list() if adapter.status == "promoted"] == ["legal:1", "questions:1"]
+    assert registry.before("questions").ref == "passages:1" == registry.rollback("questions").ref
+    assert registry.before("passages") is None
+    assert registry.rollback("passages").status == "retired"
+    with pytest.raises(StateError, match="no earlier promoted version"):
+        registry.rollback("passages")
+    registry.promote("questions:1")
+    assert registry.before("questions") is None, "what was promoted before the settings' own came back is forgotten"
+    assert registry.get("legal").status == "promoted"
 
 
 def test_deleting_frees_the_files_and_never_the_number(registry, add):

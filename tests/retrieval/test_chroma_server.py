@@ -10,7 +10,9 @@ import chromadb
 import numpy as np
 import pytest
 from support.chroma_server import ChromaServer
+from support.turned_embedder import make_turned, register_embedder
 
+from doyen import Doyen
 from doyen.annotation.create import separate
 from doyen.core.errors import ServiceError, StateError
 from doyen.core.store import Store, open_store
@@ -162,3 +164,17 @@ def test_a_server_that_dies_leaves_words_and_says_so(tmp_path: Path, opening) ->
     assert "Chroma server" in services.index_problem()
     with pytest.raises(ServiceError, match="Chroma"):
         upload_document(workspace, store, "other.txt", HOLIDAY)
+
+
+def test_another_embedder_has_a_collection_of_its_own_and_the_one_before_is_kept(opening, server, tmp_path) -> None:
+    make(tmp_path / "space", server, CRANE, HOLIDAY)
+    workspace, store = opening(tmp_path / "space")
+    register_embedder(workspace, store, make_turned(tmp_path / "model"))
+    retriever = open_retriever(workspace, store)
+    with Doyen(workspace, store=store) as doyen:
+        for change in (lambda: doyen.promote("turned:1", report=None, by="a test"), lambda: doyen.rollback("turned")):
+            change()
+            first = retriever.retrieve("How many days of holiday?", 1)[0]
+            assert first.source == "note1.txt"
+            assert first.signals["dense"] > 0.3, "queries and vectors are of two embedders"
+            assert check_index(workspace, store) == []

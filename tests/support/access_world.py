@@ -165,7 +165,7 @@ def open_echo(workspace: Workspace, store: Store, *, open_index: Callable[[], Re
         registry,
         store,
         workspace.settings,
-        open_reader=reader_opener(registry, workspace.settings),
+        open_reader=reader_opener(registry, workspace.settings, workspace.index_folder),
         state=workspace.state,
     )
 

@@ -22,8 +22,8 @@ class AdapterVersion(BaseModel):
 
     Attributes:
         id: "name:version".
-        kind: "generator" (writes answers), "reader" (finds them in passages), or "general-reading", from which
-            adapters of the generator are trained.
+        kind: "generator" (writes answers), "reader" (finds them in passages), "general-reading", from which
+            adapters of the generator are trained, or "embedder" (embeds passages and questions).
         status: candidate, promoted or retired; at most one version of a name is promoted.
         manifest: what it was trained from.
     """
@@ -84,8 +84,8 @@ def promote(name: str, version: int, body: PromotionRequest, services: ServicesO
 
 @router.post("/adapters/{name}/rollback", responses=documented(404, 409, 503, 507))
 def rollback(name: str, services: ServicesOf, _: AdminOf) -> AdapterVersion:
-    """Promote the version that was promoted before the current one."""
-    return _version(services, services.doyen.adapters.rollback(name))
+    """Promote the version that was promoted before the current one; behind the first embedder is that of the settings."""
+    return _version(services, services.doyen.rollback(name))
 
 
 def _version(services: Services, adapter: Adapter) -> AdapterVersion:
