@@ -118,10 +118,14 @@ def _twin(session: Session, prepared: Prepared) -> str | None:
     )
 
 
+def chunk_id_of(row: DocumentRow, start: int, end: int) -> str:
+    """Return the id of a document's chunk; of an exact duplicate, which has none, the one that it would have."""
+    return short_id(row.document_id, row.version, row.settings_fingerprint, str(start), str(end))
+
+
 def _chunk_row(row: DocumentRow, number: int, chunk: Chunk) -> ChunkRow:
-    parts = (row.document_id, row.version, row.settings_fingerprint, str(chunk.start), str(chunk.end))
     return ChunkRow(
-        chunk_id=short_id(*parts),
+        chunk_id=chunk_id_of(row, chunk.start, chunk.end),
         document_id=row.document_id,
         version=row.version,
         ordinal=number,

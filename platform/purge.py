@@ -19,7 +19,7 @@ from doyen.annotation.stale import purge_tasks
 from doyen.core.errors import Busy
 from doyen.core.manifest import now
 from doyen.core.store import Store
-from doyen.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow, PendingPurgeRow
+from doyen.core.store.schema import AnswerRow, DocumentVersionRow, FeedbackRow, PendingPurgeRow, WebFetchRow
 from doyen.core.workspace import Workspace
 from doyen.ingestion.removal import Named, PurgeReport
 
@@ -39,6 +39,7 @@ def purge(workspace: Workspace, store: Store, documents: Sequence[Named]) -> Pur
     with store.session() as session:
         gone = session.execute(delete(DocumentVersionRow).where(DocumentVersionRow.document_id.in_(ids)))
         report.versions = gone.rowcount  # type: ignore[attr-defined]
+        session.execute(delete(WebFetchRow).where(WebFetchRow.url.in_({document.source for document in documents})))
         _purge_answers(session, documents, report)
     report.kept += kept
     sources = {document.source for document in documents}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from doyen.core.settings import RERANKER_GROUP, RERANKERS, RETRIEVER_GROUP, RETR
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.hybrid import HybridRetriever
+from doyen.retrieval.versions import Mark
 
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -60,6 +61,10 @@ class ChosenRetriever:
         kept = self.reranker.postprocess_nodes(nodes, query_str=query)
         # Only the order and the score are taken over: the text of a citation must stay the document's.
         return [replace(passages[node.node_id], score=node.score or 0.0) for node in kept[:k]]
+
+    def versions_of(self, documents: Collection[str], access: Access) -> dict[str, Mark]:
+        """See `HybridRetriever.versions_of`."""
+        return self.index.versions_of(documents, access)
 
     def _find(self, query: str, k: int, exclude_documents: Sequence[str], access: Access) -> list[Passage]:
         if access.unrestricted:

@@ -23,6 +23,7 @@ from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index
 from doyen.retrieval.passages import read_passages
 from doyen.retrieval.readable import Readable, ReadableDocuments, show_readable
 from doyen.retrieval.tokens import tokens
+from doyen.retrieval.versions import Mark
 from doyen.retrieval.windows import choose, score_windows
 
 MAX_TERMS = 48
@@ -94,6 +95,11 @@ class HybridRetriever:
             query = select(DocumentRow.document_id).where(DocumentRow.document_id.in_(ids), readable(access))
             known = set(session.scalars(query))
         return [passage for passage in passages if passage.document_id in known]
+
+    def versions_of(self, documents: Collection[str], access: Access) -> dict[str, Mark]:
+        """Return which version they are of those of the documents (ids) that have another one, as far as a caller may read."""
+        with self._current() as opened:
+            return self._readable.of(opened, access).versions.marks(documents, partial(self._sources, access))
 
     def close(self) -> None:
         """Close the index; it is opened again by the next search."""

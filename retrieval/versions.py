@@ -38,6 +38,18 @@ _PERIODICAL = re.compile(
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Which version of its document a document is.
+
+    Attributes:
+        revision, superseded_by: as in `Passage`.
+    """
+
+    revision: str = ""
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True)
 class Versions:
     """The families of an index's documents.
 
@@ -73,15 +85,28 @@ class Versions:
         Args:
             sources: gives the sources of those of the documents that may be named.
         """
-        named = sources({document for passage in passages for document in self._family(passage)})
-        return [self._marked(passage, named) for passage in passages]
+        marks = self.marks({passage.document_id for passage in passages}, sources)
+        return [
+            replace(passage, revision=mark.revision, superseded_by=mark.superseded_by)
+            if (mark := marks.get(passage.document_id))
+            else passage
+            for passage in passages
+        ]
 
-    def _marked(self, passage: Passage, named: Mapping[str, str]) -> Passage:
-        family = self._family(passage)
-        if not family:
-            return passage
-        newer = [named[document] for document in family[: family.index(passage.document_id)] if document in named]
-        return replace(passage, revision=self.revisions[passage.document_id].shown, superseded_by=newer[0] if newer else None)
+    def marks(self, documents: Collection[str], sources: Callable[[Collection[str]], Mapping[str, str]]) -> dict[str, Mark]:
+        """Return the marks of those of the documents that have another version.
+
+        Args:
+            documents: ids.
+            sources: as in `marked`.
+        """
+        families = {document: self.families[document] for document in documents if document in self.families}
+        named = sources({each for family in families.values() for each in family})
+        return {document: self._mark(document, family, named) for document, family in families.items()}
+
+    def _mark(self, document: str, family: Sequence[str], named: Mapping[str, str]) -> Mark:
+        newer = [named[each] for each in family[: family.index(document)] if each in named]
+        return Mark(self.revisions[document].shown, newer[0] if newer else None)
 
     def _family(self, passage: Passage) -> Sequence[str]:
         return self.families.get(passage.document_id, ())

@@ -21,7 +21,7 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import GENERATOR, Adapter, Registry
 from doyen.platform.serving.answer_store import record_answer
-from doyen.platform.serving.best import Best, find_best
+from doyen.platform.serving.best import Best, as_told, find_best
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
 from doyen.platform.serving.other_versions import SET_ASIDE, differing, set_aside
@@ -191,14 +191,17 @@ class Assistant:
         yield answer
 
     def best(self, access: Access = OWNER) -> Best:
-        """Return the mode that the newest report which can tell measured best; else extract, or rag without a reader."""
+        """Return the mode that the newest report which can tell measured best; else extract, or rag without a reader.
+
+        A caller who may not read every document is not told why.
+        """
         reports = self._state / "reports" if self._state else Path()
         reads = self._settings.reader != NONE
 
         def usable(adapter: Adapter) -> bool:
             return access.adapters and fits(self.engine, adapter)
 
-        return find_best(reports, self.registry, usable, reads=reads)
+        return as_told(find_best(reports, self.registry, usable, reads=reads), access)
 
     def modes(self) -> list[Mode]:
         """Return the modes that can answer now: with what is trained, and with what the settings allow."""

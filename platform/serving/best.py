@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from doyen.core.access import Access
 from doyen.core.errors import NotFoundError, StorageError
 from doyen.core.modes import ADAPTER_MODES, MODES, PASSAGE_MODES, Mode
 from doyen.core.report_files import ALPHA, ENOUGH, read_figures, report_folders
@@ -21,6 +22,9 @@ FALLBACK = Mode.EXTRACT
 """Needs no adapter, and says only what stands in the documents; ``rag`` takes its place where nothing is read."""
 BASELINE = Mode.RAG
 """What a mode that quotes nothing has to beat."""
+
+UNTOLD = "the best mode that can be served now"
+"""The reason for callers who see no reports."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ def find_best(reports: Path, registry: Registry, fits: Callable[[Adapter], bool]
             return best
     why = f"no report measured a mode with passages on {ENOUGH} questions"
     return Best(fallback, None, f"{why}, so {fallback}: run `doyen eval run`")
+
+
+def as_told(best: Best, access: Access) -> Best:
+    """Return what a caller is told: names and figures of reports, and what else they measured, only who reads everything."""
+    return best if access.unrestricted else replace(best, reason=UNTOLD)
 
 
 def _newest_first(reports: Path) -> Iterator[tuple[str, dict[str, Any]]]:

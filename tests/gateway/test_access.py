@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,3 +69,26 @@ def test_an_administrator_sees_every_document(without_reader: tuple[World, TestC
     listed = client.get("/v1/documents?limit=200", headers={"Authorization": f"Bearer {ADMIN}"}).json()
     assert {item["source"]: frozenset(item["groups"]) for item in listed["data"]} == world.groups
     assert client.get("/v1/key", headers={"Authorization": f"Bearer {ADMIN}"}).json()["name"] == "owner"
+
+
+@pytest.mark.model
+def test_reports_are_not_named_where_the_best_mode_is(without_reader: tuple[World, TestClient]) -> None:
+    """Reports are for those who read everything; their names and figures stand in the reason, too."""
+    world, client = without_reader
+    folder = world.workspace.reports_folder / "salaries-of-march"
+    folder.mkdir(parents=True)
+    means = {"rag": 0.4321, "hybrid": 0.9}
+    modes = {mode: {"metrics": {"token_f1": {"mean": mean, "n": 400}}} for mode, mean in means.items()}
+    report = {"manifest": {"created_at": "2026"}, "adapter": "legal:1", "modes": modes, "comparisons": []}
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    asked = {"model": "best", "messages": [{"role": "user", "content": "What is the torque of the pump?"}]}
+    reasons = {}
+    for key in (ADMIN, next(iter(world.callers))):
+        signed = {"Authorization": f"Bearer {key}"}
+        listed = client.get("/v1/models", headers=signed).json()["data"][0]
+        answer = client.post("/v1/chat/completions", json=asked, headers=signed).json()
+        assert listed["mode"] == answer["mode"] == "rag"
+        reasons[key] = listed["reason"] + answer["mode_reason"]
+    told, untold = reasons.values()
+    assert "salaries-of-march" in told
+    assert not [word for word in ("salaries", "0.432", "hybrid", "report") if word in untold], untold

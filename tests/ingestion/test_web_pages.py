@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from doyen import Doyen
 from doyen.core.errors import InputError, UnreadableDocument
-from doyen.core.store.schema import DocumentRow
+from doyen.core.store.schema import DocumentRow, WebFetchRow
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest
 from doyen.ingestion.readers.limits import Limits
@@ -23,6 +23,7 @@ from doyen.ingestion.removal import remove_document
 from doyen.ingestion.web import addresses, fetch
 from doyen.ingestion.web.fetch import Fetcher
 from doyen.ingestion.web.urls import normalised
+from doyen.platform.documents import delete_documents, ingest_documents
 
 LIMITS = Limits(1_000_000, 4_000_000, 100)
 PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>The {0} opens at 2.4 bar.</p></body></html>"
@@ -346,3 +347,15 @@ def test_no_url_breaks_and_what_is_normal_stays(text):
 def test_urls_stand_for_themselves():
     assert normalised("HTTP://Bücher.Example:80/a b?q=ü#x") == "http://xn--bcher-kva.example/a%20b?q=%C3%BC"
     assert normalised("https://host:8443") == "https://host:8443/"
+
+
+def test_what_a_server_said_of_a_purged_page_is_erased_too(intranet, store, site):
+    kept, purged = (site.page(path, PAGE.format(path[1:]), ETag=f'"{path}"') for path in ("/valve", "/vault"))
+    ingest_documents(intranet, store, [], urls=[kept, purged])
+    delete_documents(intranet, store, [purged])
+    with store.session() as session:
+        assert set(session.scalars(select(WebFetchRow.url))) == {kept, purged}
+    delete_documents(intranet, store, [purged], purge=True)
+    with store.session() as session:
+        assert session.scalars(select(WebFetchRow.url)).all() == [kept]
+    assert b"/vault" not in b"".join(path.read_bytes() for path in intranet.state.glob("doyen.db*"))

@@ -7,11 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from support.access_world import GROUPS, SUBJECTS, World, make_world
 
 from doyen.core.access import OWNER, Access
 from doyen.core.store import Store, open_store
+from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.core.workspace import create_workspace
+from doyen.ingestion.document_store import chunk_id_of
 from doyen.platform.documents import ingest_documents, set_document_groups
 from doyen.retrieval.chosen import open_retriever
 
@@ -88,7 +91,10 @@ def test_other_groups_count_from_the_next_query_on(world) -> None:
 @pytest.mark.model
 def test_a_copy_is_shown_in_place_of_the_indexed_document(world) -> None:
     made, store = world
-    copy = next(paper for paper in made.papers if paper.source.startswith("copies/"))
+    with store.session() as session:
+        shown = session.scalars(select(DocumentRow).where(DocumentRow.duplicate_of.is_not(None))).first()
+        indexed = session.scalars(select(ChunkRow).where(ChunkRow.document_id == shown.duplicate_of)).all()
+    copy = next(paper for paper in made.papers if paper.source == shown.source)
     same = [paper.source for paper in made.papers if paper.text == copy.text]
     before = {source: made.groups[source] for source in same}
     try:
@@ -97,6 +103,8 @@ def test_a_copy_is_shown_in_place_of_the_indexed_document(world) -> None:
         (found,) = open_retriever(made.workspace, store).retrieve(copy.canaries[1], 1, access=RED)
         assert (found.source, found.document_id) == (copy.source, copy.document_id)
         assert copy.canaries[1] in found.text
+        # The indexed chunk's id is made from the hidden name: it would tell who guesses that name.
+        assert found.chunk_id in {chunk_id_of(shown, chunk.start, chunk.end) for chunk in indexed}
         nobody = Access("ben", frozenset())
         hidden = open_retriever(made.workspace, store).retrieve(copy.canaries[1], 20, access=nobody)
         assert not any(copy.canaries[1] in passage.text for passage in hidden)

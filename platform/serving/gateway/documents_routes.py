@@ -13,14 +13,15 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from doyen.core.access import Access
-from doyen.core.errors import InputError, NotFoundError
+from doyen.core.errors import DoyenError, InputError, NotFoundError
 from doyen.core.store.document_access import groups_of, readable, readable_document
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
 from doyen.ingestion.document import empty_pages
 from doyen.ingestion.readers import is_archive
 from doyen.platform.serving.gateway.http_errors import TooLarge, documented
-from doyen.platform.serving.gateway.services import AccessOf, AdminOf, ServicesOf
+from doyen.platform.serving.gateway.services import AccessOf, AdminOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
+from doyen.retrieval.versions import Mark
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 MAX_SOURCE_CHARS = 255
@@ -49,6 +50,8 @@ class Document(BaseModel):
         groups: who may read it, everyone where there is none; None for callers who may not change it.
         pages_without_text: numbers from 1 of its pages without text, such as pictures.
         recognised: its pages whose text was recognised in their pictures.
+        revision: "Revision C, 2023-10-02" where the caller may read several versions of it, else an empty string.
+        superseded_by: source of the newest of these versions, None where it is that itself.
     """
 
     object: Literal["document"] = "document"
@@ -64,6 +67,8 @@ class Document(BaseModel):
     recognised: list[RecognisedPage]
     ingested_at: str
     groups: list[str] | None = None
+    revision: str = ""
+    superseded_by: str | None = None
 
 
 class Groups(BaseModel):
@@ -186,10 +191,10 @@ def upload(
         if is_archive(name):
             query = select(DocumentRow).where(DocumentRow.source.in_([*report.added, *report.updated, *report.unchanged]))
             failed = [FailedMember(source=member, reason=reason) for member, reason in report.failed]
-            members = _documents(session, list(session.scalars(query.order_by(DocumentRow.source))), access)
+            members = _documents(services, session, list(session.scalars(query.order_by(DocumentRow.source))), access)
             return UploadedArchive(source=name, data=members, failed=failed)
         row = session.scalars(select(DocumentRow).where(DocumentRow.source == name)).one()
-        return _documents(session, [row], access)[0]
+        return _documents(services, session, [row], access)[0]
 
 
 @router.get("/documents")
@@ -207,14 +212,14 @@ def list_documents(
         shown = rows[:limit]
         total = session.scalar(select(func.count()).select_from(DocumentRow).where(allowed)) or 0
         following = shown[-1].source if len(rows) > limit else None
-        return DocumentList(data=_documents(session, shown, access), total=total, next=following)
+        return DocumentList(data=_documents(services, session, shown, access), total=total, next=following)
 
 
 @router.get("/documents/{document_id}", responses=documented(404))
 def read_document(document_id: str, services: ServicesOf, access: AccessOf) -> Document:
     """Describe a document."""
     with services.store.session() as session:
-        return _documents(session, [readable_document(session, document_id, access)], access)[0]
+        return _documents(services, session, [readable_document(session, document_id, access)], access)[0]
 
 
 @router.put("/documents/{document_id}/groups", responses=documented(404, 422, 507))
@@ -224,7 +229,7 @@ def set_groups(document_id: str, body: Groups, services: ServicesOf, access: Adm
         readable_document(session, document_id, access)
     services.doyen.set_groups(document_id, body.groups)
     with services.store.session() as session:
-        return _documents(session, [readable_document(session, document_id, access)], access)[0]
+        return _documents(services, session, [readable_document(session, document_id, access)], access)[0]
 
 
 @router.get("/documents/{document_id}/text", responses=documented(404))
@@ -294,7 +299,8 @@ def confined_source(name: str) -> str:
     return str(PurePosixPath(*parts))
 
 
-def _documents(session: Session, rows: list[DocumentRow], access: Access) -> list[Document]:
+def _documents(services: Services, session: Session, rows: list[DocumentRow], access: Access) -> list[Document]:
+    marks = _marks(services, rows, access)
     originals = _originals(session, rows, access)
     indexed = {row.duplicate_of or row.document_id for row in rows}
     chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(indexed)).group_by(ChunkRow.document_id)
@@ -322,9 +328,19 @@ def _documents(session: Session, rows: list[DocumentRow], access: Access) -> lis
             ],
             ingested_at=row.ingested_at,
             groups=sorted(groups[row.document_id]) if access.admin else None,
+            **asdict(marks.get(row.document_id, Mark())),
         )
         for row in rows
     ]
+
+
+def _marks(services: Services, rows: list[DocumentRow], access: Access) -> dict[str, Mark]:
+    """Return which versions of their documents these are, as the index knows; none while it cannot be opened."""
+    try:
+        return services.retriever().versions_of([row.document_id for row in rows], access) if rows else {}
+    except DoyenError:
+        # What is listed are the documents in the store, which are there without an index too; /readyz says what is wrong.
+        return {}
 
 
 def _originals(session: Session, rows: list[DocumentRow], access: Access) -> dict[str, str | None]:

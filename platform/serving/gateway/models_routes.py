@@ -16,7 +16,7 @@ from doyen.core.errors import IncompatibleError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, Registry
-from doyen.platform.serving.best import Best, find_best
+from doyen.platform.serving.best import Best, as_told, find_best
 from doyen.platform.serving.gateway.adapters_routes import list_adapters
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
@@ -105,7 +105,8 @@ def _best(services: Services, access: Access) -> Best:
         return services.loaded_assistant.best(access)
     registry, base = Registry(services.workspace, services.store), services.settings.serving.model
     reports, reads = services.workspace.reports_folder, services.settings.serving.reader != NONE
-    return find_best(reports, registry, lambda adapter: access.adapters and adapter.base_model == base, reads=reads)
+    best = find_best(reports, registry, lambda adapter: access.adapters and adapter.base_model == base, reads=reads)
+    return as_told(best, access)
 
 
 @dataclass(frozen=True)
