@@ -45,8 +45,10 @@ TAKE_QUESTION = """async (question, asked) => {
 }"""
 MARK_STOPPING = "() => { window.doyenStopping = true; }"
 ASK_CHOSEN = "(done, shown, correction) => [done, shown, correction, Boolean(window.doyenChosen)]"
-KEEP = "(saved) => sessionStorage.setItem('doyen-conversation', saved)"
-FETCH_KEPT = "() => sessionStorage.getItem('doyen-conversation')"
+# Who signs in after somebody else in one tab does not see what that person was answered.
+_KEPT = "'doyen-conversation ' + (window.gradio_config.username || '')"
+KEEP = f"(saved) => sessionStorage.setItem({_KEPT}, saved)"
+FETCH_KEPT = f"() => sessionStorage.getItem({_KEPT})"
 _UNCHANGED = tuple(gr.skip() for _ in range(5))
 """The values of ``_Parts.aside`` that leave it as it is."""
 

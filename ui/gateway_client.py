@@ -14,9 +14,15 @@ CONNECT_S = 5
 READ_S = 600
 """Longest silence of the gateway; it has a limit of its own for answers."""
 
+KEY_REFUSED = 401
+
 
 class GatewayError(Exception):
     """The gateway refused, failed or cannot be reached; ``str(error)`` is a sentence for the user."""
+
+
+class KeyRefused(GatewayError):
+    """The gateway does not know the key, or wants one."""
 
 
 class GatewayClient:
@@ -28,7 +34,7 @@ class GatewayClient:
     """
 
     def __init__(self, url: str, api_key: str = "", transport: httpx.MockTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url, self.api_key = url.rstrip("/"), api_key
         self._connection: dict[str, Any] = {
             "base_url": self.url,
             "headers": {"Authorization": f"Bearer {api_key}"} if api_key else {},
@@ -141,6 +147,8 @@ class GatewayClient:
 
 
 def _refused(response: httpx.Response) -> GatewayError:
+    if response.status_code == KEY_REFUSED:
+        return KeyRefused("The gateway asks for a key, or does not take this one any more: reload the page and sign in.")
     try:
         return GatewayError(_sentence(response.json()["error"]["message"]))
     except (ValueError, KeyError, TypeError):

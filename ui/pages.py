@@ -72,22 +72,23 @@ def create_ui_app(gateway_url: str, title: str = "Doyen", *, needs_key: bool = F
 
     Args:
         gateway_url: base URL of the gateway, without /v1.
-        needs_key: whether the gateway has keys: people sign in with theirs, and each asks with their own.
+        needs_key: whether the gateway has keys: people sign in with theirs, and each asks with their own. Where it gets its
+            first one later, the pages ask for it from then on.
         local_only: whether the application will be bound to loopback, so that only names of this machine are answered.
     """
     import gradio as gr
     from fastapi import FastAPI
 
-    from doyen.ui.sign_in import Gateway
+    from doyen.ui.sign_in import Gateway, SignInCheck
 
     gateway = Gateway(gateway_url, needs_key=needs_key)
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(SignInCheck, gateway=gateway)
     app.add_middleware(PageGuard, local_only=local_only)
-    return gr.mount_gradio_app(
+    mounted = gr.mount_gradio_app(
         app,
         build_chat(gateway, title),
         path="/",
-        auth=gateway.sign_in if needs_key else None,
         auth_message="Sign in with the name of your key as user name, and the key as password.",
         theme=_theme(),
         css=STYLE.read_text(encoding="utf-8"),
@@ -97,6 +98,8 @@ def create_ui_app(gateway_url: str, title: str = "Doyen", *, needs_key: bool = F
         show_error=False,
         enable_monitoring=False,
     )
+    gateway.guard(next(pages for route in mounted.routes if isinstance(pages := getattr(route, "app", None), gr.routes.App)))
+    return mounted
 
 
 def launch(gateway_url: str, *, port: int = 7860, title: str = "Doyen") -> None:

@@ -339,3 +339,29 @@ def test_a_person_who_is_signed_in_asks_with_their_own_key(chromium: Any, tmp_pa
             assert [row.caller for row in session.scalars(select(AnswerRow))] == ["ann"]
             assert [row.rating for row in session.scalars(select(FeedbackRow))] == [1]
         context.close()
+
+
+def test_an_open_page_says_to_sign_in_once_the_gateway_has_a_key(chromium: Any, tmp_path: Path) -> None:
+    """And who then signs in sees nothing of what was answered in the tab before."""
+    workspace = create_workspace(tmp_path / "space", "keyed")
+    app = create_app(Workspace(workspace.root), open_model=FakeAssistant)
+    with served(app) as gateway, served(create_ui_app(gateway)) as url:
+        app.state.services.assistant()
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(url)
+        ask(page, "How often is the filter replaced?")
+        finished(page)
+        key = add_key(Workspace(workspace.root), "ann", ["hr"])
+        ask(page, "And the seal?")
+        page.get_by_text("reload the page and sign in").first.wait_for()
+        page.reload()
+        page.get_by_label("username").fill("ann")
+        page.get_by_label("password").fill(key)
+        page.get_by_role("button", name="Login").click()
+        page.wait_for_selector("#question textarea")
+        ask(page, "How often is the filter replaced?")
+        finished(page, count=1)
+        page.reload()
+        page.wait_for_selector("#chat .doyen-meta")
+        context.close()

@@ -24,7 +24,7 @@ from doyen.core.answers import Answer, AnswerSentence, Citation, Extract, Passag
 from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.eval.view import view_report
 from doyen.platform.serving.gateway.api import create_app
-from doyen.platform.serving.keys import add_key
+from doyen.platform.serving.keys import add_key, remove_key
 from doyen.ui.chat_tab import choices, model_name
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.gateway_client import GatewayClient, GatewayError
@@ -279,8 +279,41 @@ def test_each_person_asks_with_their_own_key(workspace: Workspace) -> None:
         asked = gateway.with_client(lambda client, *values: (client.key_name(), *values))
         assert asked(SimpleNamespace(username="ann"), 1, 2) == ("ann", 1, 2)
         assert asked(SimpleNamespace(username="ben")) == ("ben",)
-        with pytest.raises(GatewayError, match="API key"):
+        with pytest.raises(GatewayError, match="asks for a key"):
             asked(SimpleNamespace(username="eve"))
+
+
+def test_the_pages_ask_for_a_key_as_soon_as_the_gateway_does(workspace: Workspace) -> None:
+    """Without a restart, when the first key is made; and who had opened the page before is told to reload it."""
+    with (
+        served(create_app(Workspace(workspace.root), open_model=FakeAssistant)) as url,
+        TestClient(create_ui_app(url), base_url="http://127.0.0.1") as client,
+    ):
+        assert client.get("/").status_code == client.get("/config").status_code == 200
+        key = add_key(Workspace(workspace.root), "ann", ["hr"])
+        with pytest.raises(GatewayError, match="reload the page and sign in"):
+            GatewayClient(url).adapters()
+        assert '"auth_required":true' in client.get("/").text.replace(" ", "")
+        assert client.get("/config").status_code == 401
+        assert client.post("/login", data={"username": "ann", "password": key}).status_code == 200
+        assert client.get("/config").status_code == 200
+
+
+def test_a_removed_key_signs_nobody_in_and_its_sessions_end(workspace: Workspace) -> None:
+    """Also where its name has another key by now: the old session must not ask with that one."""
+    old = add_key(Workspace(workspace.root), "ann", ["hr"])
+    with served(create_app(Workspace(workspace.root), open_model=FakeAssistant)) as url:
+        app = create_ui_app(url, needs_key=True)
+        with TestClient(app, base_url="http://127.0.0.1") as first, TestClient(app, base_url="http://127.0.0.1") as other:
+            assert first.post("/login", data={"username": "ann", "password": old}).status_code == 200
+            remove_key(Workspace(workspace.root), "ann")
+            new = add_key(Workspace(workspace.root), "ann", ["board"])
+            assert other.post("/login", data={"username": "ann", "password": new}).status_code == 200
+            assert first.get("/config").status_code == 401
+            assert other.get("/config").status_code == 200
+            remove_key(Workspace(workspace.root), "ann")
+            assert '"auth_required":true' in other.get("/").text.replace(" ", "")
+            assert other.get("/config").status_code == 401
 
 
 def test_pages_answer_only_to_this_machine_and_load_nothing_from_elsewhere() -> None:
