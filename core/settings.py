@@ -224,6 +224,9 @@ class FinetuneSettings(Section):
     reader_epochs: int = Field(2, ge=1, le=1000)
     """Of a reader, over the pairs' passages."""
     reader_learning_rate: float = Field(1e-4, gt=0, le=1)
+    embedder_epochs: int = Field(2, ge=1, le=1000)
+    """Of an embedder, over the pairs' questions and the headings."""
+    embedder_learning_rate: float = Field(5e-5, gt=0, le=1)
     start_from: Annotated[Name | None, Unset] = None
     """The adapter that training goes on from, with its rank: "name" or "name:version", "general" for the general reading
     adapter of the base model, "none" for a fresh one. None takes the general one where there is one."""

@@ -326,6 +326,20 @@ class Doyen:
             self.workspace, self.store, found, self.retriever, name=chosen, replay=general, reporter=self.reporter
         )
 
+    def train_embedder(self, dataset: str, name: str | None = None) -> Adapter:
+        """Train the embedder on a dataset, or go on with a training that was stopped; see `doyen.finetune.train_embedder`.
+
+        Args:
+            dataset: its id, or a name for its newest version.
+            name: of the embedder; None takes the dataset's with "-embedder" behind it.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.train_embedder import train_embedder
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        chosen = name or f"{found.name}-embedder"
+        return train_embedder(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
+
     def train_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Adapter:
         """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.train_general_reading`.
 

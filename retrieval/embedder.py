@@ -36,6 +36,7 @@ class Embedder:
         sha256: of its weights; vectors of different weights are never compared.
         dim: length of the vectors.
         max_tokens: the model's window; longer texts are cut there.
+        network: the PyTorch module, which training changes.
     """
 
     def __init__(self, name: str, folder: Path, sha256: str, *, dtype: str = "auto") -> None:
@@ -51,7 +52,7 @@ class Embedder:
         config = AutoConfig.from_pretrained(folder)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModel.from_pretrained(folder, config=config, dtype=self._dtype)
-        self._model = model.eval().to(self._device)
+        self.network = model.eval().to(self._device)
         self.dim = int(config.hidden_size)
         self.max_tokens = _window(folder, int(getattr(config, "max_position_embeddings", 512)))
         self._pooling = _pooling(folder)
@@ -66,27 +67,18 @@ class Embedder:
             texts: what to embed; an empty text is allowed.
             kind: which of the model's own prompts goes before each text, where it has any.
         """
-        prompt = self._prompts.get(kind) or ""
         unique = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         vectors = np.zeros((len(unique), self.dim), np.float32)
-        for rows, batch in self._batches([prompt + text for text in unique]):
+        for rows, batch in _batches(self.tokens(list(unique), kind)):
             with self._threads(len(batch) * len(batch[-1])):
                 vectors[rows] = self._forward(batch)
         return vectors[[unique[text] for text in texts]] if len(unique) != len(texts) else vectors
 
-    def _batches(self, texts: list[str]) -> Iterator[tuple[list[int], list[list[int]]]]:
-        """Yield row numbers and token ids of batches, texts of similar length together."""
-        if not texts:
-            return
-        encoded = self._tokenizer(texts, truncation=True, max_length=self.max_tokens)["input_ids"]
-        order = sorted(range(len(texts)), key=lambda row: len(encoded[row]))
-        rows: list[int] = []
-        for row in order:
-            if rows and (len(rows) + 1) * len(encoded[row]) > BATCH_TOKENS:
-                yield rows, [encoded[each] for each in rows]
-                rows = []
-            rows.append(row)
-        yield rows, [encoded[each] for each in rows]
+    def tokens(self, texts: Sequence[str], kind: Literal["document", "query"] = "document") -> list[list[int]]:
+        """Return the token ids of texts, with the model's prompt, as far as its window reaches."""
+        prompt = self._prompts.get(kind) or ""
+        prompted = [prompt + text for text in texts]
+        return self._tokenizer(prompted, truncation=True, max_length=self.max_tokens)["input_ids"] if texts else []
 
     @contextmanager
     def _threads(self, n_tokens: int) -> Iterator[None]:
@@ -102,6 +94,11 @@ class Embedder:
                 self._torch.set_num_threads(before)
 
     def _forward(self, batch: list[list[int]]) -> NDArray[np.float32]:
+        with self._torch.inference_mode():
+            return np.asarray(self.forward(batch).cpu().numpy(), np.float32)
+
+    def forward(self, batch: Sequence[list[int]]) -> Any:
+        """Return the vectors of token ids as a tensor, ``(len(batch), dim)`` float32 with unit length."""
         torch = self._torch
         longest = max(len(ids) for ids in batch)
         pad = self._tokenizer.pad_token_id or 0
@@ -109,10 +106,8 @@ class Embedder:
         lengths = torch.tensor([len(row) for row in batch])
         mask = (torch.arange(longest)[None, :] < lengths[:, None]).long()
         ids, mask = ids.to(self._device), mask.to(self._device)
-        with torch.inference_mode():
-            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            pooled = self._pool(hidden, mask)
-            return np.asarray(torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy(), np.float32)
+        hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        return torch.nn.functional.normalize(self._pool(hidden, mask), dim=-1)
 
     def _pool(self, hidden: Any, mask: Any) -> Any:
         if self._pooling == "pooling_mode_cls_token":
@@ -121,6 +116,19 @@ class Embedder:
             return hidden[self._torch.arange(len(hidden)), mask.sum(1) - 1]
         weights = mask.unsqueeze(-1).float()
         return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def _batches(encoded: list[list[int]]) -> Iterator[tuple[list[int], list[list[int]]]]:
+    """Yield row numbers and token ids of batches, texts of similar length together."""
+    order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]))
+    rows: list[int] = []
+    for row in order:
+        if rows and (len(rows) + 1) * len(encoded[row]) > BATCH_TOKENS:
+            yield rows, [encoded[each] for each in rows]
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows, [encoded[each] for each in rows]
 
 
 def open_embedder(settings: RetrievalSettings) -> Embedder:

@@ -17,6 +17,7 @@ def train(
     dataset: Annotated[str | None, typer.Argument(help="Dataset id, or a name: its newest version.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Name of the adapter; default: the dataset's name.")] = None,
     reader: Annotated[bool, typer.Option("--reader", help="Train the reader, which finds answers in passages.")] = False,
+    embedder: Annotated[bool, typer.Option("--embedder", help="Train the embedder, which finds passages.")] = False,
     replay: Annotated[
         Path | None,
         typer.Option(
@@ -28,12 +29,17 @@ def train(
         typer.Option(help="Questions on paragraphs (SQuAD's form) that teach the base model to answer from passages."),
     ] = None,
 ) -> None:
-    """Train a LoRA adapter of the generator, or the reader. Stopped and started again, it goes on."""
+    """Train a LoRA adapter of the generator, the reader, or the embedder. Stopped and started again, it goes on."""
     doyen = session.doyen
-    if (dataset is None) == (general_reading is None) or (general_reading and reader) or (replay and not reader):
+    several = reader + embedder + (general_reading is not None) > 1
+    if (dataset is None) == (general_reading is None) or several or (replay and not reader):
         raise InputError(
-            "name a dataset, with --reader for a reader, which alone takes --replay; or --general-reading PARAGRAPHS alone"
+            "name a dataset, with --reader for a reader, which alone takes --replay, or with --embedder for an embedder; "
+            "or --general-reading PARAGRAPHS alone"
         )
+    if embedder:
+        _train_embedder(session, str(dataset), adapter)
+        return
     if general_reading:
         made, usage = doyen.train_general_reading(general_reading, adapter), "--mode rag-reading"
     elif reader:
@@ -42,4 +48,13 @@ def train(
         made = doyen.train(str(dataset), adapter)
         usage = f"--mode hybrid --adapter {made.ref}"
     text = f"{'Reader' if reader else 'Adapter'} {made.ref} is ready ({made.status}).\nNext: doyen ask QUESTION {usage}"
+    session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
+
+
+def _train_embedder(session: CliSession, dataset: str, name: str | None) -> None:
+    made = session.doyen.train_embedder(dataset, name)
+    found = made.manifest["validation"]
+    figures = f"of {found['n']} validation pairs it finds {found['recall']:.1%}, the one before {found['base_recall']:.1%}"
+    following = f"doyen adapters promote {made.ref}" if found["better"] else "label more pairs, or go on without it"
+    text = f"Embedder {made.ref} is ready ({made.status}): {figures}.\nNext: {following}"
     session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)

@@ -1,0 +1,172 @@
+"""Training the embedder on a workspace's labelled pairs, from a dataset to a registered version, as one sequence of steps."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from doyen.core.answers import Retriever
+from doyen.core.errors import InputError, storage_errors
+from doyen.core.manifest import build_manifest
+from doyen.core.models import resolve_embedder
+from doyen.core.progress import Reporter, Silent
+from doyen.core.settings import FinetuneSettings
+from doyen.core.store import Store
+from doyen.core.store.schema import EMBEDDER
+from doyen.core.workspace import Workspace
+from doyen.finetune.contrastive import FEWEST_HEADINGS, Example, heading_examples, make_steps, pair_examples
+from doyen.finetune.dataset import Dataset
+from doyen.finetune.mining import mine
+from doyen.finetune.registry import Adapter, Registry
+from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settings
+from doyen.retrieval.embedder import Embedder
+
+FORMAT = 1
+"""Raised when the same dataset and settings would give another embedder than before."""
+BATCH = 16
+"""Queries of a step, each of which is to find its piece among those of all."""
+PASSAGES = 2
+"""A third of the passages that are mined for a pair."""
+VALIDATION_PAIRS = 100
+FOUND_WITHIN = 3
+"""Places within which a validation pair's piece counts as found."""
+SHARES = (1.0, 0.5)
+"""Of the way from the model before to the trained one: what is validated. Halfway forgets less."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an embedder finds for the validation pairs.
+
+    Attributes:
+        recall: share of pairs whose piece is among the first.
+        reciprocal_rank: mean of 1/place, which tells models of the same recall.
+    """
+
+    recall: float
+    reciprocal_rank: float
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """For comparison: the higher the better."""
+        return self.recall, self.reciprocal_rank
+
+
+def train_embedder(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    *,
+    name: str,
+    reporter: Reporter | None = None,
+) -> Adapter:
+    """Train the embedder that the settings name on a dataset's pairs and register it as the next version of ``name``.
+
+    It learns from the pairs' questions with the pieces that answer them, from what retrieval finds besides, and from headings
+    with what stands below them. A run with the same dataset, index and settings is not repeated; one that was interrupted goes
+    on from its checkpoint. Whether it finds more for the validation pairs than the model before is in its manifest.
+
+    Raises:
+        Busy: another process writes to the workspace, or trains this embedder.
+        InputError: there are too few pairs and headings, or the name is that of another kind of adapter.
+        ModelMissing: the embedder is not there.
+        StorageError: the disk is full.
+    """
+    reporter, settings = reporter or Silent(), workspace.settings.finetune
+    registry, started = Registry(workspace, store), time.monotonic()
+    with storage_errors("training an embedder"), ExitStack() as held:
+        with workspace.lock(f"the preparation of embedder {name}"):
+            manifest = _identity(workspace, store, dataset, settings)
+            if existing := registry.find(name, manifest["fingerprint"]):
+                reporter.say(f"embedder {existing.ref} was already trained on this")
+                return existing
+            run = claim_run(workspace, registry, held, name, EMBEDDER, manifest["fingerprint"], dataset.dataset_id)
+            sizes: dict[str, Any] = {"passages": PASSAGES, "reporter": reporter, "excluded": frozenset()}
+            pairs = pair_examples(mine(dataset.train, retriever, store, **sizes))
+            headings = heading_examples(store, max(FEWEST_HEADINGS, len(pairs)), settings.seed)
+            validation = pair_examples(mine(dataset.validation[:VALIDATION_PAIRS], retriever, store, **sizes))
+        files, results = _fit(run, [*pairs, *headings], validation, workspace, reporter)
+        results |= {"pairs": len(pairs), "headings": len(headings), "seconds": round(time.monotonic() - started, 1)}
+        base = workspace.settings.retrieval.embedder
+        manifest |= {"kind": EMBEDDER, "dataset_id": dataset.dataset_id, "base_model": base, **results}
+        adapter = registry.register(name, files, base_model=base, dataset_id=dataset.dataset_id, manifest=manifest)
+        shutil.rmtree(run)
+    return adapter
+
+
+def _fit(
+    run: Path, examples: Sequence[Example], validation: Sequence[Example], workspace: Workspace, reporter: Reporter
+) -> tuple[Path, dict[str, Any]]:
+    """Train inside the run's folder and choose by the validation pairs; return the model's folder and what was measured."""
+    from doyen.finetune.embedder_training import between, fit_embedder, save_embedder, weights_of
+    from doyen.finetune.trainer import Schedule
+
+    settings, name = workspace.settings.finetune, workspace.settings.retrieval.embedder
+    steps = make_steps(examples, BATCH, settings.embedder_epochs, settings.seed)
+    if not steps:
+        raise InputError("there is no pair with evidence and no heading to learn from: label pairs with evidence")
+    folder, digest = resolve_embedder(name)
+    embedder = Embedder(name, folder, digest, dtype="float32")
+    base, before = weights_of(embedder), find_pieces(embedder, validation)
+    schedule = Schedule(settings.embedder_learning_rate, settings.checkpoint_steps, settings.seed, 0.01)
+    losses = fit_embedder(embedder, steps, schedule, run, reporter)
+    tuned = weights_of(embedder)
+    found: dict[float, Found] = {}
+    for share in SHARES:
+        embedder.network.load_state_dict(between(base, tuned, share))
+        found[share] = find_pieces(embedder, validation)
+    best = max(SHARES, key=lambda share: found[share].order)
+    files = run / "embedder"
+    save_embedder(between(base, tuned, best), folder, files)
+    better = bool(validation) and found[best].order > before.order
+    said = f"of {len(validation)} validation pairs {found[best].recall:.3f} are found, {before.recall:.3f} by {name}"
+    reporter.say(said if better else f"{said}: {name} stays the better one, and promoting this needs a reason")
+    return files, {
+        "steps": len(steps),
+        "losses": [round(loss, 4) for loss in losses],
+        "share": best,
+        "validation": {
+            "n": len(validation),
+            "recall": round(found[best].recall, 4),
+            "base_recall": round(before.recall, 4),
+            "reciprocal_rank": round(found[best].reciprocal_rank, 4),
+            "base_reciprocal_rank": round(before.reciprocal_rank, 4),
+            "better": better,
+        },
+    }
+
+
+def find_pieces(embedder: Embedder, examples: Sequence[Example]) -> Found:
+    """Return how well an embedder finds the examples' pieces among the pieces of all examples."""
+    if not examples:
+        return Found(0.0, 0.0)
+    pieces = list(dict.fromkeys(piece for each in examples for piece in (each.positive, *each.negatives)))
+    cosines = embedder.encode([each.query for each in examples], "query") @ embedder.encode(pieces).T
+    places = []
+    for row, example in zip(cosines, examples, strict=True):
+        right = np.array([example.may_answer(piece) for piece in pieces])
+        places.append(1 + int((row > row[right].max()).sum()))
+    return Found(float(np.mean([place <= FOUND_WITHIN for place in places])), float(np.mean([1 / place for place in places])))
+
+
+def _identity(workspace: Workspace, store: Store, dataset: Dataset, settings: FinetuneSettings) -> dict[str, Any]:
+    """Return the manifest whose fingerprint names the run: all that its examples and weights depend on."""
+    inputs = {
+        "dataset": dataset.manifest["fingerprint"],
+        "base": resolve_embedder(workspace.settings.retrieval.embedder)[1],
+        "chunks": chunks_fingerprint(store),
+        "format": FORMAT,
+    }
+    shaping = {
+        "retrieval": retrieval_settings(workspace),
+        **{name: getattr(settings, name) for name in ("embedder_epochs", "embedder_learning_rate")},
+    }
+    return build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
