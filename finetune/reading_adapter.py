@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from doyen.core.errors import IncompatibleError
-from doyen.finetune.registry import CANDIDATE, GENERAL_READING, PROMOTED, READER, Adapter, Registry
+from doyen.finetune.registry import CANDIDATE, GENERAL_READING, PROMOTED, Adapter, Registry
 
 GENERAL_ADAPTER = Path(__file__).parent / "general_adapter"
 """PEFT folder of the adapter that comes with Doyen; its manifest names the base model."""
@@ -40,7 +40,7 @@ def find_reading_adapter(registry: Registry, fits: Callable[[Adapter], bool], wa
     shipped = shipped_adapter()
     if wanted and wanted != GENERAL:
         found = shipped if shipped and wanted == shipped.ref else registry.get(wanted)
-        if found.kind == READER or not fits(found):
+        if not found.of_generator or not fits(found):
             raise IncompatibleError(f"{found.ref!r} is no adapter of this base model: name another one, or {NONE!r}")
         return found
     trained = [adapter for adapter in registry.list(kind=GENERAL_READING) if adapter.has_weights and fits(adapter)]

@@ -61,6 +61,11 @@ class Adapter:
         return found if found in {READER, GENERAL_READING, EMBEDDER} else GENERATOR
 
     @property
+    def of_generator(self) -> bool:
+        """Whether a generator can answer with it."""
+        return self.kind in {GENERATOR, GENERAL_READING}
+
+    @property
     def has_weights(self) -> bool:
         """Whether its files are still there."""
         return any(self.folder.glob("*.safetensors"))

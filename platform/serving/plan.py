@@ -10,8 +10,9 @@ from doyen.core.answers import Passage
 from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
+from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
-from doyen.finetune.registry import GENERATOR, PROMOTED, READER, Adapter, Registry, no_adapter
+from doyen.finetune.registry import GENERATOR, PROMOTED, Adapter, Registry, no_adapter
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.reading.findings import Findings
 
@@ -116,8 +117,10 @@ def choose_adapter(
     if not access.adapters:
         raise NotFoundError(no_adapter(reference) if reference else _needs_adapter(mode))
     adapter = registry.get(reference) if reference else _default_adapter(registry, mode)
-    if adapter.kind == READER:
-        raise NotFoundError(f"{adapter.ref!r} is a reader: name an adapter of the generator, or none to take the promoted one")
+    if not adapter.of_generator:
+        raise NotFoundError(
+            f"{adapter.ref!r} is {_kind_of(adapter)}: name an adapter of the generator, or none to take the promoted one"
+        )
     if not fits(engine, adapter):
         raise IncompatibleError(
             f"adapter {adapter.ref!r} was trained on base {adapter.base_model!r} ({adapter.base_sha256[:12]}…), but the "
@@ -139,6 +142,10 @@ def reading_adapter(registry: Registry, engine: Engine, wanted: str | None) -> A
 def fits(engine: Engine, adapter: Adapter) -> bool:
     """Whether an adapter was trained on the base model that the engine serves; remote servers cannot tell and take all."""
     return not engine.base_sha256 or adapter.base_sha256 == engine.base_sha256
+
+
+def _kind_of(adapter: Adapter) -> str:
+    return "an embedder" if adapter.kind == EMBEDDER else "a reader"
 
 
 def _default_adapter(registry: Registry, mode: Mode) -> Adapter:

@@ -16,6 +16,7 @@ from doyen.core.errors import ModelMissing, NotFoundError, StateError
 from doyen.core.modes import MODES, PASSAGE_MODES
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
+from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.registry import GENERAL_READING, READER, Registry
 from doyen.platform.serving.assistant import Assistant
 from doyen.platform.serving.engines import Generation
@@ -299,10 +300,13 @@ def test_the_promoted_reader_is_taken_else_the_newest(assistant, registry, reade
         find_reader(registry, "nobody")
 
 
-def test_a_reader_is_never_the_adapter_of_a_generator(assistant, registry, store):
+def test_a_reader_or_embedder_is_never_the_adapter_of_a_generator(assistant, registry, store, reader_files):
     registry.promote("qa-reader:1")
     assert assistant.ask(QUESTION, "hybrid").adapter == "legal:1"
     assert assistant.ask(QUESTION, "finetune").adapter == "legal:1"
+    register(registry, reader_files, "qa-embedder", EMBEDDER, created="2027-02-01")
+    with pytest.raises(NotFoundError, match="'qa-embedder:1' is an embedder: name an adapter of the generator"):
+        assistant.ask(QUESTION, "hybrid", adapter="qa-embedder")
     with pytest.raises(NotFoundError, match="'qa-reader:1' is a reader: name an adapter of the generator"):
         assistant.ask(QUESTION, "hybrid", adapter="qa-reader")
 
