@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("DOYEN_DATA", "../shared/data")).resolve()
 BENCHMARKS: dict[str, list[str]] = {
     "retrieval_quality": ["--data", str(DATA / "covidqa")],
+    "tuned_embedder": ["--data", str(DATA / "covidqa")],
     "ingestion_speed": ["--documents", str(DATA / "covidqa" / "documents"), "--limit", "20"],
     "annotation_quality": ["--data", str(DATA)],
     "compare_pdf_readers": ["--data", str(DATA)],

@@ -1,6 +1,6 @@
 """What a trained embedder finds on documents that it was not trained on: COVID-QA, trained on the first 60 documents.
 
-    python benchmarks/tuned_embedder.py --data ../shared/data/covidqa --workspace DIR
+    python benchmarks/tuned_embedder.py --data ../shared/data/covidqa [--workspace DIR]
 
 Documents are numbered in the order of qa.jsonl. What training mines is of the first 60 alone. Then the questions on the others
 are asked of all documents, as in retrieval_quality.py: first with the packaged embedder, then with the trained one.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,29 @@ def ask(doyen: Doyen, items: Sequence[Item], title: str) -> dict[str, float]:
     return means
 
 
+def compare(doyen: Doyen, known: Sequence[Item], asked: Sequence[Item], first: set[str]) -> dict[str, Any]:
+    """Train on what is known, and return the figures of the questions that are asked before and after the promotion."""
+    with doyen.store.session() as session:
+        held = [row.document_id for row in session.query(DocumentRow) if Path(row.source).stem not in first]
+    pairs = [Pair(**to_pair(item)) for item in known]
+    dataset = build_dataset(doyen.workspace, doyen.store, pairs, name="first-documents")
+    figures: dict[str, Any] = {"questions": len(asked), "packaged": ask(doyen, asked, "packaged embedder")}
+    retriever = Without(doyen.retriever, held)
+    made = train_embedder(doyen.workspace, doyen.store, dataset, retriever, name="covidqa-embedder", reporter=Terminal())
+    told = ("pairs", "headings", "steps", "share", "validation", "seconds")
+    figures["training"] = {name: made.manifest[name] for name in told}
+    print(figures["training"], flush=True)
+    doyen.promote(made.ref, report=None, by="a benchmark", override="to be measured")
+    figures["trained"] = ask(doyen, asked, "trained embedder")
+    doyen.rollback(made.name)
+    return figures
+
+
 def main() -> int:
     """Train, promote, ask; return 1 when the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/covidqa"))
-    parser.add_argument("--workspace", type=Path, required=True, help="made where it is not there")
+    parser.add_argument("--workspace", type=Path, help="default: a temporary one; one that is given is kept and used again")
     parser.add_argument("--limit", type=int, help="ask every n-th question only, so that about so many remain")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
@@ -72,23 +91,13 @@ def main() -> int:
     first = set(documents[:TRAINED_ON])
     asked = [item for item in items if str(item["document_id"]) not in first]
     asked = asked[:: max(1, len(asked) // arguments.limit)] if arguments.limit else asked
-    if not (arguments.workspace / "doyen.toml").is_file():
-        create_workspace(arguments.workspace, "covidqa")
-    with Doyen(arguments.workspace, reporter=Terminal()) as doyen:
-        doyen.ingest([arguments.data / "documents"])
-        with doyen.store.session() as session:
-            held = [row.document_id for row in session.query(DocumentRow) if Path(row.source).stem not in first]
-        pairs = [Pair(**to_pair(item)) for item in items if str(item["document_id"]) in first]
-        dataset = build_dataset(doyen.workspace, doyen.store, pairs, name="first-documents")
-        figures: dict[str, Any] = {"questions": len(asked), "packaged": ask(doyen, asked, "packaged embedder")}
-        retriever = Without(doyen.retriever, held)
-        made = train_embedder(doyen.workspace, doyen.store, dataset, retriever, name="covidqa-embedder", reporter=Terminal())
-        told = ("pairs", "headings", "steps", "share", "validation", "seconds")
-        figures["training"] = {name: made.manifest[name] for name in told}
-        print(figures["training"], flush=True)
-        doyen.promote(made.ref, report=None, by="a benchmark", override="to be measured")
-        figures["trained"] = ask(doyen, asked, "trained embedder")
-        doyen.rollback(made.name)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = arguments.workspace or Path(temporary) / "space"
+        if not (root / "doyen.toml").is_file():
+            create_workspace(root, "covidqa")
+        with Doyen(root, reporter=Terminal()) as doyen:
+            doyen.ingest([arguments.data / "documents"])
+            figures = compare(doyen, [item for item in items if str(item["document_id"]) in first], asked, first)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     gain = figures["trained"]["700 words"] - figures["packaged"]["700 words"]

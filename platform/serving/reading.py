@@ -64,7 +64,8 @@ def find_reader(registry: Registry, wanted: str | None) -> Adapter | None:
     if wanted:
         adapter = registry.get(wanted)
         if adapter.kind != READER:
-            raise NotFoundError(f"{wanted!r} is an adapter of a generator: name a reader, or leave serving.reader empty")
+            kind = "an adapter of a generator" if adapter.of_generator else "an embedder"
+            raise NotFoundError(f"{wanted!r} is {kind}: name a reader, or leave serving.reader empty")
         return adapter
     # A promoted one whose files are gone is an error to be told, not a reason to read with another.
     readers = [each for each in registry.list(kind=READER) if each.has_weights or each.status == PROMOTED]
