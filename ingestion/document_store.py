@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from doyen.core.batches import batched
 from doyen.core.manifest import now, short_id
@@ -103,7 +103,10 @@ def delete_document(session: Session, document_id: str) -> None:
 
 
 def _twin(session: Session, prepared: Prepared) -> str | None:
-    """Return the indexed document with the same text, if there is another one."""
+    """Return the indexed document with the same text and title, if there is another one.
+
+    Passages are found by the title of their document too: one with another title, read by others, would tell its words.
+    """
     return session.scalar(
         select(DocumentRow.document_id)
         .join(DocumentSignatureRow, DocumentSignatureRow.document_id == DocumentRow.document_id)
@@ -112,6 +115,7 @@ def _twin(session: Session, prepared: Prepared) -> str | None:
             DocumentRow.duplicate_of.is_(None),
             DocumentRow.document_id != prepared.document_id,
             DocumentRow.settings_fingerprint == prepared.fingerprint,
+            DocumentRow.title == prepared.document.title,
         )
         .order_by(DocumentRow.source)
         .limit(1)
@@ -154,14 +158,26 @@ def _pass_on_chunks(session: Session, document_id: str) -> None:
     if not heirs:
         return
     heir = heirs[0]
-    version = session.get(DocumentVersionRow, (heir.document_id, heir.version))
-    page_starts = [start for start, _ in version.pages] if version is not None else []
-    old = session.scalars(select(ChunkRow).where(ChunkRow.document_id == document_id).order_by(ChunkRow.ordinal)).all()
-    heir.duplicate_of = None
-    chunks = [
-        Chunk(row.start, row.end, bisect_right(page_starts, row.start) if page_starts else None, row.heading, row.text)
-        for row in old
-    ]
-    _replace_chunks(session, heir.document_id, [_chunk_row(heir, number, chunk) for number, chunk in enumerate(chunks)])
+    _index_itself(session, heir, document_id)
     session.execute(update(DocumentRow).where(DocumentRow.duplicate_of == document_id).values(duplicate_of=heir.document_id))
     session.flush()
+
+
+def part_by_title(session: Session) -> None:
+    """Have copies indexed by themselves whose title is another than that of the document that is indexed in their place."""
+    original = aliased(DocumentRow)
+    query = select(DocumentRow).join(original, original.document_id == DocumentRow.duplicate_of)
+    for copy in session.scalars(query.where(original.title != DocumentRow.title)).all():
+        _index_itself(session, copy, str(copy.duplicate_of))
+
+
+def _index_itself(session: Session, copy: DocumentRow, original: str) -> None:
+    """Cut an exact duplicate at the same places as the document that was indexed in its place."""
+    version = session.get(DocumentVersionRow, (copy.document_id, copy.version))
+    page_starts = [start for start, _ in version.pages] if version is not None else []
+    chunks = [
+        Chunk(row.start, row.end, bisect_right(page_starts, row.start) if page_starts else None, row.heading, row.text)
+        for row in session.scalars(select(ChunkRow).where(ChunkRow.document_id == original).order_by(ChunkRow.ordinal))
+    ]
+    copy.duplicate_of = None
+    _replace_chunks(session, copy.document_id, [_chunk_row(copy, number, chunk) for number, chunk in enumerate(chunks)])

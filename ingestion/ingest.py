@@ -26,7 +26,7 @@ from doyen.ingestion import chunk as chunking
 from doyen.ingestion.access_rules import AccessRules, apply_rules
 from doyen.ingestion.chunk import chunk_document
 from doyen.ingestion.containers import member_files, member_source, opened
-from doyen.ingestion.document_store import Prepared, delete_document, write_document
+from doyen.ingestion.document_store import Prepared, delete_document, part_by_title, write_document
 from doyen.ingestion.duplicates import near_groups, signature, text_hash
 from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.merging import merge_same_files
@@ -456,6 +456,8 @@ def _regroup(workspace: Workspace, store: Store, report: IngestReport) -> None:
 
 def _finish(workspace: Workspace, store: Store, report: IngestReport) -> IngestReport:
     """Settle what depends on several documents."""
+    with store.session() as session:
+        part_by_title(session)
     settle_near_groups(store, workspace.settings.ingestion.near_duplicate_threshold)
     return _count(store, report)
 

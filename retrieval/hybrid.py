@@ -16,6 +16,7 @@ from doyen.core.store import Store
 from doyen.core.store.document_access import readable
 from doyen.core.store.schema import DocumentRow
 from doyen.core.workspace import Workspace
+from doyen.retrieval.copies import without_copies
 from doyen.retrieval.excerpt import Near, cut_excerpt
 from doyen.retrieval.index_manifest import read_stamp
 from doyen.retrieval.lexical_view import Flags, LexicalView, Terms
@@ -119,7 +120,8 @@ class HybridRetriever:
                 break
             allowed = allowed.copy()
             allowed[stale] = False
-        ordered = known.versions.newest_first(self._shown(passages, known), query)[:k]
+        shown = without_copies(self._store, self._shown(passages, known))
+        ordered = known.versions.newest_first(shown, query)[:k]
         return known.versions.marked(ordered, partial(self._sources, access))
 
     def _sources(self, access: Access, documents: Collection[str]) -> dict[str, str]:

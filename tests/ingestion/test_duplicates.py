@@ -3,8 +3,11 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, select
 
+from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.ingestion.duplicates import jaccard, near_groups, shingles, signature
+from doyen.ingestion.ingest import ingest
 
 BASE = [f"word{n}" for n in range(300)]
 
@@ -75,3 +78,21 @@ def test_documents_added_later_are_grouped_as_if_all_had_come_at_once() -> None:
         assert name.startswith("d") or not asked, "an unlike document was compared"
     assert settled == at_once
     assert len(set(at_once.values())) < len(at_once)
+
+
+def test_copies_that_an_earlier_version_indexed_under_another_title_are_parted(workspace, store, tmp_path):
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name in ("layoffs", "notes"):
+        (folder / f"{name}.md").write_text("The pump is started once a week.\n")
+    ingest(workspace, store, [folder])
+    with store.session() as session:
+        original, copy = session.scalars(select(DocumentRow).order_by(DocumentRow.source))
+        assert (original.duplicate_of, copy.duplicate_of) == (None, None)
+        before = session.scalars(select(ChunkRow.chunk_id).order_by(ChunkRow.chunk_id)).all()
+        copy.duplicate_of = original.document_id
+        session.execute(delete(ChunkRow).where(ChunkRow.document_id == copy.document_id))
+    ingest(workspace, store, [folder])
+    with store.session() as session:
+        assert session.scalars(select(ChunkRow.chunk_id).order_by(ChunkRow.chunk_id)).all() == before
+        assert set(session.scalars(select(DocumentRow.duplicate_of))) == {None}

@@ -15,7 +15,7 @@ from doyen.core.store import Store, open_store
 from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.core.workspace import create_workspace
 from doyen.ingestion.document_store import chunk_id_of
-from doyen.platform.documents import ingest_documents, set_document_groups
+from doyen.platform.documents import delete_documents, ingest_documents, set_document_groups
 from doyen.retrieval.chosen import open_retriever
 
 RED = Access("ann", frozenset({"red"}))
@@ -111,3 +111,25 @@ def test_a_copy_is_shown_in_place_of_the_indexed_document(world) -> None:
     finally:
         for source, names in before.items():
             set_document_groups(made.workspace, store, source, names)
+
+
+@pytest.mark.model
+def test_the_name_of_a_hidden_copy_finds_nothing(tmp_path: Path) -> None:
+    """A text without a title has its file's name as one, and passages are found by their title too."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for name in ("layoffs of march", "notes"):
+        (folder / f"{name}.md").write_text("The pump is started once a week. The relief valve opens at 7.5 bar.\n")
+    made = create_workspace(tmp_path / "space", "named")
+    with closing(open_store(made)) as store:
+        ingest_documents(made, store, [folder])
+        retriever = open_retriever(made, store)
+        both = retriever.retrieve("layoffs pump", 3)
+        assert [each.source for each in both] == ["layoffs of march.md"], "the owner is shown one of two copies"
+        set_document_groups(made, store, "layoffs of march.md", ["blue"])
+        (found,) = retriever.retrieve("layoffs pump", 3, access=RED)
+        delete_documents(made, store, ["layoffs of march.md"])
+        (alone,) = retriever.retrieve("layoffs pump", 3, access=RED)
+        assert found.source == alone.source == "notes.md"
+        assert found.score == pytest.approx(alone.score, abs=1e-6)
+        assert found.signals == pytest.approx(alone.signals, abs=1e-6)
