@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
+from support.access_world import open_echo
 from support.company import DOCUMENTS, write_documents
 from support.index_files import published_vectors
 from support.turned_embedder import make_turned, register_embedder
@@ -20,6 +22,7 @@ from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace, create_workspace
 from doyen.finetune.registry import Registry
 from doyen.platform.documents import delete_documents, ingest_documents, upload_document
+from doyen.platform.serving.gateway.api import create_app
 from doyen.platform.serving.reading import reader_opener
 from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.hybrid import HybridRetriever
@@ -151,6 +154,24 @@ def test_the_probability_of_a_reader_counts_only_with_the_embedder_that_it_was_f
     assert probability() is None
     roll_back(world)
     assert probability() is not None
+
+
+def test_a_running_gateway_takes_the_new_index_and_goes_back(world):
+    workspace, _ = world
+    with TestClient(create_app(workspace, open_model=open_echo), base_url="http://127.0.0.1:8321") as client:
+
+        def found() -> tuple[str, float]:
+            (first,) = client.post("/v1/search", json={"query": QUESTION, "k": 1}).json()["passages"]
+            return first["source"], first["score"]
+
+        before = (SOURCE, pytest.approx(found()[1], abs=0.01))
+        promoted = client.post("/v1/adapters/turned/1/promote", json={}).json()
+        assert (promoted["kind"], promoted["status"]) == ("embedder", "promoted")
+        assert embedder_of(workspace) == "turned:1"
+        assert found() == before
+        assert client.post("/v1/adapters/turned/rollback").json()["status"] == "retired"
+        assert embedder_of(workspace) is None
+        assert found() == before
 
 
 def test_what_is_not_promoted(world, turned):
