@@ -2,7 +2,8 @@
 
     python benchmarks/tuned_embedder.py --data ../shared/data/covidqa [--workspace DIR]
 
-Documents are numbered in the order of qa.jsonl. What training mines is of the first 60 alone. Then the questions on the others
+Documents are numbered in the order of qa.jsonl. Questions and mined passages of the training are of the first 60 alone; the few
+headings that it also learns from are of all documents, which a workspace has anyway. Then the questions on the others
 are asked of all documents, as in retrieval_quality.py: first with the packaged embedder, then with the trained one.
 """
 
