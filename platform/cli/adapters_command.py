@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.core.store.schema import EMBEDDER, PROMOTED
 from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
@@ -48,6 +47,8 @@ def promote(
     ] = None,
 ) -> None:
     """Make a version the one that its name stands for; the previous one is retired and can come back."""
+    from doyen.core.store.schema import EMBEDDER
+
     promoted = session.doyen.promote(adapter, report=report, by=getpass.getuser(), override=force)
     text = f"{promoted.ref} is promoted."
     if promoted.kind == EMBEDDER:
@@ -59,6 +60,8 @@ def promote(
 @with_session
 def rollback(session: CliSession, name: Annotated[str, typer.Argument(help="Name of the adapter.")]) -> None:
     """Go back to the version that was promoted before; with an embedder the index goes back, too."""
+    from doyen.core.store.schema import PROMOTED
+
     promoted = session.doyen.rollback(name)
     settled = promoted.ref if promoted.status == PROMOTED else f"the embedder of the settings; {promoted.ref} is retired"
     session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {settled}.")

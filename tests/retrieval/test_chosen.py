@@ -13,7 +13,7 @@ from doyen.core.settings import load_settings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.chosen import open_retriever
-from doyen.retrieval.hybrid import HybridRetriever
+from doyen.retrieval.opening import OpenIndex
 
 QUESTION = "How often is the inlet filter of the pump replaced?"
 GUIDE = (Path(__file__).parents[2] / "docs" / "retrieval.md").read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def choose(company: tuple[Workspace, Store], monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.model
 def test_words_alone_need_no_embedder(choose, monkeypatch):
-    monkeypatch.setattr(HybridRetriever, "embedder", property(lambda _: pytest.fail("the embedder is loaded")))
+    monkeypatch.setattr(OpenIndex, "embedder", property(lambda _: pytest.fail("the embedder is loaded")))
     found = choose(retriever="lexical").search(QUESTION, 3).passages
     assert found[0].source.endswith("pump.md")
     assert {passage.signals["dense"] for passage in found} == {0.0}
