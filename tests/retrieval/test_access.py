@@ -18,9 +18,15 @@ from doyen.ingestion.document_store import chunk_id_of
 from doyen.platform.documents import delete_documents, ingest_documents, set_document_groups
 from doyen.retrieval.chosen import open_retriever
 
-SAME = 2e-4
-"""Differences up to here: texts are embedded in batches of other sizes, and vectors are stored rounded."""
 RED = Access("ann", frozenset({"red"}))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exact_vectors():
+    """Embed in float32: on a busy machine "auto" may find bfloat16 faster, whose vectors differ from batch to batch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOYEN_RETRIEVAL__EMBEDDER_DTYPE", "float32")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +66,10 @@ def test_scores_are_those_of_an_index_of_the_readable_documents(world, tmp_path:
             found = restricted.retrieve(query, 6, access=access)
             assert [each.text for each in found] == [each.text for each in wanted], query
             for one, two in zip(found, wanted, strict=True):
-                assert one.score == pytest.approx(two.score, abs=SAME), query
+                assert one.score == pytest.approx(two.score, abs=1e-6), query
                 if one.source == two.source:
                     assert (one.revision, one.superseded_by) == (two.revision, two.superseded_by), query
-                assert one.signals == pytest.approx(two.signals, abs=SAME), query
+                assert one.signals == pytest.approx(two.signals, abs=1e-6), query
                 assert {one.source, two.source} <= {paper.source for paper in papers if paper.text == one_text(papers, one)}
 
 
