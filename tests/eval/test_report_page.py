@@ -19,7 +19,7 @@ from doyen.eval.plots import Row, interval_plot
 from doyen.eval.report import Report, comparison_table
 from doyen.eval.view import verdict, view_report
 
-EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
+EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>{{ 8191*8191 }}"
 
 
 class Hostile(ScriptedAssistant):
@@ -77,7 +77,7 @@ def test_markup_in_answers_questions_and_names_stays_text(run_it: Any, tmp_path:
     assert "script" not in tags.seen
     assert "img" not in tags.seen
     assert not [name for name, _ in tags.attributes if name.startswith("on")]
-    assert "49" not in re.findall(r"\{\{|\b49\b", page.split("</style>")[1].split("manifest")[0])
+    assert str(8191 * 8191) not in page
     assert page.count("&lt;script&gt;") > 5
     assert "Pumps &lt;Ltd&gt;" in page
     assert page.count('<span class="number_differs" title="The passages give another number, or none">') == 6
