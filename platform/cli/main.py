@@ -25,7 +25,7 @@ for _name, _value in {
 from doyen.core.errors import DoyenError, UsageError
 from doyen.core.extras import naming_extras
 from doyen.core.redaction import printable, redact
-from doyen.platform.cli import adapters_command, annotate_command, dataset_command, eval_command, keys_command
+from doyen.platform.cli import adapters_command, annotate_command, dataset_command, eval_command, keys_command, label_command
 from doyen.platform.cli.ask_command import ask
 from doyen.platform.cli.demo_command import demo
 from doyen.platform.cli.doctor_command import doctor
@@ -47,6 +47,7 @@ app = typer.Typer(
 for _command in (init, ingest, remove, search, ask, train, serve, ui, demo, doctor):
     app.command()(_command)
 app.add_typer(annotate_command.app, name="annotate")
+app.add_typer(label_command.app, name="label")
 app.add_typer(dataset_command.app, name="dataset")
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(eval_command.app, name="eval")

@@ -1,0 +1,11 @@
+"""``doyen label …``: fewer labels and better ones; each command stands in a file of its own."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="Labels: which texts to label next, labels made by rules or models, wrong labels.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None: ...
