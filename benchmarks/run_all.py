@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "scale": [],
     "training_speed": [],
     "versions": [],
+    "filings": ["--data", str(DATA)],
     "reading": ["--data", str(DATA)],
     "answering": [],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],
