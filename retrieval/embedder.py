@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import ModelMissing
-from doyen.core.models import load_once, resolve_embedder, torch_device, torch_dtype
+from doyen.core.models import load_once, number_format, resolve_embedder, torch_device, torch_dtype
 from doyen.core.settings import RetrievalSettings
 
 BATCH_TOKENS = 2048
@@ -137,7 +137,7 @@ def open_embedder(settings: RetrievalSettings) -> Embedder:
     Raises:
         ModelMissing: its files are not on this machine, or it pools in a way that Doyen does not know.
     """
-    return load_embedder(settings.embedder, settings.embedder_dtype)
+    return load_embedder(settings.embedder, number_format(settings.embedder_dtype))
 
 
 @load_once(maxsize=3)

@@ -23,8 +23,8 @@ from doyen.core.progress import Reporter, Silent
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.content import make_plan, read_content
-from doyen.retrieval.index_embedder import IndexEmbedder, wanted_embedder
-from doyen.retrieval.index_manifest import IndexManifest, manifest_path, read_manifest
+from doyen.retrieval.index_embedder import wanted_embedder
+from doyen.retrieval.index_manifest import IndexEmbedder, IndexManifest, manifest_path, read_manifest
 from doyen.retrieval.inspection import Loaded, inspect_index
 from doyen.retrieval.server_collection import clean_collection, open_collection
 from doyen.retrieval.writing import RESERVE, SegmentWriter, require_space
@@ -180,8 +180,9 @@ def check_index(workspace: Workspace, store: Store) -> list[str]:
     problems = list(state.damaged.values())
     if state.foreign:
         problems.append(f"the Chroma server holds {state.foreign:,} vector(s) that are of no chunk")
-    if manifest.embedder.sha256 != (wanted := wanted_embedder(workspace, store)).sha256:
-        problems.append(f"the index is not yet made with embedder {wanted.tuned or wanted.name}, which was chosen")
+    if manifest.embedder.identity != (wanted := wanted_embedder(workspace, store)).identity:
+        chosen = f"{wanted.tuned or wanted.name} in {wanted.dtype}"
+        problems.append(f"the index is not yet made with embedder {chosen}, which was chosen")
     if manifest.content != read_content(store).digest:
         problems.append("the index is older than the documents in the store")
     return problems
@@ -205,14 +206,15 @@ def _indexes(manifest: IndexManifest | None) -> list[IndexManifest]:
 
 def _start(live: IndexManifest | None, embedder: IndexEmbedder) -> IndexManifest | None:
     """Return the index that has vectors of the embedder, None where there is none."""
-    return next((each for each in _indexes(live) if each.embedder.sha256 == embedder.sha256), None)
+    return next((each for each in _indexes(live) if each.embedder.identity == embedder.identity), None)
 
 
 def _kept(live: IndexManifest | None, start: IndexManifest | None, embedder: IndexEmbedder) -> IndexManifest | None:
-    """Return what a new manifest keeps: when the embedder changes, the index before, unless the settings name another model."""
+    """Return what a new manifest keeps: the index before a promotion, not one before other settings."""
     if live is None or start is live:
         return live.kept if live else None
-    return replace(live, kept=None) if live.embedder.base_sha256 == embedder.base_sha256 else None
+    shared = (live.embedder.base_sha256, live.embedder.dtype) == (embedder.base_sha256, embedder.dtype)
+    return replace(live, kept=None) if shared else None
 
 
 def _sound(workspace: Workspace, store: Store, manifest: IndexManifest | None, *, thorough: bool) -> tuple[Loaded, int, bool]:
@@ -241,7 +243,7 @@ def _clean(workspace: Workspace, store: Store, manifest: IndexManifest, before: 
     if not of_server:
         return
     clean_collection(workspace, store, manifest)
-    there = {each.embedder.sha256 for each in _indexes(manifest)}
+    there = {each.embedder.identity for each in _indexes(manifest)}
     for each in before:
-        if each.embedder.sha256 not in there:
+        if each.embedder.identity not in there:
             clean_collection(workspace, store, replace(each, segments=()))

@@ -1,50 +1,21 @@
 """The embedder of an index: the one that the settings name, or one that was trained from it and promoted.
 
 An index and the queries to it must be embedded by the same weights, so its manifest names them and queries follow the manifest.
-The store says which embedder the next index is to be made with.
+The store says which embedder the next index is to be made with. The same holds of the number format: vectors of bfloat16 and
+of float32 differ, so "auto" is decided when a workspace is first indexed, and later indexes are made as the published one was.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from sqlalchemy import select
 
-from doyen.core.errors import IncompatibleError, ModelMissing
-from doyen.core.models import resolve_embedder
+from doyen.core.errors import IncompatibleError, IndexMissing, ModelMissing
+from doyen.core.models import number_format, resolve_embedder
 from doyen.core.store import Store
 from doyen.core.store.schema import EMBEDDER, PROMOTED, AdapterRow
 from doyen.core.workspace import Workspace
-from doyen.retrieval.embedder import Embedder, load_embedder, open_embedder
-
-
-@dataclass(frozen=True)
-class IndexEmbedder:
-    """Which weights an index's vectors are made with.
-
-    Attributes:
-        name: of the model in the settings.
-        base_sha256: of that model's weights.
-        sha256: of the weights that are used.
-        tuned: the registered embedder that was trained from that model, "name:version"; None for the model itself.
-    """
-
-    name: str
-    base_sha256: str
-    sha256: str
-    tuned: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as manifests hold it."""
-        trained = {"base_sha256": self.base_sha256, "tuned": self.tuned} if self.tuned else {}
-        return {"name": self.name, "sha256": self.sha256, **trained}
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> IndexEmbedder:
-        """Return what ``to_json`` gave."""
-        digest = str(data["sha256"])
-        return IndexEmbedder(str(data["name"]), str(data.get("base_sha256", digest)), digest, data.get("tuned"))
+from doyen.retrieval.embedder import Embedder, load_embedder
+from doyen.retrieval.index_manifest import IndexEmbedder, read_manifest
 
 
 def base_embedder(workspace: Workspace) -> IndexEmbedder:
@@ -55,7 +26,7 @@ def base_embedder(workspace: Workspace) -> IndexEmbedder:
     """
     name = workspace.settings.retrieval.embedder
     digest = resolve_embedder(name)[1]
-    return IndexEmbedder(name, digest, digest)
+    return IndexEmbedder(name, digest, digest, _number_format(workspace))
 
 
 def tuned_embedder(workspace: Workspace, name: str, version: int, trained_from: str) -> IndexEmbedder:
@@ -74,7 +45,7 @@ def tuned_embedder(workspace: Workspace, name: str, version: int, trained_from: 
         raise IncompatibleError(f"embedder {reference} was trained from another model than {base.name!r}: train it again")
     if not folder.is_dir():
         raise ModelMissing(f"the files of embedder {reference} are gone: go back with `doyen adapters rollback {name}`")
-    return IndexEmbedder(base.name, base.base_sha256, resolve_embedder(str(folder))[1], reference)
+    return IndexEmbedder(base.name, base.base_sha256, resolve_embedder(str(folder))[1], base.dtype, reference)
 
 
 def wanted_embedder(workspace: Workspace, store: Store) -> IndexEmbedder:
@@ -96,13 +67,23 @@ def open_index_embedder(workspace: Workspace, embedder: IndexEmbedder) -> Embedd
     Raises:
         ModelMissing: its files are gone or not those that the index was made with.
     """
-    settings = workspace.settings.retrieval
     if embedder.tuned is None:
-        return open_embedder(settings)
+        return load_embedder(workspace.settings.retrieval.embedder, embedder.dtype)
     name, _, version = embedder.tuned.partition(":")
-    loaded = load_embedder(str(workspace.adapters_folder / name / version), settings.embedder_dtype)
+    loaded = load_embedder(str(workspace.adapters_folder / name / version), embedder.dtype)
     if loaded.sha256 != embedder.sha256:
         raise ModelMissing(
             f"the files of embedder {embedder.tuned} have changed: go back with `doyen adapters rollback {name}`"
         )
     return loaded
+
+
+def _number_format(workspace: Workspace) -> str:
+    """Return what the settings name, with "auto" what the published index was made in, without one what suits the machine."""
+    setting = workspace.settings.retrieval.embedder_dtype
+    if setting == "auto":
+        try:
+            return read_manifest(workspace.index_folder).embedder.dtype
+        except IndexMissing:
+            pass
+    return number_format(setting)

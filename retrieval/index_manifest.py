@@ -11,13 +11,48 @@ from typing import Any
 from doyen.core.errors import IndexMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.manifest import build_manifest
-from doyen.retrieval.index_embedder import IndexEmbedder
 from doyen.retrieval.lexical import FORMAT
 from doyen.retrieval.segments import Segment
 
 Stamp = tuple[int, int, int]
 REMEDY = "run `doyen ingest` with your documents"
 REPAIR = "run `doyen doctor --repair`, which makes it again from the stored texts, or `doyen ingest`"
+
+
+@dataclass(frozen=True)
+class IndexEmbedder:
+    """Which weights an index's vectors are made with, and how.
+
+    Attributes:
+        name: of the model in the settings.
+        base_sha256: of that model's weights.
+        sha256: of the weights that are used.
+        dtype: the number format that they compute in, "float32" or "bfloat16".
+        tuned: the registered embedder that was trained from that model, "name:version"; None for the model itself.
+    """
+
+    name: str
+    base_sha256: str
+    sha256: str
+    dtype: str
+    tuned: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """The same for embedders whose vectors may stand in one index."""
+        return f"{self.sha256}-{self.dtype}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as manifests hold it."""
+        trained = {"base_sha256": self.base_sha256, "tuned": self.tuned} if self.tuned else {}
+        return {"name": self.name, "sha256": self.sha256, "dtype": self.dtype, **trained}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> IndexEmbedder:
+        """Return what ``to_json`` gave."""
+        digest = str(data["sha256"])
+        base = str(data.get("base_sha256", digest))
+        return IndexEmbedder(str(data["name"]), base, digest, str(data["dtype"]), data.get("tuned"))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from doyen.retrieval.units import count_words, split_pieces, split_units
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-FORMAT = 3
+FORMAT = 4
 """Changes with the meaning of the files; an index of another format is rebuilt."""
 JOINABLE_GAP = 200
 """Characters between two chunks of a document over which a passage may still reach."""

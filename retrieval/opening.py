@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import IndexMissing, ServiceError, StateError, StorageError
+from doyen.core.models import resolve_embedder
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.retrieval.document_facts import Facts, live_facts, load_facts
 from doyen.retrieval.embedder import Embedder
 from doyen.retrieval.excerpt import Near
 from doyen.retrieval.flat_vectors import AnyVectors, open_vectors
-from doyen.retrieval.index_embedder import base_embedder, open_index_embedder
+from doyen.retrieval.index_embedder import open_index_embedder
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, Stamp, read_manifest, read_stamp
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import Flags, LexicalView
@@ -270,6 +271,6 @@ def _open_parts(
 
 
 def _check_embedder(workspace: Workspace, manifest: IndexManifest) -> None:
-    base, made = base_embedder(workspace), manifest.embedder
-    if base.sha256 != made.base_sha256:
-        raise IndexMissing(f"the index was made with embedder {made.name!r}, the settings name {base.name!r}: {REMEDY}")
+    name, made = workspace.settings.retrieval.embedder, manifest.embedder
+    if resolve_embedder(name)[1] != made.base_sha256:
+        raise IndexMissing(f"the index was made with embedder {made.name!r}, the settings name {name!r}: {REMEDY}")

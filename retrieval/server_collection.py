@@ -14,8 +14,7 @@ from doyen.core.manifest import short_id
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store, open_store
 from doyen.core.workspace import Workspace
-from doyen.retrieval.index_embedder import IndexEmbedder
-from doyen.retrieval.index_manifest import IndexManifest
+from doyen.retrieval.index_manifest import IndexEmbedder, IndexManifest
 from doyen.retrieval.lexical import FORMAT, load_lexical
 from doyen.retrieval.segments import lexical_folder, piece_names
 from doyen.retrieval.vectors import VectorIndex, open_server
@@ -49,7 +48,7 @@ def clean_collection(workspace: Workspace, store: Store, manifest: IndexManifest
 
 
 def _name(store: Store, embedder: IndexEmbedder) -> str:
-    return f"doyen-{store.workspace_id()}-{short_id(embedder.sha256, str(FORMAT))}"
+    return f"doyen-{store.workspace_id()}-{short_id(embedder.identity, str(FORMAT))}"
 
 
 def _claim(vectors: VectorIndex, workspace: Workspace, store: Store) -> None:

@@ -20,7 +20,8 @@ from doyen.retrieval.content import Plan, count_chunks, read_chunks
 from doyen.retrieval.context import with_context
 from doyen.retrieval.document_facts import Facts, FactsCollector, live_facts, load_facts, save_facts
 from doyen.retrieval.flat_vectors import AnyVectors, FlatVectors, open_vectors
-from doyen.retrieval.index_embedder import IndexEmbedder, open_index_embedder
+from doyen.retrieval.index_embedder import open_index_embedder
+from doyen.retrieval.index_manifest import IndexEmbedder
 from doyen.retrieval.lexical import FORMAT, IndexedChunk, LexicalIndex, build_lexical
 from doyen.retrieval.lexical_merge import merge_lexical
 from doyen.retrieval.segments import Segment, lexical_folder, piece_names, sealed_files, vector_folder
@@ -58,7 +59,7 @@ class SegmentWriter:
         self._embedder, self._url = embedder, workspace.settings.retrieval.chroma_url
         self._parts = list(replaced)
         names = [each.name for each in (*plan.keep, *plan.replaced)]
-        identity = short_id(embedder.sha256, str(FORMAT), str(len(plan.keep)), *names)
+        identity = short_id(embedder.identity, str(FORMAT), str(len(plan.keep)), *names)
         self._folder = workspace.index_folder / f"segment-{identity}"
         self.embedded = 0
 

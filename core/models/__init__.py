@@ -1,6 +1,6 @@
 """Finding models on this machine: packaged ones, local folders, hub ids; hashes are verified, pickles refused."""
 
-from doyen.core.models.devices import torch_device, torch_dtype
+from doyen.core.models.devices import number_format, torch_device, torch_dtype
 from doyen.core.models.loading import LOADING, load_once
 from doyen.core.models.resolve import (
     PACKAGED_EMBEDDERS,
@@ -19,6 +19,7 @@ __all__ = [
     "GeneratorFiles",
     "cache_folder",
     "load_once",
+    "number_format",
     "resolve_embedder",
     "resolve_generator",
     "torch_device",

@@ -17,7 +17,8 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Adapter, Registry
 from doyen.retrieval.index import build_index
-from doyen.retrieval.index_embedder import IndexEmbedder, base_embedder, tuned_embedder
+from doyen.retrieval.index_embedder import base_embedder, tuned_embedder
+from doyen.retrieval.index_manifest import IndexEmbedder
 
 
 def promote_embedder(

@@ -8,6 +8,7 @@ import pytest
 
 from doyen.core.errors import ModelMissing
 from doyen.core.models import hashes, resolve, resolve_embedder, resolve_generator
+from doyen.core.models.devices import ROUNDS, gains
 from doyen.core.models.resolve import PackagedModel
 
 
@@ -73,3 +74,20 @@ def test_the_packaged_models_are_whole():
     folder, digest = resolve_embedder("all-minilm-l6-v2")
     assert (folder / "model.safetensors").is_file()
     assert digest.startswith("53aa5117")
+
+
+@pytest.mark.parametrize(("usual", "other", "expected"), [(2.0, 1.0, True), (2.0, 1.7, False), (1.0, 2.0, False)])
+@pytest.mark.parametrize("hit", [0, 1, 2])
+def test_other_work_on_the_machine_does_not_choose_the_number_format(usual, other, expected, hit):
+    """All rounds but three are ten times as slow for one of the two ways, or for both in turns."""
+    now, rounds = [0.0], {"usual": 0, "other": 0}
+
+    def way(name: str, seconds: float, slowed: bool):
+        def compute() -> None:
+            rounds[name] += 1
+            now[0] += seconds * (10 if slowed and rounds[name] % 5 else 1)
+
+        return compute
+
+    assert gains(way("usual", usual, hit != 1), way("other", other, hit != 0), lambda: now[0]) is expected
+    assert rounds == {"usual": ROUNDS, "other": ROUNDS}
