@@ -39,6 +39,7 @@ from doyen.ingestion.readers.process import shared_reader
 from doyen.ingestion.readers.tesseract import installed_version
 from doyen.ingestion.removal import leave_out_removed
 from doyen.ingestion.sources import Findings, FoundFile, find_files, is_read
+from doyen.ingestion.upload_access import groups_of_new
 from doyen.ingestion.word_pieces import PieceCounter, open_counter
 
 READERS_VERSION = 4
@@ -46,6 +47,9 @@ READERS_VERSION = 4
 UPLOADS = ""
 """The root of documents that came as bytes and not from a folder."""
 LONGEST_SOURCE = 500
+UNKNOWN_READERS = (
+    "it is new, and the documents beside it were given different groups: upload it by itself under this name, with `groups`"
+)
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +154,8 @@ def ingest_bytes(
         store: receives the document.
         source: its name, also a path with forward slashes; the extension says the format.
         data: its bytes.
-        assigned: who may read it; None goes by the rules, or leaves what the API has set before.
+        assigned: who may read it; None goes by the rules, or leaves what the API has set before. What an archive or e-mail
+            holds besides what an earlier one of its name held then gets the groups of that (`upload_access`).
 
     Raises:
         InputError: the name is unusable, or belongs to a file of an ingested folder.
@@ -205,11 +210,13 @@ def _upload_members(preparer: Preparer, source: str, data: bytes, report: Ingest
             kept.add(member_source(source, name))
             report.failed.append((member_source(source, name), reason))
         report.skipped += [(member_source(source, name), reason) for name, reason in found.skipped]
-        for name, number in found.members:
-            member = member_source(source, name)
-            kept.add(member)
+        files = {member_source(source, name): folder / number for name, number in found.members}
+        kept.update(files)
+        groups = dict.fromkeys(files, assigned) if assigned else _groups_of_new(preparer.store, source, list(files), report)
+        for member, file in files.items():
             try:
-                _upload(preparer, member, (folder / number).read_bytes(), report, assigned)
+                if member not in groups or groups[member] is not None:
+                    _upload(preparer, member, file.read_bytes(), report, groups.get(member))
             except InputError as error:
                 report.failed.append((member, str(error)))
     if is_archive(source) and not (report.added or report.updated or report.unchanged):
@@ -217,6 +224,16 @@ def _upload_members(preparer: Preparer, source: str, data: bytes, report: Ingest
         raise UnreadableDocument(f"{source}: none of its files can be read ({'; '.join(reasons[:3])}): correct it")
     if not any(name == source for name, _ in report.failed):
         _remove_uploaded(preparer.store, source, kept, report)
+    if assigned is not None:
+        with preparer.store.session() as session:
+            assign_groups(session, short_id(source), assigned)  # for what a later upload of its name holds besides
+
+
+def _groups_of_new(store: Store, source: str, members: Sequence[str], report: IngestReport) -> dict[str, Assigned | None]:
+    with store.session() as session:
+        groups = groups_of_new(session, source, members)
+    report.failed += [(member, UNKNOWN_READERS) for member, assigned in groups.items() if assigned is None]
+    return groups
 
 
 def _remove_uploaded(store: Store, source: str, kept: set[str], report: IngestReport) -> None:

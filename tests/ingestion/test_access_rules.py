@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 import zipfile
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,8 @@ from support.old_schema import database_of
 
 from doyen.core.errors import InputError, NotFoundError, SettingsError
 from doyen.core.store import Store, open_store
-from doyen.core.store.document_access import groups_of
-from doyen.core.store.schema import AnswerRow, DocumentRow
+from doyen.core.store.document_access import Assigned, groups_of
+from doyen.core.store.schema import AccessOrigin, AnswerRow, DocumentRow
 from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.ingestion.access_rules import apply_rules
 from doyen.ingestion.ingest import ingest, ingest_bytes
@@ -161,6 +163,73 @@ def test_what_an_archive_holds_has_the_groups_of_the_file_beside_it(workspace, s
     (folder / "pay.zip").rename(tmp_path / "away.zip")
     beside.unlink()
     assert apply_rules(workspace, store).changed == []
+
+
+def archive(*names: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as opened:
+        for name in names:
+            opened.writestr(name, f"# {name}\n\nThe text of {name}.\n")
+    return target.getvalue()
+
+
+HR, BOARD = (Assigned(frozenset({name}), AccessOrigin.API) for name in ("hr", "board"))
+
+
+def test_what_is_new_in_an_archive_has_the_groups_that_the_archive_was_uploaded_with(workspace, store):
+    ingest_bytes(workspace, store, "pay.zip", archive("a.md", "b.md"), assigned=HR)
+    set_document_groups(workspace, store, "pay.zip/a.md", ["board"])
+    report = ingest_bytes(workspace, store, "pay.zip", archive("a.md", "renamed/b.md", "in.zip/c.md"))
+    assert (report.added, report.removed) == (["pay.zip/renamed/b.md", "pay.zip/in.zip/c.md"], ["pay.zip/b.md"])
+    closed = {"pay.zip/a.md": {"board"}, "pay.zip/in.zip/c.md": {"hr"}, "pay.zip/renamed/b.md": {"hr"}}
+    assert groups(store) == closed
+    assert apply_rules(workspace, store).changed == []
+    ingest_bytes(workspace, store, "pay.zip", archive("a.md", "renamed/b.md", "in.zip/c.md"))
+    assert groups(store) == closed
+    ingest_bytes(workspace, store, "pay.zip", archive("a.md", "d.md"), assigned=BOARD)
+    assert groups(store) == {"pay.zip/a.md": {"board"}, "pay.zip/d.md": {"board"}}
+
+
+def test_what_is_new_in_an_archive_has_the_groups_that_all_its_documents_were_given(workspace, store):
+    """Archives that were uploaded without groups, and before this was noted of them."""
+    ingest_bytes(workspace, store, "pay.zip", archive("a.md", "b.md"))
+    ingest_bytes(workspace, store, "pay.zip", archive("a.md", "b.md", "open.md"))
+    assert groups(store) == {"pay.zip/a.md": set(), "pay.zip/b.md": set(), "pay.zip/open.md": set()}
+    for name in ("a.md", "b.md", "open.md"):
+        set_document_groups(workspace, store, f"pay.zip/{name}", ["hr"])
+    ingest_bytes(workspace, store, "pay.zip", archive("renamed.md"))
+    assert groups(store) == {"pay.zip/renamed.md": {"hr"}}
+
+
+def test_what_is_new_in_an_archive_whose_documents_differ_is_not_taken_in(workspace, store):
+    ingest_bytes(workspace, store, "pay.zip", archive("a.md", "b.md"))
+    set_document_groups(workspace, store, "pay.zip/a.md", ["hr"])
+    report = ingest_bytes(workspace, store, "pay.zip", archive("a.md", "b.md", "c.md"))
+    assert (report.unchanged, [name for name, _ in report.failed]) == (["pay.zip/a.md", "pay.zip/b.md"], ["pay.zip/c.md"])
+    assert "upload it by itself under this name, with `groups`" in report.failed[0][1]
+    assert groups(store) == {"pay.zip/a.md": {"hr"}, "pay.zip/b.md": set()}
+    ingest_bytes(workspace, store, "pay.zip/c.md", b"# C\n\nText.\n", assigned=BOARD)
+    assert ingest_bytes(workspace, store, "pay.zip", archive("a.md", "b.md", "c.md")).failed == []
+    assert groups(store) == {"pay.zip/a.md": {"hr"}, "pay.zip/b.md": set(), "pay.zip/c.md": {"board"}}
+
+
+def test_a_new_attachment_has_the_groups_of_its_email(workspace, store):
+    def mail(*names: str) -> bytes:
+        message = EmailMessage()
+        message["Subject"] = "Salaries"
+        message.set_content("See below.")
+        for name in names:
+            message.add_attachment(f"# {name}\n\nText of {name}.\n", filename=name)
+        return message.as_bytes()
+
+    ingest_bytes(workspace, store, "pay.eml", mail("a.md"))
+    set_document_groups(workspace, store, "pay.eml", ["hr"])
+    ingest_bytes(workspace, store, "pay.eml", mail("a.md", "b.md"))
+    assert groups(store) == {"pay.eml": {"hr"}, "pay.eml/a.md": set(), "pay.eml/b.md": {"hr"}}
+    set_document_groups(workspace, store, "pay.eml", None)
+    ingest_bytes(workspace, store, "pay.eml", mail("a.md", "b.md", "c.md"))
+    assert groups(store)["pay.eml/b.md"] == {"hr"}
+    assert "pay.eml/c.md" not in groups(store)
 
 
 def test_the_file_beside_a_document_cannot_be_uploaded_as_one(workspace, store):
