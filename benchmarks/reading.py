@@ -29,7 +29,7 @@ from doyen.core.records import Pair, Question, read_records
 from doyen.core.settings import ServingSettings
 from doyen.core.workspace import create_workspace
 from doyen.eval.answer_log import AnswerRecord
-from doyen.eval.metrics import key_facts, overlap_f1, token_f1
+from doyen.eval.metrics import is_right, key_facts, overlap_f1, token_f1
 from doyen.eval.retrieval_metrics import first_ranks
 from doyen.finetune.general_reading import Paragraph, hold_out, make_examples, read_paragraphs
 from doyen.finetune.gold_passages import load_sources
@@ -119,6 +119,7 @@ def example(folder: Path) -> list[bool]:
             passed.append(bar(f"example: AUROC {kind}", auroc(answered, refused), None, len(refused)))
         none = [record.probability or 0.0 for question, record in records if not question.answerable]
         passed.append(bar("example: AUROC unanswerable", auroc(answered, none), 0.85, len(none)))
+        passed += marked("example", doyen, records)
         passed += ranking(doyen, [question for question in reported if question.answerable])
         return [*passed, seconds("example", [record for _, record in records])]
 
@@ -168,6 +169,25 @@ def refusing(doyen: Doyen, records: Sequence[tuple[Question, Answer]], without: 
         bar("covidqa: token F1 of those", f1 / len(kept) if kept else 0.0, None, len(kept)),
         bar("covidqa: token F1, a refusal counts 0", f1 / len(records), None, len(records)),
         bar("covidqa: answered without their article", statistics.mean(each >= least for each in without), None, len(without)),
+    ]
+
+
+def marked(name: str, doyen: Doyen, records: Sequence[tuple[Question, Answer]]) -> list[bool]:
+    """Print how right the answers are that are given without a mark, and how many of the right ones those are.
+
+    A correct answer in other words than the reference's counts as wrong: only reading them tells, so there is no bar.
+    """
+    reader, risk = doyen.assistant.open_reader(), ServingSettings().risk
+    least = reader.threshold(risk) if reader else 0.0
+    given = [item for item in records if (item[1].probability or 0.0) >= least]
+    right = [question.answerable and is_right(question, AnswerRecord.of("", question.id, each)) for question, each in given]
+    unmarked = [all(sentence.mark == "supported" for sentence in record.sentences) for _, record in given]
+    both = sum(good and bare for good, bare in zip(right, unmarked, strict=True))
+    return [
+        bar(f"{name}: answered at risk {risk:g}", len(given) / len(records), None, len(records)),
+        bar(f"{name}: right among those", sum(right) / len(right), None, len(right)),
+        bar(f"{name}: right among the unmarked", both / max(1, sum(unmarked)), None, sum(unmarked)),
+        bar(f"{name}: right ones without a mark", both / max(1, sum(right)), None, sum(right)),
     ]
 
 

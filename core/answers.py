@@ -20,17 +20,20 @@ from doyen.core.records import Turn
 
 Support = Literal["supported", "number_not_found", "not_checked"]
 """Whether an answer's numbers, units and codes stand in the sentences that it cites; see platform/serving/number_guard.py."""
-Mark = Literal["supported", "not_found", "number_differs"]
+Mark = Literal["supported", "unsure", "not_found", "number_differs"]
 """What the passages say of a sentence of an answer; see `MARK_MEANINGS`."""
 MARK_MEANINGS: dict[Mark, str] = {
     "supported": "A passage says this",
+    "unsure": "A passage says this, but it may not be what was asked",
     "not_found": "No passage says this",
     "number_differs": "The passages give another number, or none",
 }
 """Each mark in words for people."""
+MARK_SIGNS: dict[Mark, str] = {"supported": "✓", "unsure": "~", "not_found": "?", "number_differs": "≠"}
+"""Each mark as one character."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 11
+ANSWER_RULES = 12
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 
@@ -135,8 +138,9 @@ class AnswerSentence(_Lossless):
         end: one past the last character, the sentence's [n] included.
         mark: "number_differs" when a number, unit or code of it stands in no cited sentence about the question, or the answer
             has only those of another kind than was asked for; "supported" when passage sentences hold half of its words, by
-            weight, and all its figures; else "not_found".
-        citation: the passage sentence that supports it; None for the other marks.
+            weight, and all its figures; else "not_found". What is supported is "unsure" where the reader thinks it too
+            improbable that this is what was asked (``serving.sure``).
+        citation: the passage sentence that supports it; None for "not_found" and "number_differs".
     """
 
     start: int
@@ -152,10 +156,12 @@ class Extract(_Lossless):
     Attributes:
         text: the words.
         citation: their sentence.
+        mark: of the words as an answer, as in `AnswerSentence`.
     """
 
     text: str
     citation: Citation
+    mark: Mark = "supported"
 
 
 @dataclass(frozen=True)

@@ -286,6 +286,9 @@ class ServingSettings(Section):
     """Passages that are read. More hold the answer more often; each costs about 30 ms on two cores."""
     risk: float = Field(0.1, ge=0, le=1)
     """Share of answered questions that the documents may not answer after all: less refuses more. 1 never refuses."""
+    sure: float = Field(0.7, ge=0, le=1)
+    """Probability of being what was asked from which an answer found in the passages is shown without the mark "unsure". More
+    marks more right answers and lets fewer wrong ones pass; 0 marks none."""
     max_tokens: int = Field(128, ge=1, le=4096)
     """Longest answer, in tokens."""
     temperature: float = Field(0.0, ge=0, le=2)

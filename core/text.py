@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 from typing import Literal
 
@@ -57,6 +58,13 @@ def words(text: str, *, whole: Literal["nothing", "numbers", "codes"] = "nothing
             marks, such as codes (SP-410-02).
     """
     return tuple(_WORDS[whole].findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def token_f1(a: str, b: str) -> float:
+    """Return the F1 of the overlap of two texts' words, codes whole, 0 to 1; 1 for two texts without words."""
+    first, second = Counter(words(a, whole="codes")), Counter(words(b, whole="codes"))
+    common = (first & second).total()
+    return 2 * common / (first.total() + second.total()) if common else float(first == second)
 
 
 _SENTENCE_MARKS = ".,;:!?…'\"`´‘’‚“”„«»‹›()[]{}¿¡。、「」『』،؛؟।–—"

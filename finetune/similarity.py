@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import ceil
 
 from doyen.core.records import TEXT_MARK, Pair, Question
-from doyen.core.text import words
+from doyen.core.text import token_f1, words
 
 NEAR_DUPLICATE = 0.75
 """Jaccard similarity of word sets from which two questions about the same numbers and codes are near-duplicates."""
@@ -69,13 +69,6 @@ def content_words(text: str) -> frozenset[str]:
     """Return the set of a text's words that are not mere grammar; of a text that is nothing else, all of them."""
     found = frozenset(words(text, whole="codes"))
     return found - _FILLER or found
-
-
-def token_f1(a: str, b: str) -> float:
-    """Return the F1 of the overlap of two texts' words, 0 to 1."""
-    first, second = Counter(words(a, whole="codes")), Counter(words(b, whole="codes"))
-    common = (first & second).total()
-    return 2 * common / (first.total() + second.total()) if common else float(first == second)
 
 
 def same_answer(a: str, b: str) -> bool:

@@ -25,7 +25,7 @@ from doyen.finetune.general_reading import Paragraph, hold_out, read_paragraphs,
 from doyen.finetune.gold_passages import holds_evidence
 from doyen.finetune.mining import DEPTH, MinedPair, mine
 from doyen.finetune.reader_examples import is_answered, question_of, reading_examples
-from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases, span_f1
+from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, fit_span_probability, read_cases, span_f1
 from doyen.finetune.registry import READER, Adapter, Registry
 from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settings
@@ -35,7 +35,7 @@ from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 if TYPE_CHECKING:  # it imports PyTorch
     from doyen.finetune.rewording import Rewording
 
-FORMAT = 7
+FORMAT = 8
 """Raised when the same dataset and settings would give another reader than before."""
 FIRST_TRAINED_LAYER = 1
 """Layers below stay those of the general reader, so that steps are faster."""
@@ -129,7 +129,8 @@ def _fit(
     ranking = fit_ranking(read, serving.context_passages, config.ranking)
     calibration = fit_probability(read, config.calibration)
     tell_if_all_is_refused(calibration, serving.risk, reporter)
-    save_network(network, replace(config, ranking=ranking, calibration=calibration), files)
+    spans = fit_span_probability(read, ranking, config.span_calibration)
+    save_network(network, replace(config, ranking=ranking, calibration=calibration, span_calibration=spans), files)
     answered = [span_f1(item, ranking) for item in read if item.case.answers]
     results = {
         "examples": sum(len(step) for step in steps),

@@ -27,7 +27,7 @@ from doyen.core.workspace import create_workspace
 from doyen.finetune.answer_spans import find_quote
 from doyen.finetune.general_reading import Paragraph, Query, hold_out, make_examples, read_paragraphs
 from doyen.finetune.gold_passages import load_sources
-from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, read_cases
+from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, fit_span_probability, read_cases
 from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
 from doyen.finetune.swapped_questions import values_of
 from doyen.finetune.train_reader import swapped_case
@@ -90,7 +90,12 @@ def calibrate(config: ReaderConfig, folder: Path, paragraphs: Sequence[Paragraph
             doyen.ingest([documents])
             read = read_cases(Reader(folder), cases(doyen, paragraphs))
     ranking = fit_ranking(read, 3, config.ranking)
-    return replace(config, ranking=ranking, calibration=fit_probability(read, config.calibration))
+    return replace(
+        config,
+        ranking=ranking,
+        calibration=fit_probability(read, config.calibration),
+        span_calibration=fit_span_probability(read, ranking, config.span_calibration),
+    )
 
 
 def cases(doyen: Doyen, paragraphs: Sequence[Paragraph]) -> list[Case]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from doyen.core.answers import MARK_MEANINGS, Answer, AnswerSentence, Citation, Extract, Passage, version_note
+from doyen.core.answers import MARK_MEANINGS, MARK_SIGNS, Answer, AnswerSentence, Citation, Extract, Passage, version_note
 from doyen.core.modes import Mode
 from doyen.ui.conversation import Exchange
 
@@ -21,7 +21,6 @@ MODE_LABELS = {
     "hybrid": "Documents + adapter",
 }
 
-_SIGNS = {"supported": "✓", "not_found": "?", "number_differs": "≠"}
 """Beside a sentence of an answer, so that its mark is not told by colour alone; a supported one shows its source's number."""
 
 
@@ -50,7 +49,8 @@ def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: 
 
 def _found(extract: Extract) -> str:
     """Return the sentence that may answer, with the words that do marked, while the answer is being written."""
-    found = f"<span class='doyen-wait'>Found in {escape(_place(extract.citation))}:</span>"
+    found = "Found in" if extract.mark == "supported" else "Perhaps in"
+    found = f"<span class='doyen-wait'>{found} {escape(_place(extract.citation))}:</span>"
     return f"{found} {_sentence(extract.text, extract.citation)}"
 
 
@@ -92,8 +92,8 @@ def _sentence_html(text: str, sentence: AnswerSentence | None) -> str:
     """Return a piece of an answer; a sentence with its mark as a line below it, a sign and a tooltip."""
     if sentence is None:
         return escape(text)
-    mark, meaning, sign = sentence.mark, MARK_MEANINGS[sentence.mark], _SIGNS[sentence.mark]
-    if sentence.citation:
+    mark, meaning, sign = sentence.mark, MARK_MEANINGS[sentence.mark], MARK_SIGNS[sentence.mark]
+    if sentence.citation and mark == "supported":
         meaning, sign = f"{meaning}: {sentence.citation.marker} {_place(sentence.citation)}", str(sentence.citation.marker)
     return (
         f"<span class='doyen-sentence doyen-{mark}' title='{escape(meaning)}'>{escape(text)}"
@@ -112,6 +112,7 @@ def _warnings(answer: Answer) -> list[str]:
                 "From a superseded version",
             ),
             (answer.support == "number_not_found", "Check the number: no cited sentence holds it"),
+            (any(sentence.mark == "unsure" for sentence in answer.sentences), "May not be what was asked: check it"),
             (answer.finish_reason == "length", "Cut off at the length limit"),
             (answer.finish_reason == "repetition", "Stopped: it repeated itself"),
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MODES_HELP = f"{', '.join(MODES)}, or {BEST}: the best one that the reports measured."
 _DOUBTS = {
+    "unsure": "check this: it may not be what was asked",
     "not_found": "no passage says this",
     "number_differs": "check the number: no cited sentence about the question holds it",
 }

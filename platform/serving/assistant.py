@@ -22,6 +22,7 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.registry import GENERATOR, Adapter, Registry
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best, as_told, find_best
+from doyen.platform.serving.doubts import doubted
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
 from doyen.platform.serving.other_versions import SET_ASIDE, differing, set_aside
@@ -182,7 +183,7 @@ class Assistant:
         extract = self._extract(plan)
         if extract and plan.mode != Mode.EXTRACT:
             plan = replace(plan, extract_s=time.monotonic() - plan.started)
-            yield extract
+            yield replace(extract, mark=self._judge_extract(plan, extract).sentences[0].mark)
         plan, generated = yield from self._generate(plan, extract)
         plan, generated, judgement = yield from self._settle(plan, generated, extract)
         answer = self._build(plan, generated, judgement)
@@ -382,12 +383,17 @@ class Assistant:
             return Judgement("not_checked", self._nearby(plan))
         if extract and plan.mode == Mode.EXTRACT:
             return self._judge_extract(plan, extract)
-        return self._verifier.judge(plan.asked, plan.passages, generated.result.text)
+        text = generated.result.text
+        return self._doubted(plan, text, self._verifier.judge(plan.asked, plan.passages, text))
 
     def _judge_extract(self, plan: Plan, extract: Extract) -> Judgement:
         whole = Statement(0, len(extract.text), {extract.citation: 1.0})
         judgement = judge_numbers(plan.asked, plan.passages, extract.text, [whole])
-        return replace(judgement, citations=judgement.citations or [extract.citation])
+        judgement = replace(judgement, citations=judgement.citations or [extract.citation])
+        return self._doubted(plan, extract.text, judgement)
+
+    def _doubted(self, plan: Plan, text: str, judgement: Judgement) -> Judgement:
+        return doubted(judgement, text, plan.findings.spans if plan.findings else [], self._settings.sure)
 
     def _nearby(self, plan: Plan) -> list[Citation]:
         """Return what the documents do say nearby, for a refusal."""

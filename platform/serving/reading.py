@@ -81,7 +81,7 @@ def reader_identity(registry: Registry, settings: ServingSettings) -> str | None
     if missing := [name for name in (WEIGHTS, CONFIG) if not (folder / name).is_file()]:
         raise ModelMissing(f"the reader in {folder} has no {missing[0]}: train it again, or set serving.reader to another one")
     files = [sha256_file(folder / name) for name in (WEIGHTS, CONFIG)]
-    return fingerprint([*files, settings.read_passages, settings.risk])
+    return fingerprint([*files, settings.read_passages, settings.risk, settings.sure])
 
 
 def shown_passages(findings: Findings, count: int, *, span_first: bool) -> list[Passage]:

@@ -59,22 +59,44 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class SpanObservation:
+    """What is known of a span before it is given as the answer.
+
+    Attributes:
+        score: combined score of the span (`Finding.score`).
+        agreement: share of all spans' weight (softmax of their scores) that says the same.
+        share: share of the question's words that its sentence, the headings above it and its document's name hold.
+        kind: 1 where it states another kind of value than was asked for, else 0.
+    """
+
+    score: float
+    agreement: float
+    share: float
+    kind: float
+
+    @property
+    def values(self) -> tuple[float, float, float, float]:
+        """The scores in the order of a calibration's weights."""
+        return self.score, self.agreement, self.share, self.kind
+
+
+@dataclass(frozen=True)
 class Calibration:
     """A fitted logistic regression.
 
     Attributes:
-        weights: of the scores of an `Observation`.
+        weights: of the scores of an `Observation` or a `SpanObservation`.
         intercept: added to their sum.
         curve: (probability, share of wrong ones among those at least as probable), by rising probability, on questions that
             it was not fitted to.
     """
 
-    weights: tuple[float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 0.0)
+    weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 0.0)
     intercept: float = 0.0
     curve: tuple[tuple[float, float], ...] = ()
 
-    def probability(self, seen: Observation) -> float:
-        """Return the probability that the passages answer."""
+    def probability(self, seen: Observation | SpanObservation) -> float:
+        """Return the probability that the passages answer, or that the span does."""
         logit = self.intercept + sum(weight * value for weight, value in zip(self.weights, seen.values, strict=True))
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, logit))))
 
@@ -89,12 +111,20 @@ class Calibration:
         return min(within) if within else (1.0 if self.curve else 0.0)
 
 
-def fit_calibration(seen: Sequence[Observation], answered: Sequence[bool], *, folds: int = 5, seed: int = 17) -> Calibration:
+def fit_calibration(
+    seen: Sequence[Observation | SpanObservation],
+    right: Sequence[bool],
+    answered: Sequence[bool],
+    *,
+    folds: int = 5,
+    seed: int = 17,
+) -> Calibration:
     """Fit a calibration, and draw its curve from questions that were left out, each in one of the folds.
 
     Args:
         seen: one observation for each question.
-        answered: whether its passages answer it; both kinds must be there.
+        right: what is to be told; both kinds must be there.
+        answered: whether the question's passages answer it.
     """
     import numpy as np
     from sklearn.linear_model import LogisticRegression
@@ -102,8 +132,9 @@ def fit_calibration(seen: Sequence[Observation], answered: Sequence[bool], *, fo
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x, y = np.array([item.values for item in seen]), np.array(answered)
-    weight = np.where(y, (1 - UNANSWERABLE_SHARE) / max(1, y.sum()), UNANSWERABLE_SHARE / max(1, (~y).sum())) * len(y)
+    x, y, known = np.array([item.values for item in seen]), np.array(right), np.array(answered)
+    shares = (1 - UNANSWERABLE_SHARE) / max(1, known.sum()), UNANSWERABLE_SHARE / max(1, (~known).sum())
+    weight = np.where(known, *shares) * len(y)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0))
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     given = {"logisticregression__sample_weight": weight}
@@ -112,16 +143,15 @@ def fit_calibration(seen: Sequence[Observation], answered: Sequence[bool], *, fo
     scale, regression = model[0], model[1]
     weights = regression.coef_[0] / scale.scale_
     intercept = float(regression.intercept_[0] - (weights * scale.mean_).sum())
-    answers, span, dense, share, stated = weights.tolist()
-    return Calibration((answers, span, dense, share, stated), intercept, _curve(out_of_fold, y, weight))
+    return Calibration(tuple(weights.tolist()), intercept, _curve(out_of_fold, y, weight))
 
 
-def _curve(probabilities: Any, answered: Any, weight: Any) -> tuple[tuple[float, float], ...]:
+def _curve(probabilities: Any, right: Any, weight: Any) -> tuple[tuple[float, float], ...]:
     """Return the points of the risk curve, at most a hundred of them and one for each probability."""
     import numpy as np
 
     order = np.argsort(-probabilities, kind="stable")
-    wrong = np.cumsum((weight * ~answered)[order]) / np.cumsum(weight[order])
+    wrong = np.cumsum((weight * ~right)[order]) / np.cumsum(weight[order])
     # Of questions that are equally probable all are answered or none: the last one's share is that of them all.
     points = sorted(dict(zip(probabilities[order].tolist(), wrong.tolist(), strict=True)).items())
     return tuple(points[:: -(-len(points) // 100)])

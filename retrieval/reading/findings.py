@@ -8,13 +8,13 @@ passages ─▶ Reader.read ─┬─▶ spans ─▶ Finding …     (mode extr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from doyen.core.answer_kinds import asked_value, contradicts
 from doyen.core.answers import Passage
-from doyen.core.quantities import Stated, find_values
-from doyen.retrieval.reading.calibration import Observation
+from doyen.retrieval.reading.calibration import Observation, Ranking
+from doyen.retrieval.reading.span_evidence import SpanEvidence, stated_share
 from doyen.retrieval.units import split_sentences
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Finding:
         end: after its last character.
         sentence: start and end of its sentence in the passage's text; of several where it runs over their border.
         score: combined; comparable within one question.
+        probability: that it answers the question; 0 where it is disputed (`SpanEvidence.is_disputed`), None where the reader
+            cannot tell.
     """
 
     passage: Passage
@@ -41,6 +43,7 @@ class Finding:
     end: int
     sentence: tuple[int, int]
     score: float
+    probability: float | None = None
 
     @property
     def text(self) -> str:
@@ -86,19 +89,27 @@ class PassageReader:
             passages: as the retriever ranks them.
         """
         readings = self._reader.read(question, [passage.text for passage in passages], spans=SPANS)
-        scores = [self._ranking.score(item.answers, best_score(item), place) for place, item in enumerate(readings)]
-        order = sorted(range(len(passages)), key=lambda place: -scores[place])
-        spans = [
-            _finding(question, passage, span, score + self._ranking.span_weight * (span.score - best_score(reading)))
-            for passage, reading, score in zip(passages, readings, scores, strict=True)
-            for span in reading.spans
-        ]
+        order = rank(readings, self._ranking)
         shown = order if self._reranks else range(len(passages))
+        spans = find_spans(question, passages, readings, self._ranking)
         return Findings(
             [passages[place] for place in shown],
-            sorted(spans, key=lambda finding: -finding.score),
+            self._with_probability(question, passages, spans),
             self._probability(question, passages, readings),
         )
+
+    def _with_probability(self, question: str, passages: Sequence[Passage], spans: Sequence[Finding]) -> list[Finding]:
+        calibration = self._reader.config.span_calibration
+        if calibration is None:
+            return list(spans)
+        evidence = SpanEvidence(question, passages, spans)
+        return [
+            replace(
+                span,
+                probability=0.0 if evidence.is_disputed(span) else round(calibration.probability(evidence.observe(span)), 4),
+            )
+            for span in spans
+        ]
 
     def _probability(self, question: str, passages: Sequence[Passage], readings: Sequence[Reading]) -> float | None:
         # Passages that were found by their words alone, or are given by a caller, have no cosine.
@@ -111,6 +122,26 @@ class PassageReader:
         return self._calibration.threshold(risk)
 
 
+def rank(readings: Sequence[Reading], ranking: Ranking) -> list[int]:
+    """Return the places of passages, best first, in the order of the reader and the retriever together."""
+    scores = _scores(readings, ranking)
+    return sorted(range(len(readings)), key=lambda place: -scores[place])
+
+
+def find_spans(question: str, passages: Sequence[Passage], readings: Sequence[Reading], ranking: Ranking) -> list[Finding]:
+    """Return the spans of all passages in their sentences, best first, without a probability."""
+    found = [
+        _finding(question, passage, span, score + ranking.span_weight * (span.score - best_score(reading)))
+        for passage, reading, score in zip(passages, readings, _scores(readings, ranking), strict=True)
+        for span in reading.spans
+    ]
+    return sorted(found, key=lambda finding: -finding.score)
+
+
+def _scores(readings: Sequence[Reading], ranking: Ranking) -> list[float]:
+    return [ranking.score(item.answers, best_score(item), place) for place, item in enumerate(readings)]
+
+
 def observe(question: str, passages: Sequence[Passage], readings: Sequence[Reading]) -> Observation:
     """Return what a calibration is fitted to and applied to; at least one passage is needed."""
     best = max(range(len(passages)), key=lambda place: readings[place].answers)
@@ -121,13 +152,6 @@ def observe(question: str, passages: Sequence[Passage], readings: Sequence[Readi
         max(passage.signals.get("lexical_share", 0.0) for passage in passages),
         stated_share(question, passages[best]),
     )
-
-
-def stated_share(question: str, passage: Passage) -> float:
-    """Return the share of a question's codes, numbers and names that a passage states, its heading included; 1 without any."""
-    values = [question[start:end] for start, end in find_values(question)]
-    stated = Stated([f"{passage.source} | {passage.heading} | {passage.text}"])
-    return sum(value in stated for value in values) / len(values) if values else 1.0
 
 
 def best_score(reading: Reading) -> float:

@@ -6,7 +6,7 @@ section 4.2); ``[CLS]`` stands for "no answer" (section 4.3). The third head say
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from doyen.core.errors import ModelMissing
 from doyen.core.files import write_json_atomic
 from doyen.core.models import resolve_embedder
-from doyen.retrieval.reading.calibration import Calibration, Ranking
+from doyen.retrieval.reading.calibration import Calibration, Observation, Ranking, SpanObservation
 from doyen.retrieval.reading.reader_files import BASE, CONFIG, GENERAL_READER, WEIGHTS
 from doyen.retrieval.reading.token_windows import Batch
 
@@ -34,7 +34,8 @@ class ReaderConfig:
         base: name of the encoder.
         base_sha256: of its weights.
         first_trained_layer: layers from here on are in the reader's file; those below, and the word vectors, are the encoder's.
-        ranking: fitted after training, as the calibration.
+        ranking: fitted after training, as the calibrations.
+        span_calibration: how probable it is that a span is right; None in readers of earlier versions.
     """
 
     base: str = BASE
@@ -42,6 +43,14 @@ class ReaderConfig:
     first_trained_layer: int = 0
     ranking: Ranking = field(default_factory=Ranking)
     calibration: Calibration = field(default_factory=Calibration)
+    span_calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        spans = self.span_calibration
+        if len(self.calibration.weights) != len(fields(Observation)) or (
+            spans and len(spans.weights) != len(fields(SpanObservation))
+        ):
+            raise ValueError("a calibration has another number of weights than it has scores")
 
 
 @dataclass(frozen=True)

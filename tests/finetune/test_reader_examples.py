@@ -18,10 +18,10 @@ from doyen.finetune.answer_spans import answer_span, find_quote
 from doyen.finetune.gold_passages import holds_evidence
 from doyen.finetune.mining import mine
 from doyen.finetune.reader_examples import is_answered, reading_examples
-from doyen.finetune.reader_fit import FEWEST, Case, ReadCase, fit_probability, fit_ranking
+from doyen.finetune.reader_fit import FEWEST, Case, ReadCase, fit_probability, fit_ranking, fit_span_probability
 from doyen.finetune.swapped_questions import swap_value
 from doyen.finetune.train_reader import cases_of, tell_if_all_is_refused
-from doyen.retrieval.reading.calibration import Calibration, Ranking
+from doyen.retrieval.reading.calibration import Calibration, Ranking, SpanObservation
 from doyen.retrieval.reading.reader import Reading, Span
 
 # Where an answer stands
@@ -179,6 +179,16 @@ def test_probability_is_fitted_where_both_kinds_are_there():
     made = fit_probability([*answered, *unanswered], default)
     assert made.curve
     assert made.threshold(0.1) < 1
+
+
+def test_the_probability_of_a_span_is_fitted_where_some_are_right_and_some_are_not():
+    right = [read_case(number, answered=True, gold=0) for number in range(FEWEST)]
+    wrong = [read_case(number, answered=False, gold=0) for number in range(FEWEST)]
+    default = Calibration((0.0,) * 4)
+    assert fit_span_probability([*right, *wrong[1:]], Ranking(), default) is default
+    assert fit_span_probability(right, Ranking(), None) is None
+    made = fit_span_probability([*right, *wrong], Ranking(), default)
+    assert made.probability(SpanObservation(4.0, 1.0, 1.0, 0.0)) > 0.5 > made.probability(SpanObservation(-6.0, 0.3, 0.0, 0.0))
 
 
 @pytest.mark.parametrize(

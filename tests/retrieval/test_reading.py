@@ -25,12 +25,14 @@ from doyen.core.answers import Passage
 from doyen.core.errors import ModelMissing
 from doyen.core.models import resolve_embedder
 from doyen.retrieval.reading import reader as reader_module
-from doyen.retrieval.reading.calibration import Calibration, Observation, Ranking, fit_calibration
-from doyen.retrieval.reading.findings import PassageReader, stated_share
+from doyen.retrieval.reading.calibration import Calibration, Observation, Ranking, SpanObservation, fit_calibration
+from doyen.retrieval.reading.findings import Finding, PassageReader
 from doyen.retrieval.reading.reader import Reader, Reading, Span, _apart, _best_spans, _whole_words
 from doyen.retrieval.reading.reader_files import CONFIG, WEIGHTS
 from doyen.retrieval.reading.reader_network import BASE, ReaderConfig, load_network, save_network
+from doyen.retrieval.reading.span_evidence import SpanEvidence, stated_share
 from doyen.retrieval.reading.token_windows import MAX_TOKENS, OVERLAP, Window, batches, collate, make_windows
+from doyen.retrieval.units import split_sentences
 
 
 @cache
@@ -367,8 +369,8 @@ def test_a_fitted_calibration_tells_cases_apart_and_keeps_its_curve_short(seed: 
     answered = (np.arange(n) % 3 > 0).tolist()
     values = [round(float(draw.normal(2.0 * known)), 0 if equal else 9) for known in answered]
     seen = [Observation(value, value / 2, 0.5, 0.1, 1.0) for value in values]
-    made = fit_calibration(seen, answered)
-    assert made == fit_calibration(seen, answered)
+    made = fit_calibration(seen, answered, answered)
+    assert made == fit_calibration(seen, answered, answered)
     assert made.probability(Observation(6.0, 3.0, 0.5, 0.1, 1.0)) > made.probability(Observation(-4.0, -2.0, 0.5, 0.1, 1.0))
     assert 1 <= len(made.curve) <= 100
     assert list(made.curve) == sorted(made.curve)
@@ -467,11 +469,82 @@ def test_a_span_stays_where_the_asked_value_cannot_be_told(question: str, text: 
         ("Is 18 newton metres right for AB-1234?", 1.0),  # however it is written
         ("Is 18 bar right for AB-1234?", 0.5),
         ("Does AB-123 fit?", 0.0),
+        ("Which torque does the Arrel’s bolt get?", 1.0),
+        ("Do all Arrels get 18 Nm?", 1.0),
+        ("What does the Arrel 20 weigh?", 0.5),
     ],
 )
 def test_the_share_of_a_questions_values_that_a_passage_states(question: str, share: float):
-    passage = replace(passage_of(0, "Its bolts AB-1234 get 18 Nm."), heading="Arrel", source="service/410.md")
+    passage = replace(passage_of(0, "Its bolts AB-1234 get 18 Nm."), heading="Arrel", source="service/arrel-410_bolts.md")
     assert stated_share(question, passage) == share
+
+
+def evidence_of(question: str, *texts: str, span: str) -> tuple[SpanEvidence, Finding]:
+    """Return what speaks for a span of the first passage, beside the same span of the next ones where they hold it."""
+    passages = [passage_of(number, text) for number, text in enumerate(texts)]
+    found = [
+        Finding(passage, start, start + len(span), next(each for each in split_sentences(passage.text) if each[1] > start), 1.0)
+        for passage in passages
+        if (start := passage.text.find(span)) >= 0
+    ]
+    return SpanEvidence(question, passages, found), found[0]
+
+
+BURN_IN = "A new zirconia sensor burns in for 18 hours, in air."
+
+
+@pytest.mark.parametrize(
+    ("question", "texts", "span", "disputed"),
+    [
+        ("How long does a new zirconia sensor burn in?", [BURN_IN], "18 hours", False),
+        # Another sentence says as much of what was asked, and another value of the same kind.
+        (
+            "How long does a new zirconia sensor burn in?",
+            [BURN_IN, "Before, a new zirconia sensor did burn in for 12 hours."],
+            "18 hours",
+            True,
+        ),
+        ("How long does a new zirconia sensor burn in?", [BURN_IN, "The pump runs for 12 hours."], "18 hours", False),
+        (
+            "How long does a new zirconia sensor burn in?",
+            [BURN_IN, "Burn in a new zirconia sensor: 0.75 days"],
+            "18 hours",
+            False,
+        ),
+        ("How long does a new zirconia sensor burn in?", [BURN_IN, BURN_IN], "18 hours", False),
+        # Its passage does not speak of what the question names.
+        ("How long does a sensor of the E-42 burn in?", [BURN_IN], "18 hours", True),
+        (
+            "Where does a new zirconia sensor burn in?",
+            [BURN_IN, "A new zirconia sensor must burn in outside."],
+            "in air",
+            False,
+        ),
+    ],
+)
+def test_a_span_is_disputed_by_another_value_and_by_what_the_question_names(question, texts, span, disputed):
+    evidence, found = evidence_of(question, *texts, span=span)
+    assert evidence.is_disputed(found) == disputed
+
+
+def test_what_speaks_for_a_span():
+    evidence, found = evidence_of("Does a new sensor burn in?", BURN_IN, "Wear gloves.", BURN_IN, span="18 hours")
+    assert evidence.observe(found) == SpanObservation(1.0, 1.0, 1.0, 0.0)
+    evidence, found = evidence_of("Which part number has the new sensor?", BURN_IN, span="18 hours")
+    seen = evidence.observe(found)
+    assert (seen.kind, seen.agreement) == (1.0, 1.0)
+    assert 0 < seen.share < 1
+
+
+def test_a_span_has_a_probability_where_the_reader_was_fitted_for_it(reader: Reader, files: Path):
+    passages = [passage_of(number, text) for number, (_, text, _) in enumerate(FACTS)]
+    assert {span.probability for span in PassageReader(reader).find(FACTS[1][0], passages).spans} == {None}
+    change_config(files, span_calibration={"weights": [0.5, 1.0, 1.0, -1.0], "intercept": 0.0, "curve": []})
+    fitted = PassageReader(Reader(files, dtype="float32"))
+    best = fitted.find(FACTS[1][0], passages).spans[0]
+    assert best.text == "18 Nm"
+    assert best.probability > 0.7
+    assert fitted.find("Which torque do the cover bolts of the Z-88 get?", passages).spans[0].probability == 0.0
 
 
 def test_without_passages_nothing_is_found(reader: Reader):

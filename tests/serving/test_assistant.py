@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from doyen.core.answers import Answer, Citation, Passage
+from doyen.core.answers import Answer, Citation, Extract, Passage
 from doyen.core.errors import IncompatibleError, IndexMissing, InputError, NotFoundError, PromptTooLong
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
@@ -225,10 +225,12 @@ class FakeReader:
     """Finds the same words in the first passage, whatever is asked."""
 
     words: str
+    probability: float | None = None
 
     def find(self, question, passages):
         start = passages[0].text.index(self.words)
-        finding = Finding(passages[0], start, start + len(self.words), (0, passages[0].text.index("Wear") - 1), 0.9)
+        sentence = (0, passages[0].text.index("Wear") - 1)
+        finding = Finding(passages[0], start, start + len(self.words), sentence, 0.9, self.probability)
         return Findings(list(passages), [finding], 0.9)
 
     def threshold(self, risk):
@@ -249,6 +251,26 @@ def test_an_extract_is_one_sentence_whose_figures_are_checked_too(workspace, sto
         assert (sentence.start, sentence.end, sentence.mark) == (0, len(answer.answer), mark)
         assert (answer.support == "number_not_found") == (mark == "number_differs")
         assert sentence.citation == (answer.citations[0] if mark == "supported" else None)
+
+
+@pytest.mark.parametrize(("probability", "mark"), [(0.71, "supported"), (0.69, "unsure"), (0.0, "unsure")])
+@pytest.mark.parametrize("mode", ["extract", "rag", "rag-short"])
+def test_what_may_not_have_been_asked_is_marked_in_every_mode(workspace, store, probability, mark, mode):
+    registry = Registry(workspace, store)
+    parts = FakeRetriever(list(PASSAGES)), FakeEngine("2.1 Nm."), registry, store, workspace.settings
+    assistant = Assistant(*parts, open_reader=lambda: FakeReader("2.1 Nm", probability))
+    *_, answer = pieces = list(assistant.stream("What torque do the head screws get?", mode))
+    (sentence,) = answer.sentences
+    assert (sentence.mark, sentence.citation) == (mark, answer.citations[0])
+    assert [piece.mark for piece in pieces if isinstance(piece, Extract)] == ([mark] if mode != "extract" else [])
+    assert ("it may not be what was asked" in format_answer(answer)) == (mark == "unsure")
+
+
+def test_a_generated_figure_that_the_reader_did_not_find_is_marked(workspace, store):
+    registry = Registry(workspace, store)
+    parts = FakeRetriever(list(PASSAGES)), FakeEngine("9.9 Nm."), registry, store, workspace.settings
+    assistant = Assistant(*parts, open_reader=lambda: FakeReader("2.1 Nm", 0.9))
+    assert [each.mark for each in assistant.ask("What torque do the head screws get?", "rag").sentences] != ["supported"]
 
 
 def test_an_earlier_answer_does_not_vouch_for_its_figures(parts):

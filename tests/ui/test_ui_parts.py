@@ -133,13 +133,14 @@ def test_a_quote_outside_its_passage_is_shown_apart() -> None:
 
 
 def test_each_sentence_of_an_answer_tells_its_mark() -> None:
-    text = "Every 400 hours [2]. Bananas are yellow. It weighs 3 kg."
-    cuts = [0, 20, 40, len(text)]
+    text = "Every 400 hours [2]. Bananas are yellow. It weighs 3 kg. It is red."
+    cuts = [0, 20, 40, 56, len(text)]
     source = Citation(2, "c", "a & b.md", 0, 5, 7, "400 h")
     sentences = [
         AnswerSentence(cuts[0], cuts[1], "supported", source),
         AnswerSentence(cuts[1] + 1, cuts[2], "not_found"),
         AnswerSentence(cuts[2] + 1, cuts[3], "number_differs"),
+        AnswerSentence(cuts[3] + 1, cuts[4], "unsure", source),
     ]
     html = conversation_html([Exchange("Which?", replace(ANSWER, answer=text, sentences=sentences))])
     shown = re.findall(r"<span class='doyen-sentence doyen-(\w+)' title='([^']*)'>([^<]*)<sup [^>]*>([^<]*)</sup></span>", html)
@@ -147,8 +148,10 @@ def test_each_sentence_of_an_answer_tells_its_mark() -> None:
         ("supported", "A passage says this: 2 a &amp; b.md, page 7", "Every 400 hours [2].", "2"),
         ("not_found", "No passage says this", "Bananas are yellow.", "?"),
         ("number_differs", "The passages give another number, or none", "It weighs 3 kg.", "≠"),
+        ("unsure", "A passage says this, but it may not be what was asked", "It is red.", "~"),
     ]
-    assert len(re.findall(r"<sup role='img' aria-label='[^']+'>", html)) == 3
+    assert len(re.findall(r"<sup role='img' aria-label='[^']+'>", html)) == 4
+    assert "May not be what was asked: check it" in html
     assert "doyen-sentence" not in conversation_html([Exchange("Which?", ANSWER)])
 
 
@@ -158,6 +161,7 @@ EXTRACT = Extract("400 h", Citation(1, "c", "a & b.md", 20, 41, 7, "After 400 h:
 def test_an_extract_is_shown_until_the_answer_begins() -> None:
     html = conversation_html([Exchange("How often?")], "", EXTRACT)
     assert "Found in a &amp; b.md, page 7:" in html
+    assert "Perhaps in a &amp; b.md" in conversation_html([Exchange("How often?")], "", replace(EXTRACT, mark="unsure"))
     assert "After <mark>400 h</mark>: &lt;b&gt; 14 Nm" in html
     assert "Reading…" not in html
     assert "mark" not in conversation_html([Exchange("How often?")], "Every", EXTRACT)

@@ -40,9 +40,10 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
     best mode of the newest report that asked enough questions to tell, else extract; the answer names it as ``mode`` with
     its ``mode_reason``. Beside OpenAI's fields the response (streamed: the last chunk before [DONE]) carries ``citations``
     (of PDFs with ``page_image``, the path of the page with the quote marked),
-    ``sentences`` (each with a ``mark``: supported, not_found or number_differs), ``passages``, ``abstained``, ``support``,
-    ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and ``finish_reason``: why the
-    answer ended, "stop", "length", "repetition" (the model went round in circles and was stopped) or "cancelled".
+    ``sentences`` (each with a ``mark``: supported, unsure, not_found or number_differs), ``passages``, ``abstained``,
+    ``support``, ``answer_id`` (for feedback), ``answer``, ``mode``, ``adapter``, ``timings``, ``warnings`` and
+    ``finish_reason``: why the answer ended, "stop", "length", "repetition" (the model went round in circles and was stopped) or
+    "cancelled".
     Where passages are read and an answer is generated, an early chunk of a stream carries ``extract``: the words of a passage
     that may answer, and their sentence as a citation.
     ``choices[].finish_reason`` keeps to OpenAI's values: "length", or "stop" for all others.
