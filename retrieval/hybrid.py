@@ -21,7 +21,7 @@ from doyen.retrieval.excerpt import Near, cut_excerpt
 from doyen.retrieval.index_manifest import read_stamp
 from doyen.retrieval.lexical_view import Flags, LexicalView, Terms
 from doyen.retrieval.opening import NOTHING_NEAR, OpenIndex, open_index
-from doyen.retrieval.passages import read_passages
+from doyen.retrieval.passages import overlaps, read_passages
 from doyen.retrieval.readable import Readable, ReadableDocuments, show_readable
 from doyen.retrieval.tokens import tokens
 from doyen.retrieval.versions import Mark
@@ -111,18 +111,33 @@ class HybridRetriever:
         view, known = opened.lexical, self._readable.of(opened, access)
         terms = view.look_up([], known.chunks, MAX_TERMS) if self._by == "dense" else _terms(view, known, query)
         allowed = _without(view, known.chunks, exclude_documents)
-        near = NOTHING_NEAR if self._by == "lexical" else self._nearest(opened, known.abbreviations.expand(query), allowed)
+        vector = None if self._by == "lexical" else opened.embedder.encode([known.abbreviations.expand(query)], kind="query")[0]
+
+        def find(chunks: Flags, count: int) -> list[Passage]:
+            near = NOTHING_NEAR if vector is None else opened.nearest(vector, chunks)
+            return self._shown(self._read(view, terms, near, chunks, count), known)
+
+        shown = without_copies(self._store, find(allowed, k + OTHER_VERSIONS))
+        wanted = known.versions.to_look_up(shown, query)
+        originals = [document for document, duplicate in known.shown_as.items() if duplicate in wanted]
+        if (there := _within(view, allowed, [*wanted, *originals])).any():
+            more = find(there, OTHER_VERSIONS * len(wanted))
+            shown += [each for each in more if not any(overlaps(each, other) for other in shown)]
+        ordered = known.versions.newest_first(shown, query)[:k]
+        return known.versions.marked(ordered, partial(self._sources, access))
+
+    def _read(self, view: LexicalView, terms: Terms, near: Near, allowed: Flags, count: int) -> list[Passage]:
+        """Return at most ``count`` passages of the allowed chunks, best first, all of which the store still has."""
+        passages: list[Passage] = []
         for _ in range(ROUNDS):
             excerpt = cut_excerpt(view, terms, near, allowed)
-            chosen = choose(excerpt, score_windows(excerpt, terms), k + OTHER_VERSIONS, self._passage_words)
+            chosen = choose(excerpt, score_windows(excerpt, terms), count, self._passage_words)
             passages, stale = read_passages(self._store, view, excerpt, chosen)
             if not stale:
                 break
             allowed = allowed.copy()
             allowed[stale] = False
-        shown = without_copies(self._store, self._shown(passages, known))
-        ordered = known.versions.newest_first(shown, query)[:k]
-        return known.versions.marked(ordered, partial(self._sources, access))
+        return passages
 
     def _sources(self, access: Access, documents: Collection[str]) -> dict[str, str]:
         """Return the sources of those of the documents that a caller may read, by their ids."""
@@ -138,9 +153,6 @@ class HybridRetriever:
             return passages
         with self._store.session() as session:
             return show_readable(session, passages, known.shown_as)
-
-    def _nearest(self, opened: OpenIndex, query: str, allowed: Flags) -> Near:
-        return opened.nearest(opened.embedder.encode([query], kind="query")[0], allowed)
 
     @contextmanager
     def _current(self) -> Iterator[OpenIndex]:
@@ -162,6 +174,11 @@ def _terms(view: LexicalView, known: Readable, query: str) -> Terms:
     asked = view.look_up(held, known.chunks, MAX_TERMS)
     others = [token for form in known.abbreviations.other_forms(query) for token in tokens(form)]
     return asked.with_others(view.look_up([token for token in others if token not in held], known.chunks, MAX_TERMS))
+
+
+def _within(view: LexicalView, chunks: Flags, documents: Sequence[str]) -> Flags:
+    """Return those of the chunks that are in documents."""
+    return chunks & np.isin(view.documents, np.array(documents, np.str_))[view.chunk_document]
 
 
 def _without(view: LexicalView, chunks: Flags, exclude_documents: Iterable[str]) -> Flags:

@@ -46,6 +46,11 @@ def read_passages(
     return passages, [row for row, chunk_id in wanted.items() if chunk_id not in known]
 
 
+def overlaps(one: Passage, other: Passage) -> bool:
+    """Whether two passages share characters of a document."""
+    return one.document_id == other.document_id and one.start < other.end and other.start < one.end
+
+
 def _passage(session: Session, excerpt: Excerpt, each: Chosen, chunks: list[ChunkRow], source: str) -> Passage:
     start, end = int(excerpt.unit_start[each.first]), int(excerpt.unit_end[each.last - 1])
     first = chunks[0]

@@ -46,6 +46,12 @@ def tokens(text: str, *, stopwords: bool = True) -> list[str]:
     return [token for token in found if token not in STOPWORDS] if stopwords else found
 
 
+def likeness(one: str, other: str) -> float:
+    """Return how alike two texts are: the Dice coefficient of their distinct tokens, 0 to 1."""
+    mine, theirs = set(tokens(one)), set(tokens(other))
+    return 2 * len(mine & theirs) / (len(mine) + len(theirs)) if mine and theirs else 0.0
+
+
 def fold(text: str) -> str:
     """Return the text in compatibility form, lower case and without accents (the length may change)."""
     if text.isascii():

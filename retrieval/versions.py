@@ -4,6 +4,10 @@
     SP-410-02_rev_C   Revision C, 2023-10-02  ─┘ and it can be told which one is newer
 
 Nothing is left out: a question that names an older revision gets it first. Reports of a period do not supersede each other.
+
+    found      B torque   manual   B records   C general   C torque      (C records was not found)
+    looked up  C records                                                 see `Versions.to_look_up`
+    ordered    C torque   B torque   manual   C records   B records   C general
 """
 
 from __future__ import annotations
@@ -23,13 +27,14 @@ from doyen.core.store.schema import DocumentRow, DocumentSignatureRow
 from doyen.ingestion.duplicates import HASH_TYPE
 from doyen.ingestion.revisions import Revision, asks_for_earlier, names_revision, without_revision
 from doyen.retrieval.document_facts import Facts
+from doyen.retrieval.tokens import likeness
 
 ALIKE = 0.03
 """Least similarity of two texts (Jaccard of word 5-grams, estimated) whose names are the same but for the revision. Revised
 procedures measure 0.08 to 0.22, release notes of one product 0.00."""
-NEAR = 0.2
-"""A passage of the newest version takes the place of an older one's when its score is at most so much lower: else it is about
-something else, and what only the older version holds stays where it is."""
+TWINS = 0.4
+"""Least likeness of two passages that say something about the same. Of what a revision changes, numbers mostly, that leaves
+enough, and two passages of one place may begin and end differently."""
 
 _PERIODICAL = re.compile(
     r"\b(?:annual|quarterly|monthly|weekly|interim|fiscal|quarter|q[1-4]|10 ?[kq]|8 ?k|earnings|minutes|newsletter|"
@@ -64,20 +69,35 @@ class Versions:
     def newest_first(self, passages: Sequence[Passage], query: str) -> list[Passage]:
         """Return the passages in an order in which the newest version of a document comes before the others.
 
-        Where the query asks for an older revision, that one comes first. Versions of which nothing was found are not looked
-        at, so that a document which may not be read replaces nothing.
+        Its passages that are like one of another version take that one's place, since they say what is in force there. Where
+        the query asks for an older revision, that one comes first. Versions of which nothing was found are not looked at, so
+        that a document which may not be read replaces nothing.
         """
         ordered = list(passages)
-        for family in {id(each): each for each in map(self._family, passages) if each}.values():
-            present = {passage.document_id for passage in passages}
+        present = {passage.document_id for passage in passages}
+        for family in self._families_of(passages):
             wanted = self._wanted([document for document in family if document in present], query)
-            places = [place for place, passage in enumerate(ordered) if passage.document_id in family]
-            lead = next(place for place in places if ordered[place].document_id == wanted)
-            first = places[0]
-            if lead > first and ordered[first].score - ordered[lead].score <= NEAR:
-                moved = ordered.pop(lead)
-                ordered.insert(first, replace(moved, score=ordered[first].score))
+            for other in [each for each in ordered if each.document_id in family and each.document_id != wanted]:
+                for twin in [each for each in ordered if each.document_id == wanted and are_twins(each, other)]:
+                    _move_before(ordered, twin, other)
+            first = next(each for each in ordered if each.document_id in family)
+            lead = next(each for each in ordered if each.document_id == wanted)
+            _move_before(ordered, lead, first)
         return ordered
+
+    def to_look_up(self, passages: Sequence[Passage], query: str) -> set[str]:
+        """Return the documents that hold what is wanted in the place of passages of another version, but were not found there.
+
+        They are the newest versions, or those that the query asks for.
+        """
+        missing = set[str]()
+        for family in self._families_of(passages):
+            wanted = self._wanted(family, query)
+            found = [passage for passage in passages if passage.document_id == wanted]
+            others = [passage for passage in passages if passage.document_id in family and passage.document_id != wanted]
+            if not all(any(are_twins(each, other) for each in found) for other in others):
+                missing.add(wanted)
+        return missing
 
     def marked(self, passages: Sequence[Passage], sources: Callable[[Collection[str]], Mapping[str, str]]) -> list[Passage]:
         """Return the passages with their revisions, and with the source of the newest version where that is another one.
@@ -108,8 +128,10 @@ class Versions:
         newer = [named[each] for each in family[: family.index(document)] if each in named]
         return Mark(self.revisions[document].shown, newer[0] if newer else None)
 
-    def _family(self, passage: Passage) -> Sequence[str]:
-        return self.families.get(passage.document_id, ())
+    def _families_of(self, passages: Sequence[Passage]) -> list[Sequence[str]]:
+        """Return the families that the passages' documents belong to, each once."""
+        found = (self.families[each.document_id] for each in passages if each.document_id in self.families)
+        return list({family[0]: family for family in found}.values())
 
     def _wanted(self, there: Sequence[str], query: str) -> str:
         """Return which of the versions, newest first, a query wants."""
@@ -117,6 +139,11 @@ class Versions:
         if not named and asks_for_earlier(query):
             named = list(there[1:])
         return (named or there)[0]
+
+
+def are_twins(one: Passage, other: Passage) -> bool:
+    """Whether passages of two versions of a document say something about the same."""
+    return likeness(one.text, other.text) >= TWINS
 
 
 def find_versions(store: Store, facts: Facts, near: Mapping[str, str] | None = None) -> Versions:
@@ -140,6 +167,13 @@ def find_versions(store: Store, facts: Facts, near: Mapping[str, str] | None = N
                 if not any(document in families for document in family):
                     families |= dict.fromkeys(family, family)
     return Versions(families, {document: facts[document].revision for document in families})
+
+
+def _move_before(passages: list[Passage], moved: Passage, other: Passage) -> None:
+    """Move a passage that comes after another one before it, with its score."""
+    place, target = passages.index(moved), passages.index(other)
+    if place > target:
+        passages.insert(target, replace(passages.pop(place), score=other.score))
 
 
 def _rows(store: Store, documents: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from doyen.core.answers import Citation, Passage
 from doyen.retrieval.citations import citation_at
-from doyen.retrieval.tokens import tokens
+from doyen.retrieval.tokens import likeness, tokens
 from doyen.retrieval.units import split_sentences
 
 SAME_PLACE = 0.5
@@ -52,12 +52,10 @@ def differing(citations: Sequence[Citation], others: Sequence[Passage]) -> list[
 
 def _same_place(quote: str, passages: Sequence[Passage]) -> Citation | None:
     """Return the sentence that is most like the quote; None where none is alike."""
-    wanted = set(tokens(quote))
     best, place = SAME_PLACE, None
     for number, passage in enumerate(passages, start=1):
         for start, end in split_sentences(passage.text):
-            held = set(tokens(passage.text[start:end]))
-            alike = 2 * len(wanted & held) / (len(wanted) + len(held)) if wanted and held else 0.0
+            alike = likeness(quote, passage.text[start:end])
             if alike > best or (alike == best and place is None):
                 best, place = alike, citation_at(passages, number, start, end)
     return place

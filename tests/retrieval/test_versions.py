@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.revisions import Revision
@@ -14,6 +15,7 @@ from doyen.retrieval.chosen import open_retriever
 from doyen.retrieval.document_facts import DocumentFacts
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.query_expansion import learn_abbreviations
+from doyen.retrieval.versions import Versions
 
 PROCEDURE = """# Changing the diaphragm of the sample pump
 
@@ -28,12 +30,30 @@ Clean the seat with a lint-free cloth, inspect the valve plates under a lamp and
 
 Send form F-77 to the service desk within {days} working days and keep a copy with the papers of the analyser.
 """
+OLD_NOTICE = """# Notice on the purge of the cabinet
+
+Issue 1. Issued 7 March 2020.
+
+Before the inspection hatch of the cabinet is opened, purge it with nitrogen for 20 minutes, and keep a watch on the flow meter
+beside the hatch all the while, so that the float does not fall below the red line on its glass. Log the purge in the book.
+"""
+NEW_NOTICE = """# Notice on the purge of the cabinet
+
+Issue 2. Issued 3 May 2024.
+
+Inert gas is let in for 35 minutes ahead of the removal of a cover, and the rotameter is observed all the while, so that the
+float does not fall below the red line on its glass. What was done is noted in the service portal by the technician in charge.
+"""
+HATCH = "# Hatch {number}\n\nThe inspection hatch {number} of the cabinet is opened after nitrogen was let in for minutes.\n"
 RELEASE = "# Ledger {number} release notes\n\nPublished {date}. {body}\n"
 FILES = {
     "pump_rev_B.md": PROCEDURE.format(letter="B", date="14 March 2021", torque="1.4", days="ten"),
     "pump_rev_C.md": PROCEDURE.format(letter="C", date="2 October 2023", torque="2.1", days="three"),
     "ledger-6.2.md": RELEASE.format(number="6.2", date="21 March 2023", body="Alarms can be sent by mail to several people."),
     "ledger-6.3.md": RELEASE.format(number="6.3", date="5 December 2023", body="Reports are made at night by a new service."),
+    "notice_issue_1.md": OLD_NOTICE,
+    "notice_issue_2.md": NEW_NOTICE,
+    **{f"hatch-{number}.md": HATCH.format(number=number) for number in "abcdefghij"},
     "line.md": "# Heating\n\nThe Heated Line Controller (HLC) has a fuse of 6 ampere behind its front plate.\n",
     "line-faq.md": "# Questions\n\nA red lamp on the heated line controller means that its sensor is broken.\n",
 }
@@ -81,6 +101,20 @@ def test_an_older_version_that_is_asked_for_comes_first(retriever: HybridRetriev
 
 
 @pytest.mark.model
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_version_in_force_is_looked_up_where_only_an_older_one_is_like_the_question(
+    retriever: HybridRetriever, k: int
+) -> None:
+    question = "For how many minutes is the cabinet purged with nitrogen before the inspection hatch is opened?"
+    first, *others = retriever.retrieve(question, k)
+    assert (first.source, first.superseded_by) == ("notice_issue_2.md", None)
+    assert "35 minutes" in first.text
+    assert [(each.source, each.superseded_by) for each in others[:1]] == [("notice_issue_1.md", "notice_issue_2.md")][: k - 1]
+    asked = retriever.retrieve(f"{question.removesuffix('?')} in issue 1?", k)[0]
+    assert (asked.source, asked.superseded_by) == ("notice_issue_1.md", "notice_issue_2.md")
+
+
+@pytest.mark.model
 def test_release_notes_do_not_supersede_each_other(retriever: HybridRetriever) -> None:
     passage = retriever.retrieve("Can Ledger send alarms by mail?", 1)[0]
     assert (passage.source, passage.revision, passage.superseded_by) == ("ledger-6.2.md", "", None)
@@ -101,6 +135,24 @@ def test_either_form_of_an_abbreviation_finds_the_other(retriever: HybridRetriev
         assert opened.abbreviations.expand("fuse of the HLC?") == "fuse of the HLC? (Heated Line Controller)"
         assert opened.abbreviations.expand("heated line controller lamp") == "heated line controller lamp (HLC)"
         assert opened.abbreviations.expand("hlc or line") == "hlc or line"
+
+
+def passage(document: str, text: str) -> Passage:
+    return Passage(text[:9], document, "v", f"{document}.md", 0, len(text), None, "", 0.5, text)
+
+
+def test_a_passage_of_the_newest_version_takes_the_place_of_its_twin() -> None:
+    old_torque, new_torque = (passage(name, f"Tighten the screws to {nm} Nm in passes") for name, nm in (("b", 3), ("c", 4)))
+    old_records, new_general = passage("b", "Send form F-77 to the desk"), passage("c", "This procedure is for all pumps")
+    other = passage("x", "Pump screws")
+    versions = Versions({"b": ["c", "b"], "c": ["c", "b"]}, {name: Revision("pump", dated=f"202{name}") for name in "bc"})
+    found = [old_torque, other, old_records, new_general, new_torque]
+    assert versions.newest_first(found, "how tight?") == [new_torque, old_torque, other, old_records, new_general]
+    assert versions.to_look_up(found, "how tight?") == {"c"}
+    assert versions.to_look_up([old_torque, new_torque], "how tight?") == set()
+    assert versions.newest_first([new_torque, other, old_torque], "how tight in the old version?")[0] == old_torque
+    assert versions.to_look_up([new_torque], "how tight in the old version?") == {"b"}
+    assert versions.to_look_up([other], "how tight?") == set()
 
 
 def test_ambiguous_abbreviations_are_not_expanded() -> None:
