@@ -9,6 +9,7 @@ from doyen.annotation.pulled_labels import PullReport
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.store import get_project, list_projects
 from doyen.annotation.sync import PushReport, pull, push
+from doyen.annotation.task_texts import TaskText, task_texts
 from doyen.annotation.task_types import ModelDrafter, TaskType, get_task_type
 from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
@@ -33,6 +34,7 @@ __all__ = [
     "PullReport",
     "PushReport",
     "TaskDescription",
+    "TaskText",
     "TaskType",
     "create_project",
     "draft_tasks",
@@ -52,5 +54,6 @@ __all__ = [
     "read_labels",
     "read_texts",
     "redraft_tasks",
+    "task_texts",
     "text_tasks",
 ]

@@ -365,6 +365,26 @@ class AnnotationSettings(Section):
     better given as DOYEN_ANNOTATION__WEBHOOK_SECRET."""
 
 
+class WeakSettings(Section):
+    """How the votes of labelling functions become labels (docs/weak-supervision.md)."""
+
+    threshold: Share = 0.7
+    """Probability from which a label is proposed; below it the text waits for a person. Higher proposes fewer."""
+    balance: Literal["equal", "known"] = "equal"
+    """Shares of the classes that the label model expects: all alike, or as among the labels that are known."""
+    epochs: int = Field(100, ge=1, le=1_000_000)
+    """Steps in which the label model is fitted."""
+    learning_rate: float = Field(0.01, gt=0, le=1)
+    """Of the label model."""
+    seed: Seed = 17
+
+
+class SupervisionSettings(Section):
+    """How labels are chosen, made and checked without a person."""
+
+    weak: WeakSettings = WeakSettings()
+
+
 class UiSettings(Section):
     """The chat in the browser."""
 
@@ -384,6 +404,7 @@ class Settings(Section):
     finetune: FinetuneSettings = FinetuneSettings()
     serving: ServingSettings = ServingSettings()
     eval: EvalSettings = EvalSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
     ui: UiSettings = UiSettings()
 
 

@@ -67,6 +67,11 @@ class Workspace:
         return self.state / "datasets"
 
     @property
+    def supervision_folder(self) -> Path:
+        """What techniques that choose or make labels keep: one folder for each annotation project."""
+        return self.state / "supervision"
+
+    @property
     def adapters_folder(self) -> Path:
         """One folder for each adapter version: ``name/version``."""
         return self.state / "adapters"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
+    from doyen.finetune.supervision.weak.weak_report import WeakReport
     from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
     from doyen.platform.annotate import Annotation
@@ -272,6 +273,31 @@ class Doyen:
         return record_feedback(self.store, answer_id, rating=rating, correction=correction, comment=comment, access=access)
 
     # Labels to adapters
+
+    def label_weakly(
+        self,
+        project: str,
+        files: Sequence[Path],
+        *,
+        method: str | None = None,
+        threshold: float | None = None,
+        pairs: Path | None = None,
+        only_table: bool = False,
+    ) -> WeakReport:
+        """Label a project's texts by labelling functions, as drafts and soft labels; see `label_weakly`."""
+        from doyen.finetune.supervision.weak.label_weakly import label_weakly
+
+        return label_weakly(
+            self.workspace,
+            self.store,
+            project,
+            files,
+            method=method,
+            threshold=threshold,
+            pairs=pairs,
+            only_table=only_table,
+            reporter=self.reporter,
+        )
 
     def build_dataset(
         self, name: str, *, pairs: Sequence[Pair] | None = None, project: str | None = None, frozen: Sequence[Question] = ()

@@ -31,10 +31,12 @@ class Fit(Generic[Task]):
         verdicts: the likeliest answer of each task and its probability; models are surer of it than they should be.
         reliability: of each annotator from 0 to 1: how probable the right answer is (Dawid–Skene), or an answer that is
             not a guess (MACE).
+        chances: the probability of each answer to each task.
     """
 
     verdicts: dict[Task, tuple[str, float]]
     reliability: dict[str, float]
+    chances: dict[Task, dict[str, float]]
 
 
 def fit(votes: Votes[Task], model: Model = "dawid-skene") -> Fit[Task]:
@@ -53,14 +55,18 @@ def fit(votes: Votes[Task], model: Model = "dawid-skene") -> Fit[Task]:
     data["worker"], workers = pd.factorize(data["worker"])
     data["label"], answers = pd.factorize(data["label"])
     if len(answers) == 1:
-        return Fit(dict.fromkeys(votes, (answers[0], 1.0)), dict.fromkeys(sorted(workers), 1.0))
+        certain = {task: {str(answers[0]): 1.0} for task in votes}
+        return Fit(dict.fromkeys(votes, (answers[0], 1.0)), dict.fromkeys(sorted(workers), 1.0), certain)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted, trust = _fit(data, len(workers), len(answers), model)
     chances = fitted.probas_.loc[range(len(votes))]
     likeliest = zip(votes, chances.idxmax(axis=1), chances.max(axis=1), strict=True)
     verdicts = {task: (answers[code], float(chance)) for task, code, chance in likeliest}
-    return Fit(verdicts, {name: min(max(own, 0.0), 1.0) for name, own in sorted(zip(workers, trust, strict=True))})
+    names = [str(answers[code]) for code in chances.columns]
+    shares = {task: dict(zip(names, map(float, own), strict=True)) for task, own in zip(votes, chances.to_numpy(), strict=True)}
+    reliability = {name: min(max(own, 0.0), 1.0) for name, own in sorted(zip(workers, trust, strict=True))}
+    return Fit(verdicts, reliability, shares)
 
 
 def _fit(data: Any, workers: int, labels: int, model: Model) -> tuple[Any, list[float]]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from doyen.platform.cli.label_weak import weak
+
 app = typer.Typer(help="Labels: which texts to label next, labels made by rules or models, wrong labels.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None: ...
+
+
+app.command()(weak)
