@@ -6,6 +6,7 @@ from doyen.annotation.current_labels import Labels, export_pairs, export_rows, l
 from doyen.annotation.exchange.label_import import ImportReport, import_pairs
 from doyen.annotation.labelstudio.orphans import Orphan, OrphanedLabels
 from doyen.annotation.pulled_labels import PullReport
+from doyen.annotation.queue import OpenText, open_texts, set_order
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.store import get_project, list_projects
 from doyen.annotation.sync import PushReport, pull, push
@@ -28,6 +29,7 @@ __all__ = [
     "LabelError",
     "Labels",
     "ModelDrafter",
+    "OpenText",
     "Orphan",
     "OrphanedLabels",
     "ProjectStatus",
@@ -46,6 +48,7 @@ __all__ = [
     "labelled_pairs",
     "labelled_texts",
     "list_projects",
+    "open_texts",
     "project_status",
     "prompt_tasks",
     "pull",
@@ -54,6 +57,7 @@ __all__ = [
     "read_labels",
     "read_texts",
     "redraft_tasks",
+    "set_order",
     "task_texts",
     "text_tasks",
 ]

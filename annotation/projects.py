@@ -62,6 +62,11 @@ class Connection:
         """The backend, where that is a Label Studio server: it shows drafts by version, and calls webhooks."""
         return self.backend if isinstance(self.backend, LabelStudioBackend) else None
 
+    @property
+    def files(self) -> FilesBackend | None:
+        """The backend, where labels are exchanged through files."""
+        return self.backend if isinstance(self.backend, FilesBackend) else None
+
 
 def check_name(name: str) -> None:
     """Raise InputError for what cannot be a project's name."""

@@ -70,7 +70,7 @@ def push(
     have arrived.
 
     Args:
-        scores: send the drafts of open tasks again, for a model that drafts anew after each round.
+        scores: send the drafts of open tasks again, for a model that drafts anew or a new order (``queue.set_order``).
         overlap: how many people label each gold item and each task of the share; default: as said before.
         share: share of the tasks that several people label, 0 to 1; default: as said before.
 
@@ -186,10 +186,16 @@ def _drafts(task: AnnotationTaskRow, version: str) -> list[dict[str, Any]]:
 
 
 def _push_scores(connection: Connection, version: str, present: set[str]) -> int:
-    """Send the drafts of open tasks again as a newer version, where the task is still there; return how many."""
-    tasks = [task for task in _tasks(connection.store, connection.name, TaskState.PUSHED) if task.external_id in present]
+    """Send the drafts of open tasks again as a newer version, where the task is still there; return how many.
+
+    In files, which nobody serves in any order, the order of the tasks follows the scores.
+    """
+    waiting = _tasks(connection.store, connection.name, TaskState.PUSHED)
+    tasks = [task for task in waiting if task.external_id in present]
     drafts = [(task.external_id or "", draft) for task in tasks for draft in _drafts(task, version)]
     if connection.server:
         for batch in batched(drafts, PUSH_BATCH):
             connection.server.add_predictions(connection.external_id, batch)
+    if connection.files:
+        connection.files.set_drafts(connection.external_id, {task.uid: _drafts(task, version) for task in waiting})
     return len(drafts)

@@ -8,6 +8,7 @@ what Label Studio's JSON export contains, too. The files show the present state:
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -95,6 +96,19 @@ class FilesBackend:
                 os.fsync(stream.fileno())
         return [str(task["data"]["uid"]) for task in tasks]
 
+    def set_drafts(self, project_id: str, drafts: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Replace the drafts of tasks (by uid), and put the file in the order of their scores, the lowest first.
+
+        Tasks that are not named come last, in their order.
+        """
+        path = self._folder / project_id / TASKS
+        there = [task for _, task in _read_tasks(path)]
+        for task in there:
+            task["predictions"] = drafts.get(str(task["data"].get("uid")), task.get("predictions", []))
+        there.sort(key=lambda task: _served(task, drafts))
+        with storage_errors(f"writing {path}"):
+            write_text_atomic(path, "".join(map(_line, there)))
+
     def read_changes(self, project_id: str, since: str | None) -> tuple[None, Iterator[RemoteTask]]:
         """Return every task that is in the tasks file or in a labels file: the files are read whole each time."""
         found: dict[str, list[RemoteAnnotation]] = {}
@@ -147,6 +161,12 @@ def _annotations(uid: str, task: dict[str, Any], where: str, people: Mapping[int
         read = read_annotation(raw, "", people, str(raw.get("updated_at") or raw.get("created_at") or ""))
         identity = raw.get("id", raw.get("unique_id", f"{read.annotator}-{position}"))
         yield replace(read, external_id=f"{uid}:{identity}")
+
+
+def _served(task: dict[str, Any], drafts: Mapping[str, list[dict[str, Any]]]) -> float:
+    """Return by which score a task is served: its own drafts' lowest, or the last of all."""
+    scores = [float(draft.get("score") or 0.0) for draft in drafts.get(str(task["data"].get("uid")), ())]
+    return min(scores, default=math.inf)
 
 
 def _line(task: dict[str, Any]) -> str:
