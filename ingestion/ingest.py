@@ -42,7 +42,7 @@ from doyen.ingestion.sources import Findings, FoundFile, find_files, is_read
 from doyen.ingestion.upload_access import groups_of_new
 from doyen.ingestion.word_pieces import PieceCounter, open_counter
 
-READERS_VERSION = 4
+READERS_VERSION = 5
 """Raise it when the same file would be parsed differently: documents are then read again."""
 UPLOADS = ""
 """The root of documents that came as bytes and not from a folder."""

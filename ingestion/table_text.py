@@ -17,7 +17,7 @@ from doyen.ingestion.document import DocumentBuilder
 LONGEST_HEADING = 60
 MOST_COLUMNS = 1000
 """Cells further to the right are read without heading; the HTML standard stops at this width too."""
-_NUMBER = re.compile(r"^[\s$€£¥(+\-–—]*\d[\d.,\s]*[%)]?$")
+_NUMBER = re.compile(r"^[\s$€£¥(+\-–—]*\d[\d.,\s]*(?:%?\)?|\)\s?%)$")
 _YEAR = re.compile(r"^(19|20)\d\d$")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from functools import cached_property
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from doyen.ingestion.readers.pdf_strokes import struck_letters
+from doyen.ingestion.readers.pdf_strokes import Stroke, joined_lines, level_lines, struck_letters
 from doyen.ingestion.superscripts import GAP, lowered, raised
 from doyen.ingestion.word_boxes import Word
 
@@ -30,6 +31,8 @@ HIGHER, RAISED_BY, LOWERED_BY = 0.9, 0.2, 0.05
 
 HYPHEN = "\ufffe"
 LINE_END = re.compile(rf"\n|{HYPHEN}|\Z")
+RULE_BELOW, RULE_ABOVE = 0.5, 0.25
+"""Letter heights below and above the bottom of a line within which a drawn line belongs to it."""
 LOOK_BACK = 6
 """Lines that the cells of one row may have been broken into."""
 
@@ -61,6 +64,7 @@ class Line:
     Attributes:
         bottom, top: in points from the lower edge of the page.
         size: font size of its first letter, in points.
+        rules: left and right end of each line drawn right below it; pieces that touch are here by themselves and as one.
     """
 
     segments: tuple[Segment, ...]
@@ -68,6 +72,7 @@ class Line:
     top: float
     size: float
     bold: bool
+    rules: tuple[tuple[float, float], ...] = ()
 
     @cached_property
     def text(self) -> str:
@@ -111,7 +116,8 @@ def read_page(page: pdfium.PdfPage, number: int) -> Page:
     textpage = page.get_textpage()
     try:
         text = _text(textpage)
-        if struck := struck_letters(page, textpage):
+        strokes = level_lines(page)
+        if struck := struck_letters(textpage, strokes):
             text = "".join(GAP if index in struck else letter for index, letter in enumerate(text))
         lines, position = [], 0
         for end in LINE_END.finditer(text):
@@ -121,9 +127,21 @@ def read_page(page: pdfium.PdfPage, number: int) -> Page:
                 lines.append(_line(textpage, part, position, number))
             position = end.end()
         found = [line for line in lines if line is not None]
-        return Page(rejoin_rows(found), page.get_width(), page.get_height())
+        return Page(_with_rules(rejoin_rows(found), strokes), page.get_width(), page.get_height())
     finally:
         textpage.close()
+
+
+def _with_rules(lines: list[Line], strokes: list[Stroke]) -> list[Line]:
+    """Return the lines with what is drawn right below each: ruling lines tell which columns a heading spans."""
+    drawn = sorted({*strokes, *joined_lines(strokes)})
+    heights = [stroke.height for stroke in drawn]
+    ruled = []
+    for line in lines:
+        first = bisect_left(heights, line.bottom - RULE_BELOW * line.size)
+        last = bisect_right(heights, line.bottom + RULE_ABOVE * line.size)
+        ruled.append(replace(line, rules=tuple((each.left, each.right) for each in drawn[first:last])))
+    return ruled
 
 
 def rejoin_rows(lines: list[Line]) -> list[Line]:

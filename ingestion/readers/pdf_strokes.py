@@ -1,10 +1,11 @@
-"""Text of a PDF page that a line strikes out: the PDF itself knows only letters, and lines drawn over them."""
+"""Level lines drawn on a PDF page, and the text that they strike out: the PDF itself knows only letters and drawn lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ctypes import c_float, c_int, c_uint
 from itertools import islice
+from typing import NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -24,17 +25,29 @@ MOST_LINES = 2000
 MOST_LETTERS = 1000
 
 
-def struck_letters(page: pdfium.PdfPage, textpage: pdfium.PdfTextPage) -> set[int]:
-    """Return the numbers of the characters that are struck out; lines within form XObjects are not considered."""
+class Stroke(NamedTuple):
+    """A level line, in points from the lower left corner of the page."""
+
+    height: float
+    left: float
+    right: float
+
+
+def level_lines(page: pdfium.PdfPage) -> list[Stroke]:
+    """Return the thin level lines drawn on a page, none of a drawing; those within form XObjects are not considered."""
     pieces = list(islice(_level_lines(page), MOST_LINES + 1))
+    return pieces if len(pieces) <= MOST_LINES else []
+
+
+def struck_letters(textpage: pdfium.PdfTextPage, pieces: list[Stroke]) -> set[int]:
+    """Return the numbers of the characters that these lines strike out."""
     struck: set[int] = set()
-    for height, left, right in _joined(pieces) if len(pieces) <= MOST_LINES else ():
+    for height, left, right in joined_lines(pieces):
         struck.update(_crossed(textpage, left, right, height))
     return struck
 
 
-def _level_lines(page: pdfium.PdfPage) -> Iterator[tuple[float, float, float]]:
-    """Yield the height, the left end and the right end of each thin level line or box drawn on the page."""
+def _level_lines(page: pdfium.PdfPage) -> Iterator[Stroke]:
     box = [c_float() for _ in range(4)]
     for index in range(raw.FPDFPage_CountObjects(page)):
         item = raw.FPDFPage_GetObject(page, index)
@@ -42,7 +55,7 @@ def _level_lines(page: pdfium.PdfPage) -> Iterator[tuple[float, float, float]]:
             left, bottom, right, top = (edge.value for edge in box)
             level = top - bottom <= THICKEST and right - left >= max(LEAST_LENGTH, top - bottom)
             if level and _is_seen(item):
-                yield round((bottom + top) / 2, 1), left, right
+                yield Stroke(round((bottom + top) / 2, 1), left, right)
 
 
 def _is_seen(path: raw.FPDF_PAGEOBJECT) -> bool:
@@ -59,15 +72,15 @@ def _is_seen(path: raw.FPDF_PAGEOBJECT) -> bool:
     )
 
 
-def _joined(pieces: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+def joined_lines(pieces: list[Stroke]) -> list[Stroke]:
     """Return the lines with those joined that touch: browsers underline CO₂ in two pieces, one right across the 2."""
-    lines: list[tuple[float, float, float]] = []
-    for height, left, right in sorted(pieces):
-        last = lines[-1] if lines else (0.0, 0.0, 0.0)
-        if lines and height - last[0] <= TOUCHING and last[1] <= left <= last[2] + TOUCHING:
-            lines[-1] = (last[0], last[1], max(right, last[2]))
+    lines: list[Stroke] = []
+    for piece in sorted(pieces):
+        last = lines[-1] if lines else piece
+        if lines and piece.height - last.height <= TOUCHING and last.left <= piece.left <= last.right + TOUCHING:
+            lines[-1] = last._replace(right=max(piece.right, last.right))
         else:
-            lines.append((height, left, right))
+            lines.append(piece)
     return lines
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from doyen.ingestion.readers.pdf_grid import CURRENCY, EMPTY, YEAR, Grid, appended, joined_segments
+from doyen.ingestion.readers.pdf_headings import is_figure, open_figures
 from doyen.ingestion.readers.pdf_lines import Line, Segment, joined
 from doyen.ingestion.table_text import LONGEST_HEADING, is_number, render_row
 from doyen.ingestion.word_boxes import Piece
 
-YEAR = re.compile(r"^(?:FY|Q[1-4])?\s?(?:19|20)\d\d[A-Za-z*]?$")
-CURRENCY = re.compile(r"^[$€£¥]$")
-CLOSING = re.compile(r"^[)%]+$")
 BULLET = re.compile(r"^[•‣◦▪·●■–\uf0b7]\s*")
 VALUE = re.compile(r"^[<>≤≥±~≈+\-–(]*\s*\d\S*(?:\s\S{1,8}){0,2}$")
 """A figure with or without a sign and a unit."""
@@ -31,26 +29,6 @@ PROSE_WORDS = 14
 """A single segment longer than this is a sentence, not the label of a row."""
 ALIGNED = 3.0
 """Points by which a cell on the next page may miss the edges of its column, where no headings stand above it."""
-EMPTY = Segment("", 0.0, 0.0)
-"""A cell or heading without text."""
-
-
-@dataclass
-class Grid:
-    """The columns of a table and its rows so far; ``rows`` hold one cell for each column, perhaps EMPTY."""
-
-    headings: list[Segment]
-    columns: list[tuple[float, float]]
-    rows: list[list[Segment]] = field(default_factory=list)
-    used: int = 0
-    amounts: bool = False
-    """Whether the first full row holds an amount."""
-    crowded: int = 0
-    """Rows in which an amount fell into the column of labels."""
-    pitch: float = 0.0
-    """Points from the first row to the second; 0 where that is not known."""
-    bold: bool = False
-    """Whether its last row is bold."""
 
 
 class Table(NamedTuple):
@@ -62,20 +40,25 @@ class Table(NamedTuple):
 
 
 def find_table(lines: Sequence[Line], start: int) -> Table | None:
-    """Return the table whose headings are ``lines[start]``."""
-    if not _is_heading_row(lines[start]) or _is_within_table(lines, start):
-        return None
-    grid = _open_grid(lines, start)
+    """Return the table whose headings begin with ``lines[start]``."""
+    grid = _opened(lines, start)
     if grid is None:
         return None
     _take_rows(grid, lines, start)
-    if not _is_full(grid, least=2):
+    if not _is_full(grid, grid.least):
         return None
     if grid.crowded > 0.2 * len(grid.rows):
         return None  # labels and amounts fell into one column: the headings are not those of the columns
     if len(grid.columns) == 2 and not _holds_amounts(grid):
         return None  # two columns of words may as well be a letterhead or two columns of text
     return Table(_render(grid), grid.used, grid)
+
+
+def _opened(lines: Sequence[Line], start: int) -> Grid | None:
+    """Return the grid below the headings that begin at ``start``: columns of figures, or of words."""
+    if (figures := open_figures(lines, start)) is not None:
+        return figures
+    return _open_grid(lines, start) if _is_heading_row(lines[start]) and not _is_within_table(lines, start) else None
 
 
 def continue_table(grid: Grid, lines: Sequence[Line]) -> Table | None:
@@ -86,7 +69,7 @@ def continue_table(grid: Grid, lines: Sequence[Line]) -> Table | None:
         lines: of the page, without running headers.
     """
     headings = [heading.text for heading in grid.headings if heading.text]
-    again = _open_grid(lines, 0) if _is_heading_row(lines[0]) else None
+    again = open_figures(lines, 0) or (_open_grid(lines, 0) if _is_heading_row(lines[0]) else None)
     if again is None or [heading.text for heading in again.headings if heading.text] != headings:
         if not _is_next_row(grid, lines[0]):
             return None
@@ -123,18 +106,6 @@ def _is_aligned(cell: Segment, other: Segment) -> bool:
     return bool(other.text) and min(abs(cell.left - other.left), abs(cell.right - other.right), abs(middles) / 2) <= ALIGNED
 
 
-def joined_segments(line: Line) -> list[Segment]:
-    """Return the segments of a line with currency signs put before, and closing brackets behind, their amounts."""
-    cells: list[Segment] = []
-    for segment in line.segments:
-        last = cells[-1] if cells else None
-        if last is not None and (CURRENCY.match(last.text) or CLOSING.match(segment.text)):
-            cells[-1] = replace(joined(last, segment), left=last.left if is_number(last.text) else segment.left)
-        else:
-            cells.append(segment)
-    return cells
-
-
 def _is_heading_row(line: Line) -> bool:
     texts = [segment.text for segment in line.segments]
     if len(texts) < 2 or len(set(texts)) == 1 or any(len(text) > LONGEST_HEADING for text in texts):
@@ -159,7 +130,7 @@ def _open_grid(lines: Sequence[Line], start: int) -> Grid | None:
     below = lines[start + 1] if start + 1 < len(lines) else None
     if below is not None and _is_heading_row(below) and all(YEAR.match(part.text) for part in below.segments[1:]):
         segments, used = list(below.segments), 2
-        headings = [_appended(_above(part, top), part) for part in segments]
+        headings = [appended(_above(part, top), part) for part in segments]
     columns = [(segment.left, segment.right) for segment in segments]
     used += _wrapped_headings(lines, start + used, headings, columns)
     rows = (joined_segments(line) for line in lines[start + used : start + used + LOOK_AHEAD])
@@ -190,11 +161,6 @@ def _wrapped_headings(lines: Sequence[Line], index: int, headings: list[Segment]
     return taken
 
 
-def _appended(cell: Segment, more: Segment) -> Segment:
-    """Return a cell with more text; each of the two may be EMPTY."""
-    return joined(cell, more) if cell.text and more.text else cell if cell.text else more
-
-
 def _above(part: Segment, top: Sequence[Segment]) -> Segment:
     """The heading of the upper line that stands over a lower one: overlapping, or the nearest."""
     middle = (part.left + part.right) / 2
@@ -218,14 +184,15 @@ def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
         if BULLET.match(line.text) or (len(cells) == 1 and not _fits_alone(grid, cells[0], tight=tight)):
             break
         places = [_place(cell, grid.columns) for cell in cells]
-        if any(place is None for place in places):
+        if any(place is None for place in places) or (grid.rows and _begins_figures(grid, lines, index)):
             break
         row = [EMPTY] * len(grid.columns)
         for cell, place in zip(cells, places, strict=True):
-            row[place or 0] = _appended(row[place or 0], cell)
+            row[place or 0] = appended(row[place or 0], cell)
         grid.crowded += sum(place == 0 and is_number(cell.text) for cell, place in zip(cells[1:], places[1:], strict=True))
-        if _continues(grid, row, step, line.size):
-            grid.rows[-1] = [_appended(old, new) for old, new in zip(grid.rows[-1], row, strict=True)]
+        if _ends_label(grid, row, step) or _continues(grid, row, step, line.size):
+            grid.rows[-1] = [appended(old, new) for old, new in zip(grid.rows[-1], row, strict=True)]
+            pending = pending if len(cells) == 1 else 0
         else:
             grid.pitch = grid.pitch or step
             grid.rows.append(row)
@@ -237,6 +204,14 @@ def _take_rows(grid: Grid, lines: Sequence[Line], start: int) -> None:
         del grid.rows[-pending:]
         index -= pending
     grid.used = index - start
+
+
+def _begins_figures(grid: Grid, lines: Sequence[Line], index: int) -> bool:
+    """Whether the headings of another table of figures begin at a line."""
+    parts = lines[index].segments
+    if not grid.amounts or parts[-1].left <= grid.columns[0][1] or any(is_figure(part.text) for part in parts):
+        return False
+    return open_figures(lines, index) is not None
 
 
 def _fits_alone(grid: Grid, cell: Segment, *, tight: bool) -> bool:
@@ -255,6 +230,16 @@ def _fits_alone(grid: Grid, cell: Segment, *, tight: bool) -> bool:
 def _holds_amounts(grid: Grid) -> bool:
     cells = [cell.text for row in grid.rows for cell in row[1:] if cell.text]
     return bool(cells) and sum(is_number(cell) for cell in cells) >= 0.5 * len(cells)
+
+
+def _ends_label(grid: Grid, row: list[Segment], step: float) -> bool:
+    """Whether a row of figures ends the label of the line above, which has none: it goes on in small letters or is empty."""
+    above = grid.rows[-1] if grid.amounts and grid.rows else []
+    if not above or not above[0].text or any(cell.text for cell in above[1:]) or not any(cell.text for cell in row[1:]):
+        return False
+    if not row[0].text:
+        return step < 1.2 * grid.pitch
+    return above[0].text.endswith("-") or (row[0].text[0].islower() and not above[0].text.endswith(":"))
 
 
 def _continues(grid: Grid, row: list[Segment], step: float, size: float) -> bool:
