@@ -322,6 +322,29 @@ Rules = Annotated[
 ]
 
 
+WatchedMetric = Literal[
+    "token_f1",
+    "exact_match",
+    "key_facts",
+    "rouge_l",
+    "string_presence",
+    "semantic_similarity",
+    "refusal_accuracy",
+    "over_refusal",
+    "citation_precision",
+    "citation_recall",
+    "number_not_found",
+    "sentences_supported",
+    "context_precision",
+    "context_recall",
+    "judge_faithfulness",
+    "judge_answer_relevancy",
+    "judge_context_precision",
+    "judge_context_recall",
+]
+"""The metrics of a report, as ``doyen.eval.metrics.INFO`` describes them."""
+
+
 class GateSettings(Section):
     """What a report must show before its adapter is promoted."""
 
@@ -336,6 +359,15 @@ class GateSettings(Section):
     separated by semicolons."""
     reader_rules: Rules = ("extract token_f1 > rag", "extract token_f1 > rag-short, if evaluated")
     """The same for a reader, by a report that was made with it: they compare modes, not this reader with another."""
+    watched: Annotated[tuple[WatchedMetric, ...], Field(min_length=1), NoDecode, BeforeValidator(_split)] = (
+        "token_f1",
+        "key_facts",
+        "refusal_accuracy",
+        "over_refusal",
+        "citation_recall",
+    )
+    """Metrics in which `doyen eval gate REPORT --against EARLIER` looks for losses. Each more of them lets smaller losses pass,
+    because p is corrected for how many are looked at."""
 
 
 class EvalSettings(Section):

@@ -22,6 +22,7 @@ from doyen.eval.questions import questions_sha256, without_repeats
 from doyen.eval.questions import sample as take_sample
 from doyen.eval.ragas_metrics import Embed
 from doyen.eval.refusing import summarise_refusing
+from doyen.eval.regression import write_scores
 from doyen.eval.report import Report, write_report
 from doyen.eval.retrieval_metrics import DEPTH, score_ranking
 from doyen.eval.scores import Table, judged_columns, score_mode
@@ -58,7 +59,7 @@ def run_evaluation(
     embed: Embed | None = None,
     excluded: Collection[str] | None = None,
 ) -> Report:
-    """Ask every question in every mode and write answers.jsonl, report.json and report.html.
+    """Ask every question in every mode and write answers.jsonl, scores.jsonl, report.json and report.html.
 
     Of questions that ask the same (`Question.repeat_hash`) the first is asked and counted; the reporter names the others.
 
@@ -102,6 +103,7 @@ def run_evaluation(
         if adapter is not None:
             verdicts = judge_report(Report(out, data), excluded, read_rules(settings))
             data["gate"] = {"open": all(item.met for item in verdicts), "rules": [item.to_json() for item in verdicts]}
+        write_scores(out, chosen, tables)
         return write_report(out, data, chosen, records, tables)
 
 

@@ -140,6 +140,30 @@ def sign_flip_p(differences: Floats, *, samples: int, seed: int, clusters: Seque
     return extreme / len(flipped) if exact else (extreme + 1) / (len(flipped) + 1)
 
 
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return p values corrected for how many there are (Holm, "A simple sequentially rejective multiple test procedure", 1979).
+
+    The chance that any of those below 0.05 is without a difference stays below 0.05.
+    """
+    corrected = [0.0] * len(ps)
+    highest = 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[place]))
+        corrected[place] = highest
+    return corrected
+
+
+def detectable_difference(spread: float, n: int, *, power: float = 0.8) -> float:
+    """Return the smallest mean difference that ``n`` pairs show at p < 0.05 with this power, by the normal approximation.
+
+    Args:
+        spread: standard deviation of the paired differences.
+    """
+    from scipy.stats import norm
+
+    return float((norm.ppf(1 - (1 - CONFIDENCE) / 2) + norm.ppf(power)) * spread / np.sqrt(n))
+
+
 def auroc_interval(
     scores: Floats, positive: NDArray[np.bool_], *, samples: int, seed: int, clusters: Sequence[Hashable] | None = None
 ) -> tuple[float, float | None, float | None]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from doyen.core.records import Pair, Question, Turn
     from doyen.core.store.schema import FeedbackRow
     from doyen.eval.gate import Verdict
+    from doyen.eval.regression import Change
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
@@ -440,6 +441,13 @@ class Doyen:
         from doyen.platform.serving.promotion import judge_own
 
         return judge_own(self.workspace, self.store, load_report(Path(report)))
+
+    def compare_runs(self, report: Path | str, against: Path | str) -> list[Change]:
+        """Return how the watched metrics changed since an earlier report on the same questions; see `compare_runs`."""
+        from doyen.eval.regression import compare_runs
+        from doyen.eval.report import load_report
+
+        return compare_runs(load_report(Path(report)), load_report(Path(against)), self.settings.eval)
 
     def promote(self, adapter: str, *, report: Path | None, by: str, override: str | None = None) -> Adapter:
         """Promote an adapter by a report whose gate is open, or against it with a reason; see `promote_adapter`."""

@@ -36,8 +36,18 @@ def run(
 
 @app.command()
 @with_session
-def gate(session: CliSession, report: Annotated[Path, typer.Argument(help="Folder of a report.")]) -> None:
-    """Say rule by rule whether a report is good enough to promote its adapter; exit code 1 when it is not."""
+def gate(
+    session: CliSession,
+    report: Annotated[Path, typer.Argument(help="Folder of a report.")],
+    against: Annotated[Path | None, typer.Option(help="Folder of an earlier report: look for losses since then.")] = None,
+) -> None:
+    """Say rule by rule whether a report is good enough to promote its adapter; exit code 1 when it is not.
+
+    With --against, say instead whether the report is worse than an earlier one in any watched metric (eval.gate.watched).
+    """
+    if against:
+        _tell_changes(session, report, against)
+        return
     from doyen.eval.gate import verdict_text
 
     verdicts = [verdict.to_json() for verdict in session.doyen.gate(report)]
@@ -45,4 +55,15 @@ def gate(session: CliSession, report: Annotated[Path, typer.Argument(help="Folde
     said = f"The gate is {'open' if passed else 'closed'}.\n{verdict_text(verdicts)}"
     session.emit({"passed": passed, "rules": verdicts}, said)
     if not passed:
+        raise typer.Exit(1)
+
+
+def _tell_changes(session: CliSession, report: Path, against: Path) -> None:
+    from doyen.eval.regression import changes_text
+
+    changes = session.doyen.compare_runs(report, against)
+    lost = [change for change in changes if change.worse]
+    said = f"{f'{len(lost)} metric(s) lost' if lost else 'Nothing lost'} against {against}.\n{changes_text(changes)}"
+    session.emit({"passed": not lost, "changes": [change.to_json() for change in changes]}, said)
+    if lost:
         raise typer.Exit(1)
