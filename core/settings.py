@@ -199,6 +199,51 @@ class RetrievalSettings(Section):
     none leaves them in the retriever's; packages may add others (docs/retrieval.md)."""
 
 
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+
+
+class DatasetSettings(Section):
+    """How labelled pairs become a dataset: each value is part of its id where it is not the default (docs/datasets.md)."""
+
+    split: Literal["document", "group", "time"] = "document"
+    """document keeps the pairs of a document in one part, group those of a labelling group only, time puts the newest pairs
+    (`created_at`) into test and validation. Near-duplicate prompts always stay together."""
+    stratify: Literal["answerable", "label"] = "answerable"
+    """What every part holds in proportion: answers and refusals, or the labels of a classification."""
+    validation_share: float = Field(0.1, ge=0, le=0.5)
+    """Of the pairs: by it a training chooses its best state."""
+    test_share: float = Field(0.0, ge=0, le=0.5)
+    """Of the pairs, kept from training and its choices. 0 leaves testing to frozen questions, which no dataset holds."""
+    min_words: int = Field(0, ge=0)
+    """Pairs with a shorter prompt are left out."""
+    max_words: Annotated[int | None, Unset] = Field(None, ge=1)
+    """Pairs with a longer prompt or response are left out."""
+    languages: Annotated[tuple[Language, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Two-letter codes such as "en": pairs that are surely in another language are left out. None keeps all."""
+    near_duplicates: Literal["keep", "drop"] = "keep"
+    """drop keeps one of several near-duplicate prompts with the same response; keep holds them in one part."""
+    boilerplate: Literal["keep", "drop", "strip"] = "keep"
+    """What to do with lines that many prompts share, such as greetings and signatures: leave out pairs that are nothing else,
+    or strip the lines as well."""
+    missing_response: Literal["fail", "drop", "refuse"] = "fail"
+    """Rows of a file without a response: fail, leave them out, or teach that the documents do not say."""
+    missing_source: Literal["keep", "drop"] = "keep"
+    """Answerable pairs that name no document."""
+    missing_evidence: Literal["keep", "drop", "response"] = "keep"
+    """Answerable pairs with a document but no quote: response takes the response as the quote where it stands there."""
+    missing_date: Literal["oldest", "drop", "fail"] = "oldest"
+    """Pairs without `created_at` in a split by time: oldest puts them into training."""
+    personal_data: Literal["keep", "mask"] = "keep"
+    """mask replaces e-mail addresses, telephone numbers and the like by their kind (`pip install 'doyen[label]'`)."""
+    balance: Annotated[float | None, Unset] = Field(None, ge=1)
+    """Largest class of the training part at most so many times its smallest: pairs beyond are left out, drawn by the seed."""
+    replay_share: float = Field(0.2, gt=0, lt=1)
+    """Of the training part, general pairs that are mixed in where a file of them is given."""
+    paraphrases: Literal["refuse", "resolve"] = "refuse"
+    """What to do about the same question in other words in two parts: refuse to build and show them, or hold them together and
+    leave out those of frozen questions."""
+
+
 class FinetuneSettings(Section):
     """How adapters are trained."""
 
@@ -433,6 +478,7 @@ class Settings(Section):
     ingestion: IngestionSettings = IngestionSettings()
     annotation: AnnotationSettings = AnnotationSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    dataset: DatasetSettings = DatasetSettings()
     finetune: FinetuneSettings = FinetuneSettings()
     serving: ServingSettings = ServingSettings()
     eval: EvalSettings = EvalSettings()

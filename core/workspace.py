@@ -72,6 +72,11 @@ class Workspace:
         return self.state / "supervision"
 
     @property
+    def questions_folder(self) -> Path:
+        """Evaluation questions that no dataset may hold, a file for each set."""
+        return self.state / "questions"
+
+    @property
     def adapters_folder(self) -> Path:
         """One folder for each adapter version: ``name/version``."""
         return self.state / "adapters"

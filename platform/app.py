@@ -10,13 +10,13 @@ print(answer.answer, [citation.quote for citation in answer.citations])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Passage
@@ -32,7 +32,9 @@ from doyen.core.workspace import Workspace, find_workspace
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
+    from doyen.core.frozen_questions import QuestionSet
     from doyen.core.records import Pair, Question, Turn
+    from doyen.core.settings import DatasetSettings
     from doyen.core.store.schema import FeedbackRow
     from doyen.eval.gate import Verdict
     from doyen.eval.regression import Change
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
     from doyen.platform.annotate import Annotation
+    from doyen.platform.datasets import Datasets
     from doyen.platform.serving.assistant import Assistant
     from doyen.retrieval.chosen import AnyRetriever
     from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
@@ -139,6 +142,13 @@ class Doyen:
         from doyen.platform.annotate import Annotation
 
         return Annotation(self.workspace, self.store, self.reporter)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Datasets that were built: get, check, diff, export, import."""
+        from doyen.platform.datasets import Datasets
+
+        return Datasets(self.workspace, self.store)
 
     # Documents
 
@@ -301,17 +311,28 @@ class Doyen:
         )
 
     def build_dataset(
-        self, name: str, *, pairs: Sequence[Pair] | None = None, project: str | None = None, frozen: Sequence[Question] = ()
+        self,
+        name: str,
+        *,
+        pairs: Sequence[Pair] | None = None,
+        project: str | None = None,
+        frozen: Sequence[Question] = (),
+        recipe: DatasetSettings | None = None,
+        replay: Sequence[Pair] = (),
+        origin: Mapping[str, Any] | None = None,
     ) -> tuple[Dataset, list[str]]:
         """Return a leak-free dataset, and one sentence for each label that could not be used as it is.
 
         Args:
             pairs: labelled pairs; or
             project: the annotation project whose labels are taken.
-            frozen: evaluation questions that training must not see.
+            frozen: evaluation questions that training must not see, beside those that are registered.
+            recipe: filters, split and rules; None takes those of the settings (`Datasets.recipe` changes some).
+            replay: general pairs to mix into training.
+            origin: where the pairs come from, for the lineage.
 
         Raises:
-            InputError: neither or both of pairs and project are given, or no pair is usable.
+            InputError: neither or both of pairs and project are given, no pair is usable, or pairs of two parts leak.
         """
         from doyen.annotation import Labels, read_labels
         from doyen.finetune.dataset import build_dataset
@@ -319,7 +340,17 @@ class Doyen:
         if (pairs is None) == (project is None):
             raise InputError("name either a pairs.jsonl or an annotation project with --project")
         labels = read_labels(self.store, str(project)) if pairs is None else Labels(list(pairs))
-        return build_dataset(self.workspace, self.store, labels.pairs, name=name, frozen=frozen), labels.problems
+        made = build_dataset(
+            self.workspace,
+            self.store,
+            labels.pairs,
+            name=name,
+            frozen=frozen,
+            recipe=recipe,
+            replay=replay,
+            origin=origin or ({"project": project} if project else None),
+        )
+        return made, labels.problems
 
     def train(self, dataset: str, adapter: str | None = None) -> Adapter:
         """Train an adapter on a dataset, or go on with a training that was stopped; see `train_adapter`.
@@ -434,6 +465,12 @@ class Doyen:
             )
         register_report(self.workspace.reports_folder, Path(out))
         return report
+
+    def register_questions(self, questions: Sequence[Question], name: str) -> QuestionSet:
+        """Freeze evaluation questions: no dataset that is built from now on holds one; see `register_questions`."""
+        from doyen.core.frozen_questions import register_questions
+
+        return register_questions(self.workspace, questions, name)
 
     def gate(self, report: Path | str) -> list[Verdict]:
         """Return what each rule for promotion says of a report about its own adapter."""

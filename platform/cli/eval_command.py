@@ -10,6 +10,8 @@ import typer
 from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Evaluation: frozen questions × modes → report.", no_args_is_help=True)
+questions_app = typer.Typer(help="Frozen questions, which no dataset holds.", no_args_is_help=True)
+app.add_typer(questions_app, name="questions")
 
 
 @app.command()
@@ -32,6 +34,32 @@ def run(
     asked = without_tag(loaded, without) if without else loaded
     report = session.doyen.evaluate(asked, out, modes=names, adapter=adapter, sample=sample)
     session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
+
+
+@questions_app.command()
+@with_session
+def register(
+    session: CliSession,
+    questions: Annotated[Path, typer.Argument(help="Evaluation questions (questions.jsonl).")],
+    name: Annotated[str | None, typer.Option(help="What the set is called; default: the file's name.")] = None,
+) -> None:
+    """Freeze questions: no dataset that is built from now on holds one of them. Repeating it changes nothing."""
+    from doyen.eval.questions import load_questions
+
+    done = session.doyen.register_questions(load_questions(questions), name or questions.stem)
+    said = f"{len(done.questions)} questions are frozen as {done.path.stem}: every dataset leaves them out."
+    session.emit({"set": done.path.stem, "questions": len(done.questions)}, said)
+
+
+@questions_app.command("list")
+@with_session
+def list_(session: CliSession) -> None:
+    """List the sets of frozen questions."""
+    from doyen.core.frozen_questions import question_sets
+
+    found = [{"set": each.path.stem, "questions": len(each.questions)} for each in question_sets(session.doyen.workspace)]
+    lines = [f"{each['set']}  {each['questions']} questions" for each in found]
+    session.emit(found, "\n".join(lines) or "No questions are registered: `doyen eval questions register FILE`.")
 
 
 @app.command()

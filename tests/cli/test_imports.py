@@ -49,12 +49,12 @@ def test_commands_that_need_no_model_load_no_heavy_library(workspace, command):
     assert imported(*command, "--workspace", workspace.root).isdisjoint(HEAVY)
 
 
-def test_a_dataset_is_built_without_heavy_libraries(workspace, tmp_path):
+def test_a_dataset_is_built_with_what_finds_leaks_and_no_other_heavy_library(workspace, tmp_path):
     open_store(workspace).close()
     pairs = [{"id": str(n), "prompt": f"question {n}", "response": f"answer {n}"} for n in range(12)]
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)))
     built = imported("dataset", "build", tmp_path / "pairs.jsonl", "--name", "qa", "--workspace", workspace.root)
-    assert built.isdisjoint(HEAVY)
+    assert built & HEAVY <= {"scipy", "torch", "transformers"}
 
 
 def test_a_new_workspace_loads_only_what_makes_its_database(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -207,3 +208,13 @@ def general_paragraphs(tmp_path):
     made = [paragraph(article, place) for article in range(ARTICLES) for place in range(5)]
     path.write_text("".join(json.dumps(item) + "\n" for item in made))
     return path
+
+
+@pytest.fixture
+def no_connections(monkeypatch):
+    """Nothing connects to another machine."""
+
+    def refuse(self, address):
+        raise AssertionError(f"a connection to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from doyen.core.records import REFUSAL, Pair, Question
 from doyen.core.store.schema import DatasetRow
 from doyen.finetune import leakage
 from doyen.finetune.dataset import Dataset, build_dataset, check_leakage, load_dataset
-from doyen.finetune.leakage import find_leaks
+from doyen.finetune.leakage import LeakKind, find_leaks
 from doyen.finetune.similarity import near_duplicate_pairs, near_duplicates, request_words, same_answer
 from doyen.finetune.split import Split, split_pairs
 
@@ -61,9 +63,13 @@ def test_the_check_finds_planted_leaks(leak):
 
 
 def test_the_check_shares_no_code_with_the_splitter():
-    """What both would use, a fault of which would make a leak and hide it."""
-    used = {name for name, value in vars(leakage).items() if getattr(value, "__module__", "").startswith("doyen.finetune")}
-    assert {name for name in used if not name.startswith("_")} == {"find_leaks", "Split"}
+    """What both would use, a fault of which would make a leak and hide it: but for the type that both speak of."""
+    used = set()
+    for path in Path(leakage.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("doyen.finetune"):
+                used |= {(node.module, name.name) for name in node.names}
+    assert {found for found in used if not found[0].startswith("doyen.finetune.leakage")} == {("doyen.finetune.split", "Split")}
 
 
 def test_long_prompts_that_differ_in_a_word_are_one_and_in_a_figure_are_not():
@@ -76,15 +82,17 @@ def test_long_prompts_that_differ_in_a_word_are_one_and_in_a_figure_are_not():
 def test_frozen_questions_that_are_asked_in_training_are_found():
     train = [pair("t", "How often is the pump filter changed?")]
     frozen = [Question(id="q", question="How often IS the pump filter changed", answers=["x"])]
-    assert find_leaks(Split(train, []), {}, frozen) == ["pair 't' asks the frozen question 'q'"]
-    assert find_leaks(Split([], train), {}, frozen) == ["pair 't' asks the frozen question 'q'"]
+    for split in (Split(train, []), Split([], train), Split([], [], train)):
+        [leak] = find_leaks(split, {}, frozen)
+        assert (leak.kind, leak.ids) == (LeakKind.NORMALISED, ("t", "q"))
+        assert "the frozen question 'q'" in str(leak)
 
 
 def test_a_leaking_split_stops_the_build(workspace, store, monkeypatch):
     """A splitter with a fault: it deals the pairs of one labelling group to both sides."""
-    monkeypatch.setattr("doyen.finetune.dataset.split_pairs", lambda pairs, *_: Split(list(pairs[1:]), list(pairs[:1])))
+    monkeypatch.setattr("doyen.finetune.dataset.build.split_pairs", lambda pairs, *_: Split(list(pairs[1:]), list(pairs[:1])))
     pairs = [pair(str(number), f"What does notice {number} say?", REFUSAL, group="g") for number in range(4)]
-    with pytest.raises(StateError, match=r"leaks.*shares its group 'g'"):
+    with pytest.raises(StateError, match=r"(?s)leaks.*shares its group 'g'"):
         build_dataset(workspace, store, pairs, name="faulty")
     assert not list(workspace.datasets_folder.glob("faulty*/manifest.json"))
 

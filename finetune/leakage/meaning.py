@@ -1,0 +1,129 @@
+"""Requests of two parts that ask the same in other words, found as neighbours among sentence vectors.
+
+Of few requests all are embedded. Of many, word vectors choose first which pairs are worth it: the mean of a text's word
+vectors, rare words weighing more (Arora et al., "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", 2017), costs a
+thousandth of a pass through the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doyen.finetune.leakage.requests import (
+    TRAIN,
+    Leak,
+    LeakKind,
+    Request,
+    about_the_same,
+    other_answer,
+    same_answer,
+)
+from doyen.finetune.leakage.wording import Places, in_order, leak_of
+
+SAME_QUESTION = 0.85
+"""Cosine from which two requests with the same telling answer are one."""
+SAME_TEXT = 0.97
+"""Cosine from which two requests are one, unless telling answers differ."""
+ALL = 10_000
+"""So many requests are all embedded."""
+CLOSEST = 6_000
+"""Of more requests, so many pairs are, the closest by their word vectors."""
+COARSE = 0.7
+"""Cosine of word vectors below which a pair is not looked at."""
+BLOCK = 2_000
+
+Vectors = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """What embeds texts: `doyen.retrieval.embedder.Embedder`."""
+
+    network: Any
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors, ``(len(texts), dim)`` float32."""
+        ...
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the word pieces of texts."""
+        ...
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How many of the requests were embedded.
+
+    Attributes:
+        requests: all of them.
+        embedded: those that were.
+        closest: cosine of word vectors down to which pairs were looked at; None where all requests were embedded.
+    """
+
+    requests: int
+    embedded: int
+    closest: float | None = None
+
+    def __str__(self) -> str:
+        if self.closest is None:
+            return f"all {self.requests} requests embedded"
+        return (
+            f"{self.embedded} of {self.requests} requests embedded: pairs with word vectors alike at {self.closest:.2f} and up"
+        )
+
+
+def neighbours(requests: Sequence[Request], encoder: Encoder) -> tuple[list[tuple[Places, Leak]], Compared]:
+    """Return the requests of different parts that ask the same in other words, and how they were compared."""
+    unique = {text: place for place, text in enumerate(dict.fromkeys(request.text for request in requests))}
+    if len({request.part for request in requests}) < 2:
+        return [], Compared(len(requests), 0)
+    closest = None
+    if len(unique) <= ALL:
+        vectors = encoder.encode(list(unique))
+        rows = np.array([unique[request.text] for request in requests])
+        pairs = [(one, other) for one, other, _ in _near(requests, vectors[rows], SAME_QUESTION)]
+    else:
+        near = list(_near(requests, _word_vectors([request.text for request in requests], encoder), COARSE))
+        near = sorted(near, key=lambda found: -found[2])[:CLOSEST]
+        closest = near[-1][2] if len(near) == CLOSEST else COARSE
+        pairs = [(one, other) for one, other, _ in near]
+        chosen = {requests[place].text for pair in pairs for place in pair}
+        unique = {text: place for place, text in enumerate(sorted(chosen))}
+        vectors = encoder.encode(list(unique))
+    found = []
+    for here, there in pairs:
+        one, other = requests[here], requests[there]
+        cosine = float(vectors[unique[one.text]] @ vectors[unique[other.text]])
+        least = SAME_QUESTION if same_answer(one, other) else SAME_TEXT
+        if cosine >= least and not other_answer(one, other):
+            found.append(((here, there), leak_of(LeakKind.MEANING, one, other, cosine)))
+    return found, Compared(len(requests), len(unique), closest)
+
+
+def _near(requests: Sequence[Request], vectors: Vectors, least: float) -> Iterator[tuple[int, int, float]]:
+    """Yield the places and the cosine of requests in different parts, one of them held out, that are about the same."""
+    held_out = np.array([place for place, request in enumerate(requests) if request.part != TRAIN], dtype=int)
+    parts = sorted({request.part for request in requests})
+    part = np.array([parts.index(request.part) for request in requests])
+    for start in range(0, len(requests) if len(held_out) else 0, BLOCK):
+        cosines = vectors[start : start + BLOCK] @ vectors[held_out].T
+        cosines[part[start : start + BLOCK, None] == part[held_out]] = 0
+        for row, column in zip(*np.nonzero(cosines >= least), strict=True):
+            here, there = start + int(row), int(held_out[column])
+            if in_order(requests, here, there) and about_the_same(requests[here], requests[there]):
+                yield here, there, float(cosines[row, column])
+
+
+def _word_vectors(texts: Sequence[str], encoder: Encoder) -> Vectors:
+    """Return the mean word vector of each text, without what is common to all, ``(len(texts), dim)`` with unit length."""
+    table = np.asarray(encoder.network.get_input_embeddings().weight.detach().float().cpu().numpy(), np.float32)
+    pieces = [np.unique(np.array(ids, dtype=int)) for ids in encoder.tokens(texts)]
+    counts = np.bincount(np.concatenate(pieces), minlength=len(table))
+    weights = np.log((len(texts) + 1) / (counts + 1)).astype(np.float32)
+    vectors = np.stack([weights[ids] @ table[ids] for ids in pieces])
+    vectors -= vectors.mean(0)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
