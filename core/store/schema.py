@@ -370,3 +370,39 @@ class FeedbackRow(Base):
     correction: Mapped[str | None] = mapped_column(Text)
     comment: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[str]
+
+
+class JobState(StrEnum):
+    """How far a job is; values are stored, so none may change."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    """Its process ended in the middle; started again it goes on."""
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobRow(Base):
+    """Long work that the gateway runs in a process of its own."""
+
+    __tablename__ = "jobs"
+
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    arguments: Mapped[dict[str, Any]]
+    resource: Mapped[str]
+    """What it needs for itself: of the jobs that share one, one runs at a time."""
+    by: Mapped[str]
+    """Name of the key that asked for it; empty for the owner."""
+    state: Mapped[str] = mapped_column(index=True)
+    attempts: Mapped[int]
+    """How often it was started."""
+    cancel_requested: Mapped[bool]
+    progress: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any]]
+    error: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str]
+    started_at: Mapped[str | None]
+    ended_at: Mapped[str | None]

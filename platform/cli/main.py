@@ -25,7 +25,15 @@ for _name, _value in {
 from doyen.core.errors import DoyenError, UsageError
 from doyen.core.extras import naming_extras
 from doyen.core.redaction import printable, redact
-from doyen.platform.cli import adapters_command, annotate_command, dataset_command, eval_command, keys_command, label_command
+from doyen.platform.cli import (
+    adapters_command,
+    annotate_command,
+    dataset_command,
+    eval_command,
+    jobs_command,
+    keys_command,
+    label_command,
+)
 from doyen.platform.cli.ask_command import ask
 from doyen.platform.cli.demo_command import demo
 from doyen.platform.cli.doctor_command import doctor
@@ -52,6 +60,7 @@ app.add_typer(dataset_command.app, name="dataset")
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(eval_command.app, name="eval")
 app.add_typer(keys_command.app, name="keys")
+app.add_typer(jobs_command.app, name="jobs")
 
 
 def _show_version(asked: bool) -> None:

@@ -30,6 +30,7 @@ from doyen.platform.serving.gateway import (
     evals_routes,
     feedback_routes,
     health_routes,
+    jobs_routes,
     key_routes,
     models_routes,
     pages_routes,
@@ -74,6 +75,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         services = Services(workspace, store, metrics, open_model)
         app.state.services = services
         services.start_warm_up()
+        services.jobs.start()
         try:
             yield
         finally:
@@ -97,6 +99,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         feedback_routes,
         adapters_routes,
         evals_routes,
+        jobs_routes,
         key_routes,
     ):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))

@@ -18,6 +18,7 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import GENERATOR
 from doyen.platform.app import Doyen
+from doyen.platform.jobs.runner import JobRunner
 from doyen.platform.serving.gateway.chat_run import Limiter
 from doyen.platform.serving.gateway.http_errors import Forbidden
 from doyen.platform.serving.gateway.pulls import PullScheduler
@@ -47,6 +48,7 @@ class Services:
         limiter: the queue before the model.
         pulls: pulls of labels in the background.
         page_images: renders pages of documents.
+        jobs: starts queued jobs, each in a process of its own.
     """
 
     def __init__(self, workspace: Workspace, store: Store, metrics: Metrics, open_assistant: OpenAssistant) -> None:
@@ -58,6 +60,7 @@ class Services:
         self.limiter = Limiter(self.settings.serving.max_concurrent, self.settings.serving.max_waiting)
         self.pulls = PullScheduler(self.doyen.annotate.pull)
         self.page_images = PageImages(workspace)
+        self.jobs = JobRunner(workspace, store)
         metrics.running.set_function(lambda: self.limiter.running)
         metrics.waiting.set_function(lambda: self.limiter.waiting)
         self._open = open_assistant
@@ -177,6 +180,7 @@ class Services:
 
     def close(self) -> None:
         """Free the model and the database. A load in progress is not waited for; what comes of it is closed too."""
+        self.jobs.close()
         self.pulls.close()
         self.page_images.close()
         with self._state:

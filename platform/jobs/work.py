@@ -1,0 +1,204 @@
+"""What can be run as a job: one class for each kind, with its arguments, what it needs for itself, and the use case behind it.
+
+Paths are those of the workspace's folder: who may start jobs over HTTP shall not read other files of the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from doyen.core.errors import InputError
+from doyen.core.workspace import Workspace
+from doyen.platform.app import Doyen
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+
+
+class Work(BaseModel):
+    """Base of all kinds: unknown arguments are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def resource(self) -> str:
+        """What the job needs for itself."""
+        return "model"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """Do it; what was done before is not repeated. Return what came of it, as JSON can hold it."""
+        raise NotImplementedError
+
+
+class Ingest(Work):
+    """Read documents and bring the index up to date.
+
+    Attributes:
+        paths: files and folders below the workspace's folder, and URLs.
+        allow_removals: remove documents whose files are gone, however many.
+    """
+
+    kind: Literal["ingest"] = "ingest"
+    paths: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    allow_removals: bool = False
+
+    @property
+    def resource(self) -> str:
+        """The documents."""
+        return "documents"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.ingest`."""
+        from doyen.ingestion.web.urls import is_url
+
+        paths = [path if is_url(path) else confined(doyen.workspace, path) for path in self.paths]
+        return asdict(doyen.ingest(paths, allow_removals=self.allow_removals))
+
+
+class Push(Work):
+    """Send tasks of an annotation project to where they are labelled."""
+
+    kind: Literal["push"] = "push"
+    project: Name
+
+    @property
+    def resource(self) -> str:
+        """The project."""
+        return f"annotation {self.project}"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Annotation.push`."""
+        return asdict(doyen.annotate.push(self.project))
+
+
+class Pull(Work):
+    """Bring in the labels of an annotation project."""
+
+    kind: Literal["pull"] = "pull"
+    project: Name
+
+    @property
+    def resource(self) -> str:
+        """The project."""
+        return f"annotation {self.project}"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Annotation.pull`."""
+        return asdict(doyen.annotate.pull(self.project))
+
+
+class BuildDataset(Work):
+    """Build a dataset from the labels of an annotation project.
+
+    Attributes:
+        frozen: questions.jsonl that training must not see, below the workspace's folder.
+    """
+
+    kind: Literal["build-dataset"] = "build-dataset"
+    name: Name
+    project: Name
+    frozen: Name | None = None
+
+    @property
+    def resource(self) -> str:
+        """The datasets."""
+        return "datasets"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.build_dataset`."""
+        from doyen.core.records import Question, read_records
+
+        frozen = read_records(confined(doyen.workspace, self.frozen), Question) if self.frozen else []
+        dataset, problems = doyen.build_dataset(self.name, project=self.project, frozen=frozen)
+        return {"dataset": dataset.dataset_id, **dataset.manifest["counts"], "problems": problems}
+
+
+class Train(Work):
+    """Train an adapter of the generator, a reader or the embedder on a dataset.
+
+    Attributes:
+        dataset: its id, or a name for its newest version.
+        of: what is trained.
+        name: of the adapter; None takes the dataset's.
+    """
+
+    kind: Literal["train"] = "train"
+    dataset: Name
+    of: Literal["generator", "reader", "embedder"] = "generator"
+    name: Name | None = None
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.train`, `train_reader` and `train_embedder`."""
+        match self.of:
+            case "generator":
+                adapter = doyen.train(self.dataset, self.name)
+            case "reader":
+                adapter = doyen.train_reader(self.dataset, self.name)
+            case "embedder":
+                adapter = doyen.train_embedder(self.dataset, self.name)
+        return {"adapter": adapter.ref, "dataset": adapter.dataset_id}
+
+
+class Evaluate(Work):
+    """Ask the same questions in several modes and compare them in a report.
+
+    Attributes:
+        questions: questions.jsonl below the workspace's folder.
+        report: name of the report.
+        modes: None takes all that can answer.
+        sample: how many questions are asked; None asks all.
+        without: tag of questions that are left out.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+    questions: Name
+    report: Annotated[str, Field(pattern=NAME, max_length=100)]
+    modes: list[Name] | None = None
+    adapter: Name | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+    without: Name | None = None
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.evaluate`."""
+        from doyen.eval.questions import load_questions, without_tag
+
+        loaded = load_questions(confined(doyen.workspace, self.questions))
+        asked = without_tag(loaded, self.without) if self.without else loaded
+        out = doyen.workspace.reports_folder / self.report
+        report = doyen.evaluate(asked, out, modes=self.modes, adapter=self.adapter, sample=self.sample)
+        return {"report": self.report, "questions": report.data["questions"]["n"], "modes": list(report.data["modes"])}
+
+
+AnyWork = Annotated[Ingest | Push | Pull | BuildDataset | Train | Evaluate, Field(discriminator="kind")]
+_ANY: TypeAdapter[AnyWork] = TypeAdapter(AnyWork)
+
+
+def parse_work(kind: str, arguments: dict[str, Any]) -> AnyWork:
+    """Return the work of a stored job.
+
+    Raises:
+        InputError: this version knows no such kind or arguments.
+    """
+    try:
+        return _ANY.validate_python({**arguments, "kind": kind})
+    except ValidationError as error:
+        raise InputError(f"a job {kind!r} with these arguments cannot be run: {error.errors()[0]['msg']}") from error
+
+
+def confined(workspace: Workspace, path: str) -> Path:
+    """Return a path below the workspace's folder.
+
+    Raises:
+        InputError: it leads elsewhere, is the workspace's own state, or does not exist.
+    """
+    root = workspace.root.resolve()
+    found = (root / path).resolve()
+    if not found.is_relative_to(root) or found.is_relative_to(workspace.state.resolve()):
+        raise InputError(f"{path!r} is outside the workspace's folder {root}: put the files there, or use the command line")
+    if not found.exists():
+        raise InputError(f"{path!r} does not exist below the workspace's folder {root}")
+    return found
