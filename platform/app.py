@@ -320,6 +320,7 @@ class Doyen:
         recipe: DatasetSettings | None = None,
         replay: Sequence[Pair] = (),
         origin: Mapping[str, Any] | None = None,
+        missing: Sequence[Mapping[str, Any]] = (),
     ) -> tuple[Dataset, list[str]]:
         """Return a leak-free dataset, and one sentence for each label that could not be used as it is.
 
@@ -330,6 +331,7 @@ class Doyen:
             recipe: filters, split and rules; None takes those of the settings (`Datasets.recipe` changes some).
             replay: general pairs to mix into training.
             origin: where the pairs come from, for the lineage.
+            missing: values that were missing when the pairs were read, for the report.
 
         Raises:
             InputError: neither or both of pairs and project are given, no pair is usable, or pairs of two parts leak.
@@ -349,6 +351,7 @@ class Doyen:
             recipe=recipe,
             replay=replay,
             origin=origin or ({"project": project} if project else None),
+            missing=missing,
         )
         return made, labels.problems
 

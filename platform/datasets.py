@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from doyen.core.records import Question
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.dataset.difference import Difference
+    from doyen.finetune.dataset.exchange import Imported
     from doyen.finetune.leakage import LeakReport
 
 
@@ -39,6 +41,19 @@ class Datasets:
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, item['loc']))} = {item['input']!r}: {item['msg']}" for item in error.errors()]
             raise InputError("these rules of a dataset cannot be: " + "; ".join(wrong)) from error
+
+    def read(self, path: Path | str, recipe: DatasetSettings) -> Imported:
+        """Read a pairs.jsonl; where the recipe says what becomes of rows without a response, these break nothing.
+
+        Raises:
+            InputError, RecordError: as `import_rows`.
+        """
+        from doyen.core.records import Pair, read_records
+        from doyen.finetune.dataset.exchange import Imported, import_rows
+
+        if recipe.missing_response == "fail":
+            return Imported(read_records(Path(path), Pair), {})
+        return import_rows(Path(path), "jsonl", missing_response=recipe.missing_response)
 
     def get(self, name: str) -> Dataset:
         """Return a dataset by its id, or the newest of a name. Raises NotFoundError."""
@@ -65,6 +80,55 @@ class Datasets:
         from doyen.finetune.dataset.difference import compare_datasets
 
         return compare_datasets(self.get(first), self.get(second))
+
+    def export(self, name: str, folder: Path | str, format_name: str = "jsonl") -> dict[str, int]:
+        """Write a dataset and its card for other tools; see `export_dataset`.
+
+        Args:
+            format_name: jsonl, messages, sharegpt, alpaca, parquet or huggingface.
+        """
+        from doyen.finetune.dataset.exchange import export_dataset
+
+        return export_dataset(self.get(name), Path(folder), format_name)
+
+    def import_(
+        self,
+        path: Path | str,
+        name: str,
+        *,
+        format_name: str = "",
+        frozen: Sequence[Question] = (),
+        recipe: DatasetSettings | None = None,
+    ) -> Dataset:
+        """Make a dataset of a file or a folder in one of the formats that `export` writes, or as other tools write them.
+
+        Parts that the files name are kept, and checked for leaks as others are.
+
+        Args:
+            format_name: empty tells it from the rows.
+            frozen: evaluation questions that it must not hold, beside the registered.
+            recipe: filters and rules; None takes those of the settings.
+
+        Raises:
+            InputError: nothing can be read, or rows of two parts leak.
+            RecordError: broken rows, all named.
+        """
+        from doyen.finetune.dataset import build_dataset
+        from doyen.finetune.dataset.exchange import import_rows
+
+        rules = recipe or self._workspace.settings.dataset
+        found = import_rows(Path(path), format_name, missing_response=rules.missing_response)
+        return build_dataset(
+            self._workspace,
+            self._store,
+            found.pairs,
+            name=name,
+            frozen=frozen,
+            recipe=rules,
+            given=found.parts,
+            origin={"imported from": Path(path).name, **({"columns left out": found.dropped} if found.dropped else {})},
+            missing=found.missing,
+        )
 
     def card(self, name: str) -> str:
         """Return the card of a dataset, and what the trainings of this workspace say about its size."""

@@ -77,6 +77,7 @@ def build_dataset(
     given: Mapping[str, str] | None = None,
     replay: Sequence[Pair] = (),
     origin: Mapping[str, Any] | None = None,
+    missing: Sequence[Mapping[str, Any]] = (),
 ) -> Dataset:
     """Make a dataset from labelled pairs, or return the one that the same inputs made before.
 
@@ -88,6 +89,7 @@ def build_dataset(
         given: part of each pair by its id; None lets the recipe split.
         replay: general pairs to mix into training.
         origin: where the pairs come from, for the lineage.
+        missing: values that were missing when the pairs were read, for the report.
 
     Raises:
         InputError: no pair is usable, the name cannot name a folder, or the pairs leak from one part into another.
@@ -106,6 +108,7 @@ def build_dataset(
         encoder = PackagedEncoder(workspace.settings.retrieval.embedder_dtype)
         near_groups = {source: document.near_group for source, document in documents.items()}
         cleaned = _clean(order, documents, encoder)
+        cleaned.missing[:0] = map(dict, missing)
         split = _split(order, cleaned, near_groups, encoder)
         split = balance_training(split, cleaned, chosen, seed)
         split = mix_in(replay, split, cleaned, questions, chosen, seed)

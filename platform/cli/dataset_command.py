@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset
 
 app = typer.Typer(help="Datasets: labelled pairs, cleaned and split without leaks.", no_args_is_help=True)
+FORMATS = "jsonl, messages, sharegpt, alpaca, parquet or huggingface"
 DatasetArgument = Annotated[str, typer.Argument(help="Id of a dataset, or a name for its newest version.")]
 
 
@@ -45,6 +46,7 @@ def build(
     """Build a dataset; the same labels and rules give the same dataset."""
     from doyen.core.records import Pair, Question, read_records
 
+    datasets = session.doyen.datasets
     changes = {
         "split": split,
         "stratify": stratify,
@@ -56,15 +58,17 @@ def build(
         "replay_share": replay_share,
         "paraphrases": paraphrases,
     }
-    recipe = session.doyen.datasets.recipe(_given(changes) | _rules(rule or []))
+    recipe = datasets.recipe(_given(changes) | _rules(rule or []))
+    found = datasets.read(pairs, recipe) if pairs else None
     made, problems = session.doyen.build_dataset(
         name,
-        pairs=read_records(pairs, Pair) if pairs else None,
+        pairs=found.pairs if found else None,
         project=project,
         frozen=read_records(frozen, Question) if frozen else [],
         recipe=recipe,
         replay=read_records(replay, Pair) if replay else (),
         origin={"file": pairs.name} if pairs else None,
+        missing=found.missing if found else (),
     )
     text = "\n".join([describe(made), *problems, *made.manifest["notes"], f"Next: doyen train {made.dataset_id}"])
     session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "problems": problems}, text)
@@ -117,6 +121,38 @@ def diff(session: CliSession, first: DatasetArgument, second: DatasetArgument) -
     """Say what distinguishes two datasets: rows added, removed, changed and moved, and other rules."""
     found = session.doyen.datasets.diff(first, second)
     session.emit(found.as_json(), "\n".join(found.lines()))
+
+
+@app.command()
+@with_session
+def export(
+    session: CliSession,
+    dataset: DatasetArgument,
+    folder: Annotated[Path, typer.Argument(help="The folder to write; an earlier export there is replaced.")],
+    format_name: Annotated[str, typer.Option("--format", help=FORMATS)] = "jsonl",
+) -> None:
+    """Write a dataset and its card for other tools."""
+    counts = session.doyen.datasets.export(dataset, folder, format_name)
+    listed = ", ".join(f"{count} {part}" for part, count in counts.items())
+    session.emit({"folder": str(folder), "format": format_name, "rows": counts}, f"{listed} rows in {folder}.")
+
+
+@app.command("import")
+@with_session
+def import_(
+    session: CliSession,
+    rows: Annotated[Path, typer.Argument(help="A file of rows, or a folder with a file for each part.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the dataset.")],
+    format_name: Annotated[str, typer.Option("--format", help=f"{FORMATS}; default: told from the rows.")] = "",
+    rule: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the settings' section dataset; repeatable.")] = None,
+) -> None:
+    """Make a dataset of other tools' files. Parts that they name are kept, and checked for leaks as others are."""
+    datasets = session.doyen.datasets
+    made = datasets.import_(rows, name, format_name=format_name, recipe=datasets.recipe(_rules(rule or [])))
+    left_out = made.manifest["origin"].get("columns left out", {})
+    lost = [f"{count} values of column {column!r} were left out" for column, count in left_out.items()]
+    text = "\n".join([describe(made), *lost, *made.manifest["notes"]])
+    session.emit({"dataset": made.dataset_id, **made.manifest["counts"], "columns_left_out": left_out}, text)
 
 
 def describe(dataset: Dataset) -> str:
