@@ -32,7 +32,7 @@ from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
-from doyen.ingestion.originals import PDF, drop_unused_originals, keep_original
+from doyen.ingestion.originals import PAGED, drop_unused_originals, keep_original
 from doyen.ingestion.readers import is_archive, is_container, too_large
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import shared_reader
@@ -184,7 +184,7 @@ def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport, 
         raise InputError(f"{source!r} comes from the folder {row.root}: upload it under another name or change the file there")
     version = sha256_bytes(data)
     if row is not None and row.version == version and preparer.is_current(row):
-        if row.media_type == PDF:
+        if row.media_type in PAGED:
             keep_original(preparer.workspace, version, data)
         report.unchanged.append(source)
         if assigned is not None:
@@ -193,7 +193,7 @@ def _upload(preparer: Preparer, source: str, data: bytes, report: IngestReport, 
         return
     prepared = preparer.prepare(source, UPLOADS, "", data, modified_ns=0)
     prepared = replace(prepared, assigned=assigned or prepared.assigned)
-    if prepared.document.media_type == PDF:
+    if prepared.document.media_type in PAGED:
         keep_original(preparer.workspace, version, data)
     _write(store, prepared, report, is_new=row is None)
 

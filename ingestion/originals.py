@@ -1,6 +1,7 @@
 """The files that documents were read from, for those who want to see a page as it is.
 
-A file of a folder stays where it is. An uploaded PDF is kept in the workspace until its document is replaced or removed.
+A file of a folder stays where it is. An uploaded PDF or picture is kept in the workspace until its document is
+replaced or removed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from doyen.core.store import Store
 from doyen.core.store.schema import DocumentRow
 from doyen.core.workspace import Workspace
 
-PDF = "application/pdf"
+PAGED = frozenset({"application/pdf", "image/png", "image/jpeg", "image/tiff"})
+"""Media types of the documents whose pages can be shown."""
 
 
 def keep_original(workspace: Workspace, version: str, data: bytes) -> None:

@@ -42,6 +42,8 @@ FORMATS = {
     ".json": "json",
     ".geojson": "json",
     ".eml": "mail",
+    ".msg": "mail",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), "image"),
     **{f".{extension}": "code" for extension in CODE_EXTENSIONS.split()},
 }
 READERS = {
@@ -58,8 +60,10 @@ READERS = {
     "json": "json_tree:read_json",
     "code": "code:read_code",
     "mail": "mail:read_mail",
+    "image": "image:read_image",
 }
 """Format → module and function."""
+EMAILS = (".eml", ".msg")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".mbox")
 """Endings of files that are no documents but hold some; ``unpack.py`` opens them."""
 PACKAGES = {
@@ -69,9 +73,12 @@ PACKAGES = {
     "epub": b"META-INF/container.xml",
 }
 """Formats that are ZIP archives → a member that tells one from the others."""
+PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
+"""First bytes of pictures."""
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-
+OUTLOOK = "__properties_version1.0".encode("utf-16-le")
+"""In an e-mail of Outlook (MSG), which is packed as old Office files are."""
 SIDECAR_END = ".access.toml"
 
 
@@ -92,7 +99,7 @@ def is_archive(name: str) -> bool:
 
 def is_container(name: str) -> bool:
     """Whether files with this name may hold other documents: archives, and e-mails with attachments."""
-    return is_archive(name) or name.lower().endswith(".eml")
+    return is_archive(name) or name.lower().endswith(EMAILS)
 
 
 def read_document(data: bytes, name: str, limits: Limits) -> ParsedDocument:
@@ -130,7 +137,11 @@ def _format(data: bytes, name: str) -> str:
         return "pdf"
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _package(data, FORMATS.get(extension, ""))
+    if data.startswith(PICTURES) and FORMATS.get(extension) in ("image", "pdf"):
+        return "image"
     if data.startswith(OLD_OFFICE):
+        if extension == ".msg" or OUTLOOK in data:
+            return "mail"
         if "EncryptedPackage".encode("utf-16-le") in data:
             raise UnreadableDocument("it is a password-protected Office file: save it without the password")
         raise UnreadableDocument(
@@ -139,8 +150,8 @@ def _format(data: bytes, name: str) -> str:
     if extension not in FORMATS:
         raise UnreadableDocument(f"files of type {extension or '(none)'} are not read: convert it to PDF, DOCX, HTML or text")
     named = FORMATS[extension]
-    if named == "pdf":
-        raise UnreadableDocument("it is named .pdf but is none: fetch it again or rename it")
+    if named in ("pdf", "image") or extension == ".msg":
+        raise UnreadableDocument(f"it is named {extension} but is none: fetch it again or rename it")
     if named in PACKAGES:
         raise UnreadableDocument(f"it is named {extension} but is none, or damaged: open it in its program and save it again")
     if named == "plain" and data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower().startswith((b"<!doctype html", b"<html")):

@@ -1,4 +1,4 @@
-"""E-mail (EML): the usual headers, then the text with its quoted replies; attachments are documents of their own."""
+"""E-mail (EML, MSG): the usual headers, then the text with its quoted replies; attachments are documents of their own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from doyen.ingestion.readers.package import DAMAGED
 
 MEDIA_TYPE = "message/rfc822"
 HEADERS = ("From", "To", "Cc", "Date")
+OLE = b"\xd0\xcf\x11\xe0"
+"""First bytes of e-mails of Outlook."""
 LONGEST_HEADER = 2_000
 LONGEST_NAME = 80
 EXTENSIONS = {
@@ -52,6 +54,8 @@ def read_mail(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     if html is not None:
         add_fragment(builder, repair_text(_text(html)), limits)
     if builder.last_text == before:
+        if any(part.get_content_type() == "text/rtf" for part in found):
+            builder.note("its text is there as RTF alone, which is not read: save it as .eml")
         for part in found:
             if part.get_content_type() == "text/plain":
                 for paragraph in tidy_lines(repair_text(_text(part))).split("\n\n"):
@@ -100,11 +104,15 @@ def messages(data: bytes) -> Iterator[tuple[str, bytes]]:
         yield _unique(f"{words} {short_id(content.hex())[:8]}.eml".lstrip(), used), content
 
 
-def _parse(data: bytes) -> EmailMessage:
+def _parse(data: bytes) -> Message[Any, Any]:
+    if data.startswith(OLE):
+        from doyen.ingestion.readers.outlook import as_internet_message
+
+        return as_internet_message(data)
     if not _HEADER.match(data.lstrip(b"\xef\xbb\xbf\r\n")):
         raise UnreadableDocument("it is no e-mail (it does not begin with headers): export it again")
     try:
-        message = message_from_bytes(data, policy=policy.default)
+        message: EmailMessage = message_from_bytes(data, policy=policy.default)
         list(_parts(message))
     except DAMAGED as error:
         raise UnreadableDocument(f"it is a damaged e-mail ({error}): export it again") from error

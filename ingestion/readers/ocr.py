@@ -1,7 +1,8 @@
-"""Text recognition (OCR) of pictured pages through Tesseract, a program that is run for each page with limits of its own.
+"""Text recognition (OCR) of pictured pages and of pictures through Tesseract, a program run for each with limits of its own.
 
-A page is rendered at 300 dots an inch and given to ``tesseract stdin stdout tsv``, whose words come with their boxes and a
-confidence each. They become lines as those of a text layer are, so that tables, headings and columns are found in them, too.
+A page is rendered at 300 dots an inch, a picture brought near that, and given to ``tesseract stdin stdout tsv``, whose words
+come with their boxes and a confidence each. They become lines as those of a text layer are, so that tables, headings and
+columns are found in them, too.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from itertools import groupby, pairwise
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
+from PIL import Image
 
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.pdf_lines import COLUMN_GAP, Line, Page, Segment, rejoin_rows
+from doyen.ingestion.readers.picture import Picture
 from doyen.ingestion.readers.tesseract import installed_languages, installed_version, run
 from doyen.ingestion.word_boxes import Word
 
@@ -28,6 +31,8 @@ ToPage = Callable[[int, int], tuple[float, float]]
 DOTS_PER_INCH = 300
 MOST_PIXELS = 40_000_000
 """Larger pages are rendered more coarsely: A1 at 300 dots an inch has 70 million."""
+MOST_ENLARGED = 3.0
+"""Of a picture with few dots; more only blurs it."""
 PAGE_SECONDS = 120.0
 LEAST_CONFIDENCE = 0.3
 """Lines and whole pages below in the mean are dropped: specks, the texture of photographs, in which a line of two letters
@@ -81,7 +86,7 @@ class Recogniser:
             )
 
     def read_page(self, page: pdfium.PdfPage, number: int) -> Recognised:
-        """Recognise a page.
+        """Recognise a page of a PDF.
 
         Args:
             number: of the page, from 1.
@@ -89,6 +94,13 @@ class Recogniser:
         Raises:
             NotRecognised: Tesseract failed, or the time is up.
         """
+        return self._read(lambda: _render(page), number)
+
+    def read_picture(self, picture: Picture, number: int) -> Recognised:
+        """Recognise a picture; see ``read_page``."""
+        return self._read(lambda: _enlarge(picture), number)
+
+    def _read(self, prepare: Callable[[], _Rendered], number: int) -> Recognised:
         left = self._seconds - self._spent
         if left <= 0:
             raise NotRecognised(
@@ -96,16 +108,14 @@ class Recogniser:
             )
         begun = time.monotonic()
         try:
-            return self._recognise(page, number, min(left, PAGE_SECONDS))
+            return self._recognise(prepare(), number, min(left, PAGE_SECONDS))
         finally:
             self._spent += time.monotonic() - begun
 
-    def _recognise(self, page: pdfium.PdfPage, number: int, seconds: float) -> Recognised:
-        width, height = page.get_size()
-        scale = min(DOTS_PER_INCH / 72, (MOST_PIXELS / max(width * height, 1.0)) ** 0.5)
-        bitmap = page.render(scale=scale, grayscale=True)
+    def _recognise(self, rendered: _Rendered, number: int, seconds: float) -> Recognised:
+        (width, height), scale = rendered.size, rendered.scale
         picture = io.BytesIO()
-        bitmap.to_pil().save(picture, "PPM")
+        rendered.image.save(picture, "PPM")
         dots = round(72 * scale)
         arguments = ["stdin", "stdout", "-l", self._languages, "--dpi", str(max(dots, 70)), "tsv"]
         try:
@@ -116,12 +126,38 @@ class Recogniser:
             said = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1][:200]
             raise NotRecognised(f"Tesseract failed on it ({said or done.returncode}): scan it again")
         found = _words(done.stdout.decode("utf-8", "replace"))
-        to_page = bitmap.get_posconv(page).to_page
         confidence = _confidence(found)
         if confidence < LEAST_CONFIDENCE:
             return Recognised(Page([], width, height), confidence)
-        lines = [_line(words, number, height, scale, to_page) for _, words in groupby(found, key=lambda word: word.line)]
+        lines = [
+            _line(words, number, height, scale, rendered.to_page) for _, words in groupby(found, key=lambda word: word.line)
+        ]
         return Recognised(Page(rejoin_rows(_with_even_sizes(lines)), width, height), confidence)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """What Tesseract is shown: a picture, its size in points, its pixels for each point, and where a pixel is on the page."""
+
+    image: Image.Image
+    size: tuple[float, float]
+    scale: float
+    to_page: ToPage
+
+
+def _render(page: pdfium.PdfPage) -> _Rendered:
+    width, height = page.get_size()
+    scale = min(DOTS_PER_INCH / 72, (MOST_PIXELS / max(width * height, 1.0)) ** 0.5)
+    bitmap = page.render(scale=scale, grayscale=True)
+    return _Rendered(bitmap.to_pil(), (width, height), scale, bitmap.get_posconv(page).to_page)
+
+
+def _enlarge(picture: Picture) -> _Rendered:
+    """Return a picture large enough for small letters, which Tesseract misreads, and no larger than the largest page."""
+    wanted = min(max(DOTS_PER_INCH / 72 / picture.scale, 1.0), MOST_ENLARGED)
+    most = (MOST_PIXELS / (picture.image.width * picture.image.height)) ** 0.5
+    shown = picture.resized(factor) if (factor := min(wanted, most)) != 1.0 else picture
+    return _Rendered(shown.image.convert("L"), shown.size, shown.scale, shown.to_page)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ LONGEST_CAPTION = 3
 """Lines."""
 HEADING_SIZE = 1.12
 HEADING_WORDS = 16
+PDF = "application/pdf"
 NOTHING = "check that it has content besides pictures and empty pages"
 ENDS_SENTENCE = re.compile(r"[.!?:;。！？][\"'”’)\]]*$")
 
@@ -50,13 +51,23 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
         if document.get_formtype() != raw.FORMTYPE_NONE:
             document.init_forms()
         recogniser = Recogniser(limits)
-        pages = [_clean_page(_page(document, index, recogniser)) for index in range(count)]
+        pages = [clean_page(_page(document, index, recogniser)) for index in range(count)]
         title = _metadata_title(document)
     finally:
         document.close()
     if not any(page.lines for page in pages):
         problem = next((page.problem for page in pages if page.problem), "")
         raise UnreadableDocument(f"the PDF holds no text: {f'its pages are pictures, and {problem}' if problem else NOTHING}")
+    return build_document(pages, title, PDF, limits)
+
+
+def build_document(pages: list[Page], title: str, media_type: str, limits: Limits) -> ParsedDocument:
+    """Turn the lines of pages into a document.
+
+    Args:
+        pages: clean, as ``clean_page`` gives them.
+        title: for a document that does not begin with one.
+    """
     once, pages = drop_margins(pages)
     pages = [replace(page, lines=put_columns_in_order(page.lines)) for page in pages]
     builder = DocumentBuilder(limits.max_characters)
@@ -70,7 +81,7 @@ def read_pdf(data: bytes, name: str, limits: Limits) -> ParsedDocument:
     problems = {number: page.problem for number, page in enumerate(pages, start=1) if page.problem}
     confidences = [(number, page.confidence) for number, page in enumerate(pages, start=1) if page.confidence is not None]
     return replace(
-        builder.build(writer.title or title, "application/pdf"),
+        builder.build(writer.title or title, media_type),
         recognised=tuple(confidences),
         unrecognised=tuple(problems),
         ocr_problem="; ".join(dict.fromkeys(problems.values())),
@@ -113,7 +124,8 @@ def _recognised(found: Page, page: pdfium.PdfPage, number: int, recogniser: Reco
     return page_in_picture if page_in_picture.lines else replace(found, confidence=recognised.confidence)
 
 
-def _clean_page(page: Page) -> Page:
+def clean_page(page: Page) -> Page:
+    """Repair the text of a page's lines; empty ones are dropped."""
     lines = [_clean_line(line) for line in page.lines]
     return replace(page, lines=[line for line in lines if line.segments])
 

@@ -14,7 +14,7 @@ from doyen.core.manifest import fingerprint
 from doyen.core.store.schema import DocumentRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import limits_of
-from doyen.ingestion.originals import PDF, read_original
+from doyen.ingestion.originals import PAGED, read_original
 from doyen.ingestion.readers.process import ReaderProcess
 from doyen.ingestion.word_boxes import Box, boxes_of_span, unpack
 
@@ -52,9 +52,9 @@ def find_page(session: Session, row: DocumentRow, page: int, *, highlight: str |
         WrongPlace: it has no such page or stretch, or the stretch stands on another page.
         StateError: the version is not the current one, or was read before places were kept.
     """
-    if row.media_type != PDF:
+    if row.media_type not in PAGED:
         raise NotFoundError(
-            f"{row.source} is no PDF and has no pages to show: GET /v1/documents/{row.document_id}/text gives its text"
+            f"{row.source} is no PDF or picture and shows no pages: GET /v1/documents/{row.document_id}/text gives its text"
         )
     if version not in (None, row.version):
         raise StateError(f"{row.source} has changed since that answer: ask again, or leave version out for the current one")

@@ -165,7 +165,7 @@ def test_hidden_lock_foreign_and_outside_files_are_skipped(workspace, store, tmp
     outside, folder = tmp_path / "secret.txt", tmp_path / "documents"
     outside.write_text("secret")
     (folder / ".git").mkdir(parents=True)
-    for name in (".hidden.txt", "~$plan.docx", "a.txt.part", ".git/config.txt", "photo.png", "good.txt"):
+    for name in (".hidden.txt", "~$plan.docx", "a.txt.part", ".git/config.txt", "photo.gif", "good.txt"):
         (folder / name).write_text(GOOD)
     (folder / "link.txt").symlink_to(outside)
     (folder / "loop").symlink_to(folder)
@@ -174,7 +174,7 @@ def test_hidden_lock_foreign_and_outside_files_are_skipped(workspace, store, tmp
     assert report.added == ["good.txt"]
     assert dict(report.skipped) == {
         "link.txt": "a link that leads out of the folder",
-        "photo.png": "files of type .png are not read",
+        "photo.gif": "files of type .gif are not read",
         "pipe.txt": "it is no regular file",
     }
 

@@ -92,7 +92,7 @@ def test_attachments_and_forwarded_emails_are_documents_beside_the_email(workspa
     outer.set_content("See below.")
     outer.add_attachment(GOOD.encode() + b" A", maintype="text", subtype="plain", filename="../../note.txt")
     outer.add_attachment(GOOD.encode() + b" B", maintype="text", subtype="plain", filename="note.txt")
-    outer.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="logo.png")
+    outer.add_attachment(b"GIF89a", maintype="image", subtype="gif", filename="logo.gif")
     inner = EmailMessage()
     inner["Subject"] = "Inner"
     inner.set_content("The inner text.")
@@ -102,7 +102,7 @@ def test_attachments_and_forwarded_emails_are_documents_beside_the_email(workspa
     (folder / "fwd.eml").write_bytes(outer.as_bytes())
     report = ingest(workspace, store, [folder])
     assert report.added == ["fwd.eml", "fwd.eml/note.txt", "fwd.eml/note (2).txt", "fwd.eml/attachment.eml"]
-    assert report.skipped == [("fwd.eml/logo.png", "files of type .png are not read")]
+    assert report.skipped == [("fwd.eml/logo.gif", "files of type .gif are not read")]
     again = ingest(workspace, store, [folder])
     assert (sorted(again.unchanged), again.changed) == (sorted(report.added), False)
     (folder / "fwd.eml").write_bytes(mail("Re", {"other.txt": GOOD.encode()}))
@@ -163,11 +163,11 @@ def test_members_are_documents_named_below_the_archive(workspace, store, tmp_pat
     folder = tmp_path / "documents"
     folder.mkdir()
     inner = zipped({"deep/b.md": b"# Deep\n\n" + GOOD.encode()})
-    members = {"in/a.txt": GOOD.encode(), "more.zip": inner, "p.png": b"x", ".hidden.txt": b"x", "__MACOSX/a.txt": b"x"}
+    members = {"in/a.txt": GOOD.encode(), "more.zip": inner, "p.gif": b"x", ".hidden.txt": b"x", "__MACOSX/a.txt": b"x"}
     (folder / name).write_bytes(PACKERS[name](members))
     report = ingest(workspace, store, [folder])
     assert report.added == [f"{name}/in/a.txt", f"{name}/more.zip/deep/b.md"]
-    assert (report.failed, report.skipped) == ([], [(f"{name}/p.png", "files of type .png are not read")])
+    assert (report.failed, report.skipped) == ([], [(f"{name}/p.gif", "files of type .gif are not read")])
     assert sorted(ingest(workspace, store, [folder]).unchanged) == report.added
     with store.session() as session:
         paths = {row.path for row in session.scalars(select(DocumentRow))}
@@ -275,7 +275,7 @@ def test_archives_within_archives_have_a_depth(tmp_path):
 BOMBS = {
     "large.zip": lambda: zipped({f"{n}.txt": b" " * 9_000_000 for n in range(20)}),
     "large.tgz": lambda: tarred({f"{n}.txt": b" " * 9_000_000 for n in range(20)}),
-    "passed.tgz": lambda: tarred({"a.png": b" " * 90_000_000, "b.txt": b"x"}),
+    "passed.tgz": lambda: tarred({"a.gif": b" " * 90_000_000, "b.txt": b"x"}),
     "nested.zip": lambda: zipped({f"{n}.zip": zipped({"a.txt": b" " * 9_000_000}) for n in range(20)}),
     "zeros.tar.gz": lambda: gzip.compress(bytes(200_000_000), 1),
 }
@@ -329,6 +329,6 @@ def test_an_uploaded_archive_and_email_give_documents_and_replace_their_earlier_
     second = ingest_bytes(workspace, store, "set/a.zip", zipped({"x.txt": GOOD.encode()}))
     assert (second.unchanged, second.removed) == (["set/a.zip/x.txt"], ["set/a.zip/y.txt"])
     assert ingest_bytes(workspace, store, "m.eml", mail(attached={"x.txt": b"A third text."})).added == ["m.eml", "m.eml/x.txt"]
-    for data, reason in [(b"PK\x03\x04 cut", "damaged or cut-off"), (zipped({"p.png": b"x"}), "none of its files can be read")]:
+    for data, reason in [(b"PK\x03\x04 cut", "damaged or cut-off"), (zipped({"p.gif": b"x"}), "none of its files can be read")]:
         with pytest.raises(InputError, match=reason):
             ingest_bytes(workspace, store, "b.zip", data)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from doyen.core.answers import Answer
 from doyen.core.store.document_access import readable_document
 from doyen.core.store.schema import DocumentRow, DocumentVersionRow
-from doyen.ingestion.originals import PDF
+from doyen.ingestion.originals import PAGED
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -35,7 +35,7 @@ def show_page(
     highlight: Annotated[str | None, Query(description="start-end, as in a citation.", max_length=40)] = None,
     version: Annotated[str | None, Query(description="As in a citation; another than the current one is refused.")] = None,
 ) -> Response:
-    """Show a page of a PDF, at most 2,000 pixels high and wide; ``page_image`` of a citation is the path of its own.
+    """Show a page of a PDF or picture, at most 2,000 pixels high and wide; ``page_image`` of a citation is the path of its own.
 
     The file that was ingested is read again. Where it has changed or is gone, nothing is shown (409).
     """
@@ -56,7 +56,7 @@ def page_images(services: Services, answer: Answer) -> list[str | None]:
         for citation in answer.citations:
             passage = answer.passages[citation.marker - 1] if citation.marker <= len(answer.passages) else None
             row = session.get(DocumentRow, passage.document_id) if passage and passage.page else None
-            if passage is None or row is None or row.media_type != PDF or row.version != passage.version:
+            if passage is None or row is None or row.media_type not in PAGED or row.version != passage.version:
                 paths.append(None)
                 continue
             read = session.get(DocumentVersionRow, (row.document_id, row.version))
