@@ -1,4 +1,8 @@
 FROM python:3.11-slim
+# Text in pictured pages is recognised with it (docs/pdf.md); languages beside English are packages tesseract-ocr-LANG.
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends tesseract-ocr \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY pyproject.toml constraints.txt requirements-models.txt README.md ./
 COPY src src

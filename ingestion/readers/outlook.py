@@ -57,7 +57,7 @@ def as_internet_message(data: bytes) -> Message[Any, Any]:
 
 def _message(storage: Storage, header_bytes: int, depth: int) -> Message[Any, Any]:
     properties = Properties(storage, header_bytes)
-    message = MIMEMultipart("mixed")
+    message: Message[Any, Any] = MIMEMultipart("mixed")
     for name, value in _headers(storage, properties):
         if shown := single_spaced(repair_text(value.replace("\n", " "))):
             message[name] = shown if shown.isascii() else Header(shown, "utf-8")
