@@ -111,6 +111,26 @@ class GatewayClient:
         """Return an evaluation's report as an HTML page."""
         return self._send("GET", f"/v1/evals/{eval_id}/report.html").text
 
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the newest jobs, newest first."""
+        return list(self._call("GET", "/v1/jobs")["data"])
+
+    def start_job(self, work: dict[str, Any]) -> dict[str, Any]:
+        """Queue a job: its ``kind`` and arguments."""
+        return self._call("POST", "/v1/jobs", json=work)
+
+    def cancel_job(self, job: str) -> dict[str, Any]:
+        """Ask a job to stop and return it."""
+        return self._call("POST", f"/v1/jobs/{job}/cancel")
+
+    def resume_job(self, job: str) -> dict[str, Any]:
+        """Let a job go on and return it."""
+        return self._call("POST", f"/v1/jobs/{job}/resume")
+
+    def job_log(self, job: str) -> list[str]:
+        """Return the lines that a job has said."""
+        return list(self._call("GET", f"/v1/jobs/{job}/log")["lines"])
+
     def give_feedback(self, answer_id: str, rating: int, correction: str = "", comment: str = "") -> dict[str, Any]:
         """Store feedback on an answer."""
         body = {"answer_id": answer_id, "rating": rating, "correction": correction or None, "comment": comment or None}

@@ -39,12 +39,13 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 
 
 def build_chat(gateway: Gateway, title: str = "Doyen") -> gr.Blocks:
-    """Return the pages: chat, evaluation reports, adapters."""
+    """Return the pages: chat, evaluation reports, adapters, jobs."""
     import gradio as gr
 
     from doyen.ui.adapters_tab import build_adapters_tab
     from doyen.ui.chat_tab import build_chat_tab
     from doyen.ui.evaluation_tab import build_evaluation_tab
+    from doyen.ui.jobs_tab import build_jobs_tab
     from doyen.ui.markup import banner, page_header
 
     def readiness(client: GatewayClient) -> str:
@@ -62,6 +63,8 @@ def build_chat(gateway: Gateway, title: str = "Doyen") -> gr.Blocks:
             build_evaluation_tab(gateway, evaluation)
         with gr.Tab("Adapters", id="adapters") as adapters:
             build_adapters_tab(gateway, adapters)
+        with gr.Tab("Jobs", id="jobs") as jobs:
+            build_jobs_tab(gateway, jobs)
         demo.load(gateway.with_client(readiness), None, [notice], show_progress="hidden", api_visibility="private")
     demo.queue(default_concurrency_limit=16, max_size=64)
     return demo

@@ -319,6 +319,29 @@ def test_adapters_and_reports(visit: Callable[[], Any], site: Any, tmp_path: Pat
     assert "known:1" in page.inner_text("#chat .doyen-meta")
 
 
+def test_a_job_is_started_followed_and_its_log_read(visit: Callable[[], Any], site: Any) -> None:
+    (site.workspace.root / "documents").mkdir()
+    text = "# <b>Pump</b>\n\nThe pump runs for 400 hours.\n"
+    (site.workspace.root / "documents" / "pump.md").write_text(text, encoding="utf-8")
+    page = visit().page
+    page.get_by_role("tab", name="Jobs").click()
+    page.wait_for_selector("#jobs .doyen-banner")
+    page.fill("#job-paths textarea, #job-paths input", "nowhere")
+    page.click("#start-job")
+    page.wait_for_selector("#jobs .doyen-chip.doyen-red", timeout=60_000)
+    assert "'nowhere' does not exist below the workspace's folder" in page.inner_text("#jobs")
+    page.fill("#job-paths textarea, #job-paths input", "documents")
+    page.click("#start-job")
+    page.wait_for_selector("#jobs .doyen-chip.doyen-green", timeout=60_000)
+    assert "n documents: 1" in page.inner_text("#jobs tbody tr:first-child")
+    page.click("#job-log button")
+    page.wait_for_selector("#job-log-lines pre")
+    page.wait_for_function("document.querySelector('#job-log-lines pre').innerText.includes('done')")
+    page.click("#cancel-job")
+    page.wait_for_selector("#jobs-said .doyen-red")
+    assert "is done already" in page.inner_text("#jobs-said")
+
+
 def test_a_person_who_is_signed_in_asks_with_their_own_key(chromium: Any, tmp_path: Path) -> None:
     """The answer belongs to the key's name, and so does the thumb."""
     workspace = create_workspace(tmp_path / "space", "keyed")
