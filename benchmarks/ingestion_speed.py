@@ -1,4 +1,4 @@
-"""How fast documents become searchable: Doyen against llama-index's own pipeline, same embedder, same run.
+"""How fast documents become searchable: Doyen against llama-index, txtai and Haystack, same embedder and dtype, same run.
 
     python benchmarks/ingestion_speed.py --documents ../shared/data/covidqa/documents [--limit 20] [--repeats 2]
 
@@ -7,20 +7,27 @@ documentation shows it: SimpleDirectoryReader, IngestionPipeline with SentenceSp
 what llama-index-embeddings-huggingface does (sentence-transformers, batches of 10), ChromaVectorStore. Its chunks are
 256 tokens with the default's share of overlap (a fifth): that is what fits the embedder's window, so that both sides
 embed the whole text. With its default of 1,024 tokens three quarters of each chunk are cut off unseen at the window;
-that run is shown as well, with the share of the text that it embeds, and is no comparison of equals. Doyen also does
-what llama-index does not: near-duplicate detection, offsets and versions in the store, and the lexical index.
+that run is shown as well, with the share of the text that it embeds, and is no comparison of equals. txtai and Haystack run
+where they are installed (`pip install 'doyen[compare]'`), with their own batches of 32 and chunks of as many words: txtai's
+Embeddings with content, saved to disk; Haystack's converter, splitter and writer around the same model, into its store in
+memory. Doyen also does what none of them does: near-duplicate detection, offsets and versions in the store, and the lexical
+index.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +40,14 @@ from doyen.platform.documents import ingest_documents
 from doyen.retrieval.embedder import open_embedder
 
 EMBEDDER = "all-minilm-l6-v2"
+os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 FITTING = (256, 51)
 DEFAULT = (1024, 200)
-RATIO_BAR = 2.5
+WORDS = 180
+"""Words a chunk of txtai and Haystack: about 256 tokens."""
+RATIO_BAR = 1.3
+"""At the same dtype. Where the processor has fast bfloat16: `DEFAULTS_BAR` against the others as they come."""
+DEFAULTS_BAR = 2.5
 
 
 def doyen(documents: Path, folder: Path) -> int:
@@ -93,6 +105,67 @@ def make_llama_index(chunk_size: int, overlap: int, *, bfloat16: bool = False) -
     return run
 
 
+def make_txtai() -> Callable[[Path, Path], int]:
+    """Return a function that ingests with txtai; the model is loaded already."""
+    from txtai import Embeddings
+
+    settings = {"path": str(resolve_embedder(EMBEDDER)[0]), "method": "sentence-transformers", "content": True, "gpu": False}
+    models = Embeddings(settings).model
+
+    def run(documents: Path, folder: Path) -> int:
+        embeddings = Embeddings(settings)
+        embeddings.model = models
+        pieces = [piece for path in sorted(documents.iterdir()) for piece in _pieces(path.read_text(encoding="utf-8"))]
+        embeddings.index(pieces)
+        embeddings.save(str(folder / "txtai"))
+        embeddings.close()
+        return len(pieces)
+
+    return run
+
+
+def make_haystack() -> Callable[[Path, Path], int]:
+    """Return a function that ingests with Haystack; the model is loaded already."""
+    from haystack import Document, Pipeline, component
+    from haystack.components.converters import TextFileToDocument
+    from haystack.components.preprocessors import DocumentSplitter
+    from haystack.components.writers import DocumentWriter
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(resolve_embedder(EMBEDDER)[0]), device="cpu")
+
+    @component
+    class DocumentEmbedder:
+        """What Haystack's embedder of sentence-transformers does."""
+
+        @component.output_types(documents=list[Document])
+        def run(self, documents: list[Document]) -> dict[str, list[Document]]:
+            vectors = model.encode([each.content for each in documents], batch_size=32, normalize_embeddings=True)
+            return {"documents": [replace(each, embedding=row.tolist()) for each, row in zip(documents, vectors, strict=True)]}
+
+    def run(documents: Path, _folder: Path) -> int:
+        store = InMemoryDocumentStore()
+        pipeline = Pipeline()
+        pipeline.add_component("read", TextFileToDocument())
+        pipeline.add_component("split", DocumentSplitter(split_by="word", split_length=WORDS, split_overlap=WORDS // 5))
+        pipeline.add_component("embed", DocumentEmbedder())
+        pipeline.add_component("write", DocumentWriter(document_store=store))
+        for first, second in pairwise(["read", "split", "embed", "write"]):
+            pipeline.connect(first, second)
+        pipeline.run({"read": {"sources": sorted(documents.iterdir())}})
+        return int(store.count_documents())
+
+    return run
+
+
+def _pieces(text: str) -> list[str]:
+    """Return a text in pieces of `WORDS` words, a fifth of which is shared with the next one."""
+    words = text.split()
+    step = WORDS - WORDS // 5
+    return [" ".join(words[start : start + WORDS]) for start in range(0, max(1, len(words) - WORDS // 5), step)]
+
+
 def timed(run: Callable[[Path, Path], int], documents: Path) -> tuple[float, int]:
     """Return seconds and chunks of one run into a fresh folder."""
     with tempfile.TemporaryDirectory() as folder:
@@ -115,6 +188,11 @@ def compare(documents: Path, repeats: int, *, with_default: bool) -> dict[str, A
 
     open_embedder(RetrievalSettings()).encode(["warm up"])
     sides: dict[str, Callable[[Path, Path], int]] = {"doyen": doyen, "llama-index 256": make_llama_index(*FITTING)}
+    for name, make in (("txtai", make_txtai), ("haystack", make_haystack)):
+        if find_spec(name):
+            sides[name] = make()
+        else:
+            print(f"{name} is left out: it is not installed")
     if torch_dtype("auto") == torch.bfloat16:  # what anybody could switch on is no advantage of ours
         sides["llama-index 256 bfloat16"] = make_llama_index(*FITTING, bfloat16=True)
     if with_default:
@@ -148,18 +226,27 @@ def main(arguments: Iterable[str] | None = None) -> int:
         result = compare(documents, options.repeats, with_default=options.with_default)
     for name, values in result["seconds"].items():
         print(f"{name:18s} {statistics.median(values):7.1f} s   {size / 1000 / statistics.median(values):7.1f} kB/s")
-    ratio = min(value for name, value in result["ratios"].items() if name.startswith("llama-index 256"))
-    print(
-        f"Doyen ingests {ratio:.2f} times as fast as the faster llama-index with chunks that fit its window (bar {RATIO_BAR})"
-    )
-    if torch_dtype("auto") == torch.float32:
+    fast = torch_dtype("auto") == torch.bfloat16
+    passed = [bar(name, value, fast=fast) for name, value in result["ratios"].items() if name != "llama-index 1024"]
+    if not fast:
         print("This processor has no fast bfloat16, from which most of the advantage comes.")
     if "llama-index 1024" in result["ratios"]:
         share = "a quarter of the text embedded"
         print(f"and {result['ratios']['llama-index 1024']:.2f} times as fast as its default of 1,024-token chunks ({share})")
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return int(ratio < RATIO_BAR)
+    return int(not all(passed))
+
+
+def bar(name: str, ratio: float, *, fast: bool) -> bool:
+    """Print how many times as fast Doyen is, and return whether that reaches its bar.
+
+    Args:
+        fast: whether Doyen embeds in bfloat16, which the others do not by themselves.
+    """
+    least = DEFAULTS_BAR if fast and not name.endswith("bfloat16") else RATIO_BAR
+    print(f"Doyen is {ratio:.2f} times as fast as {name} (bar {least:g}: {'passed' if ratio >= least else 'MISSED'})")
+    return ratio >= least
 
 
 if __name__ == "__main__":
