@@ -27,13 +27,11 @@ class OpenText:
     Attributes:
         item_id: as ``LabelledText.item_id``.
         prompt: the question that its draft or its task asks; empty for other types than prompt/response.
-        group: its document where it has one, else itself.
     """
 
     item_id: str
     text: str
     prompt: str = ""
-    group: str = ""
 
 
 def open_texts(store: Store, project: str) -> list[OpenText]:
@@ -48,7 +46,7 @@ def open_texts(store: Store, project: str) -> list[OpenText]:
         tasks = [task for task in tasks_in(session, project, states=OPEN) if task.gold is None and task.stale is None]
     found = []
     for task in tasks:
-        text = OpenText(task.uid, task.data["text"], str(task.data.get("prompt") or ""), task.document_id or task.uid)
+        text = OpenText(task.uid, task.data["text"], str(task.data.get("prompt") or ""))
         if not text.prompt and task.predictions:
             drafted, _ = task_type.salvage(task.predictions[0]["result"], task.data)
             text = replace(text, prompt=prompt_of(drafted))

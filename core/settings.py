@@ -456,9 +456,45 @@ class WeakSettings(Section):
     seed: Seed = 17
 
 
+class ActiveSettings(Section):
+    """Which texts are labelled next, and when to stop (docs/active-learning.md)."""
+
+    strategy: Annotated[str | None, Unset] = None
+    """None takes diverse-uncertainty where a model can be trained on the labels, else facility-location."""
+    batch: int = Field(100, ge=1, le=100_000)
+    """Texts of a round. Smaller ones follow the model more closely, and cost more rounds."""
+    test_share: float = Field(0.2, ge=0, le=0.9)
+    """Share of the texts, and of a round, that is set aside to measure with. No choice ever looks at them."""
+    test_texts: int = Field(300, ge=0, le=1_000_000)
+    """Labelled test texts from which on rounds hold no more of them: more make the intervals narrower."""
+    pool: int = Field(20_000, ge=100, le=10_000_000)
+    """Open texts that are looked at, drawn at random; of entities a tenth, whose words are embedded each time."""
+    target: float = Field(0.9, gt=0, le=1)
+    """Score (accuracy, or F1 of entities and several classes) to which the labels still needed are estimated."""
+    min_gain: float = Field(0.005, ge=0, le=1)
+    """Score that another round must promise; below it the advice is to stop."""
+    seconds_per_text: float = Field(5.0, ge=0, le=86_400)
+    """What a label costs, however short the text: cost-aware choice weighs it against the words."""
+    seconds_per_word: float = Field(0.3, ge=0, le=3600)
+    """What each word of a text adds; 0.3 is reading at 200 words a minute."""
+    seed: Seed = 17
+
+
+class LabelErrorSettings(Section):
+    """How labels that may be wrong are found (docs/label-errors.md)."""
+
+    folds: int = Field(5, ge=2, le=100)
+    """Of the cross-validation: each label is judged by a model that has not seen its text."""
+    share: Share = 0.15
+    """Share of the labelled texts that is shown and, if wanted, sent to review: the worst."""
+    seed: Seed = 17
+
+
 class SupervisionSettings(Section):
     """How labels are chosen, made and checked without a person."""
 
+    active: ActiveSettings = ActiveSettings()
+    errors: LabelErrorSettings = LabelErrorSettings()
     weak: WeakSettings = WeakSettings()
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
+    from doyen.finetune.supervision.rounds import Round
     from doyen.finetune.supervision.weak.weak_report import WeakReport
     from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
@@ -284,6 +285,41 @@ class Doyen:
         return record_feedback(self.store, answer_id, rating=rating, correction=correction, comment=comment, access=access)
 
     # Labels to adapters
+
+    def label_next(
+        self,
+        project: str,
+        *,
+        strategy: str | None = None,
+        n: int | None = None,
+        target: float | None = None,
+        frozen: Sequence[Question] = (),
+        push: bool = False,
+    ) -> Round:
+        """Choose the texts of a project to label next and have them served first; see `choose_next`.
+
+        Args:
+            push: send the order, and tasks that are not there yet, to where people label.
+        """
+        from doyen.finetune.supervision.active import choose_next
+        from doyen.platform.serving.likelihood import answer_likelihood
+        from doyen.retrieval.embedder import open_embedder
+
+        made = choose_next(
+            self.workspace,
+            self.store,
+            project,
+            open_embedder(self.settings.retrieval),
+            strategy=strategy,
+            n=n,
+            target=target,
+            frozen=frozen,
+            likelihood=lambda texts: answer_likelihood(self.assistant.engine, self.adapters, texts, self.reporter),
+            reporter=self.reporter,
+        )
+        if push:
+            self.annotate.push(project, scores=True)
+        return made
 
     def label_weakly(
         self,

@@ -80,6 +80,26 @@ class Embedder:
         prompted = [prompt + text for text in texts]
         return self._tokenizer(prompted, truncation=True, max_length=self.max_tokens)["input_ids"] if texts else []
 
+    def token_states(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Return for each text the places of its word pieces, ``(n, 2)`` start and end, and their states, ``(n, dim)`` float32.
+
+        The states are those of the middle layer: the last one speaks of the whole text, the middle one of each word
+        (Jawahar et al., ACL 2019). What lies beyond the model's window has none.
+        """
+        options = {"truncation": True, "max_length": self.max_tokens, "return_offsets_mapping": True}
+        encoded = self._tokenizer(list(texts), **options) if texts else {"input_ids": [], "offset_mapping": []}
+        found: list[Any] = [None] * len(texts)
+        for rows, batch in _batches(encoded["input_ids"]):
+            with self._threads(len(batch) * len(batch[-1])), self._torch.inference_mode():
+                ids, mask = self._padded(batch)
+                layers = self.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+                states = np.asarray(layers[len(layers) // 2].float().cpu().numpy(), np.float32)
+            for row, own in zip(rows, states, strict=True):
+                places = np.array(encoded["offset_mapping"][row], np.int64).reshape(-1, 2)
+                real = places[:, 1] > places[:, 0]  # special tokens have no place
+                found[row] = places[real], own[: len(places)][real]
+        return found
+
     @contextmanager
     def _threads(self, n_tokens: int) -> Iterator[None]:
         """Compute a query on one thread: on busy cores, threads that wait for each other took ten times as long."""
@@ -99,15 +119,19 @@ class Embedder:
 
     def forward(self, batch: Sequence[list[int]]) -> Any:
         """Return the vectors of token ids as a tensor, ``(len(batch), dim)`` float32 with unit length."""
+        ids, mask = self._padded(batch)
+        hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        return self._torch.nn.functional.normalize(self._pool(hidden, mask), dim=-1)
+
+    def _padded(self, batch: Sequence[list[int]]) -> tuple[Any, Any]:
+        """Return token ids and mask as tensors, ``(len(batch), longest)``."""
         torch = self._torch
         longest = max(len(ids) for ids in batch)
         pad = self._tokenizer.pad_token_id or 0
         ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in batch])
         lengths = torch.tensor([len(row) for row in batch])
         mask = (torch.arange(longest)[None, :] < lengths[:, None]).long()
-        ids, mask = ids.to(self._device), mask.to(self._device)
-        hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        return torch.nn.functional.normalize(self._pool(hidden, mask), dim=-1)
+        return ids.to(self._device), mask.to(self._device)
 
     def _pool(self, hidden: Any, mask: Any) -> Any:
         if self._pooling == "pooling_mode_cls_token":

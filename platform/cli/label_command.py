@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from doyen.platform.cli.label_next import next_
 from doyen.platform.cli.label_weak import weak
 
 app = typer.Typer(help="Labels: which texts to label next, labels made by rules or models, wrong labels.", no_args_is_help=True)
@@ -13,4 +14,5 @@ app = typer.Typer(help="Labels: which texts to label next, labels made by rules 
 def _group() -> None: ...
 
 
+app.command("next")(next_)
 app.command()(weak)
