@@ -24,6 +24,8 @@ BENCHMARKS: dict[str, list[str]] = {
     "tuned_embedder": ["--data", str(DATA / "covidqa")],
     "ingestion_speed": ["--documents", str(DATA / "covidqa" / "documents"), "--limit", "20"],
     "annotation_quality": ["--data", str(DATA)],
+    "active_learning": ["--data", str(DATA)],
+    "label_errors": ["--data", str(DATA)],
     "compare_pdf_readers": ["--data", str(DATA)],
     "annotation_formats": [],
     "annotation_sync": [],

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
+    from doyen.finetune.supervision.errors import ErrorReport
     from doyen.finetune.supervision.rounds import Round
     from doyen.finetune.supervision.weak.weak_report import WeakReport
     from doyen.ingestion.ingest_report import IngestReport
@@ -320,6 +321,24 @@ class Doyen:
         if push:
             self.annotate.push(project, scores=True)
         return made
+
+    def label_errors(
+        self, project: str, *, share: float | None = None, review: bool = False, expert: str | None = None
+    ) -> ErrorReport:
+        """Find the labels of a project that are likely wrong; see `find_label_errors`.
+
+        Args:
+            share: share of the labels that is returned; None takes the settings'.
+            review: send them back to people as review tasks.
+            expert: with ``review``, whose answers decide.
+        """
+        from doyen.finetune.supervision.errors import find_label_errors, send_suspects
+        from doyen.retrieval.embedder import open_embedder
+
+        if expert is not None and not review:
+            raise InputError("an expert is named for review tasks only: give --review, too")
+        found = find_label_errors(self.workspace, self.store, project, open_embedder(self.settings.retrieval), share=share)
+        return send_suspects(self.workspace, self.store, found, expert=expert) if review else found
 
     def label_weakly(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from doyen.platform.cli.label_errors import errors
 from doyen.platform.cli.label_next import next_
 from doyen.platform.cli.label_weak import weak
 
@@ -15,4 +16,5 @@ def _group() -> None: ...
 
 
 app.command("next")(next_)
+app.command()(errors)
 app.command()(weak)
