@@ -10,6 +10,7 @@ from doyen.annotation.queue import OpenText, open_texts, set_order
 from doyen.annotation.status import ProjectStatus, project_status
 from doyen.annotation.store import get_project, list_projects
 from doyen.annotation.sync import PushReport, pull, push
+from doyen.annotation.task_sources import LabelLinks, TaskLinks, label_links, task_links
 from doyen.annotation.task_texts import TaskText, task_texts
 from doyen.annotation.task_types import ModelDrafter, TaskType, get_task_type
 from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
@@ -27,6 +28,7 @@ __all__ = [
     "ImportReport",
     "LabelDescription",
     "LabelError",
+    "LabelLinks",
     "Labels",
     "ModelDrafter",
     "OpenText",
@@ -37,6 +39,7 @@ __all__ = [
     "PushReport",
     "TaskDescription",
     "TaskText",
+    "TaskLinks",
     "TaskType",
     "create_project",
     "draft_tasks",
@@ -45,6 +48,7 @@ __all__ = [
     "get_project",
     "get_task_type",
     "import_pairs",
+    "label_links",
     "labelled_pairs",
     "labelled_texts",
     "list_projects",
@@ -59,5 +63,6 @@ __all__ = [
     "redraft_tasks",
     "set_order",
     "task_texts",
+    "task_links",
     "text_tasks",
 ]

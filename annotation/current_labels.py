@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from doyen.annotation.store import IMPORTED, current_results, get_project, task_type_of
+from doyen.annotation.store import current_results, decision_identity, get_project, label_identity, task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.typed_labels import Label, LabelledText, TypedLabel, describe_problems, prompt_of
 from doyen.core.files import open_atomic, write_text_atomic
-from doyen.core.manifest import short_id
 from doyen.core.records import Pair
 from doyen.core.store import Store
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, DecisionMethod, DecisionRow
@@ -142,21 +141,16 @@ def _stored_labels(store: Store, project: str, task_type: TaskType, *, decided: 
     """Yield current labels by task, then annotator; a standing decision in their stead where ``decided``."""
     for task, rows, decision in current_results(store, project, gold=gold):
         if decided and decision is not None and _stands(decision, rows):
-            identity = short_id(task.uid, "decision")
+            identity = decision_identity(task.uid)
             yield _StoredLabel(task, identity, task_type.stored(decision.typed), decision.decided_by, decision.decided_at)
         else:
             for row in rows:
                 typed = task_type.stored(row.typed)
-                yield _StoredLabel(task, _pair_id(row), typed, row.annotator, row.created_at, row.pulled_at)
+                yield _StoredLabel(
+                    task, label_identity(row.task_uid, row.external_id), typed, row.annotator, row.created_at, row.pulled_at
+                )
 
 
 def _stands(decision: DecisionRow, labels: Sequence[AnnotationRow]) -> bool:
     """Whether a decision counts: an expert's always does, a consensus while the labels are those that it was made from."""
     return decision.method != DecisionMethod.CONSENSUS or set(decision.inputs) == {row.annotation_id for row in labels}
-
-
-def _pair_id(annotation: AnnotationRow) -> str:
-    """Return the id of a label: the imported pair's own, else one that stays the same when the label is revised."""
-    if annotation.external_id.startswith(IMPORTED):
-        return annotation.external_id.removeprefix(IMPORTED)
-    return short_id(annotation.task_uid, annotation.external_id)

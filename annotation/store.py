@@ -265,6 +265,18 @@ def labels_imported_from(session: Session, project: str, source: str) -> list[An
     return list(session.scalars(query.where(AnnotationTaskRow.project == project, AnnotationRow.current, from_there)))
 
 
+def label_identity(task_uid: str, external_id: str) -> str:
+    """Return the id of a label: the imported pair's own, else one that stays the same when the label is revised."""
+    if external_id.startswith(IMPORTED):
+        return external_id.removeprefix(IMPORTED)
+    return short_id(task_uid, external_id)
+
+
+def decision_identity(task_uid: str) -> str:
+    """Return the id of what was decided about a task."""
+    return short_id(task_uid, "decision")
+
+
 def add_version(
     session: Session,
     task_uid: str,

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 
-from doyen.annotation.store import Session
+from doyen.annotation.store import Session, decision_identity, label_identity
 from doyen.annotation.types.drafter import Excerpt
 from doyen.core.store.schema import (
     AdapterRow,
+    AnnotationRow,
     AnnotationTaskRow,
     AnswerRow,
     ChunkRow,
     DatasetRow,
+    DecisionRow,
     DocumentRow,
     DocumentVersionRow,
     FeedbackRow,
@@ -106,6 +110,73 @@ def datasets_and_adapters(session: Session) -> dict[str, list[str]]:
         if row.dataset_id in found:
             found[row.dataset_id].append(f"{row.name}:{row.version}")
     return found
+
+
+@dataclass(frozen=True)
+class TaskLinks:
+    """What a task is tied to.
+
+    Attributes:
+        group: of the pairs that its labels become.
+        documents: ids of those that it shows.
+        origin: ``feedback_id``, ``answer_id`` or ``task`` (the reviewed one's uid), as far as there are any.
+        stale: a `Staleness`, or None.
+    """
+
+    uid: str
+    project: str
+    source: str
+    group: str
+    documents: frozenset[str]
+    origin: dict[str, Any]
+    stale: str | None
+
+
+def task_links(session: Session) -> list[TaskLinks]:
+    """Return what all tasks are tied to, without their texts."""
+    task = AnnotationTaskRow
+    shown = task.data["source"].as_string(), task.data["group"].as_string(), task.data["passages"]
+    query = select(task.uid, task.project, *shown, task.document_id, task.origin, task.stale)
+    return [
+        TaskLinks(
+            uid=uid,
+            project=project,
+            source=source or "",
+            group=group or uid,
+            documents=frozenset({document, *(each.get("document_id") for each in passages or ())} - {None, ""}),
+            origin=origin or {},
+            stale=stale,
+        )
+        for uid, project, source, group, passages, document, origin, stale in session.execute(query)
+    ]
+
+
+@dataclass(frozen=True)
+class LabelLinks:
+    """What a label, or a decision, is tied to.
+
+    Attributes:
+        pair_id: of the pair that it becomes.
+        inputs: ids of the labels that were compared for a decision.
+    """
+
+    label_id: str
+    task_uid: str
+    pair_id: str
+    annotator: str
+    current: bool
+    inputs: tuple[str, ...] = ()
+
+
+def label_links(session: Session) -> Iterator[LabelLinks]:
+    """Yield what all labels and decisions are tied to, in all their versions, without what they say."""
+    label, made = AnnotationRow, DecisionRow
+    labels = select(label.annotation_id, label.task_uid, label.external_id, label.annotator, label.current)
+    for label_id, uid, external_id, annotator, current in session.execute(labels):
+        yield LabelLinks(label_id, uid, label_identity(uid, external_id), annotator, current)
+    decisions = select(made.decision_id, made.task_uid, made.decided_by, made.current, made.inputs)
+    for label_id, uid, decided_by, current, inputs in session.execute(decisions):
+        yield LabelLinks(label_id, uid, decision_identity(uid), decided_by, current, tuple(inputs))
 
 
 def _words(text: str) -> set[str]:

@@ -1,8 +1,68 @@
-"""What rests on a document that has changed or gone: annotation tasks, the datasets with their labels, adapters."""
+"""Where things come from and what comes of them: documents, tasks, labels, datasets, adapters, answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a workspace keeps, in the order in which one comes of the other."""
+
+    DOCUMENT = "document"
+    TASK = "task"
+    LABEL = "label"
+    """Of an annotator, or a decision about a task."""
+    ROW = "row"
+    """A pair of a dataset, as ``DATASET#PAIR``."""
+    DATASET = "dataset"
+    ADAPTER = "adapter"
+    REPORT = "report"
+    ANSWER = "answer"
+    FEEDBACK = "feedback"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that a workspace keeps, or kept.
+
+    Attributes:
+        title: what it says, or the name that people know it by.
+        state: "deleted", "replaced", "promoted", …; empty where there is nothing to say.
+    """
+
+    kind: Kind
+    id: str
+    title: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Things of one kind that a trace has met.
+
+    Attributes:
+        total: how many.
+        items: the first of them by id.
+    """
+
+    kind: Kind
+    total: int
+    items: list[Item]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What something came from, and what came of it.
+
+    Attributes:
+        items: what was asked for; several where a pair is in several datasets.
+        came_from, came_of: step by step as far as anything is known, by kind in the order of `Kind`.
+    """
+
+    items: list[Item]
+    came_from: list[Stage]
+    came_of: list[Stage]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from doyen.core.errors import NotFoundError
 from doyen.core.files import sha256_bytes, sha256_file
+from doyen.core.lineage import DatasetUse
 from doyen.core.manifest import now, short_id
 from doyen.core.store import Store
 from doyen.core.store.schema import DocumentRemovalRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow, PendingPurgeRow
@@ -50,10 +51,12 @@ class RemovalReport:
     Attributes:
         removed: sources of the documents that were there.
         purged: what was erased beyond that, if it was asked for.
+        used_by: the datasets with pairs that rest on the documents, and the adapters trained on them.
     """
 
     removed: list[str]
     purged: PurgeReport | None = None
+    used_by: list[DatasetUse] = field(default_factory=list)
 
 
 def find_document(session: Session, source_or_id: str) -> DocumentRow:

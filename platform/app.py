@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
     from doyen.core.frozen_questions import QuestionSet
+    from doyen.core.lineage import Trace
     from doyen.core.records import Pair, Question, Turn
     from doyen.core.settings import DatasetSettings
     from doyen.core.store.schema import FeedbackRow
@@ -468,6 +469,12 @@ class Doyen:
 
         chosen = name or NAME
         return train_general_reading(self.workspace, self.store, Path(paragraphs), name=chosen, reporter=self.reporter)
+
+    def trace(self, wanted: str, *, kind: str | None = None, shown: int = 20) -> Trace:
+        """Return what anything came from and what came of it; see `doyen.platform.trace.trace`."""
+        from doyen.platform.trace import trace
+
+        return trace(self.workspace, self.store, wanted, kind=kind, shown=shown)
 
     # Evaluation and promotion
 

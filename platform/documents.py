@@ -14,6 +14,7 @@ from doyen.core.store import Store
 from doyen.core.store.document_access import Assigned, assign_groups
 from doyen.core.store.schema import AccessOrigin, DocumentAccessRow
 from doyen.core.workspace import Workspace
+from doyen.finetune.dataset_use import document_uses
 from doyen.ingestion.access_rules import AccessRules
 from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.ingest_report import IngestReport
@@ -116,6 +117,8 @@ def delete_documents(
         current, erased = select_documents(store, documents, purge=purge)
         check_rebuild(workspace, store, DATABASE_COPIES * store.file_bytes() if purge else 0)
         report = RemovalReport(removed=[each.source for each in current])
+        named = [*current, *erased]
+        report.used_by = document_uses(workspace, store, {each.source for each in named}, {each.document_id for each in named})
         twins = exact_copies(store, erased) if purge else []
         for each in current:
             remove_document(store, each.document_id, purge=purge)

@@ -26,6 +26,7 @@ from doyen.finetune.dataset.paraphrases import same_questions
 from doyen.finetune.dataset.replay import mix_in
 from doyen.finetune.dataset.report import report_of
 from doyen.finetune.dataset.stored import AUDIT, CARD, FROZEN, MANIFEST, Dataset, load_dataset, register_dataset, write_dataset
+from doyen.finetune.dataset_use import on_deleted_documents
 from doyen.finetune.gold_passages import SourceDocument, load_sources
 from doyen.finetune.leakage import Leak, LeakKind, LeakReport, check_leaks
 from doyen.finetune.leakage.meaning import Encoder
@@ -53,6 +54,7 @@ class Order:
         given: part of each pair by its id, where the parts were chosen elsewhere; empty where they are chosen here.
         replay: general pairs to mix into training.
         origin: where the pairs come from, for the lineage.
+        deleted: why, by id, for pairs whose document was deleted.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Order:
     given: Mapping[str, str] = field(default_factory=dict)
     replay: Sequence[Pair] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    deleted: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_dataset(
@@ -99,7 +102,8 @@ def build_dataset(
     chosen = recipe or workspace.settings.dataset
     seed = workspace.settings.finetune.seed if seed is None else seed
     questions = frozen_questions(workspace, frozen)
-    order = Order(name, pairs, questions, chosen, seed, given or {}, replay, origin or {})
+    deleted = on_deleted_documents(store, pairs)
+    order = Order(name, pairs, questions, chosen, seed, given or {}, replay, origin or {}, deleted)
     documents = load_sources(store, [pair.source for pair in pairs if pair.source])
     manifest = _identity(order, documents)
     dataset_id = f"{name}-{manifest['fingerprint'][:12]}"
@@ -192,6 +196,8 @@ def _identity(order: Order, documents: Mapping[str, SourceDocument]) -> dict[str
     }
     if order.given:
         inputs["parts"] = fingerprint(dict(order.given))
+    if order.deleted:
+        inputs["deleted"] = fingerprint(sorted(order.deleted))
     if order.replay:
         inputs["replay"] = fingerprint([pair.model_dump() for pair in order.replay])
     settings: dict[str, Any] = {"format": FORMAT}
@@ -201,7 +207,7 @@ def _identity(order: Order, documents: Mapping[str, SourceDocument]) -> dict[str
 
 
 def _clean(order: Order, documents: dict[str, SourceDocument], encoder: Encoder) -> Cleaned:
-    cleaned = clean_pairs(order.pairs, documents, order.frozen, order.recipe, order.given)
+    cleaned = clean_pairs(order.pairs, documents, order.frozen, order.recipe, order.given, order.deleted)
     if order.recipe.paraphrases == "resolve":
         asked = dict(same_questions(cleaned.pairs, order.frozen, encoder.encode))
         said = "it asks the frozen question {!r} in other words"

@@ -50,13 +50,16 @@ def clean_pairs(
     frozen: Sequence[Question],
     recipe: DatasetSettings,
     parts: Mapping[str, str],
+    deleted: Mapping[str, str],
 ) -> Cleaned:
     """Leave out what cannot, must not or is not to be trained on, step by step.
 
     Args:
         parts: part of each pair by its id, where parts were given: repeats in different ones are leaks, not to be hidden.
+        deleted: why, by id, for pairs whose document was deleted.
     """
     cleaned = Cleaned(list(pairs))
+    cleaned.drop("deleted document", deleted)
     cleaned.drop("frozen", _asked_by_frozen(cleaned.pairs, frozen))
     cleaned.drop("evidence", {pair.id: why for pair in cleaned.pairs if (why := evidence_problem(pair, documents))})
     fill_missing(cleaned, documents, recipe)

@@ -42,6 +42,7 @@ from doyen.platform.cli.init_command import init
 from doyen.platform.cli.remove_command import remove
 from doyen.platform.cli.search_command import search
 from doyen.platform.cli.serve_command import serve, ui
+from doyen.platform.cli.trace_command import trace
 from doyen.platform.cli.train_command import train
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -52,7 +53,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, ingest, remove, search, ask, train, serve, ui, demo, doctor):
+for _command in (init, ingest, remove, search, ask, train, trace, serve, ui, demo, doctor):
     app.command()(_command)
 app.add_typer(annotate_command.app, name="annotate")
 app.add_typer(label_command.app, name="label")

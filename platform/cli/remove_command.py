@@ -33,6 +33,7 @@ def remove(
         return
     report = session.doyen.remove(documents, purge=purge)
     lines = [f"removed: {source}" for source in report.removed]
+    lines += [f"still used: {use}" for use in report.used_by]
     session.emit(asdict(report), "\n".join([*lines, *(describe(report.purged) if report.purged else ())]))
 
 

@@ -35,6 +35,7 @@ from doyen.platform.serving.gateway import (
     models_routes,
     pages_routes,
     search_routes,
+    trace_routes,
 )
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
 from doyen.platform.serving.gateway.http_errors import documented, install_error_handlers
@@ -101,6 +102,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         evals_routes,
         jobs_routes,
         key_routes,
+        trace_routes,
     ):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
     for other in (annotation_routes, health_routes):

@@ -218,7 +218,7 @@ def admin_of(request: Request) -> Access:
     """
     access = access_of(request)
     if not access.admin:
-        raise Forbidden("this key may not change anything here: ask for one with `admin = true`")
+        raise Forbidden("this key may neither change anything here nor trace it: ask for one with `admin = true`")
     return access
 
 
