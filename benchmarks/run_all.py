@@ -38,6 +38,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "versions": [],
     "filings": ["--data", str(DATA)],
     "reading": ["--data", str(DATA)],
+    "weak_supervision": ["--data", str(DATA)],
     "answering": [],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],
 }

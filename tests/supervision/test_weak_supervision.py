@@ -63,7 +63,7 @@ unless = ["fee"]
 name = "lost or stolen"
 kind = "regex"
 label = "card"
-pattern = "is gone|st[oe]l"
+pattern = "(is|was) gone|st[oe]le"
 """
 
 
@@ -98,6 +98,7 @@ def test_functions_become_drafts_and_never_labels(
 ) -> None:
     report = doyen.label_weakly("desk", files, method="majority", pairs=tmp_path / "weak.jsonl")
     assert (report.texts, report.covered, report.labelled, report.known, report.drafted) == (6, 5, 5, 1, 6)
+    assert report.folder
     assert list(labelled_texts(store, "desk")) == []
     doyen.annotate.push("desk")
     lines = (workspace.annotation_folder / "desk" / "tasks.jsonl").read_text(encoding="utf-8").splitlines()
@@ -112,6 +113,8 @@ def test_functions_become_drafts_and_never_labels(
     assert [pair.response for pair in pairs].count("fee") == 3
     assert {pair.annotator for pair in pairs} == {report.version}
     assert report.pairs == len(pairs) == 4
+    stolen = json.loads(next(line for line in (report.folder / "soft_labels.jsonl").open() if "stole" in line))
+    assert stolen["votes"] == {"card words": "card", "lost or stolen": "card"}
     assert "My card is gone." not in (tmp_path / "weak.jsonl").read_text(encoding="utf-8")
 
 

@@ -71,7 +71,7 @@ class KeywordRule(_Rule):
 
 
 class RegexRule(_Rule):
-    """The label where the pattern matches; of an entity the first group, else the whole match is marked.
+    """The label where the pattern matches; of an entity the first group is marked, or the whole match.
 
     Attributes:
         unless: a pattern that makes it abstain.
@@ -218,8 +218,9 @@ def _by_pattern(rule: RegexRule) -> Callable[[str], list[Marked]]:
     def find(text: str) -> list[Marked]:
         if against is not None and against.search(text):
             return []
-        places = [match.span(1) if pattern.groups else match.span() for match in pattern.finditer(text)]
-        return [(start, end, rule.label) for start, end in places if 0 <= start < end]
+        matches = pattern.finditer(text)
+        places = [match.span(1) if pattern.groups and match[1] else match.span() for match in matches]
+        return [(start, end, rule.label) for start, end in places if start < end]
 
     return find
 
