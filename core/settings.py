@@ -275,6 +275,9 @@ class FinetuneSettings(Section):
     start_from: Annotated[Name | None, Unset] = None
     """The adapter that training goes on from, with its rank: "name" or "name:version", "general" for the general reading
     adapter of the base model, "none" for a fresh one. None takes the general one where there is one."""
+    variant_share: Share = 1.0
+    """Share of a dataset's variants (`doyen dataset augment`) that a pass over the pairs takes: a variant then weighs so much
+    against a pair. 0 leaves them out."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: Seed = 17
     checkpoint_steps: int = Field(25, ge=1, le=1_000_000)

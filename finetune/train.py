@@ -245,7 +245,8 @@ def _identity(
         "chunks": chunks_fingerprint(store),
         "format": FORMAT,
     }
-    shaping = settings.model_dump(mode="json", exclude={"checkpoint_steps", "seed", "start_from"})
+    exclude = {"checkpoint_steps", "seed", "start_from"} | (set() if dataset.variants else {"variant_share"})
+    shaping = settings.model_dump(mode="json", exclude=exclude)
     shaping["retrieval"] = retrieval_settings(workspace)
     manifest = build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
     return {**manifest, "parent": start.ref if start else None}
@@ -261,8 +262,9 @@ def _examples(
     reporter: Reporter,
 ) -> Examples:
     """Make the examples of a dataset with what our own retriever finds."""
-    train = _mine(dataset.train, retriever, store, settings, reporter)
-    batches, counts = _train_batches(train, tokenizer, share, settings)
+    taken = dataset.train if settings.variant_share else dataset.training_pairs(0, settings.seed)
+    train = _mine(taken, retriever, store, settings, reporter)
+    batches, counts = _train_batches(train, tokenizer, share, settings, dataset)
     validation = _mine(dataset.validation, retriever, store, settings, reporter)
     return Examples(batches, _validation_rows(validation, tokenizer, share, settings), counts)
 
@@ -277,14 +279,16 @@ def _mine(
 
 
 def _train_batches(
-    mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings
+    mined: list[MinedPair], tokenizer: Any, share: bool, settings: FinetuneSettings, dataset: Dataset
 ) -> tuple[list[list[Row]], dict[str, int]]:
     shares = Shares.of(settings.raft_shares)
     passes: list[list[Row]] = []
     kinds: Counter[str] = Counter()
     too_long = 0
     for number in range(math.ceil(settings.epochs)):
-        contexts = build_round(mined, passages=settings.context_passages, shares=shares, seed=settings.seed, number=number)
+        drawn = {pair.id for pair in dataset.training_pairs(settings.variant_share, settings.seed, number)}
+        taken = [item for item in mined if item.pair.id in drawn]
+        contexts = build_round(taken, passages=settings.context_passages, shares=shares, seed=settings.seed, number=number)
         encoded = _encode(tokenizer, contexts, mined, share, settings)
         passes.append(encoded.rows)
         kinds.update(encoded.kinds)

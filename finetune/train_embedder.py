@@ -90,7 +90,8 @@ def train_embedder(
                 return existing
             run = claim_run(workspace, registry, held, name, EMBEDDER, manifest["fingerprint"], dataset.dataset_id)
             sizes: dict[str, Any] = {"passages": PASSAGES, "reporter": reporter, "excluded": frozenset()}
-            pairs = pair_examples(mine(dataset.train, retriever, store, **sizes))
+            taken = dataset.training_pairs(settings.variant_share, settings.seed)
+            pairs = pair_examples(mine(taken, retriever, store, **sizes))
             headings = heading_examples(store, max(FEWEST_HEADINGS, len(pairs)), settings.seed)
             validation = pair_examples(mine(dataset.validation[:VALIDATION_PAIRS], retriever, store, **sizes))
         files, results = _fit(run, [*pairs, *headings], validation, workspace, reporter)
@@ -168,5 +169,6 @@ def _identity(workspace: Workspace, store: Store, dataset: Dataset, settings: Fi
     shaping = {
         "retrieval": retrieval_settings(workspace),
         **{name: getattr(settings, name) for name in ("embedder_epochs", "embedder_learning_rate")},
+        **({"variant_share": settings.variant_share} if dataset.variants else {}),
     }
     return build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)

@@ -79,7 +79,8 @@ def train_reader(
             run = claim_run(workspace, registry, held, name, READER, manifest["fingerprint"], dataset.dataset_id)
             read = workspace.settings.serving.read_passages
             sizes: dict[str, Any] = {"passages": -(-read // DEPTH), "without": read, "reporter": reporter}
-            train = mine(dataset.train, retriever, store, excluded=frozenset(), **sizes)
+            taken = dataset.training_pairs(settings.variant_share, settings.seed)
+            train = mine(taken, retriever, store, excluded=frozenset(), **sizes)
             reworded = load_rewording().pairs(dataset.validation, settings.seed)
             excluded = frozenset(pair.id for pair in dataset.validation)
             validation = mine(reworded, retriever, store, excluded=excluded, **sizes)
@@ -209,6 +210,7 @@ def _identity(
     shaping = {
         "retrieval": retrieval_settings(workspace),
         **{name: getattr(settings, name) for name in ("reader_epochs", "reader_learning_rate")},
+        **({"variant_share": settings.variant_share} if dataset.variants else {}),
         **{name: getattr(workspace.settings.serving, name) for name in ("read_passages", "context_passages")},
     }
     manifest = build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)

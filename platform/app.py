@@ -11,7 +11,7 @@ print(answer.answer, [citation.quote for citation in answer.citations])
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Passage
-from doyen.core.errors import InputError
+from doyen.core.errors import InputError, MissingPart, SettingsError
 from doyen.core.extras import methods_name_extras, naming_extras
 from doyen.core.manifest import fingerprint
 from doyen.core.modes import ADAPTER_MODES, BEST, MAX_PASSAGES, PASSAGE_MODES, Mode
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
+    from doyen.finetune.supervision.augment import AugmentReport
     from doyen.finetune.supervision.errors import ErrorReport
     from doyen.finetune.supervision.rounds import Round
     from doyen.finetune.supervision.weak.weak_report import WeakReport
@@ -411,19 +412,76 @@ class Doyen:
         )
         return made, labels.problems
 
-    def train(self, dataset: str, adapter: str | None = None) -> Adapter:
+    def augment(
+        self,
+        dataset: str,
+        kinds: Sequence[str],
+        *,
+        name: str | None = None,
+        times: int = 1,
+        parts: Sequence[str] = ("train",),
+        project: str | None = None,
+        frozen: Sequence[Question] = (),
+    ) -> tuple[Dataset, AugmentReport]:
+        """Build a dataset that holds another one and variants of its pairs; see `augment_dataset`.
+
+        Kinds that need a model ask the workspace's engine; without one they are skipped, and the report says why.
+
+        Args:
+            dataset: its id, or a name for its newest version.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.supervision.augment import MODEL_KINDS, augment_dataset
+        from doyen.platform.serving.engine_writer import EngineWriter
+        from doyen.platform.serving.engines import open_engine
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        engine, why = None, ""
+        if any(kind in MODEL_KINDS for kind in kinds):
+            try:
+                engine = open_engine(self.workspace)
+            except (MissingPart, SettingsError) as error:
+                why = str(error)
+        with closing(engine) if engine else nullcontext():
+            return augment_dataset(
+                self.workspace,
+                self.store,
+                found,
+                kinds,
+                name=name,
+                times=times,
+                parts=parts,
+                project=project,
+                model=EngineWriter(engine) if engine else None,
+                no_model=why,
+                frozen=frozen,
+                reporter=self.reporter,
+            )
+
+    def train(self, dataset: str, adapter: str | None = None, *, variants: float | None = None) -> Adapter:
         """Train an adapter on a dataset, or go on with a training that was stopped; see `train_adapter`.
 
         Args:
             dataset: its id, or a name for its newest version.
             adapter: name of the adapter; None takes the dataset's.
+            variants: in place of ``finetune.variant_share``.
         """
         from doyen.finetune.dataset import find_dataset
         from doyen.finetune.train import train_adapter
 
         found = find_dataset(self.workspace, self.store, dataset)
-        name = adapter or found.name
-        return train_adapter(self.workspace, self.store, found, self.retriever, name=name, reporter=self.reporter)
+        settings = self.settings.finetune
+        if variants is not None:
+            settings = settings.model_copy(update={"variant_share": variants})
+        return train_adapter(
+            self.workspace,
+            self.store,
+            found,
+            self.retriever,
+            name=adapter or found.name,
+            reporter=self.reporter,
+            settings=settings,
+        )
 
     def train_reader(self, dataset: str, name: str | None = None, *, replay: Path | str | None = None) -> Adapter:
         """Train a reader on a dataset, or go on with a training that was stopped; see `doyen.finetune.train_reader`.

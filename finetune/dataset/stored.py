@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ FROZEN = "frozen_questions"
 """Key of the manifest that holds the hashes of the questions kept out."""
 FILES = "files"
 """Key of the manifest that holds the SHA-256 of each file; earlier versions have none."""
+VARIANTS = "variants"
+"""Key of the manifest's ``origin`` that says of each variant by its id which pair it comes from, and how it was made."""
 MANIFEST, CARD, AUDIT = "manifest.json", "card.md", "masked.jsonl"
 
 
@@ -45,6 +48,23 @@ class Dataset:
     validation: list[Pair]
     manifest: dict[str, Any]
     test: list[Pair] = field(default_factory=list)
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """The ids of pairs that are variants of others (`doyen dataset augment`)."""
+        return frozenset(self.manifest.get("origin", {}).get(VARIANTS, ()))
+
+    def training_pairs(self, variant_share: float, seed: int, number: int = 0) -> list[Pair]:
+        """Return the training pairs, of the variants a share that is drawn anew for each pass over the pairs.
+
+        Args:
+            number: of the pass.
+        """
+        variants = self.variants
+        if variant_share >= 1 or not variants:
+            return self.train
+        draw = random.Random(f"{seed}/{number}/variants")
+        return [pair for pair in self.train if pair.id not in variants or draw.random() < variant_share]
 
     @property
     def parts(self) -> Split:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from doyen.core.errors import InputError
+from doyen.platform.cli.dataset_augment import augment
 from doyen.platform.cli.session import CliSession, with_session
 
 if TYPE_CHECKING:
@@ -175,3 +176,6 @@ def _rules(given: list[str]) -> dict[str, str]:
     if unsaid := [name for name, value in rules.items() if not value]:
         raise InputError(f"--rule {unsaid[0]} says no value: write it as NAME=VALUE")
     return rules
+
+
+app.command()(augment)

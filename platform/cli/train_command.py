@@ -24,6 +24,10 @@ def train(
             help="With --reader: general questions on paragraphs (SQuAD's form) to mix in, so that less is forgotten."
         ),
     ] = None,
+    variants: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of the dataset's variants that a pass takes: how much each weighs; 0: none."),
+    ] = None,
     general_reading: Annotated[
         Path | None,
         typer.Option(help="Questions on paragraphs (SQuAD's form) that teach the base model to answer from passages."),
@@ -37,6 +41,8 @@ def train(
             "name a dataset, with --reader for a reader, which alone takes --replay, or with --embedder for an embedder; "
             "or --general-reading PARAGRAPHS alone"
         )
+    if variants is not None and (reader or embedder or general_reading):
+        raise InputError("--variants is for adapters of the generator: for others set finetune.variant_share")
     if embedder:
         _train_embedder(session, str(dataset), adapter)
         return
@@ -45,7 +51,7 @@ def train(
     elif reader:
         made, usage = doyen.train_reader(str(dataset), adapter, replay=replay), "--mode extract"
     else:
-        made = doyen.train(str(dataset), adapter)
+        made = doyen.train(str(dataset), adapter, variants=variants)
         usage = f"--mode hybrid --adapter {made.ref}"
     text = f"{'Reader' if reader else 'Adapter'} {made.ref} is ready ({made.status}).\nNext: doyen ask QUESTION {usage}"
     session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
