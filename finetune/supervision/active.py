@@ -17,6 +17,7 @@ from doyen.annotation.store import task_type_of
 from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.typed_labels import LabelledText, prompt_of
 from doyen.core.errors import InputError
+from doyen.core.frozen_questions import frozen_questions
 from doyen.core.manifest import now, short_id
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Question
@@ -78,7 +79,7 @@ def choose_next(
         strategy: its name; None takes the settings'.
         n: texts of the round; None takes the settings'.
         target: score to which the labels still needed are estimated; None takes the settings'.
-        frozen: evaluation questions: texts and prompts that nearly repeat one are never chosen.
+        frozen: more evaluation questions than those registered in the workspace: what nearly repeats one is never chosen.
         likelihood: of answers to prompt/response questions, by which strategies with a model go there.
 
     Raises:
@@ -95,7 +96,8 @@ def choose_next(
     wanted = _strategy(strategy or settings.strategy or (WITH_MODEL if learner is not None else COLD_START))
     if description.type != TypeName.PROMPT_RESPONSE and learner is None and wanted in NEEDS_MODEL:
         raise InputError(f"{wanted} needs a model, and there is none for {description.type}: choose {COLD_START} or core-set")
-    texts = _set_aside(open_texts(store, project), labelled_texts(store, project), frozen, settings, seed + number)
+    asked = frozen_questions(workspace, frozen)
+    texts = _set_aside(open_texts(store, project), labelled_texts(store, project), asked, settings, seed + number)
     shown = texts.open[: _pool_size(description.type, wanted, settings)]
     with (reporter or Silent()).bar("embedding texts", None):
         pool_vectors = vectors([_words_of(text) for text in shown])

@@ -10,6 +10,7 @@ from doyen.annotation.exchange.label_import import store_labels
 from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, Region
 from doyen.core.errors import InputError
+from doyen.core.frozen_questions import register_questions
 from doyen.core.records import Question
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
@@ -280,7 +281,8 @@ def labelled(store: Store) -> list[LabelledText]:
 
 def test_frozen_questions_are_never_chosen(workspace: Workspace, project: Store) -> None:
     frozen = [Question(id=str(n), question=text.upper(), answers=["x"]) for n, text in enumerate(ALL[:100])]
-    found = choose_next(workspace, project, NAME, WordEmbedder(), n=50, frozen=frozen)
+    register_questions(workspace, frozen[:50], "registered")
+    found = choose_next(workspace, project, NAME, WordEmbedder(), n=50, frozen=frozen[50:])
     texts = {each.item_id: each.text for each in open_texts(project, NAME)}
     assert 0 < len(found.chosen) <= 20
     assert not {texts[uid] for uid in found.chosen} & set(ALL[:100])
