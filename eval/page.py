@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from doyen.core.answers import MARK_MEANINGS, MARK_SIGNS
+from doyen.core.answers import MARK_MEANINGS, MARK_SIGNS, version_note
 from doyen.core.records import Question
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.plots import Curve, CurvePlot, Plot, Row, curve_plot, interval_plot
@@ -98,6 +98,7 @@ def render_page(
         questions=[_question_view(number, question, records, tables) for number, question in enumerate(questions)],
         meanings=MARK_MEANINGS,
         signs=MARK_SIGNS,
+        version_note=version_note,
         manifest=json.dumps(data["manifest"], indent=2, ensure_ascii=False, default=str),
     )
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ from doyen.platform.serving.best import Best, as_told, find_best
 from doyen.platform.serving.doubts import doubted
 from doyen.platform.serving.engines import AdapterFiles, Engine, Generation, GenerationRequest, open_engine
 from doyen.platform.serving.number_guard import NumberGuard, judge_numbers
-from doyen.platform.serving.other_versions import SET_ASIDE, differing, set_aside
+from doyen.platform.serving.other_versions import SET_ASIDE, differing, set_aside, to_look_up
 from doyen.platform.serving.plan import Plan, check_mode, check_question, choose_adapter, fits, reading_adapter
 from doyen.platform.serving.reading import (
     NONE,
@@ -64,7 +64,7 @@ class Found:
 
     Attributes:
         passages: as the retriever ranks them, of one version of each document.
-        aside: those of other versions.
+        aside: those of other versions; None where nothing was looked up.
         findings: what the reader says of them; None where nothing is read.
         refused: whether they are too unlikely to answer.
         retrieve_s: seconds that retrieving them took.
@@ -72,7 +72,7 @@ class Found:
     """
 
     passages: list[Passage]
-    aside: list[Passage] = field(default_factory=list)
+    aside: list[Passage] | None = None
     findings: Findings | None = None
     refused: bool = False
     retrieve_s: float = 0.0
@@ -399,8 +399,16 @@ class Assistant:
         """Return what the documents do say nearby, for a refusal."""
         return nearby(plan.findings, plan.passages) if plan.findings else []
 
+    def _other_versions(self, plan: Plan, citations: Sequence[Citation]) -> list[Passage]:
+        """Return passages of other versions of the cited documents, looked up where none was found beside the question."""
+        if plan.aside is None:
+            return []
+        quotes, count = to_look_up(citations, plan.aside), self._settings.context_passages + SET_ASIDE
+        found = [each for quote in quotes for each in self._retriever.retrieve(quote, count, access=plan.access)]
+        return [*plan.aside, *found]
+
     def _build(self, plan: Plan, generated: Generated, judgement: Judgement) -> Answer:
-        result = generated.result
+        result, others = generated.result, self._other_versions(plan, judgement.citations)
         spent = plan.retrieve_s, plan.extract_s or generated.first_token_s, time.monotonic() - plan.started
         return Answer(
             question=plan.question,
@@ -420,7 +428,7 @@ class Assistant:
             mode_reason=plan.mode_reason,
             probability=plan.findings.probability if plan.findings else None,
             query=plan.query if plan.mode in PASSAGE_MODES and plan.reply is None else "",
-            other_versions=differing(judgement.citations, plan.aside),
+            other_versions=differing(judgement.citations, others),
         )
 
 

@@ -3,6 +3,7 @@
 found      rev C p1 │ rev B p1 │ manual p1 │ rev B p2          newest first, see retrieval/versions.py
 read       rev C p1 │ manual p1                                the version that comes first
 set aside  rev B p1 │ rev B p2                                 "24 months" beside the answer "30 months"
+looked up  rev B p4                                            by the cited sentence, where none of these is in its place
 """
 
 from __future__ import annotations
@@ -37,17 +38,31 @@ def differing(citations: Sequence[Citation], others: Sequence[Passage]) -> list[
 
     Args:
         citations: of the answer.
-        others: passages of other versions, as `set_aside` gives them.
+        others: passages of other versions, as `set_aside` gives them; passages of other documents are left out.
     """
     found: dict[tuple[str, int], Citation] = {}
     for citation in citations:
-        family = citation.superseded_by or citation.source
-        versions = [each for each in others if (each.superseded_by or each.source) == family and each.source != citation.source]
-        for source in dict.fromkeys(each.source for each in versions):
-            place = _same_place(citation.quote, [each for each in versions if each.source == source])
-            if place is not None and set(tokens(place.quote)) != set(tokens(citation.quote)):
+        for place in _same_places(citation, others):
+            if set(tokens(place.quote)) != set(tokens(citation.quote)):
                 found.setdefault((place.source, place.start), replace(place, marker=citation.marker))
     return list(found.values())
+
+
+def to_look_up(citations: Sequence[Citation], others: Sequence[Passage]) -> list[str]:
+    """Return the cited sentences of documents with other versions of which none of the others holds the place.
+
+    A question may be like the version in force only; its sentence is like that of the older one.
+    """
+    return [citation.quote for citation in citations if citation.revision and not _same_places(citation, others)]
+
+
+def _same_places(citation: Citation, others: Sequence[Passage]) -> list[Citation]:
+    """Return of each other version of a cited document the sentence that is most like the cited one."""
+    family = citation.superseded_by or citation.source
+    versions = [each for each in others if (each.superseded_by or each.source) == family and each.source != citation.source]
+    sources = dict.fromkeys(each.source for each in versions)
+    places = (_same_place(citation.quote, [each for each in versions if each.source == source]) for source in sources)
+    return [place for place in places if place is not None]
 
 
 def _same_place(quote: str, passages: Sequence[Passage]) -> Citation | None:

@@ -26,7 +26,7 @@ class Plan:
         query: what was retrieved for; a follow-up question is made to stand alone.
         access: what the caller may read.
         passages: best first; empty in modes without them, or when nothing was found.
-        aside: passages of other versions of their documents.
+        aside: passages of other versions of their documents; None where nothing was looked up.
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
         reuse_prompt: as in `GenerationRequest`.
         mode_reason: why this mode, where "best" was asked for.
@@ -47,7 +47,7 @@ class Plan:
     started: float
     access: Access = OWNER
     passages: list[Passage] = field(default_factory=list)
-    aside: list[Passage] = field(default_factory=list)
+    aside: list[Passage] | None = None
     retrieve_s: float = 0.0
     reply: str | None = None
     mode_reason: str | None = None

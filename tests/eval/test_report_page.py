@@ -29,7 +29,8 @@ class Hostile(ScriptedAssistant):
         answer = super().ask(question, mode, **options)
         citation = Citation(1, "c", EVIL, 0, 1, None, EVIL)
         sentences = [AnswerSentence(0, 30, "number_differs"), AnswerSentence(31, len(EVIL), "supported", citation)]
-        return replace(answer, answer=EVIL, citations=[citation], sentences=sentences, adapter=EVIL, model=EVIL)
+        said = {"citations": [citation], "sentences": sentences, "other_versions": [replace(citation, superseded_by=EVIL)]}
+        return replace(answer, answer=EVIL, adapter=EVIL, model=EVIL, **said)
 
 
 class Tags(HTMLParser):
@@ -81,6 +82,7 @@ def test_markup_in_answers_questions_and_names_stays_text(run_it: Any, tmp_path:
     assert page.count("&lt;script&gt;") > 5
     assert "Pumps &lt;Ltd&gt;" in page
     assert page.count('<span class="number_differs" title="The passages give another number, or none">') == 6
+    assert page.count('<small class="tag">superseded</small> &lt;script&gt;') == page.count("(superseded by &lt;") == 6
     assert "Sentences supported" in page
 
 

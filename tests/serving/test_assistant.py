@@ -21,6 +21,7 @@ from doyen.platform.serving.assistant import Assistant, LazyRetriever, open_assi
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.reading.findings import Finding, Findings
+from doyen.retrieval.tokens import likeness
 
 TEXT = "Tighten the head screws crosswise to 2.1 Nm in two passes. Wear gloves."
 PASSAGES = [
@@ -67,6 +68,14 @@ class FakeRetriever:
     def retrieve(self, query, k, *, exclude_documents=(), access=None):
         self.queries.append((query, k))
         return [passage for passage in self.passages if passage.document_id not in exclude_documents][:k]
+
+
+class LikeSentences(FakeRetriever):
+    """Finds the passages, and with a sentence of theirs those of older versions too."""
+
+    def retrieve(self, query, k, *, exclude_documents=(), access=None):
+        found = super().retrieve(query, k, exclude_documents=exclude_documents, access=access)
+        return [passage for passage in found if not passage.superseded_by or likeness(query, passage.text) > 0.5]
 
 
 @pytest.fixture
@@ -141,6 +150,22 @@ def test_rag_short_differs_from_rag_in_its_prompt_alone(parts):
     assert "shortest" not in usual[0]["content"]
     assert short[1:] == usual[1:]
     assert engine.requests[1].adapter is None
+
+
+def test_the_older_value_is_looked_up_by_the_cited_sentence(parts):
+    assistant, _, _ = parts
+    newest = replace(PASSAGES[0], source="pump_rev_C.md", revision="Revision C")
+    older = TEXT.replace("2.1 Nm", "1.4 Nm")
+    superseded = replace(newest, source="pump_rev_B.md", text=older, revision="Revision B", superseded_by="pump_rev_C.md")
+    assistant._retriever = LikeSentences([newest, PASSAGES[1], superseded])
+    answer = assistant.ask("Torque?", "rag")
+    assert [citation.source for citation in answer.citations] == ["pump_rev_C.md"]
+    assert [(each.quote, each.superseded_by, each.marker) for each in answer.other_versions] == [
+        ("Tighten the head screws crosswise to 1.4 Nm in two passes.", "pump_rev_C.md", 1)
+    ]
+    assert [query for query, _ in assistant._retriever.queries] == ["Torque?", answer.citations[0].quote]
+    assert assistant.ask("Torque?", "rag", passages=[newest]).other_versions == []
+    assert len(assistant._retriever.queries) == 2
 
 
 def test_base_needs_no_index_and_cites_nothing(parts):
