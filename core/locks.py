@@ -16,20 +16,21 @@ from doyen.core.manifest import now
 
 
 @contextmanager
-def hold(path: Path, purpose: str, refusal: str) -> Iterator[None]:
+def hold(path: Path, purpose: str, refusal: str, *, wait_s: float = 0) -> Iterator[None]:
     """Hold a lock file; its folder is made if need be.
 
     Args:
         purpose: what it is held for, as others are told.
         refusal: the sentence for those who come second; ``{holder}`` in it becomes who was first.
+        wait_s: seconds to wait for it.
 
     Raises:
-        Busy: another process, or another part of this one, holds it; waiting is left to the user.
+        Busy: another process, or another part of this one, holds it; beyond ``wait_s`` waiting is left to the user.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, note = FileLock(path), path.with_name(f"{path.name}.holder")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout as error:
         raise Busy(refusal.format(holder=_holder(note))) from error
     try:

@@ -92,6 +92,11 @@ class Workspace:
         return self.state / "annotation"
 
     @property
+    def snapshot_folder(self) -> Path:
+        """What a backup that is being made holds fast."""
+        return self.state / "snapshot"
+
+    @property
     def runs_folder(self) -> Path:
         """One folder for each training that has not ended yet."""
         return self.adapters_folder / ".runs"
@@ -108,14 +113,17 @@ class Workspace:
             yield
 
     @contextmanager
-    def lock(self, purpose: str) -> Iterator[None]:
+    def lock(self, purpose: str, *, wait_s: float = 0) -> Iterator[None]:
         """Hold the workspace for one writer; it is released when the process ends, however it ends.
 
+        Args:
+            wait_s: seconds to wait for another writer.
+
         Raises:
-            Busy: another process writes; waiting is left to the user.
+            Busy: another process writes; beyond ``wait_s`` waiting is left to the user.
         """
         refusal = f"cannot start {purpose}: {{holder}} is changing {self.root}; wait until it has finished"
-        with hold(self.state / "writer.lock", purpose, refusal):
+        with hold(self.state / "writer.lock", purpose, refusal, wait_s=wait_s):
             yield
 
 

@@ -38,10 +38,14 @@ class Sidecar(Section):
 class AccessRules:
     """Says which groups a document gets when it is ingested."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._folders = [
-            (rule, Path(os.path.realpath(workspace.root / rule.folder))) for rule in workspace.settings.ingestion.access
-        ]
+    def __init__(self, workspace: Workspace, root: Path | None = None) -> None:
+        """Read the rules of a workspace.
+
+        Args:
+            root: what its folders are relative to; None takes the workspace's own.
+        """
+        place = root or workspace.root
+        self._folders = [(rule, Path(os.path.realpath(place / rule.folder))) for rule in workspace.settings.ingestion.access]
 
     def groups_of(self, source: str, path: str) -> Assigned:
         """Return the groups of a document; where its folder may not be entered, as its rule says.

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
     from doyen.platform.annotate import Annotation
+    from doyen.platform.backup.write_backup import BackupReport
     from doyen.platform.datasets import Datasets
     from doyen.platform.serving.assistant import Assistant
     from doyen.retrieval.chosen import AnyRetriever
@@ -189,6 +190,18 @@ class Doyen:
         from doyen.platform.documents import delete_documents
 
         return delete_documents(self.workspace, self.store, documents, purge=purge, reporter=self.reporter)
+
+    # Backup
+
+    def backup(self, file: Path | str, *, index: bool = True, wait_s: float | None = None) -> BackupReport:
+        """Write everything but secrets into one archive, while the workspace is in use; see `back_up`.
+
+        `doyen.platform.backup.restore.restore_backup` makes a workspace of it again.
+        """
+        from doyen.platform.backup.write_backup import WAIT_S, back_up
+
+        waits = WAIT_S if wait_s is None else wait_s
+        return back_up(self.workspace, self.store, Path(file), index=index, wait_s=waits, reporter=self.reporter)
 
     # Questions
 

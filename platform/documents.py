@@ -20,6 +20,7 @@ from doyen.ingestion.ingest import ingest, ingest_bytes
 from doyen.ingestion.ingest_report import IngestReport
 from doyen.ingestion.originals import drop_unused_originals
 from doyen.ingestion.removal import RemovalReport, exact_copies, find_document, remove_document, select_documents
+from doyen.platform.backup.snapshot import drop_snapshot
 from doyen.platform.purge import finish_purge
 from doyen.platform.purge import purge as purge_documents
 from doyen.retrieval.index import check_rebuild, rebuild_index, update_index
@@ -127,6 +128,8 @@ def delete_documents(
         if purge:
             report.purged = purge_documents(workspace, store, erased)
             report.purged.kept += [f"{source}, which has the same text" for source in twins]
+            if running := drop_snapshot(workspace):
+                report.purged.kept.append(running)
         # An update would leave the words of removed documents in segments that stay.
         rebuild_index(workspace, store, reporter=reporter)
         if report.purged and not finish_purge(store):

@@ -35,6 +35,7 @@ from doyen.platform.cli import (
     label_command,
 )
 from doyen.platform.cli.ask_command import ask
+from doyen.platform.cli.backup_command import backup, restore, verify
 from doyen.platform.cli.demo_command import demo
 from doyen.platform.cli.doctor_command import doctor
 from doyen.platform.cli.ingest_command import ingest
@@ -53,7 +54,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, ingest, remove, search, ask, train, trace, serve, ui, demo, doctor):
+for _command in (init, ingest, remove, search, ask, train, trace, serve, ui, demo, doctor, backup, restore, verify):
     app.command()(_command)
 app.add_typer(annotate_command.app, name="annotate")
 app.add_typer(label_command.app, name="label")

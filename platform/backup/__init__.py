@@ -1,0 +1,1 @@
+"""Backup of a workspace into one archive, its verification, and the restore into a new folder."""
