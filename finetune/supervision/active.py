@@ -7,7 +7,7 @@ trained on them, and no strategy sees them. A round holds some of them, drawn at
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +58,11 @@ class _Texts:
     open_test: list[OpenText]
     labelled_test: list[LabelledText]
 
+    @property
+    def n_open(self) -> int:
+        """How many texts are open, set aside or not."""
+        return len(self.open) + len(self.open_test)
+
 
 def choose_next(
     workspace: Workspace,
@@ -87,58 +92,66 @@ def choose_next(
         InputError: it is a review project, the strategy is unknown, or it needs a model that the task type has not.
     """
     settings = workspace.settings.supervision.active
-    count, seed = n or settings.batch, settings.seed
+    count = n or settings.batch
     folder = workspace.supervision_folder / project
     number = len(read_rounds(folder)) + 1
+    seed = settings.seed + number
     vectors = KnownVectors(folder, embedder)
-    description = task_type_of(get_project(store, project)).description
-    learner = learner_for(description, embedder, vectors)
-    wanted = _strategy(strategy or settings.strategy or (WITH_MODEL if learner is not None else COLD_START))
-    if description.type != TypeName.PROMPT_RESPONSE and learner is None and wanted in NEEDS_MODEL:
-        raise InputError(f"{wanted} needs a model, and there is none for {description.type}: choose {COLD_START} or core-set")
+    kind = task_type_of(get_project(store, project)).description
+    learner = learner_for(kind, embedder, vectors)
+    wanted = _strategy(strategy or settings.strategy, learner, kind.type)
     asked = frozen_questions(workspace, frozen)
-    texts = _set_aside(open_texts(store, project), labelled_texts(store, project), asked, settings, seed + number)
-    shown = texts.open[: _pool_size(description.type, wanted, settings)]
+    texts = _set_aside(open_texts(store, project), labelled_texts(store, project), asked, settings, seed)
+    shown = texts.open[: _pool_size(kind.type, wanted, settings)]
     with (reporter or Silent()).bar("embedding texts", None):
         pool_vectors = vectors([_words_of(text) for text in shown])
         known_vectors = vectors([_words_of(text) for text in texts.labelled])
     train, targets = _examples(learner, texts.labelled)
     model = learner.fit(train, targets) if learner is not None and targets else None
     used, reason = _usable(wanted, model, likelihood if learner is None else None)
-    unsure = _uncertainty(used, shown, learner, model, likelihood, seed + number)
+    unsure = _uncertainty(used, shown, learner, model, likelihood, seed)
     costs = np.array([_seconds(text.text, settings) for text in shown], np.float32)
     tests = _tests_wanted(texts, count, settings)
-    rows = choose(used, Pool(pool_vectors, known_vectors, costs, unsure), count - tests, seed + number)
-    chosen = [shown[row].item_id for row in rows]
-    drawn = [text.item_id for text in texts.open_test[: max(tests, count - len(chosen)) if not shown else tests]]
-    batch = _interleaved(chosen, drawn, seed + number)
+    rows = choose(used, Pool(pool_vectors, known_vectors, costs, unsure), count - tests, seed)
+    drawn = [text.item_id for text in texts.open_test[: tests if shown else count]]
+    batch = _interleaved([shown[row].item_id for row in rows], drawn, seed)
     set_order(store, project, [*batch, *_rest(shown, unsure, set(batch)), *_ids(texts.open_test, set(batch))])
-    test, test_targets = _examples(learner, texts.labelled_test)
-    curve = (
-        learning_curve(learner, train, targets, test, test_targets, seed) if learner is not None and model is not None else []
-    )
-    ahead = forecast(curve, target or settings.target, count, seed)
-    n_open = len(texts.open) + len(texts.open_test)
     made = Round(
         number=number,
         at=now(),
         project=project,
         strategy=used,
         reason=reason,
-        seed=seed + number,
+        seed=seed,
         chosen=batch,
         test=drawn,
         labelled=len(texts.labelled),
         labelled_test=len(texts.labelled_test),
-        open=n_open,
+        open=texts.n_open,
         seconds=round(_cost_of(batch, [*texts.open, *texts.open_test], settings), 1),
-        metric=learner.metric if learner is not None else "",
-        curve=curve,
-        forecast=ahead,
-        advice=advise(curve, ahead, count, settings.min_gain, n_open, len(texts.labelled_test)) if learner is not None else "",
     )
+    if learner is not None:
+        made = _with_curve(made, learner, train, targets, texts, target or settings.target, count, settings)
     add_round(folder, made)
     return made
+
+
+def _with_curve(
+    made: Round,
+    learner: Learner,
+    train: Features,
+    targets: Sequence[Any],
+    texts: _Texts,
+    target: float,
+    count: int,
+    settings: ActiveSettings,
+) -> Round:
+    """Return the round with the learning curve, what the target needs, and whether to go on."""
+    test, test_targets = _examples(learner, texts.labelled_test)
+    curve = learning_curve(learner, train, targets, test, test_targets, settings.seed) if targets else []
+    ahead = forecast(curve, target, count, settings.seed)
+    advice = advise(curve, ahead, count, settings.min_gain, texts.n_open, len(texts.labelled_test))
+    return replace(made, metric=learner.metric, curve=curve, forecast=ahead, advice=advice)
 
 
 def is_test_text(text: str, share: float) -> bool:
@@ -146,11 +159,15 @@ def is_test_text(text: str, share: float) -> bool:
     return int(short_id("test text", normalise(text)), 16) < share * 16**16
 
 
-def _strategy(name: str) -> Strategy:
+def _strategy(name: str | None, learner: Learner | None, task_type: str) -> Strategy:
+    """Return the named strategy, else the default; InputError where it is unknown, or needs a model that there cannot be."""
     try:
-        return Strategy(name)
+        wanted = Strategy(name or (WITH_MODEL if learner is not None else COLD_START))
     except ValueError as error:
         raise InputError(f"there is no strategy {name!r}: known ones are {', '.join(Strategy)}") from error
+    if wanted in NEEDS_MODEL and learner is None and task_type != TypeName.PROMPT_RESPONSE:
+        raise InputError(f"{wanted} needs a model, and there is none for {task_type}: choose {COLD_START} or core-set")
+    return wanted
 
 
 def _pool_size(task_type: str, strategy: Strategy, settings: ActiveSettings) -> int:
