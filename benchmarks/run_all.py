@@ -35,6 +35,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "access": [],
     "scale": [],
     "training_speed": [],
+    "estimates": [],
     "versions": [],
     "filings": ["--data", str(DATA)],
     "reading": ["--data", str(DATA)],

@@ -501,6 +501,32 @@ class SupervisionSettings(Section):
     weak: WeakSettings = WeakSettings()
 
 
+Price = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class PriceSettings(Section):
+    """What a model costs."""
+
+    model: Name
+    """As serving.model or eval.judge_model name it."""
+    prompt_1000: Price = 0.0
+    """For 1,000 tokens that it reads."""
+    completion_1000: Price = 0.0
+    """For 1,000 tokens that it writes."""
+    hour: Price = 0.0
+    """For each hour that it works, as of a rented server."""
+
+
+class CostSettings(Section):
+    """Prices, from which `--estimate` tells what work costs."""
+
+    currency: Name = "EUR"
+    machine_hour: Price = 0.0
+    """What an hour of this machine costs."""
+    prices: Annotated[tuple[PriceSettings, ...], NoDecode, BeforeValidator(_read_json)] = ()
+    """Written as [[costs.prices]], one for each model that costs something."""
+
+
 class UiSettings(Section):
     """The chat in the browser."""
 
@@ -522,6 +548,7 @@ class Settings(Section):
     serving: ServingSettings = ServingSettings()
     eval: EvalSettings = EvalSettings()
     supervision: SupervisionSettings = SupervisionSettings()
+    costs: CostSettings = CostSettings()
     ui: UiSettings = UiSettings()
 
 

@@ -14,7 +14,7 @@ from doyen.core.progress import Reporter
 from doyen.core.records import Question
 from doyen.core.settings import EvalSettings
 from doyen.eval.answer_log import AnswerRecord, JsonLines
-from doyen.eval.ragas_metrics import JUDGED_METRICS, Embed, RagasJudge
+from doyen.eval.ragas_metrics import JUDGED_METRICS, Embed, RagasJudge, TokenCount
 from doyen.eval.scores import to_sample
 
 JUDGEMENTS = "judgements.jsonl"
@@ -27,10 +27,15 @@ def judge_answers(
     settings: EvalSettings,
     out: Path,
     reporter: Reporter,
+    *,
+    usage: TokenCount | None = None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Return (mode, question id) → judged metric → score (None for NaN), for the answerable questions.
 
     Judgements of an earlier run by the same judge on the same answer and references are kept.
+
+    Args:
+        usage: takes the judge's tokens and how many answers were judged just now.
 
     Raises:
         SettingsError: a judge's address without a model.
@@ -58,8 +63,29 @@ def judge_answers(
             bar.advance()
 
         judge = RagasJudge(settings.judge_url, settings.judge_model, settings.judge_api_key.get_secret_value(), embed)
+        judge.usage = usage or judge.usage
+        judge.usage.judged += len(waiting)
         judge.score(list(pending.values()), keep)
     return {place: {name: known[judged].get(name) for name in JUDGED_METRICS} for place, judged in keys.items()}
+
+
+def count_unjudged(
+    questions: Sequence[Question], records: Mapping[str, Sequence[AnswerRecord]], settings: EvalSettings, out: Path
+) -> int:
+    """Return how many answers are still to be judged: of each mode one for each answerable question, but for those known.
+
+    Args:
+        records: the answers that are known, by mode, perhaps not to all questions.
+    """
+    known = JsonLines(out / JUDGEMENTS).read()
+    left = 0
+    for answers in records.values():
+        by_question = {record.id: record for record in answers}
+        for question in questions:
+            record = by_question.get(question.id)
+            judged = record is not None and _key(question, record, settings) in known
+            left += question.answerable and not judged
+    return left
 
 
 def _answerable(

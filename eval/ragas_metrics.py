@@ -7,6 +7,7 @@ is run as RAGAS itself runs it, but in one event loop for all answers instead of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -122,6 +123,25 @@ def semantic_similarity(samples: Sequence[Sample], embed: Embed) -> list[float]:
     ]
 
 
+@dataclass
+class TokenCount:
+    """What a judge has read and written, as far as its server says.
+
+    Attributes:
+        judged: answers that it was given.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    judged: int = 0
+
+    def add(self, usage: Any) -> None:
+        """Add what a reply says of itself."""
+        if isinstance(usage, dict):
+            self.prompt += usage.get("prompt_tokens") or 0
+            self.completion += usage.get("completion_tokens") or 0
+
+
 class RagasJudge:
     """RAGAS' judged metrics through any server that speaks OpenAI's chat protocol."""
 
@@ -133,6 +153,7 @@ class RagasJudge:
             embed: for answer relevancy, which compares questions.
         """
         self._url, self._model, self._key, self._embed = url, model, api_key, embed
+        self.usage = TokenCount()
 
     def score(self, samples: Sequence[Sample], done: Callable[[int, dict[str, float]], None]) -> None:
         """Score each sample and hand over the index and its scores as they come.
@@ -147,10 +168,12 @@ class RagasJudge:
         _run(self._score_all(samples, done))
 
     async def _score_all(self, samples: Sequence[Sample], done: Callable[[int, dict[str, float]], None]) -> None:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         places = asyncio.Semaphore(JUDGED_AT_ONCE)
-        async with AsyncOpenAI(base_url=self._url, api_key=self._key or "none", timeout=120, max_retries=1) as client:
+        counted = DefaultAsyncHttpxClient(event_hooks={"response": [self._count]})
+        given = {"base_url": self._url, "api_key": self._key or "none", "timeout": 120, "max_retries": 1}
+        async with AsyncOpenAI(**given, http_client=counted) as client:
             metrics = _judged_metrics(client, self._model, self._embed)
 
             async def one(index: int, sample: Sample) -> None:
@@ -159,6 +182,13 @@ class RagasJudge:
                     done(index, scores)
 
             await asyncio.gather(*(one(index, sample) for index, sample in enumerate(samples)))
+
+    async def _count(self, response: Any) -> None:
+        """Add the tokens of a reply; RAGAS hands over the scores alone."""
+        await response.aread()
+        with contextlib.suppress(ValueError):
+            body = response.json()
+            self.usage.add(body.get("usage") if isinstance(body, dict) else None)
 
     async def _one(self, metric: Callable[[Sample], Awaitable[Any]], sample: Sample) -> float:
         """Return one score; a reply in the wrong form is NaN, a judge that fails is an error."""

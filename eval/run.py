@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.answers import Answerer, Retriever
+from doyen.core.costs import COST, compare, load_estimate
+from doyen.core.costs import FILE as ESTIMATE
 from doyen.core.errors import InputError, UsageError
 from doyen.core.manifest import build_manifest
 from doyen.core.progress import Reporter, Silent
@@ -26,6 +28,7 @@ from doyen.eval.regression import write_scores
 from doyen.eval.report import Report, write_report
 from doyen.eval.retrieval_metrics import DEPTH, score_ranking
 from doyen.eval.scores import Table, judged_columns, score_mode
+from doyen.eval.spending import Watch
 from doyen.eval.summary import (
     Bootstrap,
     compare_modes,
@@ -89,15 +92,17 @@ def run_evaluation(
         StorageError: the disk is full.
     """
     reporter = reporter or Silent()
-    _check(questions, modes)
-    different = _each_once(questions, reporter)
-    chosen = take_sample(different, sample, settings.eval.seed) if sample is not None else different
+    chosen = choose_questions(questions, modes, sample, settings, reporter)
     with evaluation_lock(out):
-        records = answer_questions(assistant, chosen, modes, out / ANSWERS, settings, manifest_inputs, adapter, reporter)
-        tables = score_answers(chosen, records, embed, settings, out, reporter)
+        watch = Watch()
+        records = answer_questions(assistant, chosen, modes, out / ANSWERS, settings, manifest_inputs, adapter, reporter, watch)
+        tables = score_answers(chosen, records, embed, settings, out, reporter, watch)
         rankings = measure_retrieval(retriever, chosen, reporter) if retriever else {}
         data = build_report(chosen, records, tables, rankings, settings, manifest_inputs, adapter)
         data["adapter_fingerprint"] = adapter_fingerprint
+        if estimate := load_estimate(out):
+            data["manifest"][COST] = compare(estimate, watch.spent(settings))
+            (out / ESTIMATE).unlink()
         data |= {"reader": reader.ref if reader else None}
         data |= {"reader_fingerprint": reader.manifest["fingerprint"] if reader else None}
         if adapter is not None:
@@ -105,6 +110,15 @@ def run_evaluation(
             data["gate"] = {"open": all(item.met for item in verdicts), "rules": [item.to_json() for item in verdicts]}
         write_scores(out, chosen, tables)
         return write_report(out, data, chosen, records, tables)
+
+
+def choose_questions(
+    questions: Sequence[Question], modes: Sequence[str], sample: int | None, settings: Settings, reporter: Reporter
+) -> list[Question]:
+    """Return the questions that are asked: each once, or a fixed sample of them. Raises UsageError."""
+    _check(questions, modes)
+    different = _each_once(questions, reporter)
+    return take_sample(different, sample, settings.eval.seed) if sample is not None else different
 
 
 def answer_questions(
@@ -116,6 +130,7 @@ def answer_questions(
     inputs: Mapping[str, Any],
     adapter: str | None,
     reporter: Reporter,
+    watch: Watch,
 ) -> dict[str, list[AnswerRecord]]:
     """Return mode → one answer a question; those of an earlier run are kept, the others asked for and written at once."""
     known = read_answers(path)
@@ -127,7 +142,9 @@ def answer_questions(
             with reporter.bar(f"Answering ({mode})", missing) as bar:
                 for question, key in zip(questions, keys, strict=True):
                     if key not in known:
-                        known[key] = _ask(assistant, question, mode, adapter, key)
+                        with watch.answering():
+                            known[key] = ask(assistant, question, mode, adapter, key)
+                        watch.answers.append(known[key])
                         lines.write(known[key].to_line())
                         bar.advance()
             # An earlier run may have asked the same under another id.
@@ -143,6 +160,7 @@ def score_answers(
     settings: Settings,
     out: Path,
     reporter: Reporter,
+    watch: Watch,
 ) -> dict[str, Table]:
     """Return mode → scores, the judge's among them where one is set."""
     with reporter.bar("Scoring", len(records)) as bar:
@@ -151,7 +169,8 @@ def score_answers(
             tables[mode] = score_mode(mode, questions, answers, embed)
             bar.advance(note=mode)
     if settings.eval.judge_url:
-        judgements = judge_answers(questions, records, embed, settings.eval, out, reporter)
+        with watch.judging():
+            judgements = judge_answers(questions, records, embed, settings.eval, out, reporter, usage=watch.judge)
         for mode in records:
             tables[mode] |= judged_columns(mode, questions, judgements)
     return tables
@@ -228,7 +247,8 @@ def _each_once(questions: Sequence[Question], reporter: Reporter) -> list[Questi
     return different
 
 
-def _ask(assistant: Answerer, question: Question, mode: str, adapter: str | None, key: str) -> AnswerRecord:
+def ask(assistant: Answerer, question: Question, mode: str, adapter: str | None, key: str) -> AnswerRecord:
+    """Return the answer to a question as a record. Raises InputError where it cannot be asked."""
     try:
         answer = assistant.ask(question.question, mode, history=question.history, adapter=adapter, record=False)
     except InputError as error:

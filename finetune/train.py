@@ -9,13 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 from sqlalchemy import select
 
 from doyen.core.answers import Retriever
+from doyen.core.costs import COST, Estimate, Spent, compare, load_estimate, price, save_estimate
 from doyen.core.errors import InputError, StateError, storage_errors
 from doyen.core.files import sha256_file, write_json_atomic
 from doyen.core.manifest import build_manifest, fingerprint
@@ -23,7 +24,7 @@ from doyen.core.memory import peak_memory_mb
 from doyen.core.models import GeneratorFiles, resolve_generator
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Pair
-from doyen.core.settings import FinetuneSettings
+from doyen.core.settings import CostSettings, FinetuneSettings
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
@@ -76,6 +77,9 @@ class Lesson:
     make: Callable[[Any, bool], Examples]
 
 
+MakeLesson: TypeAlias = Callable[[GeneratorFiles], Lesson]
+
+
 def train_adapter(
     workspace: Workspace,
     store: Store,
@@ -105,6 +109,40 @@ def train_adapter(
     """
     reporter = reporter or Silent()
     settings = settings or workspace.settings.finetune
+    lesson = _lesson_on(workspace, store, dataset, retriever, name, settings, reporter)
+    return run_training(workspace, Registry(workspace, store), name, GENERATOR, lesson, settings, reporter)
+
+
+def estimate_adapter(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    *,
+    name: str,
+    reporter: Reporter | None = None,
+    settings: FinetuneSettings | None = None,
+) -> Estimate:
+    """Return what `train_adapter` would take. The examples that are made for it are kept, and that training goes on from them.
+
+    Raises:
+        InputError: it was trained already; else as `train_adapter`.
+    """
+    reporter = reporter or Silent()
+    settings = settings or workspace.settings.finetune
+    lesson = _lesson_on(workspace, store, dataset, retriever, name, settings, reporter)
+    return estimate_training(workspace, Registry(workspace, store), name, GENERATOR, lesson, settings, reporter)
+
+
+def _lesson_on(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    name: str,
+    settings: FinetuneSettings,
+    reporter: Reporter,
+) -> MakeLesson:
     registry = Registry(workspace, store)
 
     def lesson(base: GeneratorFiles) -> Lesson:
@@ -116,7 +154,7 @@ def train_adapter(
 
         return Lesson(name, dataset.dataset_id, dataset.dataset_id, manifest, start.folder if start else None, make)
 
-    return run_training(workspace, registry, name, GENERATOR, lesson, settings, reporter)
+    return lesson
 
 
 def run_training(
@@ -124,30 +162,82 @@ def run_training(
     registry: Registry,
     name: str,
     kind: str,
-    make_lesson: Callable[[GeneratorFiles], Lesson],
+    make_lesson: MakeLesson,
     settings: FinetuneSettings,
     reporter: Reporter,
 ) -> Adapter:
     """Train the adapter of a lesson on the workspace's base model, unless that was done, and register it."""
-    base = resolve_generator(workspace.settings.serving.model)
     started = time.monotonic()
+    with _prepared(workspace, registry, name, kind, make_lesson, settings, reporter) as ready:
+        if isinstance(ready, Adapter):
+            return ready
+        files, results = _fit(ready, settings, workspace.settings.costs, reporter)
+        results["seconds"] = round(time.monotonic() - started, 1)
+        about = {"dataset_id": ready.lesson.dataset_id, "base_model": ready.base.name}
+        adapter = registry.register(name, files, manifest={**ready.lesson.manifest, **about, **results}, **about)
+        shutil.rmtree(ready.run)
+    return adapter
+
+
+def estimate_training(
+    workspace: Workspace,
+    registry: Registry,
+    name: str,
+    kind: str,
+    make_lesson: MakeLesson,
+    settings: FinetuneSettings,
+    reporter: Reporter,
+) -> Estimate:
+    """Return what `run_training` would take; it is kept in the run's folder with the examples, and compared afterwards.
+
+    Raises:
+        InputError: the adapter of the lesson was trained already.
+    """
+    from doyen.finetune.trainer import add_adapter
+
+    with _prepared(workspace, registry, name, kind, make_lesson, settings, reporter) as ready:
+        if isinstance(ready, Adapter):
+            raise InputError(f"adapter {ready.ref} was already trained on this: training it again takes nothing")
+        model = add_adapter(ready.model, settings, ready.lesson.start)
+        estimate = _estimate(ready, model, settings, workspace.settings.costs)
+        save_estimate(ready.run, estimate)
+        return estimate
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A run that can begin, in the folder that is its own."""
+
+    run: Path
+    lesson: Lesson
+    base: GeneratorFiles
+    model: Any
+    examples: Examples
+
+
+@contextmanager
+def _prepared(
+    workspace: Workspace,
+    registry: Registry,
+    name: str,
+    kind: str,
+    make_lesson: MakeLesson,
+    settings: FinetuneSettings,
+    reporter: Reporter,
+) -> Iterator[_Ready | Adapter]:
+    """Claim the run of a lesson and make what it needs, or give the adapter that was already trained on it."""
+    base = resolve_generator(workspace.settings.serving.model)
     with storage_errors("training an adapter"), _memory_errors(settings), ExitStack() as held:
         # Nobody may write while the examples are made; training itself rests on files of its own.
         with workspace.lock(f"the preparation of adapter {name}"):
             lesson = make_lesson(base)
-            manifest = lesson.manifest
-            existing = registry.find(name, manifest["fingerprint"])
-            if existing is not None:
-                reporter.say(f"adapter {existing.ref} was already trained on this")
-                return existing
-            run = claim_run(workspace, registry, held, name, kind, manifest["fingerprint"], lesson.title)
-            prepared = _prepare(run, lesson, base, settings, reporter)
-        files, results = _fit(run, *prepared, lesson.start, settings, reporter)
-        results["seconds"] = round(time.monotonic() - started, 1)
-        manifest |= {"dataset_id": lesson.dataset_id, "base_model": base.name, **results}
-        adapter = registry.register(name, files, base_model=base.name, dataset_id=lesson.dataset_id, manifest=manifest)
-        shutil.rmtree(run)
-    return adapter
+            ready: _Ready | Adapter | None = registry.find(name, lesson.manifest["fingerprint"])
+            if isinstance(ready, Adapter):
+                reporter.say(f"adapter {ready.ref} was already trained on this")
+            else:
+                run = claim_run(workspace, registry, held, name, kind, lesson.manifest["fingerprint"], lesson.title)
+                ready = _Ready(run, lesson, base, *_prepare(run, lesson, base, settings, reporter))
+        yield ready
 
 
 def claim_run(
@@ -188,27 +278,48 @@ def _prepare(
     return model, examples
 
 
-def _fit(
-    run: Path, model: Any, examples: Examples, start: Path | None, settings: FinetuneSettings, reporter: Reporter
-) -> tuple[Path, dict[str, Any]]:
+def _fit(ready: _Ready, settings: FinetuneSettings, costs: CostSettings, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder; return the PEFT folder and what was measured."""
-    from doyen.finetune.trainer import add_adapter, estimate_seconds, fit, mean_loss
+    from doyen.finetune.trainer import add_adapter, fit, mean_loss, steps_done
 
-    model = add_adapter(model, settings, start)
-    seconds = estimate_seconds(model, examples.batches, settings)
-    reporter.say(f"a whole run takes about {math.ceil(seconds / 60)} min on this machine")
+    run, examples = ready.run, ready.examples
+    model = add_adapter(ready.model, settings, ready.lesson.start)
+    estimate = load_estimate(run) or _estimate(ready, model, settings, costs)
+    reporter.say(estimate.describe())
+    before, started = steps_done(run), time.monotonic()
     losses = fit(model, examples.batches, settings, run, reporter)
     validation_loss = mean_loss(model, examples.validation)
+    spent = time.monotonic() - started
     files = run / "adapter"
     model.save_pretrained(files, safe_serialization=True)
     (files / "README.md").unlink(missing_ok=True)
+    happened = replace(_takes(ready, spent, costs), units=len(examples.batches) - before)
     results = {
         "examples": examples.counts,
         "losses": [round(loss, 4) for loss in losses],
         "validation_loss": None if math.isnan(validation_loss) else round(validation_loss, 4),
         "peak_memory_mb": round(peak_memory_mb()),
+        COST: compare(estimate, happened),
     }
     return files, results
+
+
+def _estimate(ready: _Ready, model: Any, settings: FinetuneSettings, costs: CostSettings) -> Estimate:
+    """Return what training and validation will take, by the pace at which a few rows are trained on."""
+    from doyen.finetune.trainer import measure_pace
+
+    pace = measure_pace(model, ready.examples.batches, settings)
+    expected = _takes(ready, pace.seconds(ready.examples.batches, ready.examples.validation), costs)
+    probe = f"by {pace.rows} rows, trained on for a trial"
+    return Estimate(f"training {ready.lesson.name}", "steps", expected, probe, costs.currency)
+
+
+def _takes(ready: _Ready, seconds: float, costs: CostSettings) -> Spent:
+    """Return what the whole run takes, where it takes that long."""
+    tokens = ready.examples.counts["tokens"]
+    money = price(costs, ready.base.name, tokens, 0, seconds)
+    steps = len(ready.examples.batches)
+    return Spent(steps, round(seconds, 2), round(peak_memory_mb()), prompt_tokens=tokens, money=round(money, 4))
 
 
 def retrieval_settings(workspace: Workspace) -> dict[str, Any]:

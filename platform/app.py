@@ -10,8 +10,8 @@ print(answer.answer, [citation.quote for citation in answer.citations])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from doyen.core.workspace import Workspace, find_workspace
 if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
+    from doyen.core.costs import Estimate
     from doyen.core.frozen_questions import QuestionSet
     from doyen.core.lineage import Trace
     from doyen.core.records import Pair, Question, Turn
@@ -483,18 +484,27 @@ class Doyen:
         from doyen.finetune.train import train_adapter
 
         found = find_dataset(self.workspace, self.store, dataset)
+        shared = self._training(found, adapter, variants)
+        return train_adapter(self.workspace, self.store, found, self.retriever, **shared)
+
+    def estimate_training(self, dataset: str, adapter: str | None = None, *, variants: float | None = None) -> Estimate:
+        """Return what `train` would take, by a short trial; the examples made for it are kept for the training.
+
+        Raises:
+            InputError: it was trained already.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.train import estimate_adapter
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        shared = self._training(found, adapter, variants)
+        return estimate_adapter(self.workspace, self.store, found, self.retriever, **shared)
+
+    def _training(self, dataset: Dataset, adapter: str | None, variants: float | None) -> dict[str, Any]:
         settings = self.settings.finetune
         if variants is not None:
             settings = settings.model_copy(update={"variant_share": variants})
-        return train_adapter(
-            self.workspace,
-            self.store,
-            found,
-            self.retriever,
-            name=adapter or found.name,
-            reporter=self.reporter,
-            settings=settings,
-        )
+        return {"name": adapter or dataset.name, "reporter": self.reporter, "settings": settings}
 
     def train_reader(self, dataset: str, name: str | None = None, *, replay: Path | str | None = None) -> Adapter:
         """Train a reader on a dataset, or go on with a training that was stopped; see `doyen.finetune.train_reader`.
@@ -568,39 +578,69 @@ class Doyen:
             adapter: "name" or "name:version"; None takes the promoted, else the newest.
             sample: how many questions to ask, a fixed choice; None asks all.
         """
-        from doyen.eval.questions import resolve_duplicates
         from doyen.eval.run import run_evaluation
         from doyen.finetune.dataset import excluded_questions
-        from doyen.platform.serving.assistant import open_assistant
         from doyen.platform.serving.reading import find_reader
+
+        with self._evaluation(questions, modes, adapter) as (assistant, frozen, chosen, shared):
+            has_passages = self._has_index() or any(mode in PASSAGE_MODES for mode in shared["modes"])
+            report = run_evaluation(
+                assistant,
+                self.retriever if has_passages else None,
+                frozen,
+                out=Path(out),
+                adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
+                reader=find_reader(assistant.registry, self.settings.serving.reader),
+                sample=sample,
+                excluded=excluded_questions(self.workspace, chosen.dataset_id) if chosen else None,
+                **shared,
+            )
+        register_report(self.workspace.reports_folder, Path(out))
+        return report
+
+    def estimate_evaluation(
+        self,
+        questions: Sequence[Question],
+        out: Path | str,
+        *,
+        modes: Sequence[str] | None = None,
+        adapter: str | None = None,
+        sample: int | None = None,
+    ) -> Estimate:
+        """Return what `evaluate` would take, by a few answers and judgements, which it will go on from.
+
+        Raises:
+            InputError: nothing is left to ask and to judge.
+        """
+        from doyen.eval.estimate import estimate_evaluation
+
+        with self._evaluation(questions, modes, adapter) as (assistant, frozen, _, shared):
+            return estimate_evaluation(assistant, frozen, out=Path(out), sample=sample, **shared)
+
+    @contextmanager
+    def _evaluation(
+        self, questions: Sequence[Question], modes: Sequence[str] | None, adapter: str | None
+    ) -> Iterator[tuple[Assistant, list[Question], Adapter | None, dict[str, Any]]]:
+        """Open what an evaluation asks; give it with the questions, the adapter, and the arguments that its steps share."""
+        from doyen.eval.questions import resolve_duplicates
+        from doyen.platform.serving.assistant import open_assistant
         from doyen.retrieval.embedder import open_embedder
 
         frozen = resolve_duplicates(questions, self.store)
-        has_index = self._has_index()
         with closing(
             open_assistant(self.workspace, self.store, open_index=lambda: self.retriever, keeps_found=True)
         ) as assistant:
             modes = modes or assistant.modes()
-            retriever = self.retriever if has_index or any(mode in PASSAGE_MODES for mode in modes) else None
             chosen = _adapter_of_all(assistant, modes, adapter)
-            report = run_evaluation(
-                assistant,
-                retriever,
-                frozen,
-                modes=modes,
-                out=Path(out),
-                settings=self.settings,
-                manifest_inputs=self._inputs(assistant, modes, chosen, has_index=has_index),
-                reporter=self.reporter,
-                adapter=chosen.ref if chosen else None,
-                adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
-                reader=find_reader(assistant.registry, self.settings.serving.reader),
-                sample=sample,
-                embed=open_embedder(self.settings.retrieval).encode,
-                excluded=excluded_questions(self.workspace, chosen.dataset_id) if chosen else None,
-            )
-        register_report(self.workspace.reports_folder, Path(out))
-        return report
+            shared = {
+                "modes": modes,
+                "settings": self.settings,
+                "manifest_inputs": self._inputs(assistant, modes, chosen, has_index=self._has_index()),
+                "reporter": self.reporter,
+                "adapter": chosen.ref if chosen else None,
+                "embed": open_embedder(self.settings.retrieval).encode,
+            }
+            yield assistant, frozen, chosen, shared
 
     def register_questions(self, questions: Sequence[Question], name: str) -> QuestionSet:
         """Freeze evaluation questions: no dataset that is built from now on holds one; see `register_questions`."""

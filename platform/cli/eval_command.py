@@ -24,16 +24,26 @@ def run(
     adapter: Annotated[str | None, typer.Option(help="name or name:version; default: the promoted, else the newest.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Ask a fixed sample of that many questions.")] = None,
     without: Annotated[str | None, typer.Option(help="Leave out the questions with this tag.")] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only ask and judge a few, which are kept, and say what the others take.")
+    ] = False,
 ) -> None:
     """Ask the same questions in every mode and compare. Stopped and started again, it goes on."""
+    from doyen.core.costs import COST, describe_comparison
     from doyen.eval.questions import load_questions, without_tag
     from doyen.eval.report import comparison_table
 
     names = [mode.strip() for mode in modes.split(",") if mode.strip()] if modes is not None else None
     loaded = load_questions(questions)
     asked = without_tag(loaded, without) if without else loaded
+    if estimate:
+        expected = session.doyen.estimate_evaluation(asked, out, modes=names, adapter=adapter, sample=sample)
+        session.emit(expected.to_json(), f"{expected.describe()}\nNext: the same command without --estimate")
+        return
     report = session.doyen.evaluate(asked, out, modes=names, adapter=adapter, sample=sample)
-    session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
+    cost = report.data["manifest"].get(COST)
+    told = f"\n{describe_comparison(cost)}" if cost else ""
+    session.emit(report.data, f"{comparison_table(report)}\n{told}\nReport: {report.folder / 'report.html'}")
 
 
 @questions_app.command()

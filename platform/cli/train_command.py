@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.costs import COST, describe_comparison
 from doyen.core.errors import InputError
 from doyen.platform.cli.session import CliSession, with_session
 
@@ -32,6 +33,10 @@ def train(
         Path | None,
         typer.Option(help="Questions on paragraphs (SQuAD's form) that teach the base model to answer from passages."),
     ] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Only say what it takes: tokens, time, memory, money. For adapters of the generator."),
+    ] = False,
 ) -> None:
     """Train a LoRA adapter of the generator, the reader, or the embedder. Stopped and started again, it goes on."""
     doyen = session.doyen
@@ -43,6 +48,12 @@ def train(
         )
     if variants is not None and (reader or embedder or general_reading):
         raise InputError("--variants is for adapters of the generator: for others set finetune.variant_share")
+    if estimate:
+        if reader or embedder or general_reading:
+            raise InputError("--estimate is for adapters of the generator: name a dataset, without --reader and --embedder")
+        expected = doyen.estimate_training(str(dataset), adapter, variants=variants)
+        session.emit(expected.to_json(), f"{expected.describe()}\nNext: doyen train {dataset}")
+        return
     if embedder:
         _train_embedder(session, str(dataset), adapter)
         return
@@ -53,7 +64,8 @@ def train(
     else:
         made = doyen.train(str(dataset), adapter, variants=variants)
         usage = f"--mode hybrid --adapter {made.ref}"
-    text = f"{'Reader' if reader else 'Adapter'} {made.ref} is ready ({made.status}).\nNext: doyen ask QUESTION {usage}"
+    cost = f" {describe_comparison(made.manifest[COST])}" if COST in made.manifest else ""
+    text = f"{'Reader' if reader else 'Adapter'} {made.ref} is ready ({made.status}).{cost}\nNext: doyen ask QUESTION {usage}"
     session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
 
 

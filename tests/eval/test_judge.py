@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.evaluation_world import ScriptedAssistant, make_questions
+from support.evaluation_world import ScriptedAssistant, embed, make_questions, many_questions
 from support.judge_server import serve_judge
 
-from doyen.core.errors import ServiceError, SettingsError, Unauthorized, UsageError
-from doyen.core.settings import EvalSettings, Settings
+from doyen.core.errors import InputError, ServiceError, SettingsError, Unauthorized, UsageError
+from doyen.core.settings import CostSettings, EvalSettings, PriceSettings, Settings
+from doyen.eval.estimate import PROBED, estimate_evaluation
 from doyen.eval.ragas_metrics import JUDGED_METRICS
 
 
@@ -108,3 +109,29 @@ def test_a_judge_without_a_name_or_an_embedder_is_refused(run_it: Any, tmp_path:
         run_it(ScriptedAssistant(questions), questions, tmp_path, settings=settings(url, judge_model=""), modes=("rag",))
     with pytest.raises(UsageError, match="embedder"):
         run_it(ScriptedAssistant(questions), questions, tmp_path, settings=settings(url), modes=("rag",), embed=None)
+
+
+def test_an_evaluation_with_a_judge_is_estimated_by_a_few_answers_that_are_kept(run_it: Any, tmp_path: Path) -> None:
+    questions, modes = many_questions(2), ("base", "rag")
+    with serve_judge(sensible) as judge:
+        options = settings(judge.url)
+        costs = CostSettings(prices=(PriceSettings(model="scripted-judge", prompt_1000=1000, completion_1000=2000),))
+        options = options.model_copy(update={"costs": costs})
+        assistant = ScriptedAssistant(questions)
+        given = {"modes": modes, "out": tmp_path, "settings": options, "adapter": "demo:1", "embed": embed}
+        inputs = {"index": "i1", "model": "m1", "adapter": "sha-a"}
+        estimate = estimate_evaluation(assistant, questions, manifest_inputs=inputs, **given)
+        asked, judged = len(assistant.asked), len(judge.prompts)
+        assert asked == 2 * (PROBED + 1)
+        report = run_it(assistant, questions, tmp_path, settings=options, modes=modes)
+        assert len(assistant.asked) == asked + 2 * (len(questions) - PROBED), "what was asked for the trial is kept"
+        cost = report.data["manifest"]["cost"]
+        happened = cost["happened"]
+        assert estimate.expected.units == happened["units"]
+        # The server says 1 and 1 of each reply, whose prices are 1 and 2.
+        replies = len(judge.prompts) - judged
+        assert happened["completion_tokens"] > replies
+        assert happened["money"] == 3 * replies
+        assert cost["error"]["money"] == pytest.approx(0, abs=0.2)
+        with pytest.raises(InputError, match="nothing is left"):
+            estimate_evaluation(assistant, questions, manifest_inputs=inputs, **given)
