@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -12,7 +12,7 @@ import gradio as gr
 from doyen.core.answers import Answer, Extract
 from doyen.core.modes import ADAPTER_MODES, BEST
 from doyen.ui.conversation import Conversation, Exchange, answer_at, last_answered, messages_for, restore, save
-from doyen.ui.gateway_client import GatewayClient, GatewayError
+from doyen.ui.gateway_client import GatewayClient, GatewayError, PageImages
 from doyen.ui.markup import MODE_LABELS, banner, conversation_html, passages_panel
 from doyen.ui.sign_in import Gateway
 from doyen.ui.stopping import Running, Stopped, until
@@ -265,6 +265,9 @@ async def answer_question(
         async for piece in until(stop, client.ask(messages, model_name(mode, adapter))):
             if isinstance(piece, Answer):
                 done[-1] = Exchange(question, answer=piece)
+                continue
+            if isinstance(piece, PageImages):
+                done[-1] = replace(done[-1], page_images=piece.paths)
                 continue
             if isinstance(piece, Extract):
                 extract = piece

@@ -19,11 +19,13 @@ class Exchange:
     Attributes:
         answer: None while it is coming, and where an error came instead.
         problem: that error's sentence.
+        page_images: for each citation the gateway's path of its page, None where it has none.
     """
 
     question: str
     answer: Answer | None = None
     problem: str = ""
+    page_images: tuple[str | None, ...] = ()
 
 
 Conversation = list[Exchange]

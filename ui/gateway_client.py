@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -23,6 +24,17 @@ class GatewayError(Exception):
 
 class KeyRefused(GatewayError):
     """The gateway does not know the key, or wants one."""
+
+
+@dataclass(frozen=True)
+class PageImages:
+    """Paths at the gateway of the pages that an answer's citations stand on, None where a document shows no pages."""
+
+    paths: tuple[str | None, ...]
+
+
+Piece = str | Extract | Answer | PageImages
+"""Of what comes while an answer is awaited."""
 
 
 class GatewayClient:
@@ -48,8 +60,8 @@ class GatewayClient:
         """Close all connections."""
         self._http.close()
 
-    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[str | Extract | Answer, None]:
-        """Yield an extract, if one is found, pieces of text as they come and at the end the answer.
+    async def ask(self, messages: Sequence[dict[str, str]], model: str) -> AsyncGenerator[Piece, None]:
+        """Yield an extract, if one is found, pieces of text as they come, the answer, and its pages, if it cites any.
 
         Closing the generator stops the generation.
 
@@ -131,6 +143,11 @@ class GatewayClient:
         """Return the lines that a job has said."""
         return list(self._call("GET", f"/v1/jobs/{job}/log")["lines"])
 
+    def page_picture(self, document: str, page: int, version: str, highlight: str) -> bytes:
+        """Return a page of a document as PNG, with a stretch of its text marked."""
+        options = {"params": {"version": version, "highlight": highlight}}
+        return self._send("GET", f"/v1/documents/{document}/pages/{page}.png", **options).content
+
     def give_feedback(self, answer_id: str, rating: int, correction: str = "", comment: str = "") -> dict[str, Any]:
         """Store feedback on an answer."""
         body = {"answer_id": answer_id, "rating": rating, "correction": correction or None, "comment": comment or None}
@@ -181,8 +198,8 @@ def _sentence(message: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "`")) else ".")
 
 
-async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterator[str | Extract | Answer]:
-    """Read server-sent events: the extract, pieces of text, then the answer that the last chunks describe."""
+async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterator[Piece]:
+    """Read server-sent events: the extract, pieces of text, then the answer that the last chunks describe, and its pages."""
     fields: dict[str, Any] = {}
     async for line in lines:
         if not line.startswith("data: ") or line == "data: [DONE]":
@@ -200,3 +217,6 @@ async def _read_events(lines: AsyncIterator[str], question: str) -> AsyncIterato
     if "answer_id" not in fields:
         raise GatewayError("The gateway ended the answer too early: ask again.")
     yield Answer.from_json({**fields, "question": question})
+    images = tuple(citation.get("page_image") for citation in fields.get("citations", []))
+    if any(images):
+        yield PageImages(images)

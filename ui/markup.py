@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from doyen.core.answers import MARK_MEANINGS, MARK_SIGNS, Answer, AnswerSentence, Citation, Extract, Passage, version_note
 from doyen.core.modes import Mode
 from doyen.ui.conversation import Exchange
+from doyen.ui.page_pictures import picture_of
 
 MODE_LABELS = {
     "best": "Best measured",
@@ -21,7 +22,7 @@ MODE_LABELS = {
     "hybrid": "Documents + adapter",
 }
 
-"""Beside a sentence of an answer, so that its mark is not told by colour alone; a supported one shows its source's number."""
+PAGE_GONE = "This page cannot be shown: its document has changed or is gone since, or you may not read it any more."
 
 
 def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: Extract | None = None) -> str:
@@ -125,19 +126,22 @@ def passages_panel(exchange: Exchange | None) -> str:
     if exchange is None or exchange.answer is None:
         return _note("Passages", "The passages that an answer rests on appear here, with the quoted words marked.")
     about = f"<p class='doyen-about'>About the answer to “{escape(exchange.question)}”</p>"
-    return f"<div class='doyen-panel'>{about}{_passages(exchange.answer)}</div>"
+    return f"<div class='doyen-panel'>{about}{_passages(exchange.answer, exchange.page_images)}</div>"
 
 
-def _passages(answer: Answer) -> str:
+def _passages(answer: Answer, page_images: Sequence[str | None]) -> str:
     if not answer.passages:
         return _note("No passages", f"“{MODE_LABELS.get(answer.mode, answer.mode)}” answered without passages.")
     quoted: dict[int, list[Citation]] = {}
-    for citation in answer.citations:
+    pictures: dict[int, list[str]] = {}
+    for number, citation in enumerate(answer.citations):
         quoted.setdefault(citation.marker, []).append(citation)
+        if number < len(page_images) and (picture := picture_of(page_images[number])):
+            pictures.setdefault(citation.marker, []).append(_page(*picture, citation.source))
     cited: list[str] = []
     others: list[str] = []
     for marker, passage in enumerate(answer.passages, start=1):
-        card = _card(marker, passage, quoted.get(marker, []))
+        card = _card(marker, passage, quoted.get(marker, []), dict.fromkeys(pictures.get(marker, [])))
         (cited if marker in quoted else others).append(card)
     if answer.abstained:
         head = _note(
@@ -163,8 +167,20 @@ def highlight(text: str, spans: Sequence[tuple[int, int]]) -> str:
     return "".join([*pieces, escape(text[done:])])
 
 
-def _card(marker: int, passage: Passage, citations: Sequence[Citation]) -> str:
-    """Return one passage with its quotes marked."""
+def _page(address: str, page: int, source: str) -> str:
+    """Return a page as it is printed, which is fetched when it is unfolded; the picture leads to itself at its full size."""
+    shown = f"Page {page} of {source}, with the quoted words marked"
+    return (
+        f"<details class='doyen-page'><summary>Show page {page} as printed</summary>"
+        f"<a href='{escape(address)}' target='_blank' rel='noopener' title='Open it at full size'>"
+        f"<img src='{escape(address)}' alt='{escape(shown)}' loading='lazy' "
+        "onerror=\"this.closest('details').classList.add('doyen-gone')\"></a>"
+        f"<p class='doyen-missing' role='status'>{PAGE_GONE}</p></details>"
+    )
+
+
+def _card(marker: int, passage: Passage, citations: Sequence[Citation], pages: Iterable[str] = ()) -> str:
+    """Return one passage with its quotes marked, and the pages that they stand on."""
     text, offset = passage.text, passage.start
     spans = []
     loose = []
@@ -177,7 +193,8 @@ def _card(marker: int, passage: Passage, citations: Sequence[Citation]) -> str:
     heading = f"<div class='doyen-heading'>{escape(passage.heading)}</div>" if passage.heading else ""
     return (
         f"<article class='doyen-card{' doyen-cited' if citations else ''}'><header><b>{marker}</b> "
-        f"<span>{escape(_place(passage))}</span></header>{heading}{''.join(loose)}<p>{highlight(text, spans)}</p></article>"
+        f"<span>{escape(_place(passage))}</span></header>{heading}{''.join(pages)}{''.join(loose)}"
+        f"<p>{highlight(text, spans)}</p></article>"
     )
 
 

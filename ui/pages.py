@@ -82,12 +82,14 @@ def create_ui_app(gateway_url: str, title: str = "Doyen", *, needs_key: bool = F
     import gradio as gr
     from fastapi import FastAPI
 
+    from doyen.ui.page_pictures import page_pictures
     from doyen.ui.sign_in import Gateway, SignInCheck
 
     gateway = Gateway(gateway_url, needs_key=needs_key)
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SignInCheck, gateway=gateway)
     app.add_middleware(PageGuard, local_only=local_only)
+    app.include_router(page_pictures(gateway))
     mounted = gr.mount_gradio_app(
         app,
         build_chat(gateway, title),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import gradio as gr
@@ -91,6 +91,14 @@ class Gateway:
         with self._lock:
             # Gradio lets nobody in who is not signed in; whoever it does not know has no key here.
             return self._clients.get(str(request.username), self._anyone)
+
+    def client_of(self, cookies: Mapping[str, str]) -> GatewayClient:
+        """Return the client of who sent a request that is none of Gradio's, by its cookies."""
+        if not self.needs_key or self._pages is None:
+            return self._anyone
+        names = {self._pages.tokens[each] for each in cookies.values() if each in self._pages.tokens}
+        with self._lock:
+            return self._clients.get(names.pop(), self._anyone) if len(names) == 1 else self._anyone
 
     def with_client(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """Return a handler of events that calls with the sender's client before the components' values."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,11 +13,17 @@ import pytest
 from sqlalchemy import select
 from support.evaluation_world import evaluate_small_world, make_questions
 from support.fake_assistant import QUOTE, FakeAssistant
+from support.scans import written
 from support.serving import served
 
-from doyen.core.store.schema import AnswerRow, FeedbackRow
+from doyen.core.answers import Answer, Citation, Passage
+from doyen.core.modes import Mode
+from doyen.core.store.document_access import Assigned
+from doyen.core.store.schema import AccessOrigin, AnswerRow, DocumentRow, DocumentVersionRow, FeedbackRow
 from doyen.core.workspace import Workspace, create_workspace
 from doyen.finetune.registry import Registry
+from doyen.ingestion.ingest import ingest_bytes
+from doyen.platform.documents import set_document_groups
 from doyen.platform.serving.gateway.api import create_app
 from doyen.platform.serving.keys import add_key
 from doyen.ui.pages import create_ui_app
@@ -387,4 +394,60 @@ def test_an_open_page_says_to_sign_in_once_the_gateway_has_a_key(chromium: Any, 
         finished(page, count=1)
         page.reload()
         page.wait_for_selector("#chat .doyen-meta")
+        context.close()
+
+
+@pytest.fixture
+def cited_pdf(tmp_path: Path) -> Iterator[Any]:
+    """A gateway whose assistant cites a PDF of the group hr, with keys of Ann, who is of that group, and of Bob."""
+    workspace = create_workspace(tmp_path / "space", "keyed")
+    keys = {"ann": add_key(workspace, "ann", ["hr"]), "bob": add_key(workspace, "bob", [])}
+    app = create_app(Workspace(workspace.root), open_model=FakeAssistant)
+    with served(app) as gateway, served(create_ui_app(gateway, needs_key=True)) as url:
+        services = app.state.services
+        source = "manuals/px-90.pdf"
+        ingest_bytes(workspace, services.store, source, written([], PAGE), assigned=HR)
+        with services.store.session() as session:
+            row = session.scalars(select(DocumentRow)).one()
+            text = session.get_one(DocumentVersionRow, (row.document_id, row.version)).text
+        start = text.index("every 26 weeks")
+        passage = Passage("c", row.document_id, row.version, source, 0, len(text), 1, "", 1.0, text)
+        citation = Citation(1, "c", source, start, start + 14, 2, "every 26 weeks")
+        answer = Answer("How often?", "Every 26 weeks.", Mode.RAG, citations=[citation], passages=[passage])
+        services.assistant().stream = lambda *_, **__: iter([answer])
+        yield SimpleNamespace(url=url, keys=keys, services=services, workspace=workspace, document=row.document_id)
+
+
+HR = Assigned(frozenset({"hr"}), AccessOrigin.API)
+PAGE = [(60.0, 400.0, "The seal of the pump is replaced every 26 weeks.")]
+IS_DRAWN = (
+    "(() => { const page = document.querySelector('.doyen-page img'); return page.complete && page.naturalWidth > 500; })()"
+)
+
+
+def test_a_cited_page_is_shown_with_the_key_of_who_asks_and_kept_by_no_browser(chromium: Any, cited_pdf: Any) -> None:
+    contexts = {name: chromium.new_context(viewport={"width": 390, "height": 844}) for name in ("ann", "bob", "nobody")}
+    for name, key in cited_pdf.keys.items():
+        assert contexts[name].request.post(f"{cited_pdf.url}/login", form={"username": name, "password": key}).ok
+    page, fetched = contexts["ann"].new_page(), []
+    page.on("response", lambda response: fetched.append(response) if "page-pictures" in response.url else None)
+    page.goto(cited_pdf.url)
+    ask(page, "How often?")
+    finished(page)
+    page.wait_for_selector("#passages mark")
+    assert fetched == []
+    page.get_by_text("Show page 2 as printed").click()
+    page.wait_for_function(IS_DRAWN)
+    assert page.get_by_alt_text("Page 2 of manuals/px-90.pdf, with the quoted words marked").is_visible()
+    (picture,) = fetched
+    assert picture.headers["cache-control"] == "no-store"
+    assert contexts["ann"].request.get(picture.url).body() == picture.body()
+    assert (contexts["bob"].request.get(picture.url).status, contexts["nobody"].request.get(picture.url).status) == (404, 401)
+
+    set_document_groups(cited_pdf.workspace, cited_pdf.services.store, cited_pdf.document, ["board"])
+    page.reload()
+    page.get_by_text("Show page 2 as printed").click()
+    page.get_by_text("This page cannot be shown").wait_for()
+    assert not page.get_by_alt_text("Page 2 of").is_visible()
+    for context in contexts.values():
         context.close()
