@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doyen.core.files import write_json_atomic
-from doyen.core.settings import CostSettings
+
+if TYPE_CHECKING:
+    from doyen.core.settings import CostSettings
 
 FILE = "estimate.json"
 """Where an estimate waits in the folder of the work that it is about."""

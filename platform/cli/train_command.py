@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from doyen.core.costs import COST, describe_comparison
 from doyen.core.errors import InputError
 from doyen.platform.cli.session import CliSession, with_session
 
@@ -39,6 +38,8 @@ def train(
     ] = False,
 ) -> None:
     """Train a LoRA adapter of the generator, the reader, or the embedder. Stopped and started again, it goes on."""
+    from doyen.core.costs import COST, describe_comparison
+
     doyen = session.doyen
     several = reader + embedder + (general_reading is not None) > 1
     if (dataset is None) == (general_reading is None) or several or (replay and not reader):
