@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from doyen.platform.backup.write_backup import BackupReport
     from doyen.platform.datasets import Datasets
     from doyen.platform.serving.assistant import Assistant
+    from doyen.platform.serving.cited_text import CitedStatement
     from doyen.retrieval.chosen import AnyRetriever
     from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
 
@@ -223,6 +224,20 @@ class Doyen:
         wanted = self._passages(k)
         passages = self.retriever.retrieve(checked, wanted, access=access)
         return SearchResult(query, passages, self.retriever.problem)
+
+    def cite(self, text: str, *, access: Access = OWNER) -> list[CitedStatement]:
+        """Return the sentences of a text that somebody wrote, each with the quotes of the documents that carry it.
+
+        Args:
+            access: whose text it is; documents that they may not read are not quoted.
+
+        Raises:
+            InputError: the text is empty or too long.
+            IndexMissing: nothing is indexed.
+        """
+        from doyen.platform.serving.cited_text import cite_text
+
+        return cite_text(text, lambda sentence: self.search(sentence, access=access).passages)
 
     def ask(
         self,

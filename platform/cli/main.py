@@ -40,6 +40,7 @@ from doyen.platform.cli.demo_command import demo
 from doyen.platform.cli.doctor_command import doctor
 from doyen.platform.cli.ingest_command import ingest
 from doyen.platform.cli.init_command import init
+from doyen.platform.cli.mcp_command import mcp
 from doyen.platform.cli.remove_command import remove
 from doyen.platform.cli.search_command import search
 from doyen.platform.cli.serve_command import serve, ui
@@ -54,7 +55,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, ingest, remove, search, ask, train, trace, serve, ui, demo, doctor, backup, restore, verify):
+for _command in (init, ingest, remove, search, ask, train, trace, serve, ui, mcp, demo, doctor, backup, restore, verify):
     app.command()(_command)
 app.add_typer(annotate_command.app, name="annotate")
 app.add_typer(label_command.app, name="label")

@@ -28,7 +28,7 @@ with Doyen(sys.argv[1]) as doyen:
     except MissingPart as error:
         print(error)
 """
-EXTRAS = ("serve", "train", "eval", "annotate")
+EXTRAS = ("serve", "train", "eval", "annotate", "mcp")
 
 
 def brought(package, extras=()):
@@ -89,6 +89,7 @@ def test_documents_are_found_without_any_extra(space):
     [
         ("serve", ["ask", "At which pressure?", "--mode", "rag"]),
         ("serve", ["serve", "--port", "0"]),
+        ("mcp", ["mcp"]),
         ("annotate", ["annotate", "create", "--project", "qa"]),
     ],
 )
