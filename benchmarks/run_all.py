@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "active_learning": ["--data", str(DATA)],
     "label_errors": ["--data", str(DATA)],
     "compare_pdf_readers": ["--data", str(DATA)],
+    "dataset_leaks": ["--data", str(DATA)],
     "annotation_formats": [],
     "annotation_sync": [],
     "first_token": [],

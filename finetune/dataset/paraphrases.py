@@ -18,7 +18,7 @@ from doyen.finetune.similarity import numbers, request_words, same_answer
 
 SAME_QUESTION = 0.82
 """Cosine from which two prompts with the same answer are held together."""
-SAME_TEXT = 0.95
+SAME_TEXT = 0.94
 """Cosine from which two prompts are, whatever the answer."""
 SPELLING = 0.85
 """Share of equal letters from which two prompts are, however their spelling moves their vectors."""

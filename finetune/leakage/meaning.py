@@ -20,6 +20,7 @@ from doyen.finetune.leakage.requests import (
     LeakKind,
     Request,
     about_the_same,
+    equal_answers,
     other_answer,
     same_answer,
 )
@@ -27,6 +28,8 @@ from doyen.finetune.leakage.wording import Places, in_order, leak_of
 
 SAME_QUESTION = 0.85
 """Cosine from which two requests with the same telling answer are one."""
+SAME_SHORT = 0.9
+"""Cosine from which two requests with an equal answer of a word or two are one."""
 SAME_TEXT = 0.97
 """Cosine from which two requests are one, unless telling answers differ."""
 ALL = 10_000
@@ -98,10 +101,15 @@ def neighbours(requests: Sequence[Request], encoder: Encoder) -> tuple[list[tupl
     for here, there in pairs:
         one, other = requests[here], requests[there]
         cosine = float(vectors[unique[one.text]] @ vectors[unique[other.text]])
-        least = SAME_QUESTION if same_answer(one, other) else SAME_TEXT
-        if cosine >= least and not other_answer(one, other):
+        if cosine >= _least(one, other) and not other_answer(one, other):
             found.append(((here, there), leak_of(LeakKind.MEANING, one, other, cosine)))
     return found, Compared(len(requests), len(unique), closest)
+
+
+def _least(one: Request, other: Request) -> float:
+    if same_answer(one, other):
+        return SAME_QUESTION
+    return SAME_SHORT if equal_answers(one, other) else SAME_TEXT
 
 
 def _near(requests: Sequence[Request], vectors: Vectors, least: float) -> Iterator[tuple[int, int, float]]:

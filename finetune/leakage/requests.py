@@ -29,7 +29,9 @@ SPELLING = 0.75
 """Similarity of letters from which one of two words is a misspelling of the other."""
 SHOWN = 120
 """Letters of a text that a leak shows."""
+_REFUSAL = REFUSAL.casefold().strip(" .!")
 _COURTESY_WORDS = "a an the please just so now then do does did is are be can could would will it its to of in on"
+_FITTING_MANY = frozenset(["", "yes", "no", "true", "false", "none", "both", "never", "always", _REFUSAL])
 _COURTESIES = frozenset(_COURTESY_WORDS.split())
 
 
@@ -152,6 +154,12 @@ def about_the_same(one: Request, other: Request) -> bool:
 def same_answer(one: Request, other: Request) -> bool:
     """Whether an answer of one says what an answer of the other says, and says enough to tell."""
     return any(_agree(a, b) for a in one.answer_words for b in other.answer_words)
+
+
+def equal_answers(one: Request, other: Request) -> bool:
+    """Whether an answer of one is an answer of the other, however short, but for those that fit many questions."""
+    said = {_folded(answer).strip(" .!") for answer in one.answers} & {_folded(answer).strip(" .!") for answer in other.answers}
+    return bool(said - _FITTING_MANY)
 
 
 def other_answer(one: Request, other: Request) -> bool:
