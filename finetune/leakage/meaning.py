@@ -21,6 +21,7 @@ from doyen.finetune.leakage.requests import (
     Request,
     about_the_same,
     equal_answers,
+    one_word_apart,
     other_answer,
     same_answer,
 )
@@ -30,6 +31,8 @@ SAME_QUESTION = 0.85
 """Cosine from which two requests with the same telling answer are one."""
 SAME_SHORT = 0.9
 """Cosine from which two requests with an equal answer of a word or two are one."""
+ONE_WORD = 0.94
+"""Cosine from which two requests that differ in one word are one: where all else is equal, that word may tell them apart."""
 SAME_TEXT = 0.97
 """Cosine from which two requests are one, unless telling answers differ."""
 ALL = 10_000
@@ -107,6 +110,8 @@ def neighbours(requests: Sequence[Request], encoder: Encoder) -> tuple[list[tupl
 
 
 def _least(one: Request, other: Request) -> float:
+    if one_word_apart(one, other):
+        return ONE_WORD if same_answer(one, other) else SAME_TEXT
     if same_answer(one, other):
         return SAME_QUESTION
     return SAME_SHORT if equal_answers(one, other) else SAME_TEXT

@@ -20,7 +20,7 @@ from itertools import pairwise
 from doyen.core.records import REFUSAL, TEXT_MARK, Pair, Question
 
 TELLING_WORDS = 3
-"""An answer of so many words, or with a figure, is no chance."""
+"""An answer of so many words beside the little ones, or with a figure, is no chance."""
 TELLING_ROWS = 5
 """An answer that more rows share is a class."""
 SAME_ANSWER = 0.6
@@ -32,6 +32,9 @@ SHOWN = 120
 _REFUSAL = REFUSAL.casefold().strip(" .!")
 _COURTESY_WORDS = "a an the please just so now then do does did is are be can could would will it its to of in on"
 _FITTING_MANY = frozenset(["", "yes", "no", "true", "false", "none", "both", "never", "always", _REFUSAL])
+_LITTLE_WORDS = "a an the and or of in on at to for by with from is are was were be it its that this"
+_LITTLE = frozenset(_LITTLE_WORDS.split())
+_ANSWER_WORD = re.compile(r"\w+(?:[.,:/-]\w+)*")
 _COURTESIES = frozenset(_COURTESY_WORDS.split())
 
 
@@ -97,7 +100,7 @@ class Request:
     @cached_property
     def answer_words(self) -> tuple[frozenset[str], ...]:
         """The words of each answer that says enough to tell."""
-        told = [frozenset(re.findall(r"\w+(?:[.,:/-]\w+)*", _folded(answer))) for answer in self.answers if answer != REFUSAL]
+        told = [frozenset(_ANSWER_WORD.findall(_folded(answer))) - _LITTLE for answer in self.answers if answer != REFUSAL]
         return tuple(words for words in told if len(words) >= TELLING_WORDS or any(map(_has_digit, words)))
 
 
@@ -169,10 +172,26 @@ def other_answer(one: Request, other: Request) -> bool:
 
 def same_but_for_spelling(one: Request, other: Request) -> bool:
     """Whether the words that only one has are courtesies or misspellings of the other's."""
-    left, right = one.words - other.words - _COURTESIES, other.words - one.words - _COURTESIES
+    left, right = _own_words(one, other)
     if len(left) != len(right):
         return False
     return all(any(SequenceMatcher(None, a, b).ratio() >= SPELLING for b in right) for a in left)
+
+
+def same_but_for_more(one: Request, other: Request) -> bool:
+    """Whether only one of the two has words of its own."""
+    left, right = _own_words(one, other)
+    return not left or not right
+
+
+def one_word_apart(one: Request, other: Request) -> bool:
+    """Whether each has one word where the other has another: that word tells what is asked about."""
+    left, right = _own_words(one, other)
+    return len(left) == len(right) == 1
+
+
+def _own_words(one: Request, other: Request) -> tuple[frozenset[str], frozenset[str]]:
+    return one.words - other.words - _COURTESIES, other.words - one.words - _COURTESIES
 
 
 def _request(part: str, row: Pair | Question) -> Request:
@@ -186,7 +205,11 @@ def _request(part: str, row: Pair | Question) -> Request:
 
 def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
     digits, others = ({word for word in words if _has_digit(word)} for words in (one, other))
-    return (digits <= others or others <= digits) and len(one & other) >= SAME_ANSWER * min(len(one), len(other))
+    return (
+        bool(digits) == bool(others)
+        and (digits <= others or others <= digits)
+        and len(one & other) >= SAME_ANSWER * min(len(one), len(other))
+    )
 
 
 def _folded(text: str) -> str:

@@ -21,13 +21,14 @@ from doyen.finetune.leakage.requests import (
     about_the_same,
     other_answer,
     same_answer,
+    same_but_for_more,
     same_but_for_spelling,
 )
 
 SHINGLE = 4
 PERMUTATIONS = 64
 SIMILAR = 0.6
-"""Share of common runs from which two requests with the same telling answer are one."""
+"""Share of common runs from which two requests with the same telling answer are one, where one has no word of its own."""
 ALIKE = 0.85
 """Share of common runs from which two requests that differ in spelling and courtesies are one, unless answers differ."""
 SAME_WORDS = 0.95
@@ -106,9 +107,11 @@ def _similarity(one: Request, other: Request) -> float | None:
         return None
     mine, theirs = _runs(one), _runs(other)
     common = len(mine & theirs) / len(mine | theirs)
+    alike = same_but_for_spelling(one, other)
     if common >= SIMILAR and about_the_same(one, other) and same_answer(one, other):
-        return common
-    if common >= ALIKE and same_but_for_spelling(one, other) and not other_answer(one, other):
+        if alike or same_but_for_more(one, other):
+            return common
+    elif common >= ALIKE and alike and not other_answer(one, other):
         return common
     words = len(one.words & other.words) / len(one.words | other.words)
     return words if words >= SAME_WORDS else None

@@ -11,8 +11,11 @@ from doyen.core.frozen_questions import frozen_questions, question_sets, registe
 from doyen.core.records import REFUSAL, TEXT_MARK, Pair, Question
 from doyen.core.settings import DatasetSettings
 from doyen.finetune.dataset import build_dataset, check_dataset, excluded_questions, load_dataset
+from doyen.finetune.dataset.advice import CurvePoint, curve_advice, size_advice
+from doyen.finetune.dataset.build import PackagedEncoder
 from doyen.finetune.dataset.difference import compare_datasets
-from doyen.finetune.leakage import LeakKind, find_leaks
+from doyen.finetune.leakage import LeakKind, check_leaks
+from doyen.finetune.registry import READER, Registry
 from doyen.finetune.split import Split, split_pairs
 from doyen.platform.datasets import Datasets
 
@@ -95,14 +98,16 @@ def test_frozen_questions_in_other_words_are_refused_or_left_out(workspace, stor
     assert [entry["id"] for entry in made.manifest["dropped"]] == ["t"]
 
 
+@pytest.mark.model
 def test_other_numbers_names_or_answers_are_no_leak():
     train = [ORIGINAL]
     for prompt, response in [
         ("How long may the Corvane 415 run without its filter?", "For 35 minutes at most."),
         ("How long may the Pellam 410 run without its filter?", "For 35 minutes at most."),
         ("How long may the Corvane 410 run on without its filter?", "For 90 minutes at most."),
+        ("How long may the Corvane 410 run without its fuse?", "For 35 minutes at most."),
     ]:
-        assert find_leaks(Split(train, [pair("v", prompt, response)]), {}) == []
+        assert check_leaks(Split(train, [pair("v", prompt, response)]), {}, encoder=PackagedEncoder("float32")).leaks == []
 
 
 def test_a_changed_file_is_noticed(workspace, store, pairs):
@@ -228,3 +233,31 @@ def test_personal_data_is_masked_and_only_its_kind_is_noted(workspace, store, pa
     for path in made.folder.iterdir():
         assert mail not in path.read_text()
         assert "555" not in path.read_text()
+
+
+def test_the_workspaces_own_trainings_say_whether_more_rows_are_worth_it(workspace, store, pairs, tmp_path):
+    versions = [build(workspace, store, pairs[:6]), build(workspace, store, pairs)]
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "weights").write_bytes(b"w")
+    registry = Registry(workspace, store)
+    assert "no learning curve" in Datasets(workspace, store).card("rules")
+    for made, score in zip(versions, (0.5, 0.6), strict=True):
+        told = {"inputs": {"base": "b"}, "kind": READER, "fingerprint": made.dataset_id, "validation": {"span_f1": score}}
+        registry.register("r", tmp_path / "files", base_model="m", dataset_id=made.dataset_id, manifest=told)
+    sizes = [len(made.train) for made in versions]
+    said = Datasets(workspace, store).card("rules")
+    assert f"From {sizes[0]} to {sizes[1]} rows the score went from 0.500 to 0.600" in said
+    assert "more labels are worth it" in said
+    flat = curve_advice([CurvePoint(100, 0.5), CurvePoint(400, 0.51)], 2000)
+    assert "promise little" in flat[0]
+    assert "outside what was measured" in flat[1]
+
+
+def test_the_card_says_whether_a_classification_is_large_enough():
+    classes = {"a": {"train": 5, "validation": 0, "test": 0}, "b": {"train": 60, "validation": 0, "test": 0}}
+    said = size_advice({"counts": {"train": 65}, "classification": True, "classes": classes})
+    assert said == [
+        "65 training rows; a simple classification needs 100 to 500: there are too few.",
+        "1 classes have fewer than 10 training rows, such as 'a'.",
+    ]
+    assert "a field's way of answering 10,000 or more" in size_advice({"counts": {"train": 90}, "classification": False})[0]
