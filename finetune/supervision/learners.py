@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -257,9 +258,8 @@ def decode(probabilities: Floats, options: Sequence[str]) -> list[str]:
     if not len(probabilities):
         return []
     logs = np.log(np.maximum(probabilities, 1e-12))
-    follows = np.array([[_may_follow(before, tag) for tag in options] for before in options])
-    barred = np.where(follows, 0.0, -np.inf)
-    total = logs[0] + np.where([_may_follow(OUTSIDE, tag) for tag in options], 0.0, -np.inf)
+    first, barred = _transitions(tuple(options))
+    total = logs[0] + first
     came_from = []
     for own in logs[1:]:
         ways = total[:, None] + barred
@@ -281,6 +281,14 @@ def entity_spans(tags: Sequence[str]) -> set[tuple[int, int, str]]:
         if tag[:1] == "B" or (tag[:1] == "I" and not (before != OUTSIDE and before[2:] == tag[2:])):
             start = place
     return spans
+
+
+@lru_cache(maxsize=8)
+def _transitions(options: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Return 0 for each tag that may begin a text, ``(tags,)``, or follow another, ``(tags, tags)``; else minus infinity."""
+    follows = [[_may_follow(before, tag) for tag in options] for before in (OUTSIDE, *options)]
+    every = np.where(follows, 0.0, -np.inf).astype(np.float32)
+    return every[0], every[1:]
 
 
 def _may_follow(before: str, tag: str) -> bool:
