@@ -16,6 +16,7 @@ from doyen.annotation import OpenText, get_project, labelled_texts, open_texts, 
 from doyen.annotation.store import task_type_of
 from doyen.annotation.types.descriptions import TypeName
 from doyen.annotation.types.typed_labels import LabelledText, prompt_of
+from doyen.core.batches import batched
 from doyen.core.errors import InputError
 from doyen.core.frozen_questions import frozen_questions
 from doyen.core.manifest import now, short_id
@@ -41,6 +42,8 @@ Likelihood = Callable[[Sequence[OpenText]], Floats]
 """Mean log-probability, 0 or less, of the tokens of a model's own answer to each open question."""
 
 
+PART = 256
+"""Texts whose features are held at once."""
 LIKELIHOOD_POOL = 200
 """Open questions that a model is asked at most: each answer takes about a second."""
 
@@ -233,7 +236,9 @@ def _uncertainty(
     seed: int,
 ) -> Floats | None:
     if learner is not None and model is not None and shown:
-        return model.uncertainty(learner.features([text.text for text in shown]), strategy, seed)
+        # In parts: of entities each token is a row of more than a thousand numbers.
+        parts = (learner.features([text.text for text in part]) for part in batched(shown, PART))
+        return np.concatenate([model.uncertainty(features, strategy, seed) for features in parts])
     if strategy in NEEDS_MODEL and likelihood is not None:
         return (1 - np.exp(likelihood(shown))).astype(np.float32)
     return None
