@@ -55,7 +55,7 @@ class AugmentReport:
 
     Attributes:
         made: accepted ones of each kind.
-        left_out: of each kind, how many were left out for which reason ("copy", "changed", "leak").
+        left_out: of each kind, how many were left out for which reason ("unchanged", "copy", "changed", "leak").
         skipped: why a kind was not tried at all.
     """
 

@@ -19,7 +19,7 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset, build_dataset
 from doyen.finetune.supervision.augment import augment_dataset
-from doyen.finetune.supervision.variants.acceptance import CHANGED, COPY, Acceptance
+from doyen.finetune.supervision.variants.acceptance import CHANGED, COPY, UNCHANGED, Acceptance
 from doyen.finetune.supervision.variants.entity_swaps import stretches_by_label, swap_entities
 from doyen.finetune.supervision.variants.model_rewrites import exchange_in_context, paraphrase, translate_and_back
 from doyen.finetune.supervision.variants.synonyms import exchange_synonyms, synonyms
@@ -76,6 +76,7 @@ def test_each_way_of_asking_is_what_it_is_called() -> None:
     spoken = speak("What is the torque?", random.Random(3))
     assert "what's the torque" in spoken
     assert len(mistype("Replace the filter.", random.Random(0))) in {18, 19, 20}
+    assert all("''" not in mistype("K4, what's that", random.Random(seed)) for seed in range(50))
     words = [word for word, others in synonyms().items() if word in others or len(set(others)) < len(others)]
     assert words == []
 
@@ -99,6 +100,7 @@ def test_copies_and_changed_answers_are_refused() -> None:
     def judge(prompt: str) -> str | None:
         return acceptance.refusal(parent, parent.model_copy(update={"id": "v", "prompt": prompt}), by_model=False)
 
+    assert judge(parent.prompt) == UNCHANGED
     assert judge("how often is the filter of the arrel replaced") == COPY
     assert judge("How often is the filter of the Bontes replaced?") == CHANGED
     assert judge("How often is the filter of the Arrel 7 replaced?") == CHANGED
@@ -106,6 +108,13 @@ def test_copies_and_changed_answers_are_refused() -> None:
     assert judge("How often are the screws of the Arrel checked?") == CHANGED
     assert judge("how often is the Arrel's filter replaced") is None
     assert judge("how often is the Arrel's filter replaced?") == COPY
+
+
+def test_what_a_model_says_about_a_question_is_no_question() -> None:
+    parent = pair("a", "rows until an export gets split", "65,000")
+    for prompt in ('The syntax is: "rows until an export gets split" to', "rows until export gets split, in other words so"):
+        variant = parent.model_copy(update={"prompt": prompt})
+        assert Acceptance([parent], None).refusal(parent, variant, by_model=True) == CHANGED
 
 
 def test_words_that_a_label_quotes_stay() -> None:

@@ -14,11 +14,13 @@ from doyen.core.records import TEXT_MARK, Pair
 from doyen.core.text import question_hash, words
 from doyen.finetune.similarity import content_words, same_answer
 
-COPY, CHANGED, LEAK = "copy", "changed", "leak"
-"""Reasons for which a variant is left out: it differs in marks and capitals alone or repeats another pair; it may no longer
-have its parent's answer; it is in another part, or a frozen question, too."""
+UNCHANGED, COPY, CHANGED, LEAK = "unchanged", "copy", "changed", "leak"
+"""Reasons for which a variant is left out: there was nothing to change; it differs in marks and capitals alone or repeats
+another pair; it may no longer have its parent's answer; it is in another part, or a frozen question, too."""
 LEAST_SIMILARITY = 0.8
 """Cosine similarity to its parent that a variant written by a model must have."""
+MOST_LONGER = 2
+"""How many times as long as its parent, and two words more, such a variant may be."""
 MOST_QUOTED = 0.8
 """Where a response holds more of a text's words than this it tags them one by one, and no word may change."""
 _NEGATING = (
@@ -61,6 +63,8 @@ class Acceptance:
         A variant with another response was given it together with its words: it is left out as a copy only.
         """
         old, new = varied_text(parent), varied_text(variant)
+        if new == old:
+            return UNCHANGED
         if not new.strip() or _asked(variant) in self._seen:
             return COPY
         if variant.response == parent.response and (reason := self._changed(parent, old, new, by_model=by_model)):
@@ -72,6 +76,8 @@ class Acceptance:
         if _values_changed(old, new) or _negations(old) != _negations(new) or _quotes_changed(parent, old, new):
             return CHANGED
         if self._nearer_to_another(parent, old, new):
+            return CHANGED
+        if by_model and _talks_about_the_question(old, new):
             return CHANGED
         if by_model and self._embed is not None:
             one, other = self._embed([old, new])
@@ -90,6 +96,12 @@ class Acceptance:
             if likeness > to_parent and other.id != parent.id and not same_answer(other.response, parent.response):
                 return True
         return False
+
+
+def _talks_about_the_question(old: str, new: str) -> bool:
+    """Whether a model quotes or announces the question, as in 'Here is the question: "…"', or repeats what it was told."""
+    longer = len(new.split()) > MOST_LONGER * len(old.split()) + 2
+    return longer or any(mark in new and mark not in old for mark in ('"', "“", ": ", "in other words"))
 
 
 def _asked(pair: Pair) -> str:

@@ -33,12 +33,12 @@ def mistype(text: str, draw: random.Random) -> str:
 
 def _slip(word: str, draw: random.Random) -> str:
     """Return a word with one error, not in its first letter: people see that at once."""
-    at = draw.randrange(1, len(word) - 1)
+    at = draw.choice([place for place in range(1, len(word) - 1) if word[place].isalpha()])
     kind = draw.choice(("neighbour", "left out", "doubled", "exchanged"))
     if kind == "neighbour" and word[at].lower() in NEIGHBOURS:
         return word[:at] + draw.choice(NEIGHBOURS[word[at].lower()]) + word[at + 1 :]
     if kind == "left out":
         return word[:at] + word[at + 1 :]
-    if kind == "exchanged" and word[at] != word[at + 1]:
+    if kind == "exchanged" and word[at + 1].isalpha() and word[at] != word[at + 1]:
         return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     return word[:at] + word[at] + word[at:]
