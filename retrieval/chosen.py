@@ -48,8 +48,17 @@ class ChosenRetriever:
     def retrieve(self, query: str, k: int, *, exclude_documents: Sequence[str] = (), access: Access = OWNER) -> list[Passage]:
         """See `HybridRetriever.retrieve`; the scores are the reranker's, where there is one.
 
-        What another package finds for a caller who may not read it is dropped, so that a fault there shows nothing.
+        What another package finds for a caller who may not read it is dropped, so that a fault there shows nothing, and the
+        newest versions come first in its order too.
         """
+        return self.index.newest_first(self._ranked(query, k, exclude_documents, access), query, access)
+
+    def versions_of(self, documents: Collection[str], access: Access) -> dict[str, Mark]:
+        """See `HybridRetriever.versions_of`."""
+        return self.index.versions_of(documents, access)
+
+    def _ranked(self, query: str, k: int, exclude_documents: Sequence[str], access: Access) -> list[Passage]:
+        """Return passages in the order of the other package."""
         if self.reranker is None or k < 1:
             return self._find(query, k, exclude_documents, access)
         # Imported only here: llama-index takes long to load.
@@ -61,10 +70,6 @@ class ChosenRetriever:
         kept = self.reranker.postprocess_nodes(nodes, query_str=query)
         # Only the order and the score are taken over: the text of a citation must stay the document's.
         return [replace(passages[node.node_id], score=node.score or 0.0) for node in kept[:k]]
-
-    def versions_of(self, documents: Collection[str], access: Access) -> dict[str, Mark]:
-        """See `HybridRetriever.versions_of`."""
-        return self.index.versions_of(documents, access)
 
     def _find(self, query: str, k: int, exclude_documents: Sequence[str], access: Access) -> list[Passage]:
         if access.unrestricted:

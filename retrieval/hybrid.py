@@ -97,6 +97,12 @@ class HybridRetriever:
             known = set(session.scalars(query))
         return [passage for passage in passages if passage.document_id in known]
 
+    def newest_first(self, passages: Sequence[Passage], query: str, access: Access) -> list[Passage]:
+        """Return passages that were found otherwise, marked and with the newest versions first, as ``retrieve`` gives them."""
+        with self._current() as opened:
+            versions = self._readable.of(opened, access).versions
+            return versions.marked(versions.newest_first(passages, query), partial(self._sources, access))
+
     def versions_of(self, documents: Collection[str], access: Access) -> dict[str, Mark]:
         """Return which version they are of those of the documents (ids) that have another one, as far as a caller may read."""
         with self._current() as opened:

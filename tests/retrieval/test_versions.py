@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from doyen.core.access import OWNER, Access
 from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.ingestion.revisions import Revision
 from doyen.platform.documents import delete_documents, ingest_documents
-from doyen.retrieval.chosen import open_retriever
+from doyen.retrieval.chosen import ChosenRetriever, open_retriever
 from doyen.retrieval.document_facts import DocumentFacts
 from doyen.retrieval.hybrid import HybridRetriever
 from doyen.retrieval.query_expansion import learn_abbreviations
@@ -112,6 +115,28 @@ def test_the_version_in_force_is_looked_up_where_only_an_older_one_is_like_the_q
     assert [(each.source, each.superseded_by) for each in others[:1]] == [("notice_issue_1.md", "notice_issue_2.md")][: k - 1]
     asked = retriever.retrieve(f"{question.removesuffix('?')} in issue 1?", k)[0]
     assert (asked.source, asked.superseded_by) == ("notice_issue_1.md", "notice_issue_2.md")
+
+
+class Backwards:
+    """Another package's retriever, which knows nothing of versions."""
+
+    def __init__(self, index: HybridRetriever) -> None:
+        self._index = index
+
+    def retrieve(self, query: str, k: int, **options: Any) -> list[Passage]:
+        found = self._index.retrieve(query, k, **options)
+        return [replace(each, revision="", superseded_by=None) for each in reversed(found)]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("access", [OWNER, Access(groups=frozenset())])
+def test_the_newest_version_comes_first_with_the_retriever_of_another_package(
+    retriever: HybridRetriever, access: Access
+) -> None:
+    chosen = ChosenRetriever(retriever, Backwards(retriever), None, 8)
+    first, second = chosen.retrieve("How tight are the head screws of the sample pump?", 2, access=access)
+    assert (first.source, first.superseded_by) == ("pump_rev_C.md", None)
+    assert (second.source, second.superseded_by) == ("pump_rev_B.md", "pump_rev_C.md")
 
 
 @pytest.mark.model
