@@ -186,7 +186,8 @@ class RetrievalSettings(Section):
     embedder: Name = "all-minilm-l6-v2"
     """Packaged embedder, local folder or hub id of a sentence-transformers model. Changing it re-embeds everything."""
     embedder_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """bfloat16 embeds faster at a cosine above 0.996 to float32; auto takes it where the processor gains from it."""
+    """bfloat16 embeds faster at a cosine above 0.996 to float32; auto takes it where the processor clearly gains from
+    it, which is decided when a workspace is first indexed. Naming the other one re-embeds everything."""
     chroma_url: Annotated[HttpUrl | None, Unset] = None
     """None embeds Chroma in the process; http://host:port uses a Chroma server."""
     top_k: int = Field(5, ge=1, le=MAX_PASSAGES)
