@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "first_token": [],
     "false_alarms": [],
     "upload_cost": [],
+    "reindex_cycles": [],
     "access": [],
     "scale": [],
     "training_speed": [],

@@ -16,7 +16,7 @@ from doyen.retrieval.context import context_of
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
 from doyen.retrieval.segments import Segment
 
-SMALL_SEGMENT = 256
+SMALL_SEGMENT = 32
 LATER_SHARE = 16
 MOST_LATER = 4096
 """Chunks that later segments may hold, and the first one may have dropped: SMALL_SEGMENT, or one in LATER_SHARE of the

@@ -140,6 +140,32 @@ def test_an_index_with_another_fingerprint_of_the_same_chunks_stays(opened: tupl
     assert check_index(workspace, store) == []
 
 
+def test_fifty_changes_of_a_fiftieth_hold_little_more_than_what_is_live() -> None:
+    """What is dropped stays on the disk until it is merged away: with 600 chunks too it must be few."""
+    chunk, documents = iter(range(10_000)), [f"document{number:03}" for number in range(600)]
+
+    def build(names: list[str]) -> tuple[LexicalIndex, dict[str, str]]:
+        owners = {f"{next(chunk):05}": name for name in names}
+        return build_lexical(IndexedChunk(each, name, 0, 9, "", "The pump.") for each, name in owners.items()), owners
+
+    first, owners = build(documents)
+    parts = [(Segment("first", 600, 0, (), {}), first)]
+    most = 0
+    for cycle in range(50):
+        changed = documents[cycle::50]
+        fresh, new = build(changed)
+        owners = {each: name for each, name in owners.items() if name not in changed} | new
+        plan = make_plan(Content(owners, str(cycle)), parts)
+        assert plan is not None
+        lexical = {segment.name: each for segment, each in parts}
+        assert plan.documents == changed or not plan.keep
+        merged = merge_lexical([*(lexical[each.name] for each in plan.replaced), fresh], [*plan.dropped, set()])
+        written = Segment(str(cycle), merged.n_chunks, 0, (), {})
+        parts = [*((each, lexical[each.name]) for each in plan.keep), (written, merged)]
+        most = max(most, sum(each.n_chunks for _, each in parts))
+    assert most <= 1.1 * len(documents)
+
+
 def test_a_thousand_small_updates_leave_few_segments_and_rewrite_little() -> None:
     chunk = iter(range(10_000))
 
