@@ -56,7 +56,7 @@ class BackupManifest(BaseModel):
         doyen: version that wrote it.
         schema_revision: of the database.
         database: "sqlite" where the archive holds it; "server" where a database server does, and the archive does not.
-        holds: counts by noun, such as documents and labels.
+        holds: counts by noun: documents and labels where it holds the database, datasets, adapters, reports and index.
         left_out: a sentence for each thing that is not in the archive.
         removed_settings: secrets that were taken out of the settings, by their names.
     """

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,21 +46,26 @@ class RestoreReport:
     Attributes:
         folder: its root.
         manifest: of the archive.
+        moved: documents whose files are looked for in other folders than before.
         pinned: sources of documents that keep the groups they had, because the rules' folders are others here.
         key: a new key with all rights, where the archive had left out the only one; shown this once.
     """
 
     folder: Path
     manifest: BackupManifest
+    moved: int = 0
     pinned: list[str] = field(default_factory=list)
     key: str | None = None
 
 
-def restore_backup(file: Path, folder: Path, *, reporter: Reporter | None = None) -> RestoreReport:
+def restore_backup(
+    file: Path, folder: Path, *, moved_folders: Mapping[str, Path] | None = None, reporter: Reporter | None = None
+) -> RestoreReport:
     """Make a workspace from an archive, its database migrated to this version's schema.
 
     Args:
         folder: the new workspace's; it must not exist, or be empty.
+        moved_folders: where folders of documents were → where they are now, so that `doyen ingest` knows their files again.
 
     Raises:
         InputError: the archive is damaged or no backup, or the folder is not empty; nothing was restored.
@@ -76,7 +81,7 @@ def restore_backup(file: Path, folder: Path, *, reporter: Reporter | None = None
                 for name in archive.manifest.files:
                     for size in _unpack(archive, name, stage):
                         bar.advance(size, name)
-                report = _prepare(Workspace(stage), RestoreReport(root, archive.manifest))
+                report = _prepare(Workspace(stage), RestoreReport(root, archive.manifest), moved_folders or {})
                 (stage / STATE).rename(root / STATE)
                 bar.advance(0, STATE)
                 sync_folder(root)
@@ -138,7 +143,7 @@ def _unpack(archive: Archive, name: str, stage: Path) -> Iterator[int]:
         os.fsync(target.fileno())
 
 
-def _prepare(staged: Workspace, report: RestoreReport) -> RestoreReport:
+def _prepare(staged: Workspace, report: RestoreReport, moved_folders: Mapping[str, Path]) -> RestoreReport:
     """Check the settings, migrate the database, and keep closed what was closed."""
     try:
         settings = staged.settings
@@ -151,11 +156,35 @@ def _prepare(staged: Workspace, report: RestoreReport) -> RestoreReport:
         if settings.platform.database_url:
             raise InputError("the backup holds an SQLite database, and DOYEN_PLATFORM__DATABASE_URL names another: unset it")
         with closing(open_store(staged)) as store:
+            report.moved = _move_documents(store, moved_folders)
             report.pinned = _pin_groups(store, AccessRules(staged, report.folder))
     has_key = settings.serving.keys or settings.serving.api_key.get_secret_value()
     if API_KEY in report.manifest.removed_settings and not has_key:
         report.key = add_key(staged, KEY_NAME, admin=True)
     return report
+
+
+def _move_documents(store: Store, moved_folders: Mapping[str, Path]) -> int:
+    """Have the files of documents looked for in other folders; return how many documents that are.
+
+    Raises:
+        InputError: no document lies in a folder that is said to have moved.
+    """
+    moved = 0
+    with store.session() as session:
+        rows = [row for row in session.scalars(select(DocumentRow)) if row.path]
+        for old, new in moved_folders.items():
+            before, now = Path(os.path.normpath(old)), Path(os.path.realpath(new))
+            below = [row for row in rows if Path(row.path).is_relative_to(before)]
+            if not below:
+                known = sorted({row.root for row in rows})
+                raise InputError(f"no document was read from {old}: folders were {', '.join(known) or 'none'}")
+            for row in below:
+                row.path = str(now / Path(row.path).relative_to(before))
+                if Path(row.root).is_relative_to(before):
+                    row.root = str(now / Path(row.root).relative_to(before))
+            moved += len(below)
+    return moved
 
 
 def _pin_groups(store: Store, rules: AccessRules) -> list[str]:

@@ -13,13 +13,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from doyen.core.errors import Busy, IndexMissing, StateError
 from doyen.core.locks import hold
 from doyen.core.report_files import report_folders
 from doyen.core.store import Store
+from doyen.core.store.schema import AnnotationRow, DocumentRow
 from doyen.core.workspace import Workspace
 from doyen.platform.backup.archive_format import DATABASE_MEMBER, STATE, is_confined
 from doyen.retrieval.index_manifest import manifest_path, read_manifest
@@ -28,6 +29,13 @@ from doyen.retrieval.vectors import DATABASE
 REPORT_FILES = ("report.json", "report.html", "answers.jsonl", "judgements.jsonl")
 FOLDERS = ("datasets", "questions", "adapters", "annotation", "supervision", "jobs", "originals")
 """Folders of the state folder that are taken in whole."""
+_TABLES = {"documents": DocumentRow.__tablename__, "labels": AnnotationRow.__tablename__}
+_MANIFESTS = {
+    "datasets": f"{STATE}/datasets/*/manifest.json",
+    "adapters": f"{STATE}/adapters/*/*/manifest.json",
+    "reports": f"{STATE}/reports/*/report.json",
+    "index": f"{STATE}/index/manifest.json",
+}
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK, errno.EACCES}
 
 
@@ -38,11 +46,13 @@ class Snapshot:
     Attributes:
         folder: where it lies.
         files: member name → file.
+        holds: counts of what is in it, by noun.
         left_out: a sentence for each thing that is not in it.
     """
 
     folder: Path
     files: dict[str, Path] = field(default_factory=dict)
+    holds: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def link(self, name: str, path: Path) -> None:
@@ -80,9 +90,14 @@ class Snapshot:
         if answer != "ok":
             raise StateError(f"{path} is damaged ({answer}), so that it is not backed up: `doyen doctor` says what to do")
 
-    def count(self, folder: str, name: str) -> int:
-        """Return how many files of a name are in a folder of the state folder."""
-        return sum(each.startswith(f"{STATE}/{folder}/") and each.endswith(f"/{name}") for each in self.files)
+    def count(self) -> None:
+        """Count what is in it: rows in the copy of the database, and folders by their manifests."""
+        if DATABASE_MEMBER in self.files:
+            with closing(sqlite3.connect(self.files[DATABASE_MEMBER])) as copy:
+                for noun, table in _TABLES.items():
+                    [self.holds[noun]] = copy.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own names
+        for noun, pattern in _MANIFESTS.items():
+            self.holds[noun] = sum(PurePosixPath(name).match(pattern) for name in self.files)
 
     def _place(self, name: str) -> Path:
         target = self.folder / str(len(self.files))
@@ -154,6 +169,7 @@ def _take(made: Snapshot, workspace: Workspace, store: Store, *, index: bool) ->
         _take_index(made, workspace)
     else:
         made.left_out.append("the index: after a restore `doyen doctor --repair` makes it from the stored texts")
+    made.count()
 
 
 def _take_index(made: Snapshot, workspace: Workspace) -> None:

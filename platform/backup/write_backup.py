@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-
-from sqlalchemy import func, select
 
 from doyen.core.errors import DoyenError, InputError, storage_errors
 from doyen.core.files import sync_folder
@@ -20,18 +17,11 @@ from doyen.core.progress import Bar, Reporter, Silent
 from doyen.core.settings import FILE_NAME
 from doyen.core.store import Store
 from doyen.core.store.database import REVISIONS
-from doyen.core.store.schema import AdapterRow, AnnotationRow, Base, DatasetRow, DocumentRow
 from doyen.core.workspace import Workspace
 from doyen.platform.backup.archive_format import BLOCK, FORMAT, MANIFEST, BackupManifest, FileEntry, open_archive
 from doyen.platform.backup.settings_without_secrets import DATABASE_URL, without_secrets
 from doyen.platform.backup.snapshot import Snapshot, snapshot_of
 
-_COUNTED: Mapping[str, type[Base]] = {
-    "documents": DocumentRow,
-    "labels": AnnotationRow,
-    "datasets": DatasetRow,
-    "adapters": AdapterRow,
-}
 _DENSE = (".safetensors", ".npy", ".bin", ".gguf", ".pdf")
 """Files that packing makes hardly smaller."""
 WAIT_S = 60.0
@@ -128,7 +118,7 @@ def _write(part: Path, workspace: Workspace, store: Store, snapshot: Snapshot, r
                 name=workspace.settings.name,
                 schema_revision=REVISIONS[-1],
                 database="sqlite" if sqlite else "server",
-                holds=_counts(store, snapshot),
+                holds=snapshot.holds,
                 left_out=snapshot.left_out,
                 removed_settings=removed,
                 files=files,
@@ -156,9 +146,3 @@ def _member(name: str) -> zipfile.ZipInfo:
     info.external_attr = (stat.S_IFREG | 0o600) << 16
     info.compress_type = zipfile.ZIP_STORED if name.endswith(_DENSE) else zipfile.ZIP_DEFLATED
     return info
-
-
-def _counts(store: Store, snapshot: Snapshot) -> dict[str, int]:
-    with store.session() as session:
-        found = {noun: session.scalar(select(func.count()).select_from(table)) or 0 for noun, table in _COUNTED.items()}
-    return {**found, "reports": snapshot.count("reports", "report.json"), "index": snapshot.count("index", "manifest.json")}

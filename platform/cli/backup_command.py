@@ -46,6 +46,9 @@ def verify(file: FileArgument, as_json: JsonOption = False, debug: DebugOption =
 def restore(
     file: FileArgument,
     folder: Annotated[Path, typer.Argument(help="Of the new workspace; it must not exist, or be empty.")],
+    moved: Annotated[
+        list[str] | None, typer.Option(help="OLD=NEW: the documents that were read from the folder OLD are now in NEW.")
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -54,16 +57,32 @@ def restore(
     from doyen.platform.backup.restore import restore_backup
 
     _set_up(as_json, debug)
-    report = restore_backup(file, folder, reporter=Terminal())
+    report = restore_backup(file, folder, moved_folders=_folders(moved or []), reporter=Terminal())
     text = [f"Workspace restored in {report.folder}", *_describe(report.manifest)]
+    if report.moved:
+        text.append(f"{report.moved} document(s) are looked for in their new folders: run `doyen ingest` on these")
     if report.pinned:
         text.append(f"{len(report.pinned)} document(s) keep the groups they had: folders of ingestion.access are others here")
     if report.key:
         text.append(f"The gateway's key was left out. This is a new one with all rights; it is stored nowhere:\n{report.key}")
     index = "doctor" if report.manifest.holds.get("index") else "doctor --repair"
     text.append(f"Next: doyen {index} --workspace {report.folder}")
-    shown = {"workspace": str(report.folder), "pinned": report.pinned, "key": report.key, **_shown(report.manifest)}
+    shown = {
+        "workspace": str(report.folder),
+        "moved": report.moved,
+        "pinned": report.pinned,
+        "key": report.key,
+        **_shown(report.manifest),
+    }
     emit(shown, "\n".join(text), as_json=as_json)
+
+
+def _folders(moved: list[str]) -> dict[str, Path]:
+    from doyen.core.errors import InputError
+
+    if wrong := next((each for each in moved if not all(each.partition("="))), None):
+        raise InputError(f"--moved {wrong!r} does not name two folders: write OLD=NEW")
+    return {each.partition("=")[0]: Path(each.partition("=")[2]) for each in moved}
 
 
 def _set_up(as_json: bool, debug: bool) -> None:

@@ -164,6 +164,23 @@ def test_documents_that_a_rule_closed_stay_closed_in_another_place(space, archiv
     assert rows(new)["document_groups"] == rows(space)["document_groups"] != []
 
 
+def test_documents_that_moved_along_are_known_again(space, archive, tmp_path):
+    shutil.copytree(space.root.parent / "documents", tmp_path / "documents")
+    report = restore_backup(
+        archive, tmp_path / "new", moved_folders={str(space.root.parent / "documents"): tmp_path / "documents"}
+    )
+    assert (report.moved, report.pinned) == (2, [])
+    new = Workspace(tmp_path / "new")
+    with closing(open_store(new)) as store:
+        found = ingest(new, store, [tmp_path / "documents"])
+    assert (sorted(found.unchanged), found.added, found.regrouped) == (["hr/pay.md", "open.md"], [], [])
+    assert rows(new)["document_groups"] == rows(space)["document_groups"]
+    with pytest.raises(InputError, match=r"no document was read from /elsewhere: folders were /.*documents"):
+        restore_backup(archive, tmp_path / "other", moved_folders={"/elsewhere": tmp_path})
+    assert run_doyen("restore", archive, tmp_path / "other", "--moved", "nowhere").code == 2
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_backup_is_what_was_there_when_it_began(tmp_path):
     workspace = fill(tmp_path)
     store = open_store(workspace)
