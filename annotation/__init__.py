@@ -13,7 +13,7 @@ from doyen.annotation.sync import PushReport, pull, push
 from doyen.annotation.task_sources import LabelLinks, TaskLinks, label_links, task_links
 from doyen.annotation.task_texts import TaskText, task_texts
 from doyen.annotation.task_types import ModelDrafter, TaskType, get_task_type
-from doyen.annotation.tasks import draft_tasks, prompt_tasks, redraft_tasks, text_tasks
+from doyen.annotation.tasks import draft_tasks, open_chunks, prompt_tasks, redraft_tasks, text_tasks
 from doyen.annotation.texts import read_texts
 from doyen.annotation.types.descriptions import DescriptionError, LabelDescription, TaskDescription, read_description
 from doyen.annotation.types.drafter import Draft, Drafter, Excerpt
@@ -52,6 +52,7 @@ __all__ = [
     "labelled_pairs",
     "labelled_texts",
     "list_projects",
+    "open_chunks",
     "open_texts",
     "project_status",
     "prompt_tasks",

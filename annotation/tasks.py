@@ -56,6 +56,17 @@ def draft_tasks(
     return _draft_each(store, project, shown, drafter, limit, reporter)
 
 
+def open_chunks(store: Store, project: str, sources: Sequence[str] = ()) -> list[Excerpt]:
+    """Return the chunks from which ``draft_tasks`` would make tasks, in its order.
+
+    Args:
+        sources: only of these documents; all when empty.
+    """
+    get_annotation_project(store, project)
+    with store.session() as session:
+        return open_excerpts(session, project, sources)
+
+
 def text_tasks(
     store: Store,
     project: str,

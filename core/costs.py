@@ -75,7 +75,7 @@ class Estimate:
         return f"{self.work}: {', '.join(told)} ({self.probe})"
 
 
-def price(settings: CostSettings, model: str, prompt_tokens: int, completion_tokens: int, seconds: float) -> float:
+def price(settings: CostSettings, model: str, prompt_tokens: float, completion_tokens: float, seconds: float) -> float:
     """Return what a model's work costs by the price table, the machine's own time included."""
     prices = next((each for each in settings.prices if each.model == model), None)
     money = settings.machine_hour * seconds / 3600

@@ -494,12 +494,43 @@ class LabelErrorSettings(Section):
     seed: Seed = 17
 
 
+class GeneratedSettings(Section):
+    """Labels and questions that a model drafts (docs/generated-labels.md)."""
+
+    url: Annotated[HttpUrl | None, Unset] = None
+    """Base URL ending in /v1 of an OpenAI-compatible server that drafts; None takes the engine that answers."""
+    model: str = ""
+    """That server's name for its model."""
+    api_key: SecretStr = SecretStr("")
+    """Better given as DOYEN_SUPERVISION__GENERATED__API_KEY."""
+    votes: int = Field(3, ge=1, le=100)
+    """How often a label is drafted, or a question answered; the share that agrees is the draft's score. Each costs as much."""
+    temperature: float = Field(0.7, ge=0, le=2)
+    """Of the votes: with 0 all are the same, and say nothing."""
+    retries: int = Field(2, ge=0, le=100)
+    """How often a model is asked again for an answer that is not in the form, or not in the text."""
+    max_tokens: int = Field(384, ge=16, le=100_000)
+    """Longest answer."""
+    two_passages: Share = 0.2
+    """Share of the questions that take two passages of one document."""
+    unanswerable: Share = 0.2
+    """Share of the questions in which a value is exchanged, so that the document does not answer them."""
+    budget: float = Field(0.0, ge=0, le=1_000_000_000)
+    """Money, by [costs], that a run may spend; 0: no limit."""
+    audit: int = Field(50, ge=1, le=100_000)
+    """Drafts, drawn at random, that people are to judge first."""
+    min_precision: Share = 0.8
+    """What the 95% interval of the share of right drafts must lie above before drafts are used without people."""
+    seed: Seed = 17
+
+
 class SupervisionSettings(Section):
     """How labels are chosen, made and checked without a person."""
 
     active: ActiveSettings = ActiveSettings()
     errors: LabelErrorSettings = LabelErrorSettings()
     weak: WeakSettings = WeakSettings()
+    generated: GeneratedSettings = GeneratedSettings()
 
 
 Price = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -509,7 +540,7 @@ class PriceSettings(Section):
     """What a model costs."""
 
     model: Name
-    """As serving.model or eval.judge_model name it."""
+    """As serving.model, eval.judge_model or supervision.generated.model name it."""
     prompt_1000: Price = 0.0
     """For 1,000 tokens that it reads."""
     completion_1000: Price = 0.0

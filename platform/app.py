@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from doyen.platform.annotate import Annotation
     from doyen.platform.backup.write_backup import BackupReport
     from doyen.platform.datasets import Datasets
+    from doyen.platform.model_drafts import ModelDrafts
     from doyen.platform.serving.assistant import Assistant
     from doyen.platform.serving.cited_text import CitedStatement
     from doyen.retrieval.chosen import AnyRetriever
@@ -156,6 +157,13 @@ class Doyen:
         from doyen.platform.datasets import Datasets
 
         return Datasets(self.workspace, self.store)
+
+    @cached_property
+    def model_drafts(self) -> ModelDrafts:
+        """Labels and questions that a model drafts: estimate, draft, audit, accept."""
+        from doyen.platform.model_drafts import ModelDrafts
+
+        return ModelDrafts(self.workspace, self.store, self.reporter)
 
     # Documents
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from support.scoring import score
 from doyen.core.deadline import until
 from doyen.core.errors import IncompatibleError, InputError, NotInTime, PromptTooLong, ServiceError
 from doyen.core.prompts import build_messages, encode_prompt
+from doyen.platform.serving.engine_writer import EngineWriter
 from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete, llamacpp
 from doyen.platform.serving.engines.llamacpp import LlamaCppEngine
 from doyen.platform.serving.engines.worker_process import WorkerProcess
@@ -50,6 +52,16 @@ def test_llamacpp_has_the_vocabulary_of_training(llama):
         rendered = llama.tokenizer.decode(ids)
         body = {"content": rendered, "add_special": False, "parse_special": True}
         assert llama._worker.client.post("/tokenize", json=body).json()["tokens"] == ids
+
+
+def test_llamacpp_holds_the_model_to_a_json_schema(llama):
+    label = {"enum": ["fees", "delivery"]}
+    schema = {"type": "object", "properties": {"label": label}, "required": ["label"], "additionalProperties": False}
+    made = complete(llama, request("Say hello.", max_tokens=32, json_schema=schema))
+    assert json.loads(made.text)["label"] in {"fees", "delivery"}
+    written = EngineWriter(llama).fill("Say hello.", schema, max_tokens=32, temperature=0.0, seed=1)
+    assert json.loads(written.text).keys() == {"label"}
+    assert written.prompt_tokens > written.completion_tokens > 0
 
 
 def test_both_engines_count_the_same_prompt(llama, reference):

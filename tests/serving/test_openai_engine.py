@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from doyen.core.errors import InputError, ServiceError, Unauthorized
+from doyen.core.writing_models import Written
+from doyen.platform.serving.engine_writer import EngineWriter
 from doyen.platform.serving.engines import AdapterFiles, Generation, GenerationRequest, complete
 from doyen.platform.serving.engines.openai import OpenAIEngine
 
@@ -51,6 +53,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"'max_tokens' is too large: 200. This model's maximum context length is 128 tokens.")
             return
         status = {"locked": 401, "absent": 404, "picky": 400, "ill": 503}.get(body["model"], 200)
+        if body["model"] == "formless" and "response_format" in body:
+            status = 400
         self.send_response(status)
         self.end_headers()
         if status != 200:
@@ -125,6 +129,17 @@ def test_streams_text_usage_and_log_probabilities(server):
         "stream": True,
     }
     assert server.keys == [f"Bearer {KEY}"]
+
+
+def test_a_schema_is_sent_and_left_out_where_the_server_refuses_it(server):
+    schema, how = {"type": "object"}, {"max_tokens": 5, "temperature": 0.0, "seed": 1}
+    assert EngineWriter(engine(server)).fill("Hi", schema, **how) == Written("Hello Größe", 7, 3)
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"] == schema
+    writer = EngineWriter(engine(server, "formless"))
+    assert [writer.fill("Hi", schema, **how).text for _ in range(2)] == ["Hello Größe"] * 2
+    assert ["response_format" in body for body in server.bodies[1:]] == [True, False, False]
+    with pytest.raises(InputError):
+        EngineWriter(engine(server, "picky")).fill("Hi", schema, **how)
 
 
 def test_without_a_key_none_is_sent(server, monkeypatch):

@@ -115,7 +115,7 @@ def _figures(
     )
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
+def wilson(right: float, total: int) -> tuple[float, float]:
     """Return the 95% interval of a share (Wilson, 1927), which stays within 0 and 1 for small totals, too."""
     share, spread = right / total, Z95**2 / total
     middle = (share + spread / 2) / (1 + spread)

@@ -119,6 +119,7 @@ class LlamaCppEngine:
             "samplers": ["temperature"],
             "cache_prompt": request.reuse_prompt,
             "lora": lora,
+            **({"json_schema": dict(request.json_schema)} if request.json_schema else {}),
         }
 
     @contextlib.contextmanager

@@ -120,6 +120,7 @@ class OpenAIEngine:
             seed=request.seed,
             stop=list(request.stop) or openai.omit,
             logprobs=request.want_logprobs or openai.omit,
+            response_format=_form(request) or openai.omit,
             stream=True,
             stream_options={"include_usage": True},
             extra_headers=self._headers,
@@ -159,3 +160,10 @@ class OpenAIEngine:
                 return refused(f"{self._url} refused the request ({status}): {words}")
             case _:
                 return ServiceError(f"{self._url} failed ({status}): {words}")
+
+
+def _form(request: GenerationRequest) -> Any:
+    """Return what holds a server to a JSON schema, as OpenAI, vLLM, Ollama and llama.cpp's server know it; None for none."""
+    if request.json_schema is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": dict(request.json_schema)}}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from doyen.core.answers import FinishReason
 from doyen.core.errors import PromptTooLong
@@ -38,6 +38,7 @@ class GenerationRequest:
         adapter: None for the base model.
         max_tokens: longest answer; cut to what the model's window leaves beside the prompt.
         want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
+        json_schema: the answer is to be JSON of this schema; engines that cannot hold the model to it leave it unheeded.
         reuse_prompt: whether the reading may start from an earlier prompt with the same beginning. It rounds differently
             then, so that a close decision can fall either way: False makes the answer one of the request alone.
     """
@@ -50,6 +51,7 @@ class GenerationRequest:
     stop: Sequence[str] = ()
     want_logprobs: bool = False
     reuse_prompt: bool = True
+    json_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
