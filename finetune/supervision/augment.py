@@ -11,7 +11,7 @@ from typing import Any
 
 from doyen.annotation import get_project, labelled_texts
 from doyen.annotation.store import task_type_of
-from doyen.core.errors import InputError
+from doyen.core.errors import InputError, MissingPart, ServiceError
 from doyen.core.frozen_questions import frozen_questions
 from doyen.core.progress import Reporter, Silent
 from doyen.core.records import TEXT_MARK, Pair, Question
@@ -94,7 +94,7 @@ def augment_dataset(
     made.
 
     Args:
-        kinds: ``KINDS``; those that need a model are skipped without one.
+        kinds: ``KINDS``; those that need a model are skipped without one, or where it does not answer.
         name: of the new dataset; None: the old name with "-augmented".
         times: variants of each kind for each pair, at most.
         parts: of which parts variants are made.
@@ -110,6 +110,8 @@ def augment_dataset(
     reporter = reporter or Silent()
     _check(kinds, parts, project)
     seed = workspace.settings.finetune.seed if seed is None else seed
+    if model is not None and any(kind in MODEL_KINDS for kind in kinds) and (silent := _why_silent(model)):
+        model, no_model = None, silent
     made_by, skipped = _makers(store, kinds, project, model, no_model)
     encoder = PackagedEncoder(workspace.settings.retrieval.embedder_dtype)
     given = {pair.id: part for part in PARTS for pair in getattr(dataset, part)}
@@ -156,6 +158,15 @@ def _check(kinds: Sequence[str], parts: Sequence[str], project: str | None) -> N
         raise InputError(f"there is no part {unknown[0]!r}: known ones are {', '.join(PARTS)}")
     if SWAP in kinds and project is None:
         raise InputError("entities are exchanged in labels with offsets: name the project that the pairs come from (--project)")
+
+
+def _why_silent(model: WritingModel) -> str:
+    """Return why the model does not answer; empty when it does. Weights and servers are first needed when it is asked."""
+    try:
+        model.write("Say yes.", max_tokens=2)
+    except (MissingPart, ServiceError) as error:
+        return str(error)
+    return ""
 
 
 def _makers(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from doyen import Doyen
 from doyen.annotation import TaskDescription
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, Region, Relation
-from doyen.core.errors import InputError
+from doyen.core.errors import InputError, ServiceError
 from doyen.core.records import TEXT_MARK, Pair, Question
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
@@ -29,6 +29,15 @@ from doyen.finetune.supervision.variants.ways_of_asking import hurry, shorten, s
 QUESTION = "How often is the filter of the Arrel 410-778 replaced?"
 MACHINES = ("Arrel", "Bontes", "Cauvin", "Delmar", "Estoc", "Farron", "Gessel", "Hubrand", "Iolan", "Jarvik", "Kestel", "Lumen")
 REWRITES = (exchange_synonyms, mistype, speak, shorten, hurry)
+
+
+class Unreachable:
+    """A model whose server is off."""
+
+    name = "nobody"
+
+    def write(self, prompt: str, *, max_tokens: int = 128, temperature: float = 0.0, seed: int = 0) -> str:
+        raise ServiceError("the server at http://x does not answer: start it")
 
 
 class Parrot:
@@ -177,6 +186,9 @@ def test_a_variant_that_repeats_a_frozen_question_is_left_out(workspace: Workspa
 def test_without_a_model_its_kinds_are_skipped_with_the_reason(workspace: Workspace, store: Store, dataset: Dataset) -> None:
     _, report = augment_dataset(workspace, store, dataset, ["paraphrase", "typos"], no_model="the model is not there")
     assert report.skipped == {"paraphrase": "the model is not there"}
+    _, report = augment_dataset(workspace, store, dataset, ["context", "typos"], model=Unreachable())
+    assert report.skipped == {"context": "the server at http://x does not answer: start it"}
+    assert report.made["typos"] > 0
     _, report = augment_dataset(workspace, store, dataset, ["paraphrase"], model=Parrot("What is the weather like?"))
     assert report.made == {}
     assert report.left_out["paraphrase"][CHANGED] == report.parents
