@@ -133,7 +133,7 @@ class Datasets:
     def card(self, name: str) -> str:
         """Return the card of a dataset, and what the trainings of this workspace say about its size."""
         from doyen.finetune.dataset.card import card_text
-        from doyen.finetune.dataset.learning_curve import workspace_curve
+        from doyen.finetune.dataset.size_curve import workspace_curve
         from doyen.finetune.dataset.stored import CARD
 
         found = self.get(name)

@@ -19,6 +19,7 @@ from doyen.finetune.leakage.requests import (
     LeakKind,
     Request,
     about_the_same,
+    equal_answers,
     other_answer,
     same_answer,
     same_but_for_more,
@@ -28,7 +29,7 @@ from doyen.finetune.leakage.requests import (
 SHINGLE = 4
 PERMUTATIONS = 64
 SIMILAR = 0.6
-"""Share of common runs from which two requests with the same telling answer are one, where one has no word of its own."""
+"""Share of common runs from which two requests with the same answer are one, where one has no word of its own."""
 ALIKE = 0.85
 """Share of common runs from which two requests that differ in spelling and courtesies are one, unless answers differ."""
 SAME_WORDS = 0.95
@@ -108,7 +109,7 @@ def _similarity(one: Request, other: Request) -> float | None:
     mine, theirs = _runs(one), _runs(other)
     common = len(mine & theirs) / len(mine | theirs)
     alike = same_but_for_spelling(one, other)
-    if common >= SIMILAR and about_the_same(one, other) and same_answer(one, other):
+    if common >= SIMILAR and about_the_same(one, other) and (same_answer(one, other) or equal_answers(one, other)):
         if alike or same_but_for_more(one, other):
             return common
     elif common >= ALIKE and alike and not other_answer(one, other):

@@ -17,6 +17,8 @@ from doyen.finetune.dataset.difference import compare_datasets
 from doyen.finetune.leakage import LeakKind, check_leaks
 from doyen.finetune.registry import READER, Registry
 from doyen.finetune.split import Split, split_pairs
+from doyen.finetune.supervision.learning_curve import Point
+from doyen.finetune.supervision.rounds import Round, add_round
 from doyen.platform.datasets import Datasets
 
 SUBJECTS = ["pump", "valve", "motor", "fan", "belt", "gauge", "nozzle", "boiler", "rotor", "hatch", "lamp", "sieve"]
@@ -261,3 +263,14 @@ def test_the_card_says_whether_a_classification_is_large_enough():
         "1 classes have fewer than 10 training rows, such as 'a'.",
     ]
     assert "a field's way of answering 10,000 or more" in size_advice({"counts": {"train": 90}, "classification": False})[0]
+
+
+def test_the_curve_of_active_learning_counts_where_there_is_one(workspace, store, pairs):
+    made = build_dataset(workspace, store, pairs, name="rules", origin={"project": "mail"})
+    points = [Point(50, 0.7, 0.6, 0.8), Point(100, 0.705, 0.6, 0.8)]
+    told = {"at": "", "project": "mail", "strategy": "margin", "reason": "", "seed": 1, "chosen": [], "test": []}
+    counts = {"labelled": 100, "labelled_test": 30, "open": 0, "seconds": 0.0}
+    add_round(workspace.supervision_folder / "mail", Round(number=1, **told, **counts, curve=points))
+    assert "From 50 to 100 rows the score went from 0.700 to 0.705: more rows" in Datasets(workspace, store).card(
+        made.dataset_id
+    )

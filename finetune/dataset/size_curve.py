@@ -1,4 +1,4 @@
-"""The workspace's own learning curve: what trainings on datasets of different size reached."""
+"""The workspace's own learning curve: what models reached that learnt from more and more labels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ SCORED = (Mode.HYBRID, Mode.FINETUNE)
 
 
 def workspace_curve(workspace: Workspace, store: Store, dataset: Dataset) -> list[str]:
-    """Return what this workspace's trainings on versions of a dataset say about labelling more."""
-    return curve_advice(curve_points(workspace, store, dataset.name), dataset.manifest["counts"]["train"])
+    """Return what this workspace's own models say about labelling more of what a dataset was made of.
+
+    The curve of active learning counts where the dataset's project has one, else trainings on its versions.
+    """
+    points = _rounds(workspace, dataset) or curve_points(workspace, store, dataset.name)
+    return curve_advice(points, dataset.manifest["counts"]["train"])
 
 
 def curve_points(workspace: Workspace, store: Store, name: str) -> list[CurvePoint]:
@@ -44,6 +48,14 @@ def curve_points(workspace: Workspace, store: Store, name: str) -> list[CurvePoi
     readers = [adapter for adapter in adapters if adapter.kind == READER]
     scores = [(sizes[reader.dataset_id], (reader.manifest.get("validation") or {}).get("span_f1")) for reader in readers]
     return [CurvePoint(size, score) for size, score in scores if score is not None]
+
+
+def _rounds(workspace: Workspace, dataset: Dataset) -> list[CurvePoint]:
+    from doyen.finetune.supervision.rounds import read_rounds
+
+    project = (dataset.manifest.get("origin") or {}).get("project")
+    rounds = read_rounds(workspace.supervision_folder / project) if project else []
+    return [CurvePoint(point["labels"], point["score"]) for point in rounds[-1]["curve"]] if rounds else []
 
 
 def _sizes(points: list[CurvePoint]) -> int:
