@@ -49,7 +49,10 @@ Vectors = NDArray[np.float32]
 class Encoder(Protocol):
     """What embeds texts: `doyen.retrieval.embedder.Embedder`."""
 
-    network: Any
+    @property
+    def network(self) -> Any:
+        """The PyTorch module, whose word vectors choose among many requests."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return unit vectors, ``(len(texts), dim)`` float32."""
