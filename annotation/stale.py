@@ -75,7 +75,7 @@ def _report(workspace: Workspace, store: Store, tasks: dict[str, list[Annotation
 
 def _groups(folder: Path) -> Iterator[str]:
     """Yield the group of every pair of a dataset; none where its files are gone."""
-    for part in ("train.jsonl", "validation.jsonl"):
+    for part in ("train.jsonl", "validation.jsonl", "test.jsonl"):
         if (folder / part).is_file():
             with (folder / part).open(encoding="utf-8") as lines:
                 yield from (json.loads(line).get("group") or "" for line in lines)

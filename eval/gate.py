@@ -254,7 +254,9 @@ def _held_out(report: Report, excluded: Collection[str] | None) -> Verdict:
         why = "the adapter's dataset does not say which questions it kept out: build it again with --frozen"
         return Verdict(rule, False, why, n=len(asked))
     missing = len(set(asked) - set(excluded))
-    why = f"{missing} of {len(asked)} were not: build the dataset with these questions as --frozen and train again"
+    why = (
+        f"{missing} of {len(asked)} were not: build the dataset with these questions registered or as --frozen and train again"
+    )
     return Verdict(rule, not missing, why if missing else "", n=len(asked))
 
 

@@ -113,7 +113,7 @@ def _runs(workspace: Workspace) -> Iterator[str]:
 def _datasets(folder: Path, sources: Collection[str]) -> Iterator[str]:
     """Yield a sentence for each dataset with pairs about the sources."""
     for dataset in sorted(folder.glob("*/manifest.json")):
-        pairs = [pair for part in ("train", "validation") for pair in _lines(dataset.with_name(f"{part}.jsonl"))]
+        pairs = [pair for part in ("train", "validation", "test") for pair in _lines(dataset.with_name(f"{part}.jsonl"))]
         count = sum(pair.get("source") in sources for pair in pairs)
         if count:
             yield (

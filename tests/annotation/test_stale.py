@@ -62,7 +62,8 @@ def test_a_document_that_goes_keeps_its_labels_and_names_who_used_them(
     import_pairs(workspace, store, NAME, [pair])
     home = workspace.datasets_folder / "first-abc"
     home.mkdir(parents=True)
-    (home / "train.jsonl").write_text(json.dumps(pair.model_dump()) + "\n")
+    for part in ("train", "test"):
+        (home / f"{part}.jsonl").write_text(json.dumps(pair.model_dump()) + "\n")
     with store.session() as session:
         session.add(DatasetRow(dataset_id="first-abc", name="first", manifest={}, created_at=now()))
         session.add(DatasetRow(dataset_id="lost-abc", name="lost", manifest={}, created_at=now()))
@@ -71,7 +72,7 @@ def test_a_document_that_goes_keeps_its_labels_and_names_who_used_them(
     (folder / "lamp.txt").unlink()
     report = ingest_documents(workspace, store, [folder]).stale
     assert report.counts == {"deleted": 2}
-    assert [str(use) for use in report.used_by] == ["1 in dataset first-abc, which trained tuned:3"]
+    assert [str(use) for use in report.used_by] == ["2 in dataset first-abc, which trained tuned:3"]
     assert labelled_pairs(store, NAME) == [pair]
     assert stale_tasks(workspace, store, NAME).describe()[1].endswith("which trained tuned:3")
     assert mark_stale(workspace, store).counts == {}

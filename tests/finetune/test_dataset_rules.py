@@ -19,7 +19,9 @@ from doyen.finetune.registry import READER, Registry
 from doyen.finetune.split import Split, split_pairs
 from doyen.finetune.supervision.learning_curve import Point
 from doyen.finetune.supervision.rounds import Round, add_round
+from doyen.ingestion.removal import Named
 from doyen.platform.datasets import Datasets
+from doyen.platform.purge import purge
 
 SUBJECTS = ["pump", "valve", "motor", "fan", "belt", "gauge", "nozzle", "boiler", "rotor", "hatch", "lamp", "sieve"]
 
@@ -274,3 +276,10 @@ def test_the_curve_of_active_learning_counts_where_there_is_one(workspace, store
     assert "From 50 to 100 rows the score went from 0.700 to 0.705: more rows" in Datasets(workspace, store).card(
         made.dataset_id
     )
+
+
+def test_a_purge_names_the_datasets_that_hold_the_document_in_any_part(workspace, store, domain):
+    made = build(workspace, store, domain, test_share=0.3)
+    source = next(item.source for item in made.test if item.source)
+    [said] = [line for line in purge(workspace, store, [Named(source, source)]).kept if made.dataset_id in line]
+    assert said.startswith(f"{sum(item.source == source for item in made.test)} labelled pair(s)")
