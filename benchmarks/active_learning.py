@@ -135,6 +135,9 @@ def compare(task: Task, seeds: int, strategy: Strategy | None) -> dict[str, Any]
             needed["random"].append(labels_to_reach(own, given, SHARE * best, Strategy.RANDOM, Strategy.RANDOM, seed))
             first = strategy if strategy is not None and strategy not in NEEDS_MODEL else COLD_START
             needed["chosen"].append(labels_to_reach(own, given, SHARE * best, first, strategy or WITH_MODEL, seed))
+            print(
+                f"  seed {seed}: full data {best:.3f}, random {needed['random'][-1]}, chosen {needed['chosen'][-1]}", flush=True
+            )
         saving = 1 - np.mean(needed["chosen"]) / np.mean(needed["random"])
         own_savings = 1 - np.array(needed["chosen"]) / np.array(needed["random"])
         half = float(stats.t.ppf(0.975, seeds - 1) * own_savings.std(ddof=1) / np.sqrt(seeds)) if seeds > 1 else float("nan")

@@ -8,6 +8,7 @@ options)``, and what is measured of a text is the mean over them: of entities th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -301,7 +302,10 @@ def _fit_rows(rows: Floats, targets: NDArray[Any]) -> Model | None:
 
     if len(np.unique(targets)) < 2:
         return None
-    fitted = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3).fit(rows, targets)
+    with warnings.catch_warnings():
+        # It takes few texts of many classes for a regression.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        fitted = LogisticRegression(C=STRENGTH, max_iter=300, tol=1e-3).fit(rows, targets)
     return Model(tuple(map(str, fitted.classes_)), lambda rows: fitted.predict_proba(rows)[:, None, :].astype(np.float32))
 
 
