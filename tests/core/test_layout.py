@@ -56,3 +56,8 @@ def test_help_is_quick_because_heavy_libraries_load_late():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_image_has_the_program_that_recognises_text() -> None:
+    for name in ("Dockerfile", "scripts/install_system_packages.sh"):
+        assert "tesseract-ocr" in (ROOT / name).read_text(encoding="utf-8"), name
