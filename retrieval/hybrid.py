@@ -124,10 +124,10 @@ class HybridRetriever:
             return self._shown(self._read(view, terms, near, chunks, count), known)
 
         shown = without_copies(self._store, find(allowed, k + OTHER_VERSIONS))
-        wanted = known.versions.to_look_up(shown, query)
-        originals = [document for document, duplicate in known.shown_as.items() if duplicate in wanted]
-        if (there := _within(view, allowed, [*wanted, *originals])).any():
-            more = find(there, OTHER_VERSIONS * len(wanted))
+        if wanted := known.versions.to_look_up(shown, query):
+            originals = [document for document, duplicate in known.shown_as.items() if duplicate in wanted]
+            there = _within(view, allowed, [*wanted, *originals])
+            more = find(there, OTHER_VERSIONS * len(wanted)) if there.any() else []
             shown += [each for each in more if not any(overlaps(each, other) for other in shown)]
         ordered = known.versions.newest_first(shown, query)[:k]
         return known.versions.marked(ordered, partial(self._sources, access))
