@@ -15,6 +15,7 @@ from doyen.core.answer_kinds import asked_value, contradicts
 from doyen.core.answers import Passage
 from doyen.retrieval.reading.calibration import Observation, Ranking
 from doyen.retrieval.reading.span_evidence import SpanEvidence, stated_share
+from doyen.retrieval.reading.table_cells import Cell, in_table, read_cells, strength
 from doyen.retrieval.units import split_sentences
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SPANS = 3
 """Possible answers that are kept of each passage."""
+LEAST_AHEAD = 2.0
+"""Logits by which a cell of a table has to answer more strongly than a sentence to take its place."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,37 @@ class PassageReader:
             passages: as the retriever ranks them.
         """
         readings = self._reader.read(question, [passage.text for passage in passages], spans=SPANS)
-        order = rank(readings, self._ranking)
-        shown = order if self._reranks else range(len(passages))
+        order = rank(readings, self._ranking) if self._reranks else list(range(len(passages)))
         spans = find_spans(question, passages, readings, self._ranking)
+        if (cell := self._cell(question, passages, readings, spans)) is not None:
+            spans = [cell, *(span for span in spans if span.passage is not cell.passage or not _overlap(span, cell))]
+            if self._reranks:
+                order.sort(key=lambda place: passages[place] is not cell.passage)
         return Findings(
-            [passages[place] for place in shown],
+            [passages[place] for place in order],
             self._with_probability(question, passages, spans),
             self._probability(question, passages, readings),
         )
+
+    def _cell(
+        self, question: str, passages: Sequence[Passage], readings: Sequence[Reading], spans: Sequence[Finding]
+    ) -> Finding | None:
+        """Return the cell of a table that answers, if the best span is in a weaker one or in a far weaker sentence."""
+        cells = read_cells(self._reader, question, passages) if spans else []
+        if not cells:
+            return None
+        (cell, strong), first = cells[0], spans[0]
+        if in_table(first.passage.text, first.start):
+            own = [each for other, each in cells if passages[other.place] is first.passage and _holds(other, first)]
+            if own and own[0] >= strong:
+                return None
+            ahead = 0.0
+        else:
+            place = next(number for number, each in enumerate(passages) if each is first.passage)
+            ahead = strong - strength(question, readings[place], first.passage.text[slice(*first.sentence)])
+            if ahead <= LEAST_AHEAD:
+                return None
+        return Finding(passages[cell.place], cell.start, cell.end, cell.row, first.score + ahead)
 
     def _with_probability(self, question: str, passages: Sequence[Passage], spans: Sequence[Finding]) -> list[Finding]:
         calibration = self._reader.config.span_calibration
@@ -152,6 +178,16 @@ def observe(question: str, passages: Sequence[Passage], readings: Sequence[Readi
         max(passage.signals.get("lexical_share", 0.0) for passage in passages),
         stated_share(question, passages[best]),
     )
+
+
+def _holds(cell: Cell, span: Finding) -> bool:
+    """Whether a span of the same passage is no more than this cell: one over several cells is none of them."""
+    return cell.start <= span.start and span.end <= cell.end
+
+
+def _overlap(one: Finding | Cell, other: Finding) -> bool:
+    """Whether two stretches of one passage overlap."""
+    return one.start < other.end and other.start < one.end
 
 
 def best_score(reading: Reading) -> float:

@@ -420,7 +420,7 @@ def test_passages_keep_their_order_where_the_settings_want_no_reranking(reader: 
 def read_as(question: str, text: str, *spans: tuple[str, float]) -> list[str]:
     """Return the spans that are found in a passage where a reader gives these scores, best first."""
     found = tuple(Span(text.index(span), text.index(span) + len(span), score) for span, score in spans)
-    reader = SimpleNamespace(config=ReaderConfig(), read=lambda *_, **__: [Reading(found, 3.0)])
+    reader = SimpleNamespace(config=ReaderConfig(), read=lambda _, texts, **__: [Reading(found, 3.0)] * len(texts))
     return [finding.text for finding in PassageReader(reader).find(question, [passage_of(0, text)]).spans]
 
 
