@@ -56,10 +56,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sizes", default="10000,100000")
+    parser.add_argument("--only-speed", action="store_true")
     options = parser.parse_args()
     encoder = load_embedder("all-minilm-l6-v2", "auto")
     remembering = Remembering(encoder)
-    missed = [*planted_leaks(options.data / "covidqa", remembering), *false_alarms(options.data, remembering)]
+    missed = []
+    if not options.only_speed:
+        missed += [*planted_leaks(options.data / "covidqa", remembering), *false_alarms(options.data, remembering)]
     missed += speed(options.data, [int(size) for size in options.sizes.split(",") if size], encoder)
     print("\n".join(f"missed: {bar}" for bar in missed) or "all bars passed")
     return int(bool(missed))
@@ -197,16 +200,32 @@ def speed(data: Path, sizes: list[int], encoder: Encoder) -> list[str]:
     for size in sizes:
         rows = texts_of(data, size)
         aside = round(HELD_OUT * size)
-        split = Split(rows[aside:], rows[:aside])
+        originals, reworded = reworded_pairs(data / "covidqa")
+        asked = {pair.prompt for pair in originals}
+        rows = [row for row in rows if row.prompt not in asked]
+        split = Split([*originals, *rows[aside:]], [*reworded, *rows[:aside]])
         for title, chosen in (("wordings", None), ("wordings and meaning", encoder)):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             report = check_leaks(split, {}, encoder=chosen)
-            taken = time.perf_counter() - began
+            taken, worked = time.perf_counter() - began, time.process_time() - worked
             kinds = dict(Counter(leak.kind.value for leak in report.leaks))
-            print(f"{size} pairs, {title}: {taken:.1f} s; {report.compared.get('meaning', '')} {kinds}", flush=True)
+            planted = {leak.ids[0] for leak in report.leaks if leak.ids[0] == f"planted-paraphrase-{leak.ids[1]}"}
+            how = f"{report.compared.get('meaning', '')}; {len(planted)} of {len(reworded)} paraphrases found"
+            print(f"{size} pairs, {title}: {taken:.1f} s ({worked:.1f} s of the processor); {how} {kinds}", flush=True)
             if size == SIZE_BAR and taken > SECONDS_BAR:
                 missed.append(f"{size} pairs, {title}: {taken:.0f} s (bar {SECONDS_BAR} s)")
     return missed
+
+
+def reworded_pairs(data: Path) -> tuple[list[Pair], list[Pair]]:
+    """Return the questions of COVID-QA that were written in other words, and those other words."""
+    train = {pair.id: pair for pair in (Pair(**to_pair(item)) for item in split_by_document(load_items(data))["train"])}
+    made = plant(train)
+    both = [*made["paraphrase (thresholds chosen)"], *made["paraphrase"]]
+    names = [f"covidqa-{pair.id.rpartition('-')[2]}" for pair in both]
+    return [train[name] for name in names], [
+        pair.model_copy(update={"id": f"planted-paraphrase-{name}"}) for name, pair in zip(names, both, strict=True)
+    ]
 
 
 def texts_of(data: Path, size: int) -> list[Pair]:

@@ -7,7 +7,7 @@ thousandth of a pass through the encoder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,10 +37,12 @@ SAME_TEXT = 0.97
 """Cosine from which two requests are one, unless telling answers differ."""
 ALL = 10_000
 """So many requests are all embedded."""
-CLOSEST = 6_000
-"""Of more requests, so many pairs are, the closest by their word vectors."""
-COARSE = 0.7
-"""Cosine of word vectors below which a pair is not looked at."""
+CLOSEST = 5_000
+"""Of more requests, so many pairs with the same answer are, the closest by their word vectors, and a fifth of others."""
+COARSE, COARSE_TEXT = 0.4, 0.9
+"""Cosines of word vectors below which a pair is not embedded: with the same answer, and with another or none."""
+MOST = 40_000
+"""Of a block of requests, so many pairs are looked at, the closest by their word vectors."""
 BLOCK = 2_000
 
 Vectors = NDArray[np.float32]
@@ -80,36 +82,54 @@ class Compared:
     def __str__(self) -> str:
         if self.closest is None:
             return f"all {self.requests} requests embedded"
-        return (
-            f"{self.embedded} of {self.requests} requests embedded: pairs with word vectors alike at {self.closest:.2f} and up"
-        )
+        chosen = f"pairs with the same answer and word vectors alike at {self.closest:.2f} and up"
+        return f"{self.embedded} of {self.requests} requests embedded: {chosen}"
 
 
 def neighbours(requests: Sequence[Request], encoder: Encoder) -> tuple[list[tuple[Places, Leak]], Compared]:
     """Return the requests of different parts that ask the same in other words, and how they were compared."""
-    unique = {text: place for place, text in enumerate(dict.fromkeys(request.text for request in requests))}
+    texts = list(dict.fromkeys(request.text for request in requests))
     if len({request.part for request in requests}) < 2:
         return [], Compared(len(requests), 0)
     closest = None
-    if len(unique) <= ALL:
-        vectors = encoder.encode(list(unique))
-        rows = np.array([unique[request.text] for request in requests])
-        pairs = [(one, other) for one, other, _ in _near(requests, vectors[rows], SAME_QUESTION)]
+    if len(texts) <= ALL:
+        vectors = encoder.encode(texts)
+        row = {text: place for place, text in enumerate(texts)}
+        pairs = _near(requests, vectors[[row[request.text] for request in requests]], SAME_QUESTION)[0]
     else:
-        near = list(_near(requests, _word_vectors([request.text for request in requests], encoder), COARSE))
-        near = sorted(near, key=lambda found: -found[2])[:CLOSEST]
-        closest = near[-1][2] if len(near) == CLOSEST else COARSE
-        pairs = [(one, other) for one, other, _ in near]
-        chosen = {requests[place].text for pair in pairs for place in pair}
-        unique = {text: place for place, text in enumerate(sorted(chosen))}
-        vectors = encoder.encode(list(unique))
+        pairs, closest = _worth_embedding(requests, encoder)
+        texts = sorted({requests[place].text for pair in pairs for place in pair})
+        vectors = encoder.encode(texts)
+        row = {text: place for place, text in enumerate(texts)}
     found = []
     for here, there in pairs:
         one, other = requests[here], requests[there]
-        cosine = float(vectors[unique[one.text]] @ vectors[unique[other.text]])
+        cosine = float(vectors[row[one.text]] @ vectors[row[other.text]])
         if cosine >= _least(one, other) and not other_answer(one, other):
             found.append(((here, there), leak_of(LeakKind.MEANING, one, other, cosine)))
-    return found, Compared(len(requests), len(unique), closest)
+    return found, Compared(len(requests), len(texts), closest)
+
+
+def _worth_embedding(requests: Sequence[Request], encoder: Encoder) -> tuple[dict[Places, float], float]:
+    """Return the pairs that may be one question, those with the same answer and the closest word vectors first.
+
+    Returns:
+        The pairs, and down to which cosine those with the same answer were looked at.
+    """
+    near, least = _near(requests, _word_vectors([request.text for request in requests], encoder), COARSE, MOST)
+    same: list[tuple[float, Places]] = []
+    alike: list[tuple[float, Places]] = []
+    for places, cosine in near.items():
+        one, other = (requests[place] for place in places)
+        if same_answer(one, other) or equal_answers(one, other):
+            same.append((cosine, places))
+        elif cosine >= COARSE_TEXT and not other_answer(one, other):
+            alike.append((cosine, places))
+    same.sort(reverse=True)
+    alike.sort(reverse=True)
+    if len(same) > CLOSEST:
+        least = max(least, same[CLOSEST - 1][0])
+    return {places: cosine for cosine, places in [*same[:CLOSEST], *alike[: CLOSEST // 5]]}, least
 
 
 def _least(one: Request, other: Request) -> float:
@@ -120,18 +140,32 @@ def _least(one: Request, other: Request) -> float:
     return SAME_SHORT if equal_answers(one, other) else SAME_TEXT
 
 
-def _near(requests: Sequence[Request], vectors: Vectors, least: float) -> Iterator[tuple[int, int, float]]:
-    """Yield the places and the cosine of requests in different parts, one of them held out, that are about the same."""
+def _near(
+    requests: Sequence[Request], vectors: Vectors, least: float, most: int | None = None
+) -> tuple[dict[Places, float], float]:
+    """Return the cosine of requests in different parts, one of them held out, that are about the same, and the least seen.
+
+    Args:
+        most: pairs of a block of requests that are looked at, the closest; None looks at all.
+    """
     held_out = np.array([place for place, request in enumerate(requests) if request.part != TRAIN], dtype=int)
     parts = sorted({request.part for request in requests})
     part = np.array([parts.index(request.part) for request in requests])
+    found: dict[Places, float] = {}
+    seen = least
     for start in range(0, len(requests) if len(held_out) else 0, BLOCK):
         cosines = vectors[start : start + BLOCK] @ vectors[held_out].T
         cosines[part[start : start + BLOCK, None] == part[held_out]] = 0
-        for row, column in zip(*np.nonzero(cosines >= least), strict=True):
-            here, there = start + int(row), int(held_out[column])
+        rows, columns = np.nonzero(cosines >= least)
+        if most is not None and len(rows) > most:
+            order = np.argpartition(-cosines[rows, columns], most)[:most]
+            rows, columns = rows[order], columns[order]
+            seen = max(seen, float(cosines[rows, columns].min()))
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            here, there = start + row, int(held_out[column])
             if in_order(requests, here, there) and about_the_same(requests[here], requests[there]):
-                yield here, there, float(cosines[row, column])
+                found[here, there] = float(cosines[row, column])
+    return found, seen
 
 
 def _word_vectors(texts: Sequence[str], encoder: Encoder) -> Vectors:
