@@ -20,13 +20,14 @@ from doyen.core.records import REFUSAL
 from doyen.core.text import normalise, words
 from doyen.finetune.similarity import same_answer
 from doyen.finetune.swapped_questions import swap_value, values_of
+from doyen.retrieval.units import split_sentences
 
 SINGLE, TWO, UNANSWERABLE = "single", "two", "unanswerable"
 KINDS = (SINGLE, TWO, UNANSWERABLE)
 PROMPTS = {
     SINGLE: (
-        "Write one question that the passage answers and that can be understood without it, the answer in a few words copied "
-        "from the passage, and the sentence of the passage that proves it.\n\nPassage:\n{first}"
+        "Choose a sentence of the passage that states a fact. Write one question that this sentence answers and that can be "
+        "understood without it, and the answer in a few words copied from the sentence.\n\nPassage:\n{first}"
     ),
     TWO: (
         "Write one question for which both passages are needed and that can be understood without them, its answer, and from "
@@ -38,6 +39,7 @@ PROMPTS = {
     ),
 }
 """A changed wording raises ``generated.PROMPT_VERSION``."""
+MOST_SENTENCES = 100
 _LONG = {"type": "string", "minLength": 1, "maxLength": 400}
 _SHORT = {"type": "string", "minLength": 1, "maxLength": 160}
 
@@ -109,7 +111,9 @@ class QuestionWriter:
 
     def _ask(self, kind: str, passages: Sequence[str]) -> tuple[str, str, list[str]] | None:
         names = ["evidence"] if len(passages) == 1 else ["evidence_1", "evidence_2"]
-        form = _form(question=_SHORT, answer=_SHORT, **dict.fromkeys(names, _LONG))
+        # The sentence comes first and is one of the passage's: a small model copies none without a mistake.
+        quotes = {name: _one_of(text) for name, text in zip(names, passages, strict=True)}
+        form = _form(**quotes, question=_SHORT, answer=_SHORT)
         wording = PROMPTS[TWO if len(passages) == 2 else SINGLE]
         values = self.fill(wording.format(first=passages[0], second=passages[-1]), form, 0)
         try:
@@ -161,6 +165,12 @@ def _unsound(question: str, answer: str, evidence: Sequence[str], passages: Sequ
     if not words(answer) or not any(normalise(answer) in normalise(text) for text in passages):
         return "the passage does not hold the answer"
     return ""
+
+
+def _one_of(passage: str) -> dict[str, Any]:
+    """Return the form of a sentence of a passage; of one with very many, any text."""
+    sentences = {passage[start:end].strip() for start, end in split_sentences(passage)} - {""}
+    return {"type": "string", "enum": sorted(sentences)} if 0 < len(sentences) <= MOST_SENTENCES else _LONG
 
 
 def _form(**properties: Any) -> dict[str, Any]:

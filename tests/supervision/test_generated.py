@@ -244,7 +244,8 @@ def written(
     kind: str, reply: Mapping[str, str], found: str = "4,000 hours", votes: int = 3, answers: str = "4,000 hours"
 ) -> Any:
     def fill(prompt: str, form: dict[str, Any], sample: int) -> dict[str, Any]:
-        assert set(form["required"]) <= {"question", "answer", "evidence", "evidence_1", "evidence_2"}
+        evidence = form["properties"].get("evidence", {"enum": [GOOD["evidence"]]})
+        assert GOOD["evidence"] in evidence["enum"], "a model is held to the sentences of the passage"
         return {"answer": answers} if sample else {**reply}
 
     from doyen.annotation import Excerpt
