@@ -242,7 +242,8 @@ class ModelLabels:
 
     def _make(self, excerpt: Excerpt) -> Drafted:
         before, started = (self.prompt_tokens, self.completion_tokens), time.monotonic()
-        kind, label, score, dropped = LABEL, None, 0.0, ""
+        label: Label | None = None
+        kind, score, dropped = LABEL, 0.0, ""
         try:
             if self.task_type.name == TypeName.PROMPT_RESPONSE:
                 written = self._writer().write(excerpt, self._kind(excerpt), self._questions())

@@ -33,7 +33,7 @@ def llm(
     """Let a model draft a project's labels, or questions about chunks, for people to correct. Stopped, it goes on."""
     if (accept_above is None) != (pairs is None) and not audit:
         raise UsageError("--accept-above SCORE and --pairs FILE go together: drafts are written to that file")
-    drafts, given = session.doyen.model_drafts, {"limit": limit, "sources": source or ()}
+    drafts = session.doyen.model_drafts
     if audit:
         found = drafts.audit(project, above=accept_above or 0.0)
         session.emit(asdict(found), found.describe())
@@ -44,10 +44,10 @@ def llm(
             {"pairs": count, "audit": asdict(found)}, "\n".join([*lines, f"Next: doyen dataset build {pairs} --name NAME"])
         )
     elif estimate:
-        expected = drafts.estimate(project, **given)
+        expected = drafts.estimate(project, limit=limit, sources=source or ())
         session.emit(expected.to_json(), f"{expected.describe()}\nNext: the same command without --estimate")
     else:
-        report = drafts.draft(project, **given)
+        report = drafts.draft(project, limit=limit, sources=source or ())
         session.emit(asdict(report), "\n".join(describe(report)))
 
 

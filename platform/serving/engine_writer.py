@@ -32,8 +32,14 @@ class EngineWriter:
     def fill(self, prompt: str, form: Mapping[str, Any], *, max_tokens: int, temperature: float, seed: int) -> Written:
         """Return the model's answer to one message, held to a form where the engine can; see `FormModel.fill`."""
         messages = [{"role": "user", "content": prompt}]
-        options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-        request = GenerationRequest(messages, json_schema=form if self._holds else None, reuse_prompt=False, **options)
+        request = GenerationRequest(
+            messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            json_schema=form if self._holds else None,
+            reuse_prompt=False,
+        )
         try:
             made = complete(self._engine, request)
         except PromptTooLong:
