@@ -21,7 +21,7 @@ from doyen.core.sentences import sentence_ends
 from doyen.ingestion.document import CODE_MEDIA_TYPE, Block, ParsedDocument
 from doyen.ingestion.word_pieces import PieceCounter, count_between
 
-VERSION = 3
+VERSION = 2
 """Raise it when the same document would be cut differently: documents are then cut again."""
 LARGEST = 1.3
 """Largest chunk, in wanted sizes."""
@@ -222,8 +222,7 @@ def _heading_paths(document: ParsedDocument) -> list[str]:
 def _captions(document: ParsedDocument) -> dict[int, str]:
     """Return the captions of tables by their groups, so that each chunk of a long table is found by what it is about.
 
-    A caption is a short paragraph above that begins with "Table" or is no sentence, or a first row of a single cell. What
-    stands over the labels of a table of figures, such as "Net sales (millions)", is part of it.
+    A caption is a short paragraph above that begins with "Table" or is no sentence, or a first row of a single cell.
     """
     captions: dict[int, str] = {}
     for above, block in pairwise(document.blocks):
@@ -235,11 +234,6 @@ def _captions(document: ParsedDocument) -> dict[int, str]:
             captions[block.group] = before.rstrip(":： ")
         elif not _CELLS.search(row) and len(row) <= LONGEST_CAPTION:
             captions[block.group] = row
-    for heading, below in pairwise(document.blocks):
-        first = document.text[heading.start : heading.end].split(" | ") if heading.kind == "table_row" else []
-        named = len(first) > 1 and heading.group == below.group and f" | {first[1]}: " in document.text[below.start : below.end]
-        if named and first[0] not in captions.get(heading.group, ""):
-            captions[heading.group] = ", ".join(filter(None, [captions.get(heading.group, ""), first[0]]))
     return captions
 
 

@@ -154,11 +154,3 @@ def test_every_chunk_of_a_long_table_stands_under_its_caption(above, caption):
     assert {chunk.heading for chunk in inside} == {f"Parts > {caption}" if caption else "Parts"}
     lines = [line for line in inside[-1].text.splitlines() if "QX" in line]
     assert all("Part: QX-" in line and "Price in euros:" in line for line in lines)
-
-
-def test_what_stands_over_the_labels_of_a_table_is_in_its_caption():
-    builder = DocumentBuilder(10_000)
-    for row in ("Sales (millions) | 2018 | 2017", "Pumps | 2018: 12 | 2017: 11", "Valves | 2018: 7 | 2017: 6"):
-        builder.add("table_row", row)
-    chunks = chunk_document(builder.build("", "application/pdf"), chunk_words=5, counter=counter())
-    assert {chunk.heading for chunk in chunks} == {"Sales (millions)"}
