@@ -174,7 +174,9 @@ def test_the_command_trains_one_and_says_before_how_long_it_takes(tiny_workspace
     assert outcome.code == 0, outcome.err
     assert "general-reading:1" in outcome.out
     assert "--mode rag-reading" in outcome.out
-    assert re.search(r"a whole run takes about \d+ min on this machine", outcome.err)
+    assert re.search(
+        r"training general-reading: \d+ steps, .*, about [\d.]+ (s|min|h), at most [\d.]+ GB of memory", outcome.err
+    )
     assert registry.get("general-reading").kind == GENERAL_READING
     for wrong in (
         [],
