@@ -20,11 +20,11 @@ from doyen.core.settings import DatasetSettings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset.balance import balance_training
+from doyen.finetune.dataset.build_report import report_of
 from doyen.finetune.dataset.card import card_text
 from doyen.finetune.dataset.labels import Cleaned, clean_pairs
 from doyen.finetune.dataset.paraphrases import same_questions
 from doyen.finetune.dataset.replay import mix_in
-from doyen.finetune.dataset.report import report_of
 from doyen.finetune.dataset.stored import AUDIT, CARD, FROZEN, MANIFEST, Dataset, load_dataset, register_dataset, write_dataset
 from doyen.finetune.dataset_use import on_deleted_documents
 from doyen.finetune.gold_passages import SourceDocument, load_sources

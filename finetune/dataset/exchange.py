@@ -22,8 +22,8 @@ from doyen.core.errors import InputError, RecordError
 from doyen.core.files import new_folder, write_text_atomic
 from doyen.core.records import Pair, without_nulls
 from doyen.finetune.dataset.card import card_text
-from doyen.finetune.dataset.formats import Row, get_format
-from doyen.finetune.dataset.missing import complete_rows
+from doyen.finetune.dataset.dataset_formats import Row, get_format
+from doyen.finetune.dataset.missing_values import complete_rows
 from doyen.finetune.dataset.stored import CARD, PARTS, Dataset
 
 README = "README.md"

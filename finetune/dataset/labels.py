@@ -11,7 +11,7 @@ from doyen.core.records import Pair, Question
 from doyen.core.settings import DatasetSettings
 from doyen.core.text import normalise
 from doyen.finetune.dataset.filters import filter_pairs, strip_boilerplate
-from doyen.finetune.dataset.missing import fill_missing
+from doyen.finetune.dataset.missing_values import fill_missing
 from doyen.finetune.dataset.personal_data import mask_personal_data
 from doyen.finetune.gold_passages import SourceDocument, evidence_problem
 from doyen.finetune.similarity import near_duplicate_pairs, request_words, same_answer

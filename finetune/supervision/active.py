@@ -31,7 +31,7 @@ from doyen.finetune.supervision.learners import Features, Learner, Model, TokenS
 from doyen.finetune.supervision.learning_curve import advise, forecast, learning_curve
 from doyen.finetune.supervision.rounds import Round, add_round, read_rounds
 from doyen.finetune.supervision.strategies import NEEDS_MODEL, Floats, Pool, Rows, Strategy, choose
-from doyen.finetune.supervision.vectors import Encoder, KnownVectors
+from doyen.finetune.supervision.text_vectors import Encoder, KnownVectors
 
 COLD_START = Strategy.FACILITY_LOCATION
 """What chooses before a model can be trained: texts that stand for many others."""

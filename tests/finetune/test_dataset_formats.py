@@ -14,8 +14,8 @@ from doyen.core.errors import InputError, RecordError
 from doyen.core.records import REFUSAL, TEXT_MARK, Pair, Turn
 from doyen.core.text import is_blank
 from doyen.finetune.dataset import Dataset
+from doyen.finetune.dataset.dataset_formats import FORMATS
 from doyen.finetune.dataset.exchange import export_dataset, import_rows
-from doyen.finetune.dataset.formats import FORMATS
 from doyen.platform.datasets import Datasets
 
 MANIFEST = {

@@ -24,7 +24,7 @@ from doyen.finetune.supervision.active import TextEmbedder
 from doyen.finetune.supervision.learners import Learner, OneClass, SeveralClasses, learner_for
 from doyen.finetune.supervision.out_of_sample import Judged, judge_labels
 from doyen.finetune.supervision.pair_doubts import doubt_pairs
-from doyen.finetune.supervision.vectors import KnownVectors
+from doyen.finetune.supervision.text_vectors import KnownVectors
 
 LEAST_LABELS = 20
 """Labels below which cross-validation says nothing."""
