@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.registry import Adapter, Registry
     from doyen.finetune.supervision.augment import AugmentReport
-    from doyen.finetune.supervision.label_errors import ErrorReport
+    from doyen.finetune.supervision.doubtful_labels import ErrorReport
     from doyen.finetune.supervision.rounds import Round
     from doyen.finetune.supervision.weak.weak_report import WeakReport
     from doyen.ingestion.ingest_report import IngestReport
@@ -371,7 +371,7 @@ class Doyen:
             review: send them back to people as review tasks.
             expert: with ``review``, whose answers decide.
         """
-        from doyen.finetune.supervision.label_errors import find_label_errors, send_suspects
+        from doyen.finetune.supervision.doubtful_labels import find_label_errors, send_suspects
         from doyen.retrieval.embedder import open_embedder
 
         if expert is not None and not review:

@@ -15,7 +15,7 @@ from doyen.core.errors import InputError
 from doyen.core.records import REFUSAL
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
-from doyen.finetune.supervision.label_errors import find_label_errors, send_suspects
+from doyen.finetune.supervision.doubtful_labels import find_label_errors, send_suspects
 from doyen.finetune.supervision.learners import OneClass, SeveralClasses, Tagged
 from doyen.finetune.supervision.out_of_sample import judge_labels
 from doyen.finetune.supervision.pair_doubts import doubt_pairs
