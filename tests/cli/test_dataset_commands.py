@@ -54,7 +54,7 @@ def test_a_dataset_is_built_shown_checked_compared_and_exchanged(run, pairs, tmp
     copy = run("dataset", "import", tmp_path / "out", "--name", "copy", "--json").json
     assert [copy[part] for part in ("train", "validation", "test")] == [built[part] for part in ("train", "validation", "test")]
     assert run("dataset", "diff", "d", "copy", "--json").json["moved"] == {}
-    assert [row["dataset"] for row in run("dataset", "list", "--json").json] == [copy["dataset"], built["dataset"]]
+    assert {row["dataset"] for row in run("dataset", "list", "--json").json} == {copy["dataset"], built["dataset"]}
 
 
 def test_wrong_rules_are_named(run, pairs):

@@ -131,9 +131,9 @@ def test_the_content_type_decides_the_reader(intranet, store, site):
 
         for version in session.scalars(select(DocumentVersionRow)):
             assert version.text.startswith(answers[version.source])
-    bad = [site.page("/x", b"\x89PNG", "image/png"), site.page("/y", b"x", "application/octet-stream"), f"{site.url}/gone"]
+    bad = [site.page("/x", b"RIFF", "video/x-msvideo"), site.page("/y", b"x", "application/octet-stream"), f"{site.url}/gone"]
     reasons = dict(ingest(intranet, store, [], urls=bad).failed)
-    assert "type image/png is not read" in reasons[bad[0]]
+    assert "type video/x-msvideo is not read" in reasons[bad[0]]
     assert "type application/octet-stream is not read" in reasons[bad[1]]
     assert "answers 404: it is gone" in reasons[bad[2]]
 

@@ -289,9 +289,12 @@ class Trials:
                 ("PUT", f"/v1/documents/{paper.document_id}/groups", {"json": {"groups": []}}),
                 ("POST", "/v1/documents", {"files": {"file": ("x.md", b"# X")}, "data": {"source": paper.source}}),
                 ("POST", "/v1/adapters/a/rollback", {}),
+                ("GET", "/v1/jobs", {}),
+                ("POST", "/v1/jobs", {"json": {"kind": "ingest", "paths": [paper.source]}}),
+                ("GET", f"/v1/trace/{paper.document_id}", {}),
             )
         )
-        assert "may not change" in self._send(key, refused[0], refused[1], **refused[2])
+        assert "for administrators" in self._send(key, refused[0], refused[1], **refused[2])
 
     def _regroup(self, key: str) -> None:
         """An administrator gives a document other groups; the next query goes by them."""

@@ -218,7 +218,7 @@ def admin_of(request: Request) -> Access:
     """
     access = access_of(request)
     if not access.admin:
-        raise Forbidden("this key may neither change anything here nor trace it: ask for one with `admin = true`")
+        raise Forbidden("this is for administrators alone: ask for a key with `admin = true`")
     return access
 
 
