@@ -1,6 +1,6 @@
 """How far `doyen train --estimate` is from what happens, on three trainings of different size on the example's pairs.
 
-    python benchmarks/estimates.py [--sizes 16,48,120] [--workspace DIR]
+    python benchmarks/estimates.py [--sizes 9,22,44] [--workspace DIR]
 
 Estimate and training are processes of their own, as a user starts them. The time is that of training and validation, from
 the first step to the last, which is what an estimate promises; memory is the most that the process held.
@@ -30,7 +30,7 @@ BAR = 0.3
 def main() -> int:
     """Estimate, train and compare; return 1 when an estimate is too far off."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="16,48,120", help="pairs of each training")
+    parser.add_argument("--sizes", default="9,22,44", help="pairs of each training")
     parser.add_argument("--workspace", type=Path, help="kept and used again; default: a temporary one")
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]

@@ -94,7 +94,8 @@ def measure_pace(model: Any, batches: Sequence[list[Row]], settings: FinetuneSet
     probed = [rows[round(share * (len(rows) - 1))] for share in PROBED]
     _claim_threads()
     model.train()
-    _gradients(model, probed[0], settings)  # the first pass prepares what later ones use
+    # The first pass claims the memory that later ones use again: only a row that is longer than all before pays for it.
+    _gradients(model, probed[-1], settings)
     times = [_timed(partial(_gradients, model, row, settings)) for row in probed]
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.0)
