@@ -139,8 +139,13 @@ def make_haystack() -> Callable[[Path, Path], int]:
     class DocumentEmbedder:
         """What Haystack's embedder of sentence-transformers does."""
 
-        @component.output_types(documents=list[Document])
-        def run(self, documents: list[Document]) -> dict[str, list[Document]]:
+        def __init__(self) -> None:
+            # Haystack reads types from annotations, which are texts in this module.
+            component.set_input_type(self, "documents", list[Document])
+            component.set_output_types(self, documents=list[Document])
+
+        def run(self, **given: Any) -> dict[str, Any]:
+            documents = given["documents"]
             vectors = model.encode([each.content for each in documents], batch_size=32, normalize_embeddings=True)
             return {"documents": [replace(each, embedding=row.tolist()) for each, row in zip(documents, vectors, strict=True)]}
 
