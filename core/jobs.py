@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import aliased
 
 from doyen.core.errors import Busy, NotFoundError, StateError
+from doyen.core.locks import hold
 from doyen.core.manifest import now
 from doyen.core.store import Store
 from doyen.core.store.schema import JobRow, JobState
@@ -233,16 +233,8 @@ def running_lock(workspace: Workspace, job_id: str) -> Iterator[None]:
         Busy: the process is alive.
     """
     path = workspace.state / "locks" / f"job-{job_id}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise Busy(f"job {job_id} is running") from error
-    try:
+    with hold(path, f"job {job_id}", f"job {job_id} is running: {{holder}}"):
         yield
-    finally:
-        lock.release()
 
 
 def log_path(workspace: Workspace, job_id: str) -> Path:

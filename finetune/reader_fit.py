@@ -8,7 +8,7 @@ from itertools import product
 
 from doyen.core.answers import Passage
 from doyen.core.text import token_f1
-from doyen.retrieval.reading.calibration import Calibration, Ranking, fit_calibration
+from doyen.retrieval.reading.calibration import Calibration, Ranking, fit_calibration, fit_regression
 from doyen.retrieval.reading.findings import Finding, find_spans, observe, rank
 from doyen.retrieval.reading.reader import Reader, Reading
 from doyen.retrieval.reading.span_evidence import SpanEvidence
@@ -80,7 +80,7 @@ def fit_probability(read: Sequence[ReadCase], default: Calibration) -> Calibrati
     if min(sum(answered), len(answered) - sum(answered)) < FEWEST:
         return default
     seen = [observe(item.case.question, item.case.passages, item.readings) for item in read]
-    return fit_calibration(seen, answered, answered)
+    return fit_calibration(seen, answered)
 
 
 def fit_span_probability(read: Sequence[ReadCase], ranking: Ranking, default: Calibration | None) -> Calibration | None:
@@ -90,7 +90,7 @@ def fit_span_probability(read: Sequence[ReadCase], ranking: Ranking, default: Ca
     if min(sum(right), len(right) - sum(right)) < FEWEST:
         return default
     seen = [SpanEvidence(item.case.question, item.case.passages, spans).observe(spans[0]) for item, spans in found]
-    return fit_calibration(seen, right, [item.is_answered for item, _ in found])
+    return fit_regression(seen, right, [item.is_answered for item, _ in found])
 
 
 def span_f1(item: ReadCase, ranking: Ranking) -> float:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 UNANSWERABLE_SHARE = 0.25
 """Share of questions that the documents do not answer, assumed in use; what a calibration is fitted to counts accordingly."""
+_WEIGHT = "logisticregression__sample_weight"
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,27 @@ class Calibration:
         return min(within) if within else (1.0 if self.curve else 0.0)
 
 
-def fit_calibration(
-    seen: Sequence[Observation | SpanObservation],
-    right: Sequence[bool],
-    answered: Sequence[bool],
-    *,
-    folds: int = 5,
-    seed: int = 17,
-) -> Calibration:
+def fit_calibration(seen: Sequence[Observation], answered: Sequence[bool], *, folds: int = 5, seed: int = 17) -> Calibration:
     """Fit a calibration, and draw its curve from questions that were left out, each in one of the folds.
+
+    Args:
+        seen: one observation for each question.
+        answered: whether its passages answer it; both kinds must be there.
+    """
+    import numpy as np
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    x, y = np.array([item.values for item in seen]), np.array(answered)
+    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    weight = _weights_in_use(answered)
+    out_of_fold = cross_val_predict(_regression(), x, y, cv=parts, params={_WEIGHT: weight}, method="predict_proba")[:, 1]
+    return replace(fit_regression(seen, answered, answered), curve=_curve(out_of_fold, y, weight))
+
+
+def fit_regression(
+    seen: Sequence[Observation | SpanObservation], right: Sequence[bool], answered: Sequence[bool]
+) -> Calibration:
+    """Fit a calibration without a curve.
 
     Args:
         seen: one observation for each question.
@@ -127,31 +140,36 @@ def fit_calibration(
         answered: whether the question's passages answer it.
     """
     import numpy as np
+
+    model = _regression().fit(np.array([item.values for item in seen]), np.array(right), **{_WEIGHT: _weights_in_use(answered)})
+    scale, regression = model[0], model[1]
+    weights = regression.coef_[0] / scale.scale_
+    return Calibration(tuple(weights.tolist()), float(regression.intercept_[0] - (weights * scale.mean_).sum()))
+
+
+def _regression() -> Any:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x, y, known = np.array([item.values for item in seen]), np.array(right), np.array(answered)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1.0))
+
+
+def _weights_in_use(answered: Sequence[bool]) -> Any:
+    """Return what each question counts, so that the unanswerable ones are as many as in use."""
+    import numpy as np
+
+    known = np.array(answered)
     shares = (1 - UNANSWERABLE_SHARE) / max(1, known.sum()), UNANSWERABLE_SHARE / max(1, (~known).sum())
-    weight = np.where(known, *shares) * len(y)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0))
-    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    given = {"logisticregression__sample_weight": weight}
-    out_of_fold = cross_val_predict(model, x, y, cv=parts, params=given, method="predict_proba")[:, 1]
-    model.fit(x, y, **given)
-    scale, regression = model[0], model[1]
-    weights = regression.coef_[0] / scale.scale_
-    intercept = float(regression.intercept_[0] - (weights * scale.mean_).sum())
-    return Calibration(tuple(weights.tolist()), intercept, _curve(out_of_fold, y, weight))
+    return np.where(known, *shares) * len(known)
 
 
-def _curve(probabilities: Any, right: Any, weight: Any) -> tuple[tuple[float, float], ...]:
+def _curve(probabilities: Any, answered: Any, weight: Any) -> tuple[tuple[float, float], ...]:
     """Return the points of the risk curve, at most a hundred of them and one for each probability."""
     import numpy as np
 
     order = np.argsort(-probabilities, kind="stable")
-    wrong = np.cumsum((weight * ~right)[order]) / np.cumsum(weight[order])
+    wrong = np.cumsum((weight * ~answered)[order]) / np.cumsum(weight[order])
     # Of questions that are equally probable all are answered or none: the last one's share is that of them all.
     points = sorted(dict(zip(probabilities[order].tolist(), wrong.tolist(), strict=True)).items())
     return tuple(points[:: -(-len(points) // 100)])

@@ -369,8 +369,8 @@ def test_a_fitted_calibration_tells_cases_apart_and_keeps_its_curve_short(seed: 
     answered = (np.arange(n) % 3 > 0).tolist()
     values = [round(float(draw.normal(2.0 * known)), 0 if equal else 9) for known in answered]
     seen = [Observation(value, value / 2, 0.5, 0.1, 1.0) for value in values]
-    made = fit_calibration(seen, answered, answered)
-    assert made == fit_calibration(seen, answered, answered)
+    made = fit_calibration(seen, answered)
+    assert made == fit_calibration(seen, answered)
     assert made.probability(Observation(6.0, 3.0, 0.5, 0.1, 1.0)) > made.probability(Observation(-4.0, -2.0, 0.5, 0.1, 1.0))
     assert 1 <= len(made.curve) <= 100
     assert list(made.curve) == sorted(made.curve)
