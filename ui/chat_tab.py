@@ -97,16 +97,17 @@ class _Parts:
         return [self.shown, self.panel, self.feedback, self.correction, self.thanks]
 
 
-def build_chat_tab(gateway: Gateway, demo: gr.Blocks) -> None:
+def build_chat_tab(gateway: Gateway, tab: gr.Tab) -> None:
     """Lay out the tab inside the current Blocks context and connect its events."""
+    page = tab.parent.parent
     parts = _lay_out()
     options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     _connect_asking(gateway, parts, options)
     _connect_feedback(gateway, parts, options)
     parts.mode.change(lambda mode: gr.update(interactive=mode in ADAPTER_MODES), [parts.mode], [parts.adapter], **options)
-    demo.load(gateway.with_client(choices), None, [parts.adapter], **options)
-    demo.load(gateway.with_client(best_note), None, [parts.mode], **options)
-    restored = demo.load(_restored, [parts.saved], parts.dialogue, js=FETCH_KEPT, **options)
+    page.load(gateway.with_client(choices), None, [parts.adapter], **options)
+    page.load(gateway.with_client(best_note), None, [parts.mode], **options)
+    restored = page.load(_restored, [parts.saved], parts.dialogue, js=FETCH_KEPT, **options)
     restored.then(lambda done: show_answer(done, last_answered(done)), [parts.conversation], parts.aside, **options)
 
 

@@ -232,5 +232,6 @@ def page_header(title: str, gateway: str) -> str:
     return (
         f"<div class='doyen-top'><span class='doyen-logo'>{escape(title[:1].upper())}</span><div><h1>{escape(title)}</h1>"
         f"<p>Answers from your documents, with the passages they rest on</p></div>"
-        f"<span class='doyen-gateway'>{escape(gateway)}</span></div>"
+        f"<span class='doyen-gateway'>{escape(gateway)}</span>"
+        "<button id='look' class='doyen-look' type='button' aria-label='Dark look' title='Light or dark'></button></div>"
     )

@@ -35,18 +35,28 @@ BODY_BYTES = 4_000_000
 TOO_MUCH = f"the request's body is larger than {BODY_BYTES / 1e6:.0f} MB: send less"
 FILE_ROUTES = ("/upload", "/process_recording")
 """Where Gradio would take files, in any number and of any size; no page here sends one."""
+# Light or dark as the system is, until the reader chooses; the choice stays in the browser.
+SWITCH_LOOK = """const show = (dark) => {
+  document.body.classList.toggle('dark', dark);
+  element.querySelector('#look').setAttribute('aria-pressed', dark);
+};
+const chosen = localStorage.getItem('doyen-look');
+show(chosen ? chosen === 'dark' : document.body.classList.contains('dark'));
+element.addEventListener('click', (event) => {
+  if (!event.target.closest('#look')) return;
+  const dark = !document.body.classList.contains('dark');
+  localStorage.setItem('doyen-look', dark ? 'dark' : 'light');
+  show(dark);
+});"""
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 def build_chat(gateway: Gateway, title: str = "Doyen") -> gr.Blocks:
-    """Return the pages: chat, evaluation reports, adapters, jobs."""
+    """Return the pages: a header, what the gateway lacks, and the tabs."""
     import gradio as gr
 
-    from doyen.ui.adapters_tab import build_adapters_tab
-    from doyen.ui.chat_tab import build_chat_tab
-    from doyen.ui.evaluation_tab import build_evaluation_tab
-    from doyen.ui.jobs_tab import build_jobs_tab
     from doyen.ui.markup import banner, page_header
+    from doyen.ui.tabs import build_tabs
 
     def readiness(client: GatewayClient) -> str:
         try:
@@ -55,16 +65,9 @@ def build_chat(gateway: Gateway, title: str = "Doyen") -> gr.Blocks:
             return banner(str(error), "red")
 
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as demo:
-        gr.HTML(page_header(title, gateway.url))
+        gr.HTML(page_header(title, gateway.url), js_on_load=SWITCH_LOOK)
         notice = gr.HTML(elem_id="notice")
-        with gr.Tab("Chat", id="chat"):
-            build_chat_tab(gateway, demo)
-        with gr.Tab("Evaluation", id="evaluation") as evaluation:
-            build_evaluation_tab(gateway, evaluation)
-        with gr.Tab("Adapters", id="adapters") as adapters:
-            build_adapters_tab(gateway, adapters)
-        with gr.Tab("Jobs", id="jobs") as jobs:
-            build_jobs_tab(gateway, jobs)
+        build_tabs(gateway, demo)
         demo.load(gateway.with_client(readiness), None, [notice], show_progress="hidden", api_visibility="private")
     demo.queue(default_concurrency_limit=16, max_size=64)
     return demo
@@ -158,10 +161,26 @@ def _theme() -> Any:
     """Return the look: the system's own fonts, because the others would be fetched from a font server."""
     import gradio as gr
 
-    return gr.themes.Base(
+    theme = gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         neutral_hue=gr.themes.colors.slate,
         font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
         radius_size=gr.themes.sizes.radius_md,
+    )
+    # Each pair of text and ground has a contrast of at least 4.5 (WCAG AA).
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_label_text_color="*neutral_700",
+        block_title_text_color="*neutral_700",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
     )

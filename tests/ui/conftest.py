@@ -82,20 +82,20 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(chromium: Any, site: Site) -> Iterator[Callable[[], Visit]]:
-    """Open the pages in a fresh browser profile."""
+def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Visit]]:
+    """Open the pages, by a link to them, in a fresh browser profile."""
     contexts = []
 
-    def open_page() -> Visit:
-        context = chromium.new_context(viewport={"width": 1360, "height": 860})
+    def open_page(link: str = "", width: int = 1360) -> Visit:
+        context = chromium.new_context(viewport={"width": width, "height": 860})
         contexts.append(context)
         seen = Visit(context.new_page())
         seen.page.set_default_timeout(20_000)
         seen.page.on("request", lambda request: seen.requests.append(request.url))
         seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
         seen.page.on("console", lambda line: seen.errors.append(line.text) if line.type == "error" else None)
-        seen.page.goto(site.url)
-        seen.page.wait_for_selector("#question textarea")
+        seen.page.goto(f"{site.url}/{link}")
+        seen.page.wait_for_selector("#question textarea", state="attached")
         return seen
 
     yield open_page
