@@ -79,6 +79,7 @@ class Passage(_Lossless):
         signals: named scores behind the ranking ("dense" cosine, "lexical" BM25, …) for debugging.
         revision: "Revision C, 2023-10-02" where there are several versions of its document, else an empty string.
         superseded_by: source of the newest version of its document, None where it is that itself.
+        page_breaks: characters in the document's parsed text, within the passage, at which further pages begin.
     """
 
     chunk_id: str
@@ -94,6 +95,11 @@ class Passage(_Lossless):
     signals: Annotated[dict[str, float], Field(exclude=True), SkipJsonSchema()] = field(default_factory=dict)
     revision: str = ""
     superseded_by: str | None = None
+    page_breaks: Annotated[tuple[int, ...], Field(exclude=True), SkipJsonSchema()] = ()
+
+    def page_at(self, place: int) -> int | None:
+        """Return the page that a character of the document's parsed text, within the passage, is on."""
+        return None if self.page is None else self.page + sum(start <= place for start in self.page_breaks)
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
@@ -112,6 +118,7 @@ class Citation(_Lossless):
 
     Attributes:
         marker: the passage's number in the prompt, from 1.
+        page: on which the quote begins, from 1, or None where there are no pages.
         support: whether the quote holds figures of the answer; "not_checked" when the answer has none.
         revision: of its document, as in `Passage`.
         superseded_by: as in `Passage`.

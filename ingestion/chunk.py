@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from doyen.core.sentences import sentence_ends
-from doyen.ingestion.document import CODE_MEDIA_TYPE, Block, ParsedDocument
+from doyen.ingestion.document import CODE_MEDIA_TYPE, Block, ParsedDocument, page_of
 from doyen.ingestion.word_pieces import PieceCounter, count_between
 
 VERSION = 2
@@ -91,11 +91,10 @@ def chunk_document(document: ParsedDocument, *, chunk_words: int, counter: Piece
     """
     atoms = _atoms(document, int(LARGEST * chunk_words), counter)
     paths = _heading_paths(document)
-    page_starts = [start for start, _ in document.pages]
     chunks = []
     for first, last in _best_cuts(atoms, chunk_words, counter.limit):
         start, end = atoms[first].start, atoms[last].end
-        page = bisect_right(page_starts, start) if page_starts else None
+        page = page_of(document.pages, start) if document.pages else None
         chunks.append(Chunk(start, end, page, paths[atoms[first].block], document.text[start:end]))
     return chunks
 

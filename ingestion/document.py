@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -112,6 +113,27 @@ class Unpacked:
     members: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def page_of(pages: Sequence[Sequence[int]], place: int) -> int:
+    """Return the number from 1 of the page that a character of the text is on.
+
+    Args:
+        pages: [start, end] of each page, at least one; those without text start where the next one does.
+    """
+    return bisect_right(pages, place, key=lambda page: page[0])
+
+
+def pages_within(pages: Sequence[Sequence[int]], start: int, end: int) -> tuple[int | None, tuple[int, ...]]:
+    """Return the number of the page that a stretch of the text begins on, and the characters in it at which further ones begin.
+
+    Args:
+        pages: as `page_of` takes them; where there are none, the stretch is on none.
+    """
+    if not pages:
+        return None, ()
+    number = page_of(pages, start)
+    return number, tuple(first for first, _ in pages[number:] if first < end)
 
 
 def empty_pages(pages: Sequence[Sequence[int]]) -> tuple[int, ...]:

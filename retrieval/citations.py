@@ -188,7 +188,7 @@ def citation_at(passages: Sequence[Passage], marker: int, start: int, end: int) 
         source=passage.source,
         start=passage.start + start,
         end=passage.start + end,
-        page=passage.page,
+        page=passage.page_at(passage.start + start),
         quote=passage.text[start:end],
         revision=passage.revision,
         superseded_by=passage.superseded_by,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from doyen.core.answers import Passage
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentVersionRow
+from doyen.ingestion.document import pages_within
 from doyen.retrieval.excerpt import Excerpt
 from doyen.retrieval.lexical_view import LexicalView
 from doyen.retrieval.windows import Chosen
@@ -54,6 +55,7 @@ def overlaps(one: Passage, other: Passage) -> bool:
 def _passage(session: Session, excerpt: Excerpt, each: Chosen, chunks: list[ChunkRow], source: str) -> Passage:
     start, end = int(excerpt.unit_start[each.first]), int(excerpt.unit_end[each.last - 1])
     first = chunks[0]
+    page, page_breaks = _pages(session, first, start, end)
     return Passage(
         chunk_id=first.chunk_id,
         document_id=first.document_id,
@@ -61,11 +63,12 @@ def _passage(session: Session, excerpt: Excerpt, each: Chosen, chunks: list[Chun
         source=source,
         start=start,
         end=end,
-        page=_page(session, first, start),
+        page=page,
         heading=max(chunks, key=lambda chunk: min(end, chunk.end) - max(start, chunk.start)).heading,
         score=each.score,
         text=_text(session, first, start, end),
         signals=each.signals(excerpt),
+        page_breaks=page_breaks,
     )
 
 
@@ -77,14 +80,10 @@ def _text(session: Session, chunk: ChunkRow, start: int, end: int) -> str:
     return str(session.execute(_STRETCH, place).scalar_one())
 
 
-def _page(session: Session, chunk: ChunkRow, start: int) -> int | None:
-    """Return the number of the page that a character of a chunk is on; a chunk may begin on the page before."""
+def _pages(session: Session, chunk: ChunkRow, start: int, end: int) -> tuple[int | None, tuple[int, ...]]:
+    """Return `pages_within` of a stretch that starts in a chunk."""
     if chunk.page is None:
-        return None
+        return None, ()
     version = DocumentVersionRow
     query = select(version.pages).where(version.document_id == chunk.document_id, version.version == chunk.version)
-    pages = session.execute(query).scalar_one()
-    for number, (first, last) in enumerate(pages, start=1):
-        if first <= start < last:
-            return number
-    return chunk.page
+    return pages_within(session.execute(query).scalar_one(), start, end)

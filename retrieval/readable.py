@@ -26,6 +26,7 @@ from doyen.core.store import Store
 from doyen.core.store.document_access import access_revision
 from doyen.core.store.schema import ChunkRow, DocumentGroupRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
 from doyen.core.workspace import Workspace
+from doyen.ingestion.document import pages_within
 from doyen.ingestion.document_store import chunk_id_of
 from doyen.ingestion.duplicates import near_groups
 from doyen.retrieval.document_facts import Facts, facts_of_duplicate
@@ -145,11 +146,12 @@ def show_readable(session: Session, passages: Sequence[Passage], shown_as: dict[
 def _as_duplicate(session: Session, passage: Passage, document_id: str) -> Passage:
     row = session.get_one(DocumentRow, document_id)
     version = session.get_one(DocumentVersionRow, (document_id, row.version))
-    page = next((number for number, (first, last) in enumerate(version.pages, 1) if first <= passage.start < last), None)
+    page, breaks = pages_within(version.pages, passage.start, passage.end)
     # The indexed chunk's own id is made from the name of its document.
     chunk = session.get(ChunkRow, passage.chunk_id)
     chunk_id = chunk_id_of(row, chunk.start, chunk.end) if chunk is not None else ""
-    return replace(passage, chunk_id=chunk_id, document_id=document_id, source=row.source, version=row.version, page=page)
+    shown = replace(passage, chunk_id=chunk_id, document_id=document_id, source=row.source, version=row.version)
+    return replace(shown, page=page, page_breaks=breaks)
 
 
 def _list_documents(session: Session) -> _Listing:

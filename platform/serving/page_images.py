@@ -81,11 +81,6 @@ def _areas(row: DocumentRow, read: DocumentVersionRow, page: int, highlight: str
     return found.get(page, [])
 
 
-def page_of(read: DocumentVersionRow, start: int) -> int:
-    """Return the number from 1 of the page on which a character of a text with pages stands."""
-    return max((number for number, page in enumerate(read.pages, start=1) if page[0] <= start), default=1)
-
-
 class PageImages:
     """Renders pages in a process of its own, so that a long ingestion does not keep a reader of an answer waiting."""
 

@@ -49,7 +49,11 @@ def test_an_answer_is_the_same_after_json(answer: Answer) -> None:
 def test_what_is_shown_is_a_part_of_the_whole(answer: Answer) -> None:
     assert answer.to_json() == {**answer.public_json(), "passages": [asdict(passage) for passage in answer.passages]}
     for passage in answer.passages:
-        assert passage.to_json() == {**passage.public_json(), "signals": passage.signals}
+        assert passage.to_json() == {
+            **passage.public_json(),
+            "signals": passage.signals,
+            "page_breaks": passage.page_breaks,
+        }
 
 
 @given(ANSWERS)
@@ -105,7 +109,7 @@ def test_a_stored_answer_opens(store) -> None:
     with store.session() as session:
         row = session.scalars(select(AnswerRow)).one()
     # The very keys of the rows that workspaces hold.
-    assert set(row.passages[0]) == {*passage.public_json(), "signals"}
+    assert set(row.passages[0]) == {*passage.public_json(), "signals", "page_breaks"}
     assert [Passage.from_json(item) for item in row.passages] == [passage]
     assert [Citation.from_json(item) for item in row.citations] == [citation]
     del row.passages[0]["version"], row.passages[0]["heading"], row.passages[0]["signals"]

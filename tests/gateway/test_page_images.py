@@ -12,10 +12,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from support.fake_assistant import FakeAssistant
 
-from doyen.core.answers import Answer, Citation, Passage
+from doyen.core.answers import Answer
 from doyen.core.modes import Mode
 from doyen.ingestion.ingest import ingest
 from doyen.ingestion.readers.page_image import LONGEST_SIDE, MARKER
+from doyen.retrieval.citations import citation_at
 from tests.support.scans import written
 
 FIRST = [(60.0, 700.0, "The pump is started once a week."), (60.0, 640.0, "The relief valve opens at 7.5 bar.")]
@@ -151,13 +152,15 @@ def test_citations_of_pdfs_name_the_picture_of_their_page(
     described = client.get(f"/v1/documents/{document}").json()
     text = client.get(f"/v1/documents/{document}/text").json()["text"]
     start = text.index("every 26 weeks")
-    passage = Passage("c", document, described["version"], "pump.pdf", 0, len(text), 1, "", 1.0, text)
-    citation = Citation(1, "c", "pump.pdf", start, start + 14, 1, "every 26 weeks")
+    passage = client.app.state.services.retriever().retrieve("How often is the seal replaced?", 1)[0]
+    assert (passage.version, passage.page, passage.text) == (described["version"], 1, text)
+    citation = citation_at([passage], 1, start, start + 14)
     answer = Answer("How often?", "Every 26 weeks.", Mode.RAG, citations=[citation], passages=[passage])
     monkeypatch.setattr(assistant, "stream", lambda *_, **__: iter([answer]))
     body = {"model": "rag", "messages": [{"role": "user", "content": "How often?"}]}
     cited = client.post("/v1/chat/completions", json=body).json()["citations"][0]
     # The passage begins on page 1, the quote stands on page 2.
+    assert cited["page"] == 2
     assert cited["page_image"].startswith(f"/v1/documents/{document}/pages/2.png?version=")
     shown = client.get(cited["page_image"])
     assert shown.status_code == 200

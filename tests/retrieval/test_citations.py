@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +28,12 @@ def test_the_supporting_sentence_is_quoted() -> None:
     assert [(c.marker, c.source, c.quote) for c in cited] == [(2, "b.txt", "The daily meal allowance is 31 euro.")]
     assert cited[0].start == 1000 + TRAVEL.index("The daily")
     assert cited[0].page == 2
+
+
+def test_a_quote_is_on_the_page_on_which_it_begins() -> None:
+    both = replace(passage(f"{PUMP} {TRAVEL}", 500), page_breaks=(500 + len(PUMP) + 1,))
+    pages = [cite(answer, [both])[0].page for answer in ("The filter is changed every 12 months.", "Meals: 31 euro a day.")]
+    assert pages == [2, 3]
 
 
 def test_two_statements_get_two_citations() -> None:

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from doyen.core.answers import Answer
 from doyen.core.store.document_access import readable_document
-from doyen.core.store.schema import DocumentRow, DocumentVersionRow
+from doyen.core.store.schema import DocumentRow
 from doyen.ingestion.originals import PAGED
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
-from doyen.platform.serving.page_images import find_page, page_of
+from doyen.platform.serving.page_images import find_page
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=StrictRoute)
 PICTURE: dict[int | str, dict[str, Any]] = {
@@ -59,8 +59,6 @@ def page_images(services: Services, answer: Answer) -> list[str | None]:
             if passage is None or row is None or row.media_type not in PAGED or row.version != passage.version:
                 paths.append(None)
                 continue
-            read = session.get(DocumentVersionRow, (row.document_id, row.version))
-            page = page_of(read, citation.start) if read else 1
             query = f"version={row.version}&highlight={citation.start}-{citation.end}"
-            paths.append(f"/v1/documents/{row.document_id}/pages/{page}.png?{query}")
+            paths.append(f"/v1/documents/{row.document_id}/pages/{citation.page}.png?{query}")
     return paths
