@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import Trainer
 
 from doyen.core.progress import Reporter
 from doyen.finetune.contrastive import Step
+from doyen.finetune.pace import Pace, measure_pace
 from doyen.finetune.trainer import Schedule, run_trainer
 from doyen.retrieval.embedder import Embedder
 
@@ -38,6 +40,22 @@ def contrastive_loss(queries: Tensor, pieces: Tensor, barred: Sequence[tuple[int
     return cross_entropy(logits, torch.arange(len(queries), device=logits.device))
 
 
+def token_ids(embedder: Embedder, step: Step) -> tuple[list[list[int]], list[list[int]]]:
+    """Return the token ids of a step's queries and of its pieces."""
+    return embedder.tokens(step.queries, "query"), embedder.tokens(step.pieces)
+
+
+def padded_tokens(embedder: Embedder, step: Step) -> int:
+    """Return how many tokens a step holds when its queries are as long as the longest, and so its pieces."""
+    return sum(len(batch) * max(map(len, batch)) for batch in token_ids(embedder, step))
+
+
+def step_loss(embedder: Embedder, step: Step) -> Tensor:
+    """Return what ``contrastive_loss`` says of an embedder's vectors of a step."""
+    queries, pieces = token_ids(embedder, step)
+    return contrastive_loss(embedder.forward(queries), embedder.forward(pieces), step.barred)
+
+
 class ContrastiveTrainer(Trainer):
     """Trainer whose batches are lists of one step."""
 
@@ -50,9 +68,7 @@ class ContrastiveTrainer(Trainer):
         """Add the gradients of a batch."""
         model.train()
         (step,) = inputs
-        queries = self._embedder.forward(self._embedder.tokens(step.queries, "query"))
-        pieces = self._embedder.forward(self._embedder.tokens(step.pieces))
-        loss = contrastive_loss(queries, pieces, step.barred)
+        loss = step_loss(self._embedder, step)
         self.accelerator.backward(loss)
         return loss.detach()
 
@@ -64,8 +80,7 @@ def fit_embedder(
 
     A run that was stopped goes on from its checkpoint in ``folder``.
     """
-    for name, parameter in embedder.network.named_parameters():
-        parameter.requires_grad_(not name.startswith(FROZEN))
+    _freeze(embedder)
 
     def trainer(**options: Any) -> ContrastiveTrainer:
         return ContrastiveTrainer(embedder=embedder, **options)
@@ -75,6 +90,17 @@ def fit_embedder(
     )
     embedder.network.eval()
     return losses
+
+
+def measure_embedder_pace(embedder: Embedder, steps: Sequence[Step]) -> Pace:
+    """Return how fast ``fit_embedder`` trains on steps, told by their padded tokens."""
+    _freeze(embedder)
+    return measure_pace(embedder.network, steps, partial(padded_tokens, embedder), partial(step_loss, embedder))
+
+
+def _freeze(embedder: Embedder) -> None:
+    for name, parameter in embedder.network.named_parameters():
+        parameter.requires_grad_(not name.startswith(FROZEN))
 
 
 def weights_of(embedder: Embedder) -> dict[str, Tensor]:

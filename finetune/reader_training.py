@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import Trainer
 
+from doyen.core.models import torch_device
 from doyen.core.progress import Reporter
+from doyen.finetune.pace import Pace, measure_pace
 from doyen.finetune.trainer import Schedule, run_trainer
 from doyen.retrieval.reading.reader_network import ReaderNetwork, Scores
 from doyen.retrieval.reading.token_windows import Window, batches, collate, make_windows
@@ -84,14 +87,23 @@ def reader_loss(scores: Scores, rows: Sequence[ReadingRow]) -> Tensor:
     return (spans if known.any() else 0) + binary_cross_entropy_with_logits(scores.answers, answers)
 
 
+def batch_loss(network: ReaderNetwork, rows: Sequence[ReadingRow], device: str = "cpu") -> Tensor:
+    """Return what ``reader_loss`` says of a network's scores of a batch."""
+    return reader_loss(network(collate([row.window for row in rows]).to(device)), rows)
+
+
+def padded_tokens(rows: Sequence[ReadingRow]) -> int:
+    """Return how many tokens a batch holds when its rows are as long as the longest."""
+    return len(rows) * max(len(row.window.ids) for row in rows)
+
+
 class ReaderTrainer(Trainer):
     """Trainer whose batches are lists of rows."""
 
     def training_step(self, model: Any, inputs: list[ReadingRow], *_: Any) -> Tensor:
         """Add the gradients of a batch."""
         model.train()
-        scores = model(collate([row.window for row in inputs]).to(str(self.args.device)))
-        loss = reader_loss(scores, inputs)
+        loss = batch_loss(model, inputs, str(self.args.device))
         self.accelerator.backward(loss)
         return loss.detach()
 
@@ -118,7 +130,18 @@ def fit_reader(
 
     A run that was stopped goes on from its checkpoint in ``folder``.
     """
+    _freeze_below(network, first_layer)
+    return run_trainer(ReaderTrainer, network, steps, schedule, folder, reporter, title="training the reader")
+
+
+def measure_reader_pace(network: ReaderNetwork, steps: Sequence[list[ReadingRow]], *, first_layer: int) -> Pace:
+    """Return how fast ``fit_reader`` trains on batches, told by their padded tokens."""
+    _freeze_below(network, first_layer)
+    network.to(torch_device())
+    return measure_pace(network, steps, padded_tokens, partial(batch_loss, network, device=torch_device()))
+
+
+def _freeze_below(network: ReaderNetwork, first_layer: int) -> None:
     network.requires_grad_(False)
     for parameter in network.trained(first_layer).values():
         parameter.requires_grad_(True)
-    return run_trainer(ReaderTrainer, network, steps, schedule, folder, reporter, title="training the reader")

@@ -9,14 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 from sqlalchemy import select
 
 from doyen.core.answers import Retriever
-from doyen.core.costs import COST, Estimate, Spent, compare, load_estimate, price, save_estimate
+from doyen.core.costs import Estimate, Spent, load_estimate, save_estimate
 from doyen.core.errors import InputError, StateError, storage_errors
 from doyen.core.files import sha256_file, write_json_atomic
 from doyen.core.manifest import build_manifest, fingerprint
@@ -34,6 +34,7 @@ from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Kind, Shares, build_round, excluded_ids
 from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, WEIGHTS, Adapter, Registry
+from doyen.finetune.training_cost import already_trained, compared, training_estimate, training_takes
 from doyen.finetune.training_rows import Encoded, encode_contexts, epoch_batches, evidence_check, load_batches, save_batches
 from doyen.retrieval.index_manifest import tuned_embedder_of
 
@@ -197,11 +198,8 @@ def estimate_training(
 
     with _prepared(workspace, registry, name, kind, make_lesson, settings, reporter) as ready:
         if isinstance(ready, Adapter):
-            raise InputError(f"adapter {ready.ref} was already trained on this: training it again takes nothing")
-        model = add_adapter(ready.model, settings, ready.lesson.start)
-        estimate = _estimate(ready, model, settings, workspace.settings.costs)
-        save_estimate(ready.run, estimate)
-        return estimate
+            raise already_trained(ready)
+        return _estimate(ready, add_adapter(ready.model, settings, ready.lesson.start), settings, workspace.settings.costs)
 
 
 @dataclass(frozen=True)
@@ -284,8 +282,7 @@ def _fit(ready: _Ready, settings: FinetuneSettings, costs: CostSettings, reporte
 
     run, examples = ready.run, ready.examples
     model = add_adapter(ready.model, settings, ready.lesson.start)
-    estimate = load_estimate(run) or _estimate(ready, model, settings, costs)
-    reporter.say(estimate.describe())
+    reporter.say((load_estimate(run) or _estimate(ready, model, settings, costs)).describe())
     before, started = steps_done(run), time.monotonic()
     losses = fit(model, examples.batches, settings, run, reporter)
     validation_loss = mean_loss(model, examples.validation)
@@ -293,33 +290,32 @@ def _fit(ready: _Ready, settings: FinetuneSettings, costs: CostSettings, reporte
     files = run / "adapter"
     model.save_pretrained(files, safe_serialization=True)
     (files / "README.md").unlink(missing_ok=True)
-    happened = replace(_takes(ready, spent, costs), units=len(examples.batches) - before)
     results = {
         "examples": examples.counts,
         "losses": [round(loss, 4) for loss in losses],
         "validation_loss": None if math.isnan(validation_loss) else round(validation_loss, 4),
         "peak_memory_mb": round(peak_memory_mb()),
-        COST: compare(estimate, happened),
+        **compared(run, _takes(ready, spent, costs), before),
     }
     return files, results
 
 
 def _estimate(ready: _Ready, model: Any, settings: FinetuneSettings, costs: CostSettings) -> Estimate:
-    """Return what training and validation will take, by the pace at which a few rows are trained on."""
-    from doyen.finetune.trainer import measure_pace
+    """Return what training and validation will take, by the pace at which a few rows are trained on; it waits in the run."""
+    from doyen.finetune.trainer import measure_adapter_pace
 
-    pace = measure_pace(model, ready.examples.batches, settings)
-    expected = _takes(ready, pace.seconds(ready.examples.batches, ready.examples.validation), costs)
-    probe = f"by {pace.rows} rows, trained on for a trial"
-    return Estimate(f"training {ready.lesson.name}", "steps", expected, probe, costs.currency)
+    rows = [row for batch in ready.examples.batches for row in batch]
+    pace = measure_adapter_pace(model, rows, settings)
+    validating = pace.validation_seconds(row.length for row in ready.examples.validation)
+    seconds = pace.seconds((row.length for row in rows), len(ready.examples.batches)) + validating
+    estimate = training_estimate(ready.lesson.name, _takes(ready, seconds, costs), f"{pace.items} rows", costs)
+    save_estimate(ready.run, estimate)
+    return estimate
 
 
 def _takes(ready: _Ready, seconds: float, costs: CostSettings) -> Spent:
     """Return what the whole run takes, where it takes that long."""
-    tokens = ready.examples.counts["tokens"]
-    money = price(costs, ready.base.name, tokens, 0, seconds)
-    steps = len(ready.examples.batches)
-    return Spent(steps, round(seconds, 2), round(peak_memory_mb()), prompt_tokens=tokens, money=round(money, 4))
+    return training_takes(ready.base.name, len(ready.examples.batches), ready.examples.counts["tokens"], seconds, costs)
 
 
 def retrieval_settings(workspace: Workspace) -> dict[str, Any]:

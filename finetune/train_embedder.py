@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 
 from doyen.core.answers import Retriever
+from doyen.core.costs import Estimate, Spent, save_estimate
 from doyen.core.errors import InputError, storage_errors
 from doyen.core.manifest import build_manifest
 from doyen.core.models import resolve_embedder
 from doyen.core.progress import Reporter, Silent
-from doyen.core.settings import FinetuneSettings
+from doyen.core.settings import CostSettings, FinetuneSettings
 from doyen.core.store import Store
 from doyen.core.store.schema import EMBEDDER
 from doyen.core.workspace import Workspace
-from doyen.finetune.contrastive import FEWEST_HEADINGS, Example, heading_examples, make_steps, pair_examples
+from doyen.finetune.contrastive import FEWEST_HEADINGS, Example, Step, heading_examples, make_steps, pair_examples
 from doyen.finetune.dataset import Dataset
 from doyen.finetune.mining import mine
 from doyen.finetune.registry import Adapter, Registry
 from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settings
+from doyen.finetune.training_cost import already_trained, compared, training_estimate, training_takes
 from doyen.retrieval.embedder import Embedder
 
 FORMAT = 1
@@ -80,58 +82,112 @@ def train_embedder(
         ModelMissing: the embedder is not there.
         StorageError: the disk is full.
     """
-    reporter, settings = reporter or Silent(), workspace.settings.finetune
-    registry, started = Registry(workspace, store), time.monotonic()
-    with storage_errors("training an embedder"), ExitStack() as held:
-        with workspace.lock(f"the preparation of embedder {name}"):
-            manifest = _identity(workspace, store, dataset, settings)
-            if existing := registry.find(name, manifest["fingerprint"]):
-                reporter.say(f"embedder {existing.ref} was already trained on this")
-                return existing
-            run = claim_run(workspace, registry, held, name, EMBEDDER, manifest["fingerprint"], dataset.dataset_id)
-            sizes: dict[str, Any] = {"passages": PASSAGES, "reporter": reporter, "excluded": frozenset()}
-            taken = dataset.training_pairs(settings.variant_share, settings.seed)
-            pairs = pair_examples(mine(taken, retriever, store, **sizes))
-            headings = heading_examples(store, max(FEWEST_HEADINGS, len(pairs)), settings.seed)
-            validation = pair_examples(mine(dataset.validation[:VALIDATION_PAIRS], retriever, store, **sizes))
-        files, results = _fit(run, [*pairs, *headings], validation, workspace, reporter)
-        results |= {"pairs": len(pairs), "headings": len(headings), "seconds": round(time.monotonic() - started, 1)}
-        base = workspace.settings.retrieval.embedder
-        manifest |= {"kind": EMBEDDER, "dataset_id": dataset.dataset_id, "base_model": base, **results}
-        adapter = registry.register(name, files, base_model=base, dataset_id=dataset.dataset_id, manifest=manifest)
-        shutil.rmtree(run)
+    reporter, started = reporter or Silent(), time.monotonic()
+    with _prepared(workspace, store, dataset, retriever, name, reporter) as ready:
+        if isinstance(ready, Adapter):
+            return ready
+        files, results = _fit(ready, workspace, reporter)
+        results |= {**ready.counts, "seconds": round(time.monotonic() - started, 1)}
+        about: dict[str, Any] = {"dataset_id": dataset.dataset_id, "base_model": ready.embedder.name}
+        manifest = {**ready.manifest, "kind": EMBEDDER, **about, **results}
+        adapter = Registry(workspace, store).register(name, files, manifest=manifest, **about)
+        shutil.rmtree(ready.run)
     return adapter
 
 
-def _fit(
-    run: Path, examples: Sequence[Example], validation: Sequence[Example], workspace: Workspace, reporter: Reporter
-) -> tuple[Path, dict[str, Any]]:
+def estimate_embedder(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    *,
+    name: str,
+    reporter: Reporter | None = None,
+) -> Estimate:
+    """Return what `train_embedder` would take, by a trial; it waits for that training, which is compared with it.
+
+    Raises:
+        InputError: it was trained already; else as `train_embedder`.
+    """
+    with _prepared(workspace, store, dataset, retriever, name, reporter or Silent()) as ready:
+        if isinstance(ready, Adapter):
+            raise already_trained(ready)
+        estimate = _estimate(ready, name, workspace.settings.costs)
+        save_estimate(ready.run, estimate)
+    return estimate
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A run that can begin, in the folder that is its own.
+
+    Attributes:
+        embedder: the one before, which is trained; its files are in ``base``.
+        counts: of pairs and headings, for the manifest.
+    """
+
+    run: Path
+    manifest: dict[str, Any]
+    embedder: Embedder
+    base: Path
+    steps: list[Step]
+    validation: list[Example]
+    counts: dict[str, int]
+
+
+@contextmanager
+def _prepared(
+    workspace: Workspace, store: Store, dataset: Dataset, retriever: Retriever, name: str, reporter: Reporter
+) -> Iterator[_Ready | Adapter]:
+    """Claim the run and make what it needs, or give the embedder that was already trained on it."""
+    settings, registry = workspace.settings.finetune, Registry(workspace, store)
+    with storage_errors("training an embedder"), ExitStack() as held:
+        with workspace.lock(f"the preparation of embedder {name}"):
+            manifest = _identity(workspace, store, dataset, settings)
+            ready: _Ready | Adapter | None = registry.find(name, manifest["fingerprint"])
+            if isinstance(ready, Adapter):
+                reporter.say(f"embedder {ready.ref} was already trained on this")
+            else:
+                run = claim_run(workspace, registry, held, name, EMBEDDER, manifest["fingerprint"], dataset.dataset_id)
+                sizes: dict[str, Any] = {"passages": PASSAGES, "reporter": reporter, "excluded": frozenset()}
+                taken = dataset.training_pairs(settings.variant_share, settings.seed)
+                pairs = pair_examples(mine(taken, retriever, store, **sizes))
+                headings = heading_examples(store, max(FEWEST_HEADINGS, len(pairs)), settings.seed)
+                validation = pair_examples(mine(dataset.validation[:VALIDATION_PAIRS], retriever, store, **sizes))
+                steps = make_steps([*pairs, *headings], BATCH, settings.embedder_epochs, settings.seed)
+                if not steps:
+                    raise InputError("there is no pair with evidence and no heading to learn from: label pairs with evidence")
+                folder, digest = resolve_embedder(workspace.settings.retrieval.embedder)
+                embedder = Embedder(workspace.settings.retrieval.embedder, folder, digest, dtype="float32")
+                counts = {"pairs": len(pairs), "headings": len(headings)}
+                ready = _Ready(run, manifest, embedder, folder, steps, validation, counts)
+        yield ready
+
+
+def _fit(ready: _Ready, workspace: Workspace, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder and choose by the validation pairs; return the model's folder and what was measured."""
     from doyen.finetune.embedder_training import between, fit_embedder, save_embedder, weights_of
-    from doyen.finetune.trainer import Schedule
+    from doyen.finetune.trainer import Schedule, steps_done
 
-    settings, name = workspace.settings.finetune, workspace.settings.retrieval.embedder
-    steps = make_steps(examples, BATCH, settings.embedder_epochs, settings.seed)
-    if not steps:
-        raise InputError("there is no pair with evidence and no heading to learn from: label pairs with evidence")
-    folder, digest = resolve_embedder(name)
-    embedder = Embedder(name, folder, digest, dtype="float32")
+    settings, embedder, validation = workspace.settings.finetune, ready.embedder, ready.validation
+    done, started = steps_done(ready.run), time.monotonic()
     base, before = weights_of(embedder), find_pieces(embedder, validation)
     schedule = Schedule(settings.embedder_learning_rate, settings.checkpoint_steps, settings.seed, 0.01)
-    losses = fit_embedder(embedder, steps, schedule, run, reporter)
+    losses = fit_embedder(embedder, ready.steps, schedule, ready.run, reporter)
     tuned = weights_of(embedder)
     found: dict[float, Found] = {}
     for share in SHARES:
         embedder.network.load_state_dict(between(base, tuned, share))
         found[share] = find_pieces(embedder, validation)
     best = max(SHARES, key=lambda share: found[share].order)
-    files = run / "embedder"
-    save_embedder(between(base, tuned, best), folder, files)
+    happened = _takes(ready, time.monotonic() - started, workspace.settings.costs)
+    files = ready.run / "embedder"
+    save_embedder(between(base, tuned, best), ready.base, files)
     better = bool(validation) and found[best].order > before.order
-    said = f"of {len(validation)} validation pairs {found[best].recall:.3f} are found, {before.recall:.3f} by {name}"
-    reporter.say(said if better else f"{said}: {name} stays the better one, and promoting this needs a reason")
+    said = f"of {len(validation)} validation pairs {found[best].recall:.3f} are found, {before.recall:.3f} by {embedder.name}"
+    reporter.say(said if better else f"{said}: {embedder.name} stays the better one, and promoting this needs a reason")
     return files, {
-        "steps": len(steps),
+        "steps": len(ready.steps),
         "losses": [round(loss, 4) for loss in losses],
         "share": best,
         "validation": {
@@ -142,7 +198,28 @@ def _fit(
             "base_reciprocal_rank": round(before.reciprocal_rank, 4),
             "better": better,
         },
+        **compared(ready.run, happened, done),
     }
+
+
+def _estimate(ready: _Ready, name: str, costs: CostSettings) -> Estimate:
+    """Return what training and validation will take, by the pace of a few batches and by one validation."""
+    from doyen.finetune.embedder_training import measure_embedder_pace, padded_tokens
+
+    started = time.monotonic()
+    find_pieces(ready.embedder, ready.validation)
+    validating = (time.monotonic() - started) * (1 + len(SHARES))
+    pace = measure_embedder_pace(ready.embedder, ready.steps)
+    lengths = [padded_tokens(ready.embedder, step) for step in ready.steps]
+    seconds = pace.seconds(lengths, len(ready.steps)) + validating
+    return training_estimate(name, _takes(ready, seconds, costs), f"{pace.items} batches", costs)
+
+
+def _takes(ready: _Ready, seconds: float, costs: CostSettings) -> Spent:
+    from doyen.finetune.embedder_training import token_ids
+
+    tokens = sum(len(ids) for step in ready.steps for batch in token_ids(ready.embedder, step) for ids in batch)
+    return training_takes(ready.embedder.name, len(ready.steps), tokens, seconds, costs)
 
 
 def find_pieces(embedder: Embedder, examples: Sequence[Example]) -> Found:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.answers import Passage
+from doyen.core.costs import Estimate
 from doyen.core.errors import InputError
 from doyen.core.files import sha256_file
 from doyen.core.manifest import build_manifest
@@ -23,7 +24,7 @@ from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Example
 from doyen.finetune.reading_adapter import NAME
 from doyen.finetune.registry import GENERAL_READING, WEIGHTS, Adapter, Registry
-from doyen.finetune.train import Examples, Lesson, counts_of, run_training
+from doyen.finetune.train import Examples, Lesson, MakeLesson, counts_of, estimate_training, run_training
 from doyen.finetune.training_rows import encode_contexts, epoch_batches
 
 FORMAT = 1
@@ -61,8 +62,27 @@ def train_general_reading(
         StateError: memory does not suffice.
         StorageError: the disk is full.
     """
-    settings, reporter = workspace.settings.finetune, reporter or Silent()
+    settings, registry = workspace.settings.finetune, Registry(workspace, store)
+    lesson = _lesson_on(paragraphs, name, limit, start, seen, settings)
+    return run_training(workspace, registry, name, GENERAL_READING, lesson, settings, reporter or Silent())
 
+
+def estimate_general_reading(
+    workspace: Workspace, store: Store, paragraphs: Path, *, name: str = NAME, reporter: Reporter | None = None
+) -> Estimate:
+    """Return what `train_general_reading` would take, by a trial; its examples are kept, and that training goes on from them.
+
+    Raises:
+        InputError: it was trained already; else as `train_general_reading`.
+    """
+    settings, registry = workspace.settings.finetune, Registry(workspace, store)
+    lesson = _lesson_on(paragraphs, name, None, None, 0, settings)
+    return estimate_training(workspace, registry, name, GENERAL_READING, lesson, settings, reporter or Silent())
+
+
+def _lesson_on(
+    paragraphs: Path, name: str, limit: int | None, start: Path | None, seen: int, settings: FinetuneSettings
+) -> MakeLesson:
     def lesson(base: GeneratorFiles) -> Lesson:
         def make(tokenizer: Any, share: bool) -> Examples:
             training, held = hold_out(read_paragraphs(paragraphs), settings.seed)
@@ -85,7 +105,7 @@ def train_general_reading(
         }
         return Lesson(name, paragraphs.name, "", _identity(inputs, settings), start, make)
 
-    return run_training(workspace, Registry(workspace, store), name, GENERAL_READING, lesson, settings, reporter)
+    return lesson
 
 
 def _identity(inputs: dict[str, Any], settings: FinetuneSettings) -> dict[str, Any]:

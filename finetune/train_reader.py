@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doyen.core.answers import Passage, Retriever
+from doyen.core.costs import Estimate, Spent, save_estimate
 from doyen.core.errors import InputError, storage_errors
 from doyen.core.files import sha256_file
 from doyen.core.manifest import build_manifest
 from doyen.core.progress import Reporter, Silent
 from doyen.core.quantities import Stated
-from doyen.core.settings import FinetuneSettings
+from doyen.core.settings import CostSettings, FinetuneSettings
 from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset
@@ -29,11 +30,14 @@ from doyen.finetune.reader_fit import Case, fit_probability, fit_ranking, fit_sp
 from doyen.finetune.registry import READER, Adapter, Registry
 from doyen.finetune.swapped_questions import swap_value, values_of
 from doyen.finetune.train import chunks_fingerprint, claim_run, retrieval_settings
+from doyen.finetune.training_cost import already_trained, compared, training_estimate, training_takes
 from doyen.retrieval.reading.calibration import Calibration
 from doyen.retrieval.reading.reader_files import CONFIG, GENERAL_READER, WEIGHTS
 
-if TYPE_CHECKING:  # it imports PyTorch
+if TYPE_CHECKING:  # they import PyTorch
+    from doyen.finetune.reader_training import ReadingRow
     from doyen.finetune.rewording import Rewording
+    from doyen.retrieval.reading.reader_network import ReaderConfig, ReaderNetwork
 
 FORMAT = 8
 """Raised when the same dataset and settings would give another reader than before."""
@@ -41,6 +45,8 @@ FIRST_TRAINED_LAYER = 1
 """Layers below stay those of the general reader, so that steps are faster."""
 REPLAYED = 0.25
 """Share of an epoch's examples that are general ones, where there are some."""
+PROBED_CASES = 6
+"""Cases that are read to estimate how long all of them take."""
 
 
 def train_reader(
@@ -67,80 +73,171 @@ def train_reader(
         ModelMissing: the packaged encoder or the general reader is not there.
         StorageError: the disk is full.
     """
-    reporter, settings = reporter or Silent(), workspace.settings.finetune
-    registry, started = Registry(workspace, store), time.monotonic()
+    reporter, started = reporter or Silent(), time.monotonic()
+    with _prepared(workspace, store, dataset, retriever, name, replay, reporter) as ready:
+        if isinstance(ready, Adapter):
+            return ready
+        files, results = _fit(ready, workspace, reporter)
+        results["seconds"] = round(time.monotonic() - started, 1)
+        about: dict[str, Any] = {"dataset_id": dataset.dataset_id, "base_model": ready.manifest["parent"]}
+        manifest = {**ready.manifest, "kind": READER, **about, **results}
+        adapter = Registry(workspace, store).register(name, files, manifest=manifest, **about)
+        shutil.rmtree(ready.run)
+    return adapter
+
+
+def estimate_reader(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    *,
+    name: str,
+    replay: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Estimate:
+    """Return what `train_reader` would take, by a trial; it waits for that training, which is compared with it.
+
+    Raises:
+        InputError: it was trained already; else as `train_reader`.
+    """
+    with _prepared(workspace, store, dataset, retriever, name, replay, reporter or Silent()) as ready:
+        if isinstance(ready, Adapter):
+            raise already_trained(ready)
+        estimate = _estimate(ready, name, workspace.settings.costs)
+        save_estimate(ready.run, estimate)
+    return estimate
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A run that can begin, in the folder that is its own.
+
+    Attributes:
+        network, config: the general reader, from which it starts.
+        steps: batches of the rows of all epochs.
+        cases: of the validation pairs.
+    """
+
+    run: Path
+    manifest: dict[str, Any]
+    network: ReaderNetwork
+    config: ReaderConfig
+    steps: list[list[ReadingRow]]
+    cases: list[Case]
+
+
+@contextmanager
+def _prepared(
+    workspace: Workspace,
+    store: Store,
+    dataset: Dataset,
+    retriever: Retriever,
+    name: str,
+    replay: Path | None,
+    reporter: Reporter,
+) -> Iterator[_Ready | Adapter]:
+    """Claim the run and make what it needs, or give the reader that was already trained on it."""
+    from doyen.retrieval.reading.reader_network import load_network
+
+    settings, registry = workspace.settings.finetune, Registry(workspace, store)
     general = hold_out(read_paragraphs(replay), settings.seed)[0] if replay else []
     with storage_errors("training a reader"), ExitStack() as held:
         with workspace.lock(f"the preparation of reader {name}"):
             manifest = _identity(workspace, store, dataset, settings, replay)
-            if existing := registry.find(name, manifest["fingerprint"]):
-                reporter.say(f"reader {existing.ref} was already trained on this")
-                return existing
-            run = claim_run(workspace, registry, held, name, READER, manifest["fingerprint"], dataset.dataset_id)
-            read = workspace.settings.serving.read_passages
-            sizes: dict[str, Any] = {"passages": -(-read // DEPTH), "without": read, "reporter": reporter}
-            taken = dataset.training_pairs(settings.variant_share, settings.seed)
-            train = mine(taken, retriever, store, excluded=frozenset(), **sizes)
-            reworded = load_rewording().pairs(dataset.validation, settings.seed)
-            excluded = frozenset(pair.id for pair in dataset.validation)
-            validation = mine(reworded, retriever, store, excluded=excluded, **sizes)
-            cases = cases_of(validation, retriever, read, settings.seed)
-        files, results = _fit(run, train, general, cases, workspace, reporter)
-        results["seconds"] = round(time.monotonic() - started, 1)
-        manifest |= {"kind": READER, "dataset_id": dataset.dataset_id, "base_model": manifest["parent"], **results}
-        adapter = registry.register(
-            name, files, base_model=manifest["parent"], dataset_id=dataset.dataset_id, manifest=manifest
-        )
-        shutil.rmtree(run)
-    return adapter
+            ready: _Ready | Adapter | None = registry.find(name, manifest["fingerprint"])
+            if isinstance(ready, Adapter):
+                reporter.say(f"reader {ready.ref} was already trained on this")
+            else:
+                run = claim_run(workspace, registry, held, name, READER, manifest["fingerprint"], dataset.dataset_id)
+                train, cases = _mine(workspace, store, dataset, retriever, reporter)
+                network, tokenizer, config = load_network(GENERAL_READER)
+                ready = _Ready(run, manifest, network, config, _make_steps(tokenizer, train, general, settings), cases)
+        yield ready
 
 
-def _fit(
-    run: Path,
-    train: Sequence[MinedPair],
-    general: Sequence[Paragraph],
-    cases: Sequence[Case],
-    workspace: Workspace,
-    reporter: Reporter,
-) -> tuple[Path, dict[str, Any]]:
-    """Train inside the run's folder, then fit ranking and probability to cases of other pairs; return the reader's folder."""
-    from doyen.finetune.reader_training import fit_reader, make_batches, make_rows
-    from doyen.finetune.trainer import Schedule
-    from doyen.retrieval.reading.reader import Reader
-    from doyen.retrieval.reading.reader_network import load_network, save_network
+def _mine(
+    workspace: Workspace, store: Store, dataset: Dataset, retriever: Retriever, reporter: Reporter
+) -> tuple[list[MinedPair], list[Case]]:
+    """Return the training pairs with what retrieval finds for them, and the cases of the validation pairs."""
+    settings, read = workspace.settings.finetune, workspace.settings.serving.read_passages
+    sizes: dict[str, Any] = {"passages": -(-read // DEPTH), "without": read, "reporter": reporter}
+    taken = dataset.training_pairs(settings.variant_share, settings.seed)
+    train = mine(taken, retriever, store, excluded=frozenset(), **sizes)
+    reworded = load_rewording().pairs(dataset.validation, settings.seed)
+    excluded = frozenset(pair.id for pair in dataset.validation)
+    return train, cases_of(mine(reworded, retriever, store, excluded=excluded, **sizes), retriever, read, settings.seed)
 
-    settings = workspace.settings.finetune
-    network, tokenizer, config = load_network(GENERAL_READER)
+
+def _make_steps(
+    tokenizer: Any, train: Sequence[MinedPair], general: Sequence[Paragraph], settings: FinetuneSettings
+) -> list[list[ReadingRow]]:
+    from doyen.finetune.reader_training import make_batches, make_rows
+
     steps = []
     for number in range(settings.reader_epochs):
         examples = reading_examples(train, settings.seed, number)
         replayed = round(len(examples) * REPLAYED / (1 - REPLAYED))
         examples += replayed_examples(general, replayed, settings.seed, number)
-        rows = make_rows(tokenizer, examples)
-        steps += make_batches(rows, f"{settings.seed}/{number}")
+        steps += make_batches(make_rows(tokenizer, examples), f"{settings.seed}/{number}")
     if not steps:
         raise InputError(f"none of {len(train)} pairs has a passage to learn from: label pairs with evidence")
+    return steps
+
+
+def _fit(ready: _Ready, workspace: Workspace, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
+    """Train inside the run's folder, then fit ranking and probability to cases of other pairs; return the reader's folder."""
+    from doyen.finetune.reader_training import fit_reader
+    from doyen.finetune.trainer import Schedule, steps_done
+    from doyen.retrieval.reading.reader import Reader
+    from doyen.retrieval.reading.reader_network import save_network
+
+    settings, serving = workspace.settings.finetune, workspace.settings.serving
+    network, config = ready.network, ready.config
     schedule = Schedule(settings.reader_learning_rate, settings.checkpoint_steps, settings.seed, 0.01)
-    losses = fit_reader(network, steps, schedule, run, reporter, first_layer=FIRST_TRAINED_LAYER)
-    files = run / "reader"
+    before, started = steps_done(ready.run), time.monotonic()
+    losses = fit_reader(network, ready.steps, schedule, ready.run, reporter, first_layer=FIRST_TRAINED_LAYER)
+    files = ready.run / "reader"
     files.mkdir(exist_ok=True)
     save_network(network, config, files)
-    serving = workspace.settings.serving
-    read = read_cases(Reader(files), cases)
+    read = read_cases(Reader(files), ready.cases)
     ranking = fit_ranking(read, serving.context_passages, config.ranking)
     calibration = fit_probability(read, config.calibration)
     tell_if_all_is_refused(calibration, serving.risk, reporter)
     spans = fit_span_probability(read, ranking, config.span_calibration)
+    happened = _takes(ready, time.monotonic() - started, workspace.settings.costs)
     save_network(network, replace(config, ranking=ranking, calibration=calibration, span_calibration=spans), files)
     answered = [span_f1(item, ranking) for item in read if item.case.answers]
     results = {
-        "examples": sum(len(step) for step in steps),
-        "steps": len(steps),
+        "examples": sum(len(step) for step in ready.steps),
+        "steps": len(ready.steps),
         "losses": [round(loss, 4) for loss in losses],
         "validation": {"n": len(answered), "span_f1": round(sum(answered) / len(answered), 4) if answered else None},
         "reranks": ranking.reranks,
+        **compared(ready.run, happened, before),
     }
     return files, results
+
+
+def _estimate(ready: _Ready, name: str, costs: CostSettings) -> Estimate:
+    """Return what training, and reading the cases, will take, by the pace of a few batches and cases."""
+    from doyen.finetune.reader_training import measure_reader_pace, padded_tokens
+    from doyen.retrieval.reading.reader import Reader
+
+    pace = measure_reader_pace(ready.network, ready.steps, first_layer=FIRST_TRAINED_LAYER)
+    reader = Reader(GENERAL_READER)
+    chosen = ready.cases[:: max(1, len(ready.cases) // PROBED_CASES)][:PROBED_CASES]
+    read_cases(reader, chosen[:1])  # the first one takes longer than all others
+    started = time.monotonic()
+    read_cases(reader, chosen)
+    reading = (time.monotonic() - started) * len(ready.cases) / max(1, len(chosen))
+    seconds = pace.seconds(map(padded_tokens, ready.steps), len(ready.steps)) + reading
+    return training_estimate(name, _takes(ready, seconds, costs), f"{pace.items} batches", costs)
+
+
+def _takes(ready: _Ready, seconds: float, costs: CostSettings) -> Spent:
+    tokens = sum(len(row.window.ids) for step in ready.steps for row in step)
+    return training_takes(ready.manifest["parent"], len(ready.steps), tokens, seconds, costs)
 
 
 def tell_if_all_is_refused(calibration: Calibration, risk: float, reporter: Reporter) -> None:

@@ -23,12 +23,11 @@ from doyen.core.models import torch_device, torch_dtype
 from doyen.core.progress import Bar, Reporter
 from doyen.core.settings import FinetuneSettings
 from doyen.finetune.loss import row_loss
+from doyen.finetune.pace import Pace, claim_threads, measure_pace
 from doyen.finetune.packing import Row
 
 WARM_UP = 0.06
 """Share of the steps in which the learning rate rises to its full value."""
-PROBED = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-"""Which rows are trained on to estimate a run: their places from the shortest to the longest."""
 
 
 def load_base(folder: Path, dtype_setting: str) -> tuple[Any, Any]:
@@ -60,78 +59,13 @@ def add_adapter(model: Any, settings: FinetuneSettings, start: Path | None = Non
     return get_peft_model(model, config)
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How fast this machine trains, as a few rows have shown: a row takes ``row + token × its length`` seconds.
+def measure_adapter_pace(model: Any, rows: Sequence[Row], settings: FinetuneSettings) -> Pace:
+    """Return how fast an adapter is trained on rows; see ``measure_pace``."""
 
-    Attributes:
-        step: seconds of the optimiser for a step.
-        forward: share of a row's time that its loss alone takes, as in validation.
-        rows: how many were measured.
-    """
+    def loss(row: Row) -> Tensor:
+        return row_loss(model, row, model.device, train_prefix=settings.prefix_gradients)
 
-    row: float
-    token: float
-    step: float
-    forward: float
-    rows: int
-
-    def seconds(self, batches: Sequence[list[Row]], validation: Sequence[Row]) -> float:
-        """Return how long one pass over the batches takes, with the validation behind it."""
-        training = sum(self._of(row) for batch in batches for row in batch) + self.step * len(batches)
-        return training + self.forward * sum(self._of(row) for row in validation)
-
-    def _of(self, row: Row) -> float:
-        return self.row + self.token * row.length
-
-
-def measure_pace(model: Any, batches: Sequence[list[Row]], settings: FinetuneSettings) -> Pace:
-    """Train on a few rows between the shortest and the longest, without changing any weight, and measure how long it takes.
-
-    The longest one also brings the memory to where training will have it.
-    """
-    rows = sorted((row for batch in batches for row in batch), key=lambda row: row.length)
-    probed = [rows[round(share * (len(rows) - 1))] for share in PROBED]
-    _claim_threads()
-    model.train()
-    # The first pass claims the memory that later ones use again: only a row that is longer than all before pays for it.
-    _gradients(model, probed[-1], settings)
-    times = [_timed(partial(_gradients, model, row, settings)) for row in probed]
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.0)
-    optimiser.step()
-    step = _timed(optimiser.step)
-    model.zero_grad()
-    forward = _timed(partial(mean_loss, model, [probed[len(probed) // 2]])) / times[len(probed) // 2]
-    fixed, each = _line([row.length for row in probed], times)
-    return Pace(fixed, each, step, min(forward, 1.0), len(probed))
-
-
-def _gradients(model: Any, row: Row, settings: FinetuneSettings) -> None:
-    row_loss(model, row, model.device, train_prefix=settings.prefix_gradients).backward()
-
-
-def _timed(work: Callable[[], Any]) -> float:
-    started = time.monotonic()
-    work()
-    return time.monotonic() - started
-
-
-def _line(lengths: Sequence[int], times: Sequence[float]) -> tuple[float, float]:
-    """Return (seconds, seconds a token) of the line through the times by least squares; neither is below 0."""
-    mean_length, mean_time = sum(lengths) / len(lengths), sum(times) / len(times)
-    spread = sum((length - mean_length) ** 2 for length in lengths)
-    if spread == 0:
-        return mean_time, 0.0
-    both = sum((length - mean_length) * (spent - mean_time) for length, spent in zip(lengths, times, strict=True))
-    each = max(both / spread, 0.0)
-    fixed = mean_time - each * mean_length
-    return (fixed, each) if fixed >= 0 else (0.0, mean_time / mean_length)
-
-
-def _claim_threads() -> None:
-    """Set PyTorch's number of threads: that turns off MKL's own choice, which on a busy machine comes down to one thread."""
-    torch.set_num_threads(torch.get_num_threads())
+    return measure_pace(model, rows, lambda row: row.length, loss)
 
 
 class AdapterTrainer(Trainer):
@@ -235,7 +169,7 @@ def run_trainer(
         make_trainer: a Trainer whose training step takes a batch as it is.
         title: of the progress bar.
     """
-    _claim_threads()
+    claim_threads()
     checkpoint = last_checkpoint(run_folder)
     done = _steps_of(checkpoint)
     with reporter.bar(title, len(batches)) as bar:

@@ -541,11 +541,25 @@ class Doyen:
         from doyen.finetune.train_reader import train_reader
 
         found = find_dataset(self.workspace, self.store, dataset)
-        chosen = name or f"{found.name}-reader"
+        shared = self._reader_training(found, name, replay)
+        return train_reader(self.workspace, self.store, found, self.retriever, **shared)
+
+    def estimate_reader(self, dataset: str, name: str | None = None, *, replay: Path | str | None = None) -> Estimate:
+        """Return what `train_reader` would take, by a short trial.
+
+        Raises:
+            InputError: it was trained already.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.train_reader import estimate_reader
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        shared = self._reader_training(found, name, replay)
+        return estimate_reader(self.workspace, self.store, found, self.retriever, **shared)
+
+    def _reader_training(self, dataset: Dataset, name: str | None, replay: Path | str | None) -> dict[str, Any]:
         general = Path(replay) if replay else None
-        return train_reader(
-            self.workspace, self.store, found, self.retriever, name=chosen, replay=general, reporter=self.reporter
-        )
+        return {"name": name or f"{dataset.name}-reader", "replay": general, "reporter": self.reporter}
 
     def train_embedder(self, dataset: str, name: str | None = None) -> Adapter:
         """Train the embedder on a dataset, or go on with a training that was stopped; see `doyen.finetune.train_embedder`.
@@ -561,6 +575,19 @@ class Doyen:
         chosen = name or f"{found.name}-embedder"
         return train_embedder(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
 
+    def estimate_embedder(self, dataset: str, name: str | None = None) -> Estimate:
+        """Return what `train_embedder` would take, by a short trial.
+
+        Raises:
+            InputError: it was trained already.
+        """
+        from doyen.finetune.dataset import find_dataset
+        from doyen.finetune.train_embedder import estimate_embedder
+
+        found = find_dataset(self.workspace, self.store, dataset)
+        chosen = name or f"{found.name}-embedder"
+        return estimate_embedder(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
+
     def train_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Adapter:
         """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.train_general_reading`.
 
@@ -573,6 +600,18 @@ class Doyen:
 
         chosen = name or NAME
         return train_general_reading(self.workspace, self.store, Path(paragraphs), name=chosen, reporter=self.reporter)
+
+    def estimate_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Estimate:
+        """Return what `train_general_reading` would take, by a short trial.
+
+        Raises:
+            InputError: it was trained already.
+        """
+        from doyen.finetune.reading_adapter import NAME
+        from doyen.finetune.train_general_reading import estimate_general_reading
+
+        chosen = name or NAME
+        return estimate_general_reading(self.workspace, self.store, Path(paragraphs), name=chosen, reporter=self.reporter)
 
     def trace(self, wanted: str, *, kind: str | None = None, shown: int = 20) -> Trace:
         """Return what anything came from and what came of it; see `doyen.platform.trace.trace`."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doyen.core.errors import InputError
 from doyen.platform.cli.session import CliSession, with_session
+
+if TYPE_CHECKING:
+    from doyen.finetune.registry import Adapter
 
 
 @with_session
@@ -34,12 +37,10 @@ def train(
     ] = None,
     estimate: Annotated[
         bool,
-        typer.Option("--estimate", help="Only say what it takes: tokens, time, memory, money. For adapters of the generator."),
+        typer.Option("--estimate", help="Only say what it takes: tokens, time, memory, money."),
     ] = False,
 ) -> None:
     """Train a LoRA adapter of the generator, the reader, or the embedder. Stopped and started again, it goes on."""
-    from doyen.core.costs import COST, describe_comparison
-
     doyen = session.doyen
     several = reader + embedder + (general_reading is not None) > 1
     if (dataset is None) == (general_reading is None) or several or (replay and not reader):
@@ -50,10 +51,15 @@ def train(
     if variants is not None and (reader or embedder or general_reading):
         raise InputError("--variants is for adapters of the generator: for others set finetune.variant_share")
     if estimate:
-        if reader or embedder or general_reading:
-            raise InputError("--estimate is for adapters of the generator: name a dataset, without --reader and --embedder")
-        expected = doyen.estimate_training(str(dataset), adapter, variants=variants)
-        session.emit(expected.to_json(), f"{expected.describe()}\nNext: doyen train {dataset}")
+        if general_reading:
+            expected = doyen.estimate_general_reading(general_reading, adapter)
+        elif reader:
+            expected = doyen.estimate_reader(str(dataset), adapter, replay=replay)
+        elif embedder:
+            expected = doyen.estimate_embedder(str(dataset), adapter)
+        else:
+            expected = doyen.estimate_training(str(dataset), adapter, variants=variants)
+        session.emit(expected.to_json(), f"{expected.describe()}\nNext: the same command without --estimate")
         return
     if embedder:
         _train_embedder(session, str(dataset), adapter)
@@ -65,8 +71,8 @@ def train(
     else:
         made = doyen.train(str(dataset), adapter, variants=variants)
         usage = f"--mode hybrid --adapter {made.ref}"
-    cost = f" {describe_comparison(made.manifest[COST])}" if COST in made.manifest else ""
-    text = f"{'Reader' if reader else 'Adapter'} {made.ref} is ready ({made.status}).{cost}\nNext: doyen ask QUESTION {usage}"
+    kind = "Reader" if reader else "Adapter"
+    text = f"{kind} {made.ref} is ready ({made.status}).{_cost_of(made)}\nNext: doyen ask QUESTION {usage}"
     session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
 
 
@@ -75,5 +81,12 @@ def _train_embedder(session: CliSession, dataset: str, name: str | None) -> None
     found = made.manifest["validation"]
     figures = f"of {found['n']} validation pairs it finds {found['recall']:.1%}, the one before {found['base_recall']:.1%}"
     following = f"doyen adapters promote {made.ref}" if found["better"] else "label more pairs, or go on without it"
-    text = f"Embedder {made.ref} is ready ({made.status}): {figures}.\nNext: {following}"
+    text = f"Embedder {made.ref} is ready ({made.status}): {figures}.{_cost_of(made)}\nNext: {following}"
     session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
+
+
+def _cost_of(made: Adapter) -> str:
+    """Return how far the estimate of a training was off, with a blank before; nothing where it was not estimated."""
+    from doyen.core.costs import COST, describe_comparison
+
+    return f" {describe_comparison(made.manifest[COST])}" if COST in made.manifest else ""

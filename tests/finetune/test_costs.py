@@ -15,9 +15,8 @@ from doyen.core.errors import InputError
 from doyen.core.memory import peak_memory_mb, peak_memory_with_children_mb
 from doyen.core.settings import CostSettings, PriceSettings
 from doyen.finetune.dataset import build_dataset
-from doyen.finetune.packing import Branch, Row
+from doyen.finetune.pace import Pace, _line
 from doyen.finetune.train import estimate_adapter, train_adapter
-from doyen.finetune.trainer import Pace, _line
 
 PRICES = CostSettings(
     currency="USD", machine_hour=0.5, prices=(PriceSettings(model="judge", prompt_1000=0.01, completion_1000=0.03, hour=2),)
@@ -54,10 +53,9 @@ def test_a_line_through_times_never_promises_less_than_nothing() -> None:
     assert _line([100, 200, 300], [1.1, 2.1, 3.1]) == (pytest.approx(0.1), pytest.approx(0.01))
     assert _line([100, 100], [1.0, 3.0]) == (2.0, 0.0)
     assert _line([100, 300], [0.5, 2.5])[0] == 0.0
-    pace = Pace(row=1.0, token=0.01, step=0.5, forward=0.25, rows=3)
-    row = Row(tuple(range(90)), (Branch((), tuple(range(11))),))
-    assert row.length == 100
-    assert pace.seconds([[row, row], [row]], [row]) == pytest.approx(3 * 2.0 + 2 * 0.5 + 0.25 * 2.0)
+    pace = Pace(item=1.0, token=0.01, step=0.5, forward=0.25, items=3)
+    assert pace.seconds([100, 100, 100], 2) == pytest.approx(3 * 2.0 + 2 * 0.5)
+    assert pace.validation_seconds([100]) == pytest.approx(0.25 * 2.0)
 
 
 def test_memory_counts_the_processes_that_were_started() -> None:

@@ -10,6 +10,8 @@ import pytest
 import torch
 from support.stopped import StopAfter, Stopped
 
+from doyen.core.costs import Estimate
+from doyen.core.errors import InputError
 from doyen.core.progress import Silent
 from doyen.core.store.schema import EMBEDDER, ChunkRow
 from doyen.finetune.contrastive import Example, heading_examples, make_steps, pair_examples
@@ -17,7 +19,7 @@ from doyen.finetune.dataset import build_dataset
 from doyen.finetune.embedder_training import TEMPERATURE, between, contrastive_loss
 from doyen.finetune.mining import mine
 from doyen.finetune.registry import Registry
-from doyen.finetune.train_embedder import train_embedder
+from doyen.finetune.train_embedder import estimate_embedder, train_embedder
 from doyen.retrieval.embedder import Embedder
 
 WEIGHTS = "model.safetensors"
@@ -83,10 +85,17 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(tiny_works
     frozen = build_dataset(tiny_workspace, store, domain, name="service")
     registry = Registry(tiny_workspace, store)
 
-    def run(reporter=None):
-        return train_embedder(tiny_workspace, store, frozen, retriever, name="tiny-embedder", reporter=reporter)
+    def run(reporter=None, do=train_embedder):
+        return do(tiny_workspace, store, frozen, retriever, name="tiny-embedder", reporter=reporter)
 
+    estimate = run(do=estimate_embedder)
     whole = run()
+    cost = whole.manifest["cost"]
+    assert Estimate.from_json(cost["estimate"]) == estimate, "what was told before is what is compared"
+    assert (cost["happened"]["units"], set(cost["error"])) == (4, {"seconds", "memory_mb", "prompt_tokens"})
+    assert (cost["error"]["prompt_tokens"], estimate.expected.prompt_tokens > 0) == (0, True)
+    with pytest.raises(InputError, match="already trained"):
+        run(do=estimate_embedder)
     calls = retriever.calls
     assert run() == whole
     assert retriever.calls == calls, "nothing is mined for a training that is there"
@@ -104,6 +113,6 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(tiny_works
     resumed = StopAfter(10_000)
     again = run(resumed)
     assert "resumed" in resumed.notes
-    assert again.manifest["losses"] == whole.manifest["losses"]
+    assert again.manifest["losses"] == whole.manifest["losses"], "a trial changes no weight and no chance"
     assert hashlib.sha256((again.folder / WEIGHTS).read_bytes()).hexdigest() == digest
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))

@@ -7,10 +7,11 @@ import hashlib
 import pytest
 from support.stopped import StopAfter, Stopped
 
+from doyen.core.costs import Estimate
 from doyen.core.errors import InputError
 from doyen.finetune.dataset import build_dataset
 from doyen.finetune.registry import GENERATOR, READER, Registry
-from doyen.finetune.train_reader import train_reader
+from doyen.finetune.train_reader import estimate_reader, train_reader
 from doyen.retrieval.reading.reader_files import WEIGHTS
 
 pytestmark = pytest.mark.model
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.model
 def run(tiny_workspace, store, domain, retriever):
     dataset = build_dataset(tiny_workspace, store, domain, name="service")
 
-    def train(reporter=None, name="tiny-reader", replay=None):
-        return train_reader(tiny_workspace, store, dataset, retriever, name=name, replay=replay, reporter=reporter)
+    def train(reporter=None, name="tiny-reader", replay=None, do=train_reader):
+        return do(tiny_workspace, store, dataset, retriever, name=name, replay=replay, reporter=reporter)
 
     return train
 
@@ -30,7 +31,17 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not
     run, tiny_workspace, store, retriever, general_paragraphs
 ):
     registry = Registry(tiny_workspace, store)
+    estimate = run(do=estimate_reader)
     whole = run()
+    cost = whole.manifest["cost"]
+    assert Estimate.from_json(cost["estimate"]) == estimate, "what was told before is what is compared"
+    assert (cost["happened"]["units"], set(cost["error"])) == (
+        whole.manifest["steps"],
+        {"seconds", "memory_mb", "prompt_tokens"},
+    )
+    assert (cost["error"]["prompt_tokens"], estimate.expected.prompt_tokens > 0) == (0, True)
+    with pytest.raises(InputError, match="already trained"):
+        run(do=estimate_reader)
     calls = retriever.calls
     assert run() == whole
     assert retriever.calls == calls, "nothing is mined for a training that is there"
@@ -46,7 +57,8 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not
     assert registry.list(kind=READER) == []
     resumed = StopAfter(10_000)
     again = run(resumed)
-    assert again.manifest["losses"] == whole.manifest["losses"]
+    assert again.manifest["losses"] == whole.manifest["losses"], "a trial changes no weight and no chance"
+    assert "cost" not in again.manifest, "nobody had asked for an estimate"
     assert hashlib.sha256((again.folder / WEIGHTS).read_bytes()).hexdigest() == digest
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
 
