@@ -452,7 +452,8 @@ class WeakSettings(Section):
     threshold: Share = 0.7
     """Probability from which a label is proposed; below it the text waits for a person. Higher proposes fewer."""
     balance: Literal["equal", "known"] = "equal"
-    """Shares of the classes that the label model expects: all alike, or as among the labels that are known."""
+    """Shares of the classes that the label model expects: all alike, or as among the labels that are known. Of several classes
+    a text, those that are known are always taken."""
     epochs: int = Field(1000, ge=1, le=1_000_000)
     """Steps in which the label model is fitted; after few of them its figures still depend on the seed (Snorkel takes 100)."""
     learning_rate: float = Field(0.01, gt=0, le=1)

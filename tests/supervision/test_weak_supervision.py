@@ -93,6 +93,17 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
+def test_a_function_or_file_that_ends_the_process_is_reported_too(doyen: Doyen, files: list[Path], tmp_path: Path) -> None:
+    quits = (
+        "import sys\nfrom doyen.finetune.supervision.weak import labelling_function\n@labelling_function\ndef quits(item):\n"
+    )
+    ends = written(tmp_path / "quits.py", f"{quits}    sys.exit(3)\n")
+    report = doyen.label_weakly("desk", [*files, ends], method="majority", only_table=True)
+    assert sum(failure.problem == "SystemExit: 3" for failure in report.failures) == 6
+    with pytest.raises(InputError, match="line 2: SystemExit"):
+        load_functions(written(tmp_path / "ends.py", "import sys\nsys.exit(1)\n"))
+
+
 def test_functions_become_drafts_and_never_labels(
     doyen: Doyen, files: list[Path], workspace: Workspace, store: Store, tmp_path: Path
 ) -> None:
@@ -273,8 +284,79 @@ def test_other_kinds_of_projects_are_refused(workspace: Workspace, store: Store,
     doyen.annotate.create("qa")
     with pytest.raises(InputError, match="labels of type prompt-response"):
         doyen.label_weakly("qa", files)
+
+
+SEVERAL = """
+from doyen.finetune.supervision.weak import labelling_function
+
+@labelling_function
+def both(item):
+    return ["fee", "card"] if "fee" in item.text and "card" in item.text else None
+
+@labelling_function
+def no_card(item):
+    return {"card": False} if "charge" in item.text else None
+
+@labelling_function
+def wrong(item):
+    return ["loan"] if "Hello" in item.text else []
+"""
+SEVERAL_RULES = """
+[[rules]]
+name = "fee words"
+kind = "keyword"
+label = "fee"
+words = ["fee", "charges"]
+
+[[rules]]
+name = "card words"
+kind = "keyword"
+label = "card"
+words = ["card"]
+
+[[rules]]
+name = "greeting"
+kind = "regex"
+label = "fee"
+pattern = "hello"
+applies = false
+
+[[rules]]
+name = "model"
+kind = "output"
+file = "out.jsonl"
+"""
+
+
+def test_several_classes_are_each_decided_by_themselves(workspace: Workspace, store: Store, tmp_path: Path) -> None:
+    doyen = Doyen(workspace, store=store)
     labels = [{"name": name} for name in CLASSES]
-    several = TaskDescription.model_validate({"type": "classification", "multiple": True, "labels": labels})
-    doyen.annotate.create("several", description=several)
-    with pytest.raises(InputError, match="several classes a text"):
-        doyen.label_weakly("several", files)
+    description = TaskDescription.model_validate({"type": "classification", "multiple": True, "labels": labels})
+    texts = written(tmp_path / "texts.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
+    doyen.annotate.create("several", description=description, texts=texts)
+    doyen.annotate.gold(
+        "several", written(tmp_path / "gold.jsonl", json.dumps({"text": TEXTS[4], "label": ["fee"]}) + "\n"), "doccano"
+    )
+    written(tmp_path / "out.jsonl", json.dumps({"text": TEXTS[0], "label": ["fee"]}) + "\n")
+    files = [written(tmp_path / "f.py", SEVERAL), written(tmp_path / "r.toml", SEVERAL_RULES)]
+    report = doyen.label_weakly("several", files, method="majority", pairs=tmp_path / "weak.jsonl")
+    assert (report.covered, report.labelled, report.known) == (6, 5, 1)
+    assert [failure.problem for failure in report.failures] == ["ValueError: voted for 'loan', which is none of the labels"]
+    figures = {row.name: row for row in report.functions}
+    assert (figures["both"].coverage, figures["both"].overlap, figures["both"].conflict) == (1 / 6, 1 / 6, 0)
+    assert (figures["no_card"].judged, figures["no_card"].accuracy, figures["no_card"].labels) == (1, 1.0, ("card",))
+    assert (figures["model"].labels, figures["greeting"].labels) == (("fee", "card"), ("fee",))
+    assert (report.together.judged, report.together.accuracy) == (2, 1.0)
+    assert report.folder
+    rows = {row["text"]: row for row in map(json.loads, (report.folder / "soft_labels.jsonl").open(encoding="utf-8"))}
+    assert rows[TEXTS[2]]["probabilities"] == {"fee": 1.0, "card": 1.0}
+    assert rows[TEXTS[2]]["label"] == ["fee", "card"]
+    assert rows[TEXTS[2]]["votes"]["both"] == {"fee": True, "card": True}
+    assert rows[TEXTS[0]]["label"] == ["fee"]
+    assert rows["Hello there."] == {**rows["Hello there."], "probabilities": {"fee": 0.0}, "label": None}
+    pairs = read_records(tmp_path / "weak.jsonl", Pair)
+    assert sorted(pair.response for pair in pairs) == ["card", "card", "fee", "fee\ncard"]
+    chances = doyen.label_weakly("several", files, only_table=True).method
+    assert chances == "label-model", "with too few functions for a class its majority decides"
+    with pytest.raises(InputError, match="for several classes a text alone"):
+        load_rules(files[1], CLASSES, marks=False, embed=lambda texts: np.zeros((0, 1), np.float32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from doyen.finetune.supervision.weak.functions import Marked
-from doyen.finetune.supervision.weak.votes import ABSTAIN, SpanVotes, Votes
+from doyen.finetune.supervision.weak.votes import ABSTAIN, Failure, Matrix, SeveralVotes, SpanVotes, Votes
 
 Z95 = 1.959964
 
@@ -50,18 +50,45 @@ def class_table(votes: Votes, gold: Mapping[str, str]) -> list[FunctionFigures]:
         gold: item id → true label, for as many texts as have one.
     """
     truth = np.array([votes.labels.index(gold[item.id]) if item.id in gold else ABSTAIN for item in votes.items], dtype=int)
-    said = votes.matrix != ABSTAIN
+    given = [np.unique(own[own != ABSTAIN]) for own in votes.matrix.T]
+    return _table(votes, votes.matrix[:, :, None], truth[:, None], given)
+
+
+def several_table(votes: SeveralVotes, gold: Mapping[str, Collection[str]]) -> list[FunctionFigures]:
+    """Return the figures of functions that say of each of several classes whether it applies.
+
+    Two functions overlap, and conflict, where they speak of the same class of a text; each class that one speaks of is judged.
+
+    Args:
+        gold: item id → the classes that apply, for as many texts as that is known of.
+    """
+    truth = np.full((len(votes.items), len(votes.labels)), ABSTAIN)
+    for row, item in enumerate(votes.items):
+        if item.id in gold:
+            truth[row] = [label in gold[item.id] for label in votes.labels]
+    given = [np.flatnonzero((own != ABSTAIN).any(axis=0)) for own in votes.matrix.transpose(1, 0, 2)]
+    return _table(votes, votes.matrix, truth, given)
+
+
+def _table(votes: Votes | SeveralVotes, matrix: Matrix, truth: Matrix, given: Sequence[Matrix]) -> list[FunctionFigures]:
+    """Return the figures of votes on decisions about each text.
+
+    Args:
+        matrix: (n texts, m functions, d decisions).
+        truth: (n texts, d decisions), ``ABSTAIN`` where it is not known.
+        given: for each function the labels that it gives, as places in ``votes.labels``.
+    """
     rows = []
     for column, name in enumerate(votes.functions):
-        own, others = votes.matrix[:, column], np.delete(votes.matrix, column, axis=1)
-        spoke = said[:, column]
+        own, others = matrix[:, column], np.delete(matrix, column, axis=1)
+        spoke = own != ABSTAIN
         overlaps = spoke & (others != ABSTAIN).any(axis=1)
         conflicts = spoke & ((others != ABSTAIN) & (others != own[:, None])).any(axis=1)
         judged = spoke & (truth != ABSTAIN)
         right, cast = int((own[judged] == truth[judged]).sum()), int(judged.sum())
-        shares = spoke.mean(), overlaps.mean(), conflicts.mean()
-        labels = tuple(votes.labels[label] for label in np.unique(own[spoke]))
-        rows.append(_figures(name, labels, shares, right, cast, votes))
+        shares = [found.any(axis=1).mean() for found in (spoke, overlaps, conflicts)]
+        labels = tuple(votes.labels[label] for label in given[column])
+        rows.append(_figures(name, labels, shares, right, cast, votes.failures))
     return rows
 
 
@@ -98,20 +125,25 @@ def span_table(votes: SpanVotes, gold: Mapping[str, Sequence[Marked]]) -> list[F
             (own[name] / total, overlaps[name] / total, conflicts[name] / total),
             right[name],
             cast[name],
-            votes,
+            votes.failures,
         )
         for name in votes.functions
     ]
 
 
 def _figures(
-    name: str, labels: tuple[str, ...], shares: Sequence[float], right: int, judged: int, votes: Votes | SpanVotes
+    name: str,
+    labels: tuple[str, ...],
+    shares: Sequence[float],
+    right: int,
+    judged: int,
+    failures: Sequence[Failure],
 ) -> FunctionFigures:
-    failures = sum(failure.function == name for failure in votes.failures)
+    failed = sum(failure.function == name for failure in failures)
     low, high = wilson(right, judged) if judged else (None, None)
     coverage, overlap, conflict = map(float, shares)
     return FunctionFigures(
-        name, labels, coverage, overlap, conflict, judged, right / judged if judged else None, low, high, failures
+        name, labels, coverage, overlap, conflict, judged, right / judged if judged else None, low, high, failed
     )
 
 

@@ -50,7 +50,8 @@ class LabellingFunction:
 
     Attributes:
         name: as tables and reports show it; no other function has it.
-        apply: returns a label's name, or None to abstain; of a span function, the stretches that it marks.
+        apply: returns a label's name, or None to abstain; where a text may have several classes also several names, or a
+            mapping from names to whether they apply; of a span function, the stretches that it marks.
         marks: whether it marks stretches.
         prepare: is given all texts before the first is asked about, where the function computes them together.
     """
@@ -115,7 +116,7 @@ def load_functions(path: Path) -> list[LabellingFunction]:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = error.lineno if isinstance(error, SyntaxError) else next(reversed(where), None)
         raise InputError(f"{path}, line {line}: {type(error).__name__}: {error}; correct the file") from error

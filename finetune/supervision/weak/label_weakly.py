@@ -16,7 +16,7 @@ from doyen.annotation.quality.gold import gold_labels
 from doyen.annotation.store import task_type_of
 from doyen.annotation.task_types import TaskType
 from doyen.annotation.types.descriptions import TypeName
-from doyen.annotation.types.typed_labels import Label
+from doyen.annotation.types.typed_labels import Classes, Label
 from doyen.core.errors import InputError
 from doyen.core.files import new_folder, sha256_file, write_json_atomic, write_text_atomic
 from doyen.core.manifest import build_manifest, fingerprint
@@ -26,17 +26,25 @@ from doyen.core.store import Store
 from doyen.core.workspace import Workspace
 from doyen.finetune.supervision.weak.functions import LabellingFunction, TextItem, load_functions
 from doyen.finetune.supervision.weak.rules import load_rules
-from doyen.finetune.supervision.weak.soft_labels import SoftDrafter, SoftLabel, soft_classes, soft_pairs, soft_spans
+from doyen.finetune.supervision.weak.soft_labels import (
+    SoftDrafter,
+    SoftLabel,
+    soft_classes,
+    soft_pairs,
+    soft_several,
+    soft_spans,
+)
 from doyen.finetune.supervision.weak.vote_aggregation import (
     CLASS_METHODS,
     SPAN_METHODS,
     Method,
+    aggregate_several,
     aggregate_spans,
     aggregate_votes,
     choose_method,
 )
-from doyen.finetune.supervision.weak.votes import SpanVotes, Votes, collect_spans, collect_votes
-from doyen.finetune.supervision.weak.weak_report import WeakReport, known_classes, measure
+from doyen.finetune.supervision.weak.votes import SeveralVotes, SpanVotes, Votes, collect_several, collect_spans, collect_votes
+from doyen.finetune.supervision.weak.weak_report import WeakReport, measure
 
 SOFT_LABELS, MANIFEST = "soft_labels.jsonl", "manifest.json"
 
@@ -57,6 +65,10 @@ class _Asked:
     @property
     def marks(self) -> bool:
         return self.task_type.name == TypeName.ENTITIES
+
+    @property
+    def several(self) -> bool:
+        return self.task_type.description.multiple
 
 
 def label_weakly(
@@ -112,10 +124,9 @@ def label_weakly(
 
 def _look_at(workspace: Workspace, store: Store, project: str, threshold: float | None) -> _Asked:
     task_type = task_type_of(get_project(store, project))
-    several = task_type.description.multiple
-    if several or task_type.name not in {TypeName.CLASSIFICATION, TypeName.SENTIMENT, TypeName.ENTITIES}:
-        kind = "several classes a text" if several else f"labels of type {task_type.name}"
-        raise InputError(f"project {project!r} has {kind}: labelling functions give one class a text, a sentiment, or entities")
+    if task_type.name not in {TypeName.CLASSIFICATION, TypeName.SENTIMENT, TypeName.ENTITIES}:
+        kind = f"labels of type {task_type.name}"
+        raise InputError(f"project {project!r} has {kind}: labelling functions give classes, a sentiment, or entities")
     items = tuple(TextItem(task.item_id, task.text, task.meta) for task in task_texts(store, project))
     if not items:
         raise InputError(f"project {project!r} has no texts: make tasks with `doyen annotate create --project {project}`")
@@ -135,38 +146,40 @@ def _load(workspace: Workspace, files: Sequence[Path], asked: _Asked) -> list[La
     functions: list[LabellingFunction] = []
     for path in files:
         rules = path.suffix.lower() == ".toml"
-        functions += load_rules(path, asked.labels, marks=asked.marks, embed=embed) if rules else load_functions(path)
+        kinds = {"marks": asked.marks, "several": asked.several}
+        functions += load_rules(path, asked.labels, embed=embed, **kinds) if rules else load_functions(path)
     return functions
 
 
 def _aggregate(
     asked: _Asked, functions: Sequence[LabellingFunction], method: str | None, reporter: Reporter
-) -> tuple[Votes | SpanVotes, list[SoftLabel], Method]:
+) -> tuple[Votes | SeveralVotes | SpanVotes, list[SoftLabel], Method]:
     if asked.marks:
         chosen = choose_method(method, SPAN_METHODS)
         spans = collect_spans(functions, asked.items, asked.labels, reporter)
         return spans, soft_spans(spans, aggregate_spans(spans, chosen)), chosen
     chosen = choose_method(method, CLASS_METHODS)
-    votes = collect_votes(functions, asked.items, asked.labels, reporter)
     settings = asked.settings
-    shares = aggregate_votes(
-        votes,
-        chosen,
-        balance=_balance(asked),
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
-    )
-    return votes, soft_classes(votes, shares), chosen
+    fitting: dict[str, Any] = {name: getattr(settings, name) for name in ("epochs", "learning_rate", "seed")}
+    fitting["balance"] = _balance(asked)
+    if asked.several:
+        several = collect_several(functions, asked.items, asked.labels, reporter)
+        return several, soft_several(several, aggregate_several(several, chosen, **fitting)), chosen
+    votes = collect_votes(functions, asked.items, asked.labels, reporter)
+    return votes, soft_classes(votes, aggregate_votes(votes, chosen, **fitting)), chosen
 
 
 def _balance(asked: _Asked) -> NDArray[np.float64] | None:
-    """Return the shares of the classes among known labels, each counted once more so that none is 0; None: all alike."""
-    if asked.settings.balance == "equal":
+    """Return the shares of the classes among known labels, each counted once more so that none is 0; None: all alike.
+
+    Of several classes it is always the share of the known texts to which each applies, beside one text to which it does and one
+    to which it does not: how rare a class is decides what a vote for it is worth.
+    """
+    if asked.settings.balance == "equal" and not asked.several:
         return None
-    truth = known_classes(asked.known).values()
-    counts = np.array([1.0 + sum(name == label for name in truth) for label in asked.labels])
-    return counts / counts.sum()
+    truth = [label.labels for label in asked.known.values() if isinstance(label, Classes)]
+    counts = np.array([1.0 + sum(name in labels for labels in truth) for name in asked.labels])
+    return counts / (len(truth) + 2 if asked.several else counts.sum())
 
 
 def _manifest(project: str, asked: _Asked, files: Sequence[Path], method: Method) -> dict[str, Any]:

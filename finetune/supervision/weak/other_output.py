@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from doyen.core.errors import InputError, RecordError
-from doyen.finetune.supervision.weak.functions import Marked, TextItem
+from doyen.finetune.supervision.weak.functions import TextItem
 
 
 def read_output(path: Path, at_least: float, *, marks: bool) -> Callable[[TextItem], Any]:
@@ -48,7 +48,3 @@ def read_output(path: Path, at_least: float, *, marks: bool) -> Callable[[TextIt
         if row.get("text") is not None:
             by_text[str(row["text"])] = said if counts else None
     return lambda item: by_id[item.id] if item.id in by_id else by_text.get(item.text)
-
-
-def _mark(entity: Any) -> Marked:
-    return int(entity["start"]), int(entity["end"]), str(entity["label"])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -50,9 +51,16 @@ Pattern = Annotated[str, AfterValidator(_filled), AfterValidator(_pattern)]
 
 
 class _Rule(BaseModel):
+    """What all rules have.
+
+    Attributes:
+        applies: where a text may have several classes, whether the label applies to what the rule finds, or does not.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Filled
+    applies: bool = True
 
 
 class KeywordRule(_Rule):
@@ -143,12 +151,15 @@ class RuleFile(BaseModel):
     rules: tuple[Rule, ...] = ()
 
 
-def load_rules(path: Path, labels: Collection[str], *, marks: bool, embed: Embed) -> list[LabellingFunction]:
+def load_rules(
+    path: Path, labels: Collection[str], *, marks: bool, embed: Embed, several: bool = False
+) -> list[LabellingFunction]:
     """Read a TOML file of rules as labelling functions.
 
     Args:
         labels: those that there are.
         marks: whether labels are entities.
+        several: whether a text may have several classes: rules then say of each label whether it applies.
         embed: makes vectors of texts, for rules that compare meanings.
 
     Raises:
@@ -169,7 +180,27 @@ def load_rules(path: Path, labels: Collection[str], *, marks: bool, embed: Embed
         label = getattr(rule, "label", None)
         if label is not None and label not in labels:
             raise InputError(f"{path}: rule {rule.name!r} gives {label!r}, which is none of the labels ({', '.join(labels)})")
-    return [_function(rule, path.parent, marks, embed) for rule in rules]
+        if not (rule.applies or several):
+            raise InputError(f"{path}: rule {rule.name!r} says what does not apply: that is for several classes a text alone")
+    functions = [_function(rule, path.parent, marks, several, embed) for rule in rules]
+    if not several:
+        return functions
+    return [_each(function, rule, labels) for function, rule in zip(functions, rules, strict=True)]
+
+
+def _each(function: LabellingFunction, rule: Any, labels: Collection[str]) -> LabellingFunction:
+    """Return a function that says of labels whether they apply; another model's output says it of all of them."""
+
+    def apply(item: TextItem) -> dict[str, bool] | None:
+        said = function.apply(item)
+        if said is None:
+            return None
+        found = {said} if isinstance(said, str) else set(said)
+        if isinstance(rule, OutputRule):
+            return {label: label in found for label in found.union(labels)}
+        return dict.fromkeys(found, rule.applies)
+
+    return replace(function, apply=apply)
 
 
 def _where(location: tuple[int | str, ...]) -> str:
@@ -178,7 +209,7 @@ def _where(location: tuple[int | str, ...]) -> str:
     return ".".join(part for number, part in enumerate(parts) if number != 2) or "file"
 
 
-def _function(rule: Any, folder: Path, marks: bool, embed: Embed) -> LabellingFunction:
+def _function(rule: Any, folder: Path, marks: bool, several: bool, embed: Embed) -> LabellingFunction:
     if isinstance(rule, EmbeddingRule):
         if marks:
             raise InputError(f"rule {rule.name!r} compares whole texts and cannot mark entities: use a pattern or a gazetteer")
@@ -191,6 +222,8 @@ def _function(rule: Any, folder: Path, marks: bool, embed: Embed) -> LabellingFu
         find = read_gazetteer(folder / rule.file, rule.column, rule.label, rule.label_column, match_case=rule.match_case).find
     else:
         find = _by_words(rule)
+    if several:
+        return LabellingFunction(rule.name, lambda item: {label for _, _, label in find(item.text)})
     return LabellingFunction(rule.name, (lambda item: find(item.text)) if marks else _vote(find), marks)
 
 

@@ -18,7 +18,7 @@ from doyen.annotation.types.typed_labels import Classes, Entities, Label, Region
 from doyen.core.manifest import short_id
 from doyen.core.records import Pair
 from doyen.finetune.supervision.weak.functions import Marked, TextItem
-from doyen.finetune.supervision.weak.votes import ABSTAIN, SpanVotes, Votes
+from doyen.finetune.supervision.weak.votes import ABSTAIN, SeveralVotes, SpanVotes, Votes
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,37 @@ class SoftLabel:
 
     Attributes:
         votes: what each function says, by name; those that abstain are left out.
-        shares: probability of each class; empty for entities.
+        shares: probability of each class; empty for entities. Of several classes each is the probability that it applies,
+            and those of which no function says anything are left out.
         marked: stretches with their probability; empty for classes.
+        several: the classes of a project, where a text may have several of them, or none; else empty.
     """
 
     item: TextItem
     votes: Mapping[str, Any]
     shares: Mapping[str, float] = field(default_factory=dict)
     marked: tuple[tuple[Marked, float], ...] = ()
+    several: tuple[str, ...] = ()
 
     @property
     def probability(self) -> float:
-        """Of the likeliest class, or of the least sure stretch; 0 where no function says anything."""
+        """Of the likeliest class, of the least sure one of several, or of the least sure stretch; 0 without any vote."""
         if not self.votes:
             return 0.0
+        if self.several:
+            return min(max(share, 1 - share) for share in self.shares.values())
         return max(self.shares.values()) if self.shares else min((sure for _, sure in self.marked), default=0.0)
 
     def label(self, threshold: float) -> Label | None:
-        """Return the plain label, or None to abstain: no class is that probable, or two are equally; no stretch is."""
+        """Return the plain label, or None to abstain.
+
+        It abstains where no class is that probable, or two are equally; of several classes, where it is not that sure whether
+        one applies, or nothing is said of any that might; of entities, where no stretch is that probable.
+        """
         if not self.votes:
             return None
+        if self.several:
+            return self._classes(threshold)
         if self.shares:
             best = max(self.shares.values())
             names = [name for name, share in self.shares.items() if share == best]
@@ -55,13 +66,19 @@ class SoftLabel:
         regions = (Region(str(number), *mark) for number, mark in enumerate(sure, start=1))
         return Entities(tuple(regions)) if sure else None
 
+    def _classes(self, threshold: float) -> Classes | None:
+        undecided = any(max(share, 1 - share) < threshold or share == 0.5 for share in self.shares.values())
+        applying = tuple(name for name, share in self.shares.items() if share > 0.5)
+        known = applying or len(self.shares) == len(self.several)
+        return Classes(applying) if known and not undecided else None
+
     def to_json(self, threshold: float) -> dict[str, Any]:
         """Return it as a line of ``soft_labels.jsonl``."""
         label = self.label(threshold)
         row: dict[str, Any] = {"id": self.item.id, "text": self.item.text, "votes": dict(self.votes)}
         if self.shares:
             row["probabilities"] = {name: round(share, 6) for name, share in self.shares.items()}
-            row["label"] = label.labels[0] if isinstance(label, Classes) else None
+            row["label"] = (list(label.labels) if self.several else label.labels[0]) if isinstance(label, Classes) else None
         else:
             row["entities"] = [_entity(mark, sure) for mark, sure in self.marked]
         return row
@@ -81,6 +98,24 @@ def soft_classes(votes: Votes, shares: NDArray[np.float64]) -> list[SoftLabel]:
     for item, said, own in zip(votes.items, votes.matrix, shares, strict=True):
         cast = {votes.functions[number]: votes.labels[said[number]] for number in np.flatnonzero(said != ABSTAIN)}
         found.append(SoftLabel(item, cast, dict(zip(votes.labels, map(float, own), strict=True))))
+    return found
+
+
+def soft_several(votes: SeveralVotes, chances: NDArray[np.float64]) -> list[SoftLabel]:
+    """Return the soft labels of texts that may have several classes.
+
+    Args:
+        chances: (n texts, k classes) that each applies, NaN where that is not known.
+    """
+    found = []
+    for item, said, own in zip(votes.items, votes.matrix, chances, strict=True):
+        cast = {
+            name: {votes.labels[number]: bool(spoken[number]) for number in np.flatnonzero(spoken != ABSTAIN)}
+            for name, spoken in zip(votes.functions, said, strict=True)
+            if (spoken != ABSTAIN).any()
+        }
+        shares = {name: float(chance) for name, chance in zip(votes.labels, own, strict=True) if not np.isnan(chance)}
+        found.append(SoftLabel(item, cast, shares, several=votes.labels))
     return found
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doyen.core.errors import InputError
 from doyen.finetune.supervision.weak.functions import Marked
-from doyen.finetune.supervision.weak.label_model import fit_label_model
+from doyen.finetune.supervision.weak.label_model import LEAST_FUNCTIONS, fit_label_model
 from doyen.finetune.supervision.weak.span_model import fit_span_model, majority_shares
 from doyen.finetune.supervision.weak.span_tags import read_spans, tag_texts
-from doyen.finetune.supervision.weak.votes import ABSTAIN, SpanVotes, Votes
+from doyen.finetune.supervision.weak.votes import ABSTAIN, SeveralVotes, SpanVotes, Votes
 
 
 class Method(StrEnum):
@@ -76,6 +77,32 @@ def aggregate_votes(
     found = _dawid_skene(votes) if method is Method.DAWID_SKENE else _majority(votes)
     silent = (votes.matrix == ABSTAIN).all(axis=1)
     found[silent] = shares
+    return found
+
+
+def aggregate_several(
+    votes: SeveralVotes, method: Method, *, balance: NDArray[np.float64], **fitting: Any
+) -> NDArray[np.float64]:
+    """Return (n texts, k classes) how probable it is that each class applies; NaN where no function says anything of it.
+
+    Each class is decided by itself. Where too few functions speak of one for the label model, the majority decides.
+
+    Args:
+        balance: (k,) shares of the texts to which each class applies.
+        fitting: as of ``aggregate_votes``.
+    """
+    found = np.full((len(votes.items), len(votes.labels)), np.nan)
+    for number in range(len(votes.labels)):
+        own = votes.of_class(number)
+        spoken = (own.matrix != ABSTAIN).any(axis=1)
+        if not spoken.any():
+            continue
+        few = method is Method.LABEL_MODEL and len(own.functions) < LEAST_FUNCTIONS
+        shares = np.array([1 - balance[number], balance[number]])
+        chances = aggregate_votes(own, Method.MAJORITY if few else method, balance=shares, **fitting)
+        found[spoken, number] = chances[spoken, 1]
+    if np.isnan(found).all():
+        raise InputError("no labelling function votes on any text: look at the failures, or write functions that match")
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,6 +16,8 @@ from doyen.finetune.supervision.weak.functions import LabellingFunction, Marked,
 
 ABSTAIN = -1
 """In a matrix of votes: the function says nothing of the text."""
+OUTCOMES = ("does not apply", "applies")
+"""What can be said of one of several classes; votes on it are positions here."""
 T = TypeVar("T")
 Matrix: TypeAlias = NDArray[np.int64]
 
@@ -53,6 +55,28 @@ class Votes:
     items: tuple[TextItem, ...]
     matrix: Matrix
     failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeveralVotes:
+    """The votes on each of several classes that may apply to a text, each by itself.
+
+    Attributes:
+        labels: the classes.
+        matrix: (n texts, m functions, k classes), positions in ``OUTCOMES``; ``ABSTAIN`` where a function says nothing.
+    """
+
+    labels: tuple[str, ...]
+    functions: tuple[str, ...]
+    items: tuple[TextItem, ...]
+    matrix: Matrix
+    failures: tuple[Failure, ...] = ()
+
+    def of_class(self, number: int) -> Votes:
+        """Return the votes on one class, of the functions that say anything of it."""
+        said = self.matrix[:, :, number]
+        speak = np.flatnonzero((said != ABSTAIN).any(axis=0))
+        return Votes(OUTCOMES, tuple(self.functions[column] for column in speak), self.items, said[:, speak])
 
 
 @dataclass(frozen=True)
@@ -94,6 +118,45 @@ def collect_votes(
     columns, failures = _ask(functions, items, read, ABSTAIN, reporter)
     matrix = np.array(columns, dtype=np.int64).reshape(len(functions), len(items)).T
     return Votes(tuple(labels), _names(functions), tuple(items), matrix, tuple(failures))
+
+
+def collect_several(
+    functions: Sequence[LabellingFunction],
+    items: Sequence[TextItem],
+    labels: Sequence[str],
+    reporter: Reporter | None = None,
+) -> SeveralVotes:
+    """Ask every function about every text, each of which may have several classes, or none.
+
+    A function returns a label or several, which apply; or a mapping from labels to whether they do. It abstains on all others.
+
+    Raises:
+        InputError: there is no function, one of them marks spans, or two have the same name.
+    """
+    _check(functions, marks=False)
+    place = {label: number for number, label in enumerate(labels)}
+    nothing = (ABSTAIN,) * len(labels)
+
+    def read(said: Any, item: TextItem) -> tuple[int, ...]:
+        votes = list(nothing)
+        for label, applies in _as_mapping(said).items():
+            if label not in place:
+                raise ValueError(f"voted for {label!r}, which is none of the labels")
+            votes[place[label]] = int(bool(applies))
+        return tuple(votes)
+
+    columns, failures = _ask(functions, items, read, nothing, reporter)
+    matrix = np.array(columns, dtype=np.int64).reshape(len(functions), len(items), len(labels)).transpose(1, 0, 2)
+    return SeveralVotes(tuple(labels), _names(functions), tuple(items), matrix, tuple(failures))
+
+
+def _as_mapping(said: Any) -> Mapping[str, Any]:
+    if said is None:
+        return {}
+    if isinstance(said, Mapping):
+        return said
+    labels: Collection[str] = [said] if isinstance(said, str) else list(said)
+    return dict.fromkeys(labels, True)
 
 
 def collect_spans(
@@ -145,7 +208,8 @@ def _ask(
             for row, item in enumerate(items, start=1):
                 try:
                     column.append(read(function(item), item))
-                except Exception as error:  # noqa: BLE001  whatever the user's code raises is reported and stops nothing
+                # Whatever the user's code raises is reported and stops nothing; sys.exit raises SystemExit.
+                except (Exception, SystemExit) as error:  # noqa: BLE001
                     failures.append(Failure(function.name, row, item.id, f"{type(error).__name__}: {error}"))
                     column.append(nothing)
             columns.append(column)

@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 
 from doyen.annotation.types.typed_labels import Classes, Label, Marks
-from doyen.finetune.supervision.weak.function_table import FunctionFigures, class_table, span_table, table_json, table_text
+from doyen.finetune.supervision.weak.function_table import (
+    FunctionFigures,
+    class_table,
+    several_table,
+    span_table,
+    table_json,
+    table_text,
+)
 from doyen.finetune.supervision.weak.functions import Marked
 from doyen.finetune.supervision.weak.soft_labels import SoftLabel
 from doyen.finetune.supervision.weak.vote_aggregation import Method
-from doyen.finetune.supervision.weak.votes import ABSTAIN, Failure, SpanVotes, Votes
+from doyen.finetune.supervision.weak.votes import ABSTAIN, Failure, SeveralVotes, SpanVotes, Votes
 
 SHOWN_FAILURES = 10
 
@@ -84,7 +91,7 @@ class WeakReport:
 
 def measure(
     project: str,
-    votes: Votes | SpanVotes,
+    votes: Votes | SeveralVotes | SpanVotes,
     soft: Sequence[SoftLabel],
     known: Mapping[str, Label],
     threshold: float,
@@ -99,6 +106,8 @@ def measure(
     labels = [each.label(threshold) for each in soft]
     if isinstance(votes, SpanVotes):
         functions, together, found = _measure_spans(votes, labels, known, method)
+    elif isinstance(votes, SeveralVotes):
+        functions, together, found = *_measure_several(votes, labels, known, method), None
     else:
         functions, together, found = *_measure_classes(votes, labels, known, method), None
     return WeakReport(
@@ -124,6 +133,18 @@ def _measure_classes(
     said = [[place[label.labels[0]] if isinstance(label, Classes) else ABSTAIN] for label in labels]
     together = Votes(votes.labels, (method,), votes.items, np.array(said))
     return class_table(votes, truth), class_table(together, truth)[0]
+
+
+def _measure_several(
+    votes: SeveralVotes, labels: Sequence[Label | None], known: Mapping[str, Label], method: Method
+) -> tuple[list[FunctionFigures], FunctionFigures]:
+    truth = {name: label.labels for name, label in known.items() if isinstance(label, Classes)}
+    said = [
+        [name in label.labels for name in votes.labels] if isinstance(label, Classes) else [ABSTAIN] * len(votes.labels)
+        for label in labels
+    ]
+    together = SeveralVotes(votes.labels, (method,), votes.items, np.array(said, int)[:, None])
+    return several_table(votes, truth), several_table(together, truth)[0]
 
 
 def _measure_spans(
