@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY := passive
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check bench format clean
+.PHONY: help setup demo test soak check bench docs format clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,10 @@ check: $(VENV)/installed ## format, lint, types, layers, dead code (under a minu
 
 bench: $(VENV)/installed ## run the benchmarks against the reference data (DOYEN_DATA, default ../shared/data)
 	@$(BIN)/python benchmarks/run_all.py
+
+docs: $(VENV)/installed ## build the documentation site into .cache/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "==> Read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory .cache/docs 8000, then http://127.0.0.1:8000"
 
 format: $(VENV)/installed ## rewrite the code in the house format
 	$(BIN)/ruff format .
