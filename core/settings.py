@@ -163,7 +163,7 @@ class IngestionSettings(Section):
     """Memory that reading one file may take, beside 20 times its size. A file that takes more is reported."""
     allow_private_urls: bool = False
     """Whether `doyen ingest URL` may read from this machine and from private networks, such as an intranet. A page, a redirect
-    or a sitemap could otherwise lead to servers that only this machine reaches."""
+    or a sitemap could otherwise lead to servers that only this machine reaches. Those of cloud metadata are always refused."""
     url_delay_s: float = Field(1.0, ge=0, le=60)
     """Seconds between two requests to one web server; its robots.txt may ask for more."""
     max_urls: int = Field(2000, ge=1, le=50_000)

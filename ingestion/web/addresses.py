@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import httpcore
@@ -18,30 +18,49 @@ from doyen.core.errors import UnreadableDocument
 
 TRANSLATED = IPv6Network("64:ff9b::/96")
 """IPv4 addresses behind NAT64 (RFC 6052)."""
+METADATA = tuple(
+    ip_network(each) for each in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+)
+"""Link-local addresses, where most clouds have it, and those of AWS over IPv6, Alibaba, and Azure's host."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether an address is of the public internet, also that which an IPv6 address stands for."""
-    if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if address in TRANSLATED:
-            inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
+    meant = _meant(address)
+    return meant.is_global and not meant.is_multicast and not is_metadata(meant)
+
+
+def is_metadata(address: IPv4Address | IPv6Address) -> bool:
+    """Whether a cloud machine gets its metadata there, which hold passwords: no page lies on such an address."""
+    meant = _meant(address)
+    return any(meant in network for network in METADATA)
+
+
+def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 address stands for, else itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
 
 
 def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
     """Return the addresses of a host.
 
     Raises:
-        UnreadableDocument: it has none, or one that is not public and ``allow_private`` is not set.
+        UnreadableDocument: it has none, one that is not public while ``allow_private`` is not set, or one of cloud metadata.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UnreadableDocument(f"the name {host!r} has no address ({error}): check the URL and the network") from error
     addresses = list(dict.fromkeys(str(sockaddr[0]).split("%", 1)[0] for *_, sockaddr in found))
+    for address in addresses:
+        if is_metadata(ip_address(address)):
+            raise UnreadableDocument(
+                f"{host!r} has the address {address}, where clouds keep metadata: save the page and ingest the file"
+            )
     private = [address for address in addresses if not is_public(ip_address(address))]
     if private and not allow_private:
         raise UnreadableDocument(

@@ -29,6 +29,10 @@ ROBOTS_BYTES = 500_000
 """Of robots.txt that are read (RFC 9309, 2.5)."""
 LONGEST_DELAY = 30.0
 """Seconds between requests that robots.txt can ask for."""
+GONE = "it is gone: `doyen remove` removes what is known of it"
+CLOSED = "it asks for a sign-in, or refuses programs: save the page and ingest the file"
+REMEDIES = {401: CLOSED, 403: CLOSED, 404: GONE, 410: GONE}
+"""By status; for others, trying again may help."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +183,7 @@ def _answer(url: str, status: int, headers: dict[str, str], data: bytes) -> Fetc
     )
     validators = Validators(headers.get("etag", ""), headers.get("last-modified", ""))
     if status not in (200, 304):
-        gone = "it is gone: `doyen remove` removes what is known of it" if status in (404, 410) else "try again later"
-        raise UnreadableDocument(f"the server answers {status}: {gone}")
+        raise UnreadableDocument(f"the server answers {status}: {REMEDIES.get(status, 'try again later')}")
     if headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise UnreadableDocument("the server packs its answer although it was asked not to: save the page and ingest the file")
     return Fetched(url, status == 200, data, media_type.strip().lower(), charset.strip(" \"'").lower(), validators)

@@ -211,10 +211,19 @@ def test_requests_to_a_host_have_a_pause_between_them(site):
 def test_private_addresses_are_refused_without_leave(workspace, store, site):
     url = site.page("/a", PAGE.format("a"))
     named = url.replace("127.0.0.1", "localhost")
-    report = ingest(workspace, store, [], urls=[url, named, "http://169.254.169.254/latest/meta-data", "http://[::1]/"])
-    assert [bad for bad, _ in report.failed] == [url, named, "http://169.254.169.254/latest/meta-data", "http://[::1]/"]
+    report = ingest(workspace, store, [], urls=[url, named, "http://10.1.2.3/", "http://[::1]/"])
+    assert [bad for bad, _ in report.failed] == [url, named, "http://10.1.2.3/", "http://[::1]/"]
     assert all("ingestion.allow_private_urls" in reason for _, reason in report.failed)
     assert site.asked == []
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "100.100.100.200", "168.63.129.16", "[::ffff:169.254.169.254]"]
+)
+def test_addresses_of_cloud_metadata_are_refused_on_an_intranet_too(site, host):
+    site.answers["/jump"] = (302, {"Location": f"http://{host}/latest/meta-data"}, b"")
+    with pytest.raises(UnreadableDocument, match="clouds keep metadata"):
+        fetched(f"http://127.0.0.1:{site.server_port}/jump")
 
 
 @pytest.fixture
@@ -269,6 +278,7 @@ def test_a_redirect_to_a_private_address_is_refused(site, names):
         ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False),
         ("255.255.255.255", False), ("::1", False), ("::", False), ("fe80::1", False), ("fd00::1", False), ("ff02::1", False),
         ("::ffff:127.0.0.1", False), ("::ffff:93.184.216.34", True), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False),
+        ("168.63.129.16", False),
     ],
 )  # fmt: skip
 def test_public_addresses(address, public):
