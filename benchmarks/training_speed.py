@@ -52,9 +52,9 @@ def measure(way: str, contexts: int, branches: int, batch: int) -> dict[str, flo
 
     from doyen.core.models import resolve_generator
     from doyen.core.settings import FinetuneSettings
+    from doyen.finetune.adapter_model import add_adapter, load_base
     from doyen.finetune.loss import row_loss
     from doyen.finetune.packing import EncodedExample, pack
-    from doyen.finetune.trainer import add_adapter, load_base
 
     groups = make_examples(contexts, branches, seed=1)
     flat = [example for group in groups for example in group]

@@ -27,6 +27,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
@@ -251,12 +252,28 @@ class FinetuneSettings(Section):
     rank: int = Field(16, ge=1, le=256)
     """LoRA rank: more holds more facts, and costs memory and time."""
     alpha: int = Field(32, ge=1, le=4096)
-    """LoRA scale numerator; the update is multiplied by alpha / rank."""
+    """LoRA scale numerator; the update is multiplied by alpha / rank, with method = "rslora" by alpha / √rank."""
+    method: Literal["lora", "rslora", "dora"] = "lora"
+    """rslora keeps the update's size at high ranks (take alpha = 8 with rank 16 for the same scale). dora learns lengths and
+    directions of weights apart and is slower; llama.cpp cannot serve it."""
+    b_rate_ratio: float = Field(1.0, ge=1, le=1000)
+    """Learning rate of the adapter's B matrices over that of A (LoRA+): its paper advises 16 with a lower learning_rate."""
+    quantised_base: bool = False
+    """Keep the base model in four bits while training (QLoRA): a third of the memory. Needs a CUDA GPU and bitsandbytes."""
+    gradient_checkpointing: bool = False
+    """Compute activations again on the way back instead of keeping them: much less memory, about a third more time."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Of the adapter's inputs. On a processor drawing the random numbers makes a step a third slower."""
     learning_rate: float = Field(5e-4, gt=0, le=1)
     epochs: float = Field(2.0, gt=0, le=1000)
+    """Passes over the pairs; with patience, the most there may be."""
+    patience: int = Field(0, ge=0, le=10_000)
+    """Training ends when so many validations in a row were no better than the best, whose weights are kept. 0 trains all
+    epochs and keeps the last weights."""
+    evaluation_steps: int = Field(10, ge=1, le=1_000_000)
+    """Steps between validations, with patience; each is a checkpoint too."""
     batch_size: int = Field(8, ge=1, le=4096)
+    """Examples of a step. Their gradients are accumulated row by row: more examples cost time, not memory."""
     max_tokens: int = Field(1024, ge=64, le=1_000_000)
     """Prompt plus response tokens of a training example; passages are dropped from the end until an example fits."""
     context_passages: int = Field(3, ge=1, le=10)
@@ -283,6 +300,16 @@ class FinetuneSettings(Section):
     seed: Seed = 17
     checkpoint_steps: int = Field(25, ge=1, le=1_000_000)
     """Steps between checkpoints: fewer lose less work when stopped, more spend less time on writing."""
+    tracker: Literal["none", "tensorboard", "mlflow"] = "none"
+    """Also tell losses to TensorBoard (files below .doyen/tensorboard) or MLflow (MLFLOW_TRACKING_URI says where it is)."""
+
+    @model_validator(mode="after")
+    def _together(self) -> FinetuneSettings:
+        if self.gradient_checkpointing and not self.prefix_gradients:
+            raise ValueError(
+                "gradient_checkpointing is of no use with prefix_gradients = false, which already keeps little: set one of them"
+            )
+        return self
 
     @field_validator("raft_shares")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +91,18 @@ def row_loss(model: Any, row: Row, device: Any = "cpu", *, train_prefix: bool = 
     tensors = row_tensors(row, device)
     logits = response_logits(model, tensors, 0 if train_prefix else len(row.prefix))
     return cross_entropy(logits.float(), tensors.targets, reduction="sum")
+
+
+def mean_loss(model: Any, rows: Sequence[Row], advance: Callable[[], None] = lambda: None) -> float:
+    """Return the mean loss per response token over rows, in nats, without dropout; NaN for no rows."""
+    model.eval()
+    total, tokens = 0.0, 0
+    with torch.no_grad():
+        for row in rows:
+            total += row_loss(model, row, model.device).item()
+            tokens += row.response_tokens
+            advance()
+    return total / tokens if tokens else math.nan
 
 
 def can_share_prefix(config: Any) -> bool:

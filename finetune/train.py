@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
@@ -35,6 +35,7 @@ from doyen.finetune.raft import Context, Kind, Shares, build_round, excluded_ids
 from doyen.finetune.reading_adapter import find_reading_adapter
 from doyen.finetune.registry import GENERATOR, WEIGHTS, Adapter, Registry
 from doyen.finetune.training_cost import already_trained, compared, training_estimate, training_takes
+from doyen.finetune.training_options import require_options, shaping_settings
 from doyen.finetune.training_rows import Encoded, encode_contexts, epoch_batches, evidence_check, load_batches, save_batches
 from doyen.retrieval.index_manifest import tuned_embedder_of
 
@@ -172,7 +173,7 @@ def run_training(
     with _prepared(workspace, registry, name, kind, make_lesson, settings, reporter) as ready:
         if isinstance(ready, Adapter):
             return ready
-        files, results = _fit(ready, settings, workspace.settings.costs, reporter)
+        files, results = _fit(ready, settings, workspace, reporter)
         results["seconds"] = round(time.monotonic() - started, 1)
         about = {"dataset_id": ready.lesson.dataset_id, "base_model": ready.base.name}
         adapter = registry.register(name, files, manifest={**ready.lesson.manifest, **about, **results}, **about)
@@ -194,7 +195,7 @@ def estimate_training(
     Raises:
         InputError: the adapter of the lesson was trained already.
     """
-    from doyen.finetune.trainer import add_adapter
+    from doyen.finetune.adapter_model import add_adapter
 
     with _prepared(workspace, registry, name, kind, make_lesson, settings, reporter) as ready:
         if isinstance(ready, Adapter):
@@ -224,6 +225,7 @@ def _prepared(
     reporter: Reporter,
 ) -> Iterator[_Ready | Adapter]:
     """Claim the run of a lesson and make what it needs, or give the adapter that was already trained on it."""
+    require_options(settings, workspace.settings.serving.engine)
     base = resolve_generator(workspace.settings.serving.model)
     with storage_errors("training an adapter"), _memory_errors(settings), ExitStack() as held:
         # Nobody may write while the examples are made; training itself rests on files of its own.
@@ -259,11 +261,11 @@ def _prepare(
     run: Path, lesson: Lesson, base: GeneratorFiles, settings: FinetuneSettings, reporter: Reporter
 ) -> tuple[Any, Examples]:
     """Load the base model and make the run's examples, or read them where an interrupted run has left them."""
+    from doyen.finetune.adapter_model import load_base
     from doyen.finetune.loss import can_share_prefix
-    from doyen.finetune.trainer import load_base
 
     reporter.say(f"loading {base.name}")
-    model, tokenizer = load_base(base.folder, settings.dtype)
+    model, tokenizer = load_base(base.folder, settings.dtype, quantised=settings.quantised_base)
     train_file, validation_file, counts_file = run / "train.jsonl", run / "validation.jsonl", run / "counts.json"
     if not counts_file.is_file():
         made = lesson.make(tokenizer, can_share_prefix(model.config))
@@ -276,27 +278,37 @@ def _prepare(
     return model, examples
 
 
-def _fit(ready: _Ready, settings: FinetuneSettings, costs: CostSettings, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
+def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder; return the PEFT folder and what was measured."""
-    from doyen.finetune.trainer import add_adapter, fit, mean_loss, steps_done
+    from doyen.finetune.adapter_model import add_adapter
+    from doyen.finetune.loss import mean_loss
+    from doyen.finetune.trainer import fit, steps_done
+    from doyen.finetune.training_log import TRAINING_LOG
 
-    run, examples = ready.run, ready.examples
+    run, examples, costs = ready.run, ready.examples, workspace.settings.costs
     model = add_adapter(ready.model, settings, ready.lesson.start)
-    reporter.say((load_estimate(run) or _estimate(ready, model, settings, costs)).describe())
+    estimate = load_estimate(run) or _estimate(ready, model, settings, costs)
+    reporter.say(f"{estimate.describe()}; losses go to {run / TRAINING_LOG}")
     before, started = steps_done(run), time.monotonic()
-    losses = fit(model, examples.batches, settings, run, reporter)
+    tracked = workspace.state / "tensorboard" / run.name
+    fitted = fit(model, examples.batches, examples.validation, settings, run, reporter, tracked=tracked)
     validation_loss = mean_loss(model, examples.validation)
     spent = time.monotonic() - started
     files = run / "adapter"
     model.save_pretrained(files, safe_serialization=True)
     (files / "README.md").unlink(missing_ok=True)
-    results = {
+    shutil.copy(run / TRAINING_LOG, files / TRAINING_LOG)
+    happened = replace(_takes(ready, spent, costs), units=len(fitted.losses))
+    results: dict[str, Any] = {
         "examples": examples.counts,
-        "losses": [round(loss, 4) for loss in losses],
+        "losses": [round(loss, 4) for loss in fitted.losses],
         "validation_loss": None if math.isnan(validation_loss) else round(validation_loss, 4),
         "peak_memory_mb": round(peak_memory_mb()),
-        **compared(run, _takes(ready, spent, costs), before),
+        **compared(run, happened, before),
     }
+    if fitted.best_step is not None:
+        results["validations"] = [[step, round(loss, 4)] for step, loss in fitted.validations]
+        results["best_step"] = fitted.best_step
     return files, results
 
 
@@ -352,8 +364,7 @@ def _identity(
         "chunks": chunks_fingerprint(store),
         "format": FORMAT,
     }
-    exclude = {"checkpoint_steps", "seed", "start_from"} | (set() if dataset.variants else {"variant_share"})
-    shaping = settings.model_dump(mode="json", exclude=exclude)
+    shaping = shaping_settings(settings, frozenset() if dataset.variants else frozenset({"variant_share"}))
     shaping["retrieval"] = retrieval_settings(workspace)
     manifest = build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
     return {**manifest, "parent": start.ref if start else None}

@@ -25,6 +25,7 @@ from doyen.finetune.raft import Context, Example
 from doyen.finetune.reading_adapter import NAME
 from doyen.finetune.registry import GENERAL_READING, WEIGHTS, Adapter, Registry
 from doyen.finetune.train import Examples, Lesson, MakeLesson, counts_of, estimate_training, run_training
+from doyen.finetune.training_options import CHOSEN, shaping_settings
 from doyen.finetune.training_rows import encode_contexts, epoch_batches
 
 FORMAT = 1
@@ -110,7 +111,7 @@ def _lesson_on(
 
 def _identity(inputs: dict[str, Any], settings: FinetuneSettings) -> dict[str, Any]:
     names = ("rank", "alpha", "dropout", "learning_rate", "epochs", "batch_size", "max_tokens", "prefix_gradients", "dtype")
-    shaping = {key: value for key, value in settings.model_dump(mode="json").items() if key in names}
+    shaping = {key: value for key, value in shaping_settings(settings).items() if key in {*names, *CHOSEN}}
     return {**build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed), "kind": GENERAL_READING}
 
 

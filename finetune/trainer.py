@@ -1,9 +1,8 @@
-"""The one module that knows transformers' Trainer and peft: from batches of rows to LoRA weights."""
+"""The one module that knows transformers' Trainer: from batches of rows to trained weights."""
 
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -13,50 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import set_peft_model_state_dict
+from peft.optimizers import create_loraplus_optimizer
+from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from doyen.core.models import torch_device, torch_dtype
+from doyen.core.models import torch_device
 from doyen.core.progress import Bar, Reporter
 from doyen.core.settings import FinetuneSettings
-from doyen.finetune.loss import row_loss
+from doyen.finetune.loss import mean_loss, row_loss
 from doyen.finetune.pace import Pace, claim_threads, measure_pace
 from doyen.finetune.packing import Row
+from doyen.finetune.registry import WEIGHTS
+from doyen.finetune.training_log import TRAINING_LOG, TrainingLog, tracker_callbacks
 
 WARM_UP = 0.06
 """Share of the steps in which the learning rate rises to its full value."""
-
-
-def load_base(folder: Path, dtype_setting: str) -> tuple[Any, Any]:
-    """Return ``(model, tokenizer)`` of a verified folder, the model in the dtype that the setting asks for."""
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch_dtype(dtype_setting), attn_implementation="sdpa", trust_remote_code=False, use_safetensors=True
-    )
-    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-
-
-def add_adapter(model: Any, settings: FinetuneSettings, start: Path | None = None) -> Any:
-    """Return the model with a LoRA adapter on all linear layers (Hu et al., arXiv 2106.09685) that can be trained.
-
-    The seed is set first: a fresh adapter's matrices are random.
-
-    Args:
-        start: PEFT folder of the adapter to go on from, with its own rank; None makes a fresh one.
-    """
-    set_seed(settings.seed)
-    if start is not None:
-        return PeftModel.from_pretrained(model, start, is_trainable=True)
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(model, config)
+VALIDATION_LOSS = "eval_loss"
+"""transformers' name of it."""
 
 
 def measure_adapter_pace(model: Any, rows: Sequence[Row], settings: FinetuneSettings) -> Pace:
@@ -71,10 +48,21 @@ def measure_adapter_pace(model: Any, rows: Sequence[Row], settings: FinetuneSett
 class AdapterTrainer(Trainer):
     """Trainer whose batches are lists of rows; the loss is the mean over all response tokens of a batch."""
 
-    def __init__(self, *, train_prefix: bool, **options: Any) -> None:
-        """Pass the options on; ``train_prefix`` is the setting ``finetune.prefix_gradients``."""
+    def __init__(self, *, settings: FinetuneSettings, **options: Any) -> None:
+        """Pass the options on."""
+        self.optimizer: Any = None
+        self.control: Any = None
         super().__init__(**options)
-        self.train_prefix = train_prefix
+        self.settings = settings
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return AdamW; with LoRA+ (Hayou et al., arXiv 2402.12354) the B matrices have a higher learning rate."""
+        if self.settings.b_rate_ratio == 1 or self.optimizer is not None:
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        options |= {"loraplus_lr_ratio": self.settings.b_rate_ratio, "loraplus_weight_decay": self.args.weight_decay}
+        self.optimizer = create_loraplus_optimizer(self.model, kind, **options)
+        return self.optimizer
 
     def training_step(self, model: Any, inputs: list[Row], *_: Any) -> Tensor:
         """Add up the gradients of a batch row by row, so that memory is that of the longest row alone."""
@@ -82,14 +70,21 @@ class AdapterTrainer(Trainer):
         tokens = sum(row.response_tokens for row in inputs)
         total = torch.zeros((), device=self.args.device)
         for row in inputs:
-            loss = row_loss(model, row, self.args.device, train_prefix=self.train_prefix) / tokens
+            loss = row_loss(model, row, self.args.device, train_prefix=self.settings.prefix_gradients) / tokens
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
 
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Return the loss on the validation rows."""
+        found = {VALIDATION_LOSS: mean_loss(self.model, self.eval_dataset)}
+        self.log(found)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
+        return found
+
 
 class _Progress(TrainerCallback):
-    """Shows each step with the smoothed loss and the time that is left, and keeps the losses."""
+    """Shows each step with the smoothed loss and the time that is left."""
 
     def __init__(self, bar: Bar, done: int, total: int) -> None:
         self._bar, self._total, self._started, self._first = bar, total, time.monotonic(), done
@@ -106,12 +101,35 @@ class _Progress(TrainerCallback):
         self._bar.advance(1, f"loss {recent:.3f}, {left:.0f} s left")
 
 
+class _EarlyStop(TrainerCallback):
+    """Ends the training when the last validations were no better than the best before them."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_evaluate(self, _args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Judge by all validations so far: a run that goes on from a checkpoint counts on."""
+        if is_exhausted(validation_losses(state), self._patience):
+            control.should_training_stop = True
+
+
+def validation_losses(state: TrainerState) -> list[tuple[int, float]]:
+    """Return step and loss of each validation so far."""
+    return [(entry["step"], entry[VALIDATION_LOSS]) for entry in state.log_history if VALIDATION_LOSS in entry]
+
+
+def is_exhausted(losses: Sequence[tuple[int, float]], patience: int) -> bool:
+    """Return whether the last ``patience`` validations were no better than the best before them."""
+    values = [loss for _, loss in losses]
+    return bool(values) and len(values) - 1 - values.index(min(values)) >= patience
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """Return the newest complete checkpoint: its state file is written last, one cut short is removed."""
     while folder.is_dir() and (name := get_last_checkpoint(str(folder))):
         checkpoint = Path(name)
         try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
             shutil.rmtree(checkpoint)
             continue
@@ -133,21 +151,58 @@ class Schedule:
         checkpoint_steps: steps between two checkpoints.
         seed: of dropout.
         weight_decay: of AdamW.
+        patience: validations without a gain that end the training; 0: there are none.
     """
 
     learning_rate: float
     checkpoint_steps: int
     seed: int
     weight_decay: float = 0.0
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went.
+
+    Attributes:
+        losses: of each step.
+        validations: step and loss of each; none without ``patience``.
+        best_step: whose weights the model has; None: those of the last step.
+    """
+
+    losses: list[float]
+    validations: list[tuple[int, float]]
+    best_step: int | None
 
 
 def fit(
-    model: Any, batches: Sequence[list[Row]], settings: FinetuneSettings, run_folder: Path, reporter: Reporter
-) -> list[float]:
-    """Train the adapter on the batches, once each and in their order; return the loss of every step."""
-    schedule = Schedule(settings.learning_rate, settings.checkpoint_steps, settings.seed)
-    trainer = partial(AdapterTrainer, train_prefix=settings.prefix_gradients)
-    return run_trainer(trainer, model, batches, schedule, run_folder, reporter, title="training the adapter")
+    model: Any,
+    batches: Sequence[list[Row]],
+    validation: Sequence[Row],
+    settings: FinetuneSettings,
+    run_folder: Path,
+    reporter: Reporter,
+    *,
+    tracked: Path | None = None,
+) -> Fitted:
+    """Train the adapter on the batches, once each and in their order, until ``patience`` ends it or they do.
+
+    Args:
+        validation: what early stopping validates on; without it all batches are trained on.
+        tracked: folder for TensorBoard's files.
+    """
+    patience = settings.patience if validation else 0
+    steps = settings.evaluation_steps if patience else settings.checkpoint_steps
+    schedule = Schedule(settings.learning_rate, steps, settings.seed, patience=patience)
+    trainer = partial(AdapterTrainer, settings=settings, eval_dataset=list(validation))
+    callbacks = [TrainingLog(run_folder / TRAINING_LOG), *tracker_callbacks(settings.tracker, tracked or run_folder)]
+    state = _train(trainer, model, batches, schedule, run_folder, reporter, "training the adapter", callbacks)
+    if not patience:
+        return Fitted(_losses(state), [], None)
+    best = Path(str(state.best_model_checkpoint))
+    set_peft_model_state_dict(model, load_file(run_folder / best.name / WEIGHTS))
+    return Fitted(_losses(state), validation_losses(state), state.best_global_step)
 
 
 def run_trainer(
@@ -169,37 +224,52 @@ def run_trainer(
         make_trainer: a Trainer whose training step takes a batch as it is.
         title: of the progress bar.
     """
+    return _losses(_train(make_trainer, model, batches, schedule, run_folder, reporter, title))
+
+
+def _train(
+    make_trainer: Callable[..., Trainer],
+    model: Any,
+    batches: Sequence[list[Any]],
+    schedule: Schedule,
+    run_folder: Path,
+    reporter: Reporter,
+    title: str,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> TrainerState:
+    """Train, or go on from the last checkpoint; return the state at the end."""
     claim_threads()
     checkpoint = last_checkpoint(run_folder)
     done = _steps_of(checkpoint)
     with reporter.bar(title, len(batches)) as bar:
-        if done:
+        if checkpoint:
             bar.advance(done, "resumed")
+            state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+            if schedule.patience and is_exhausted(validation_losses(state), schedule.patience):
+                return state
         trainer = make_trainer(
             model=model,
             args=_arguments(schedule, run_folder, len(batches)),
             train_dataset=list(batches),
             data_collator=_only_batch,
-            callbacks=[_Progress(bar, done, len(batches))],
+            callbacks=[
+                _Progress(bar, done, len(batches)),
+                *([_EarlyStop(schedule.patience)] if schedule.patience else []),
+                *callbacks,
+            ],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-
-
-def mean_loss(model: Any, rows: Sequence[Row], advance: Callable[[], None] = lambda: None) -> float:
-    """Return the mean loss per response token over rows, in nats, without dropout; NaN for no rows."""
-    model.eval()
-    total, tokens = 0.0, 0
-    with torch.no_grad():
-        for row in rows:
-            total += row_loss(model, row, model.device).item()
-            tokens += row.response_tokens
-            advance()
-    return total / tokens if tokens else math.nan
+    return trainer.state
 
 
 def _arguments(schedule: Schedule, folder: Path, steps: int) -> TrainingArguments:
+    validated: dict[str, Any] = {
+        "eval_strategy": "steps",
+        "eval_steps": schedule.checkpoint_steps,
+        "metric_for_best_model": VALIDATION_LOSS,
+        "greater_is_better": False,
+    }
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=1,
@@ -219,7 +289,12 @@ def _arguments(schedule: Schedule, folder: Path, steps: int) -> TrainingArgument
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to="none",
+        **(validated if schedule.patience else {}),
     )
+
+
+def _losses(state: TrainerState) -> list[float]:
+    return [entry["loss"] for entry in state.log_history if "loss" in entry]
 
 
 def _only_batch(items: list[list[Any]]) -> list[Any]:

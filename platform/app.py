@@ -495,22 +495,37 @@ class Doyen:
                 reporter=self.reporter,
             )
 
-    def train(self, dataset: str, adapter: str | None = None, *, variants: float | None = None) -> Adapter:
+    def train(
+        self,
+        dataset: str,
+        adapter: str | None = None,
+        *,
+        variants: float | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Adapter:
         """Train an adapter on a dataset, or go on with a training that was stopped; see `train_adapter`.
 
         Args:
             dataset: its id, or a name for its newest version.
             adapter: name of the adapter; None takes the dataset's.
             variants: in place of ``finetune.variant_share``.
+            options: settings of ``finetune`` in place of the workspace's.
         """
         from doyen.finetune.dataset import find_dataset
         from doyen.finetune.train import train_adapter
 
         found = find_dataset(self.workspace, self.store, dataset)
-        shared = self._training(found, adapter, variants)
+        shared = self._training(found, adapter, variants, options)
         return train_adapter(self.workspace, self.store, found, self.retriever, **shared)
 
-    def estimate_training(self, dataset: str, adapter: str | None = None, *, variants: float | None = None) -> Estimate:
+    def estimate_training(
+        self,
+        dataset: str,
+        adapter: str | None = None,
+        *,
+        variants: float | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Estimate:
         """Return what `train` would take, by a short trial; the examples made for it are kept for the training.
 
         Raises:
@@ -520,13 +535,16 @@ class Doyen:
         from doyen.finetune.train import estimate_adapter
 
         found = find_dataset(self.workspace, self.store, dataset)
-        shared = self._training(found, adapter, variants)
+        shared = self._training(found, adapter, variants, options)
         return estimate_adapter(self.workspace, self.store, found, self.retriever, **shared)
 
-    def _training(self, dataset: Dataset, adapter: str | None, variants: float | None) -> dict[str, Any]:
-        settings = self.settings.finetune
-        if variants is not None:
-            settings = settings.model_copy(update={"variant_share": variants})
+    def _training(
+        self, dataset: Dataset, adapter: str | None, variants: float | None, options: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        from doyen.finetune.training_options import changed_settings
+
+        weight = {} if variants is None else {"variant_share": variants}
+        settings = changed_settings(self.settings.finetune, {**(options or {}), **weight})
         return {"name": adapter or dataset.name, "reporter": self.reporter, "settings": settings}
 
     def train_reader(self, dataset: str, name: str | None = None, *, replay: Path | str | None = None) -> Adapter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,14 @@ def train(
         Path | None,
         typer.Option(help="Questions on paragraphs (SQuAD's form) that teach the base model to answer from passages."),
     ] = None,
+    method: Annotated[str | None, typer.Option(help="lora, rslora or dora.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the pairs; with --patience, the most there may be.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="End after so many validations without a gain and keep the best weights; 0: never.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting of [finetune], for this training.")
+    ] = None,
     estimate: Annotated[
         bool,
         typer.Option("--estimate", help="Only say what it takes: tokens, time, memory, money."),
@@ -50,6 +58,9 @@ def train(
         )
     if variants is not None and (reader or embedder or general_reading):
         raise InputError("--variants is for adapters of the generator: for others set finetune.variant_share")
+    options = _options(set_, method=method, epochs=epochs, patience=patience)
+    if options and (reader or embedder or general_reading):
+        raise InputError("settings of a training are given here for adapters of the generator: set others under [finetune]")
     if estimate:
         if general_reading:
             expected = doyen.estimate_general_reading(general_reading, adapter)
@@ -58,7 +69,7 @@ def train(
         elif embedder:
             expected = doyen.estimate_embedder(str(dataset), adapter)
         else:
-            expected = doyen.estimate_training(str(dataset), adapter, variants=variants)
+            expected = doyen.estimate_training(str(dataset), adapter, variants=variants, options=options)
         session.emit(expected.to_json(), f"{expected.describe()}\nNext: the same command without --estimate")
         return
     if embedder:
@@ -69,11 +80,20 @@ def train(
     elif reader:
         made, usage = doyen.train_reader(str(dataset), adapter, replay=replay), "--mode extract"
     else:
-        made = doyen.train(str(dataset), adapter, variants=variants)
+        made = doyen.train(str(dataset), adapter, variants=variants, options=options)
         usage = f"--mode hybrid --adapter {made.ref}"
     kind = "Reader" if reader else "Adapter"
     text = f"{kind} {made.ref} is ready ({made.status}).{_cost_of(made)}\nNext: doyen ask QUESTION {usage}"
     session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
+
+
+def _options(texts: list[str] | None, **given: Any) -> dict[str, Any]:
+    """Return the settings that were given, by an option of their own or as KEY=VALUE."""
+    parts = [text.partition("=") for text in texts or []]
+    if wrong := [key for key, sign, _ in parts if not sign]:
+        raise InputError(f"--set {wrong[0]} says no value: write --set KEY=VALUE, as in --set rank=8")
+    named = {key.strip(): value.strip() for key, _, value in parts}
+    return {**named, **{key: value for key, value in given.items() if value is not None}}
 
 
 def _train_embedder(session: CliSession, dataset: str, name: str | None) -> None:

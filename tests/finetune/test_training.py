@@ -20,10 +20,11 @@ from doyen.core.progress import Silent
 from doyen.core.store import open_store
 from doyen.core.workspace import Workspace
 from doyen.finetune import train as train_module
+from doyen.finetune.adapter_model import add_adapter, load_base
 from doyen.finetune.dataset import build_dataset
 from doyen.finetune.registry import Registry
 from doyen.finetune.train import train_adapter
-from doyen.finetune.trainer import add_adapter, last_checkpoint, load_base
+from doyen.finetune.trainer import last_checkpoint
 
 
 def weights(adapter) -> str:

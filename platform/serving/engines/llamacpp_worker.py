@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from doyen.core.models import DeviceTable, choose_devices, is_llamacpp_gpu
+
 PARENT_CHECK_SECONDS = 1.0
 
 
@@ -41,7 +43,9 @@ def build_server(orders: dict[str, Any]) -> Any:
     """
     import xllamacpp
 
+    found = any(is_llamacpp_gpu(device["type"].name) for device in xllamacpp.get_device_info())
     params = xllamacpp.CommonParams()
+    params.n_gpu_layers = choose_devices(DeviceTable(llamacpp_gpu=found)).gpu_layers
     params.model.path = orders["model"]
     params.n_parallel = orders["slots"]
     params.n_ctx = orders["context"] * orders["slots"]
