@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -54,7 +55,7 @@ def measure_pace(network: Any, items: Sequence[T], length: Callable[[T], int], l
     network.train()
     # The first pass claims the memory that later ones use again: only an item that is longer than all before pays for it.
     loss(probed[-1]).backward()
-    times = [_timed(lambda item=item: loss(item).backward()) for item in probed]
+    times = [_timed(partial(_gradients, loss, item)) for item in probed]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0)
     optimiser.step()
@@ -70,6 +71,10 @@ def measure_pace(network: Any, items: Sequence[T], length: Callable[[T], int], l
 def claim_threads() -> None:
     """Set PyTorch's number of threads: that turns off MKL's own choice, which on a busy machine comes down to one thread."""
     torch.set_num_threads(torch.get_num_threads())
+
+
+def _gradients(loss: Callable[[T], Tensor], item: T) -> None:
+    loss(item).backward()
 
 
 def _timed(work: Callable[[], Any]) -> float:
