@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from doyen.eval.statistics import paired_difference
+from doyen.core.statistics import paired_difference
 
 RUNS = 2000
 SAMPLES = 999

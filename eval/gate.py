@@ -17,9 +17,9 @@ from typing import Any
 from doyen.core.errors import NotFoundError, SettingsError, StateError
 from doyen.core.report_files import ALPHA, ENOUGH
 from doyen.core.settings import GATE_RULE, Settings
+from doyen.core.statistics import rate_bounds
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
-from doyen.eval.statistics import rate_bounds
 from doyen.finetune.registry import GENERATOR, READER, Adapter
 
 MOST_QUESTIONS = 5000

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from doyen.core.records import Question
+from doyen.core.statistics import auroc_interval
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import is_right
-from doyen.eval.statistics import auroc_interval
 from doyen.eval.summary import DIGITS, Bootstrap
 
 ALL = "all"

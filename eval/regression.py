@@ -21,10 +21,10 @@ from doyen.core.files import write_text_atomic
 from doyen.core.records import Question
 from doyen.core.report_files import ALPHA, ENOUGH
 from doyen.core.settings import EvalSettings
+from doyen.core.statistics import detectable_difference, holm, paired_difference
 from doyen.eval.metrics import describe
 from doyen.eval.report import Report
 from doyen.eval.scores import Table
-from doyen.eval.statistics import detectable_difference, holm, paired_difference
 
 SCORES = "scores.jsonl"
 Scores = dict[tuple[str, str], dict[str, float]]

@@ -11,6 +11,7 @@ import numpy as np
 
 from doyen.core.modes import PASSAGE_MODES
 from doyen.core.records import Question
+from doyen.core.statistics import Floats
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import ANSWER_METRICS, PASSAGE_METRICS, Score
 from doyen.eval.ragas_metrics import (
@@ -22,7 +23,6 @@ from doyen.eval.ragas_metrics import (
     semantic_similarity,
     text_scores,
 )
-from doyen.eval.statistics import Floats
 
 logger = logging.getLogger("doyen.eval")
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from doyen.core.records import Question
+from doyen.core.statistics import mean_interval, paired_difference
 from doyen.core.text import words
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.metrics import is_rate
 from doyen.eval.scores import Column, Table
-from doyen.eval.statistics import mean_interval, paired_difference
 
 DIGITS = 6
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from doyen.eval.statistics import mean_interval, paired_difference, sign_flip_p
+from doyen.core.statistics import mean_interval, paired_difference, sign_flip_p
 
 SCORES = st.lists(st.one_of(st.floats(0, 1), st.just(math.nan)), min_size=1, max_size=40)
 

@@ -15,10 +15,10 @@ from support.evaluation_world import ScriptedAssistant, make_questions
 
 from doyen.core.answers import Answer
 from doyen.core.records import REFUSAL, Question
+from doyen.core.statistics import auroc_interval
 from doyen.eval.answer_log import AnswerRecord
 from doyen.eval.refusing import Refusing, risk_coverage, separation, summarise_refusing
 from doyen.eval.report import Report, comparison_table
-from doyen.eval.statistics import auroc_interval
 from doyen.eval.summary import Bootstrap
 from doyen.eval.view import verdict, view_report
 

@@ -15,11 +15,11 @@ from support.evaluation_world import ScriptedAssistant, evaluate_small_world, ma
 from doyen.core.answers import Answer
 from doyen.core.errors import InputError, StateError
 from doyen.core.settings import EvalSettings, WatchedMetric
+from doyen.core.statistics import detectable_difference, holm
 from doyen.core.workspace import create_workspace
 from doyen.eval.metrics import INFO
 from doyen.eval.regression import SCORES, Scores, compare_runs, read_scores
 from doyen.eval.report import Report
-from doyen.eval.statistics import detectable_difference, holm
 
 
 def as_run(folder: Path, values: np.ndarray) -> Report:
