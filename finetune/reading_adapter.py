@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from doyen.core.errors import IncompatibleError
-from doyen.finetune.registry import CANDIDATE, GENERAL_READING, PROMOTED, Adapter, Registry
+from doyen.finetune.registry import CANDIDATE, GENERAL_READING, PRODUCTION, Adapter, Registry
 
 GENERAL_ADAPTER = Path(__file__).parent / "general_adapter"
 """PEFT folder of the adapter that comes with Doyen; its manifest names the base model."""
@@ -45,7 +45,7 @@ def find_reading_adapter(registry: Registry, fits: Callable[[Adapter], bool], wa
         return found
     trained = [adapter for adapter in registry.list(kind=GENERAL_READING) if adapter.has_weights and fits(adapter)]
     if trained:
-        return max(trained, key=lambda adapter: (adapter.status == PROMOTED, adapter.created_at, adapter.version))
+        return max(trained, key=lambda adapter: (adapter.stage == PRODUCTION, adapter.created_at, adapter.version))
     if shipped and fits(shipped):
         return shipped
     if wanted == GENERAL:

@@ -1,4 +1,8 @@
-"""The registry of adapters: versions of a name, of which at most one is promoted."""
+"""The registry of adapters: versions of a name, each in a stage.
+
+candidate ─▶ staging ─▶ production ─▶ retired
+    └──────────────────────▲  ▲──rollback──┘
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,13 @@ from doyen.core.errors import InputError, NotFoundError, StateError, storage_err
 from doyen.core.files import new_folder, write_json_atomic
 from doyen.core.manifest import now
 from doyen.core.store import Store
-from doyen.core.store.schema import EMBEDDER, PROMOTED, AdapterRow
+from doyen.core.store.schema import EMBEDDER, PRODUCTION, AdapterRow
 from doyen.core.workspace import Workspace
 
-CANDIDATE, RETIRED, DELETED = "candidate", "retired", "deleted"
+CANDIDATE, STAGING, RETIRED, DELETED = "candidate", "staging", "retired", "deleted"
+STAGES = (CANDIDATE, STAGING, PRODUCTION, RETIRED)
+"""Where a version stands: as it was trained, being tried, answering under its bare name, replaced. At most one version of a
+name is in staging, and one in production."""
 GENERATOR, READER, GENERAL_READING = "generator", "reader", "general-reading"
 """What an adapter is: of the model that writes answers, of the one that finds them in passages, or of the former and trained to
 answer from passages of any domain, so that others are trained from it. EMBEDDER is a whole model that embeds passages."""
@@ -42,7 +49,7 @@ class Adapter:
         folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json; of a reader, its two files;
             of an embedder, the whole model.
         base_sha256: weights that it was trained on; it fits no others.
-        status: "candidate", "promoted" or "retired".
+        stage: one of `STAGES`.
     """
 
     name: str
@@ -50,7 +57,7 @@ class Adapter:
     folder: Path
     base_model: str
     base_sha256: str
-    status: str
+    stage: str
     dataset_id: str
     manifest: dict[str, Any]
 
@@ -88,7 +95,7 @@ class Registry:
         self._folder, self._store = workspace.adapters_folder, store
 
     def get(self, reference: str) -> Adapter:
-        """Return ``name:version``, or for a bare name its promoted version, else its newest.
+        """Return ``name:version``, ``name:staging`` or ``name:production``; a bare name: what is in production, else newest.
 
         Raises:
             NotFoundError: there is none; the message names those that exist.
@@ -96,14 +103,14 @@ class Registry:
         name, _, version = reference.partition(":")
         found = [adapter for adapter in self.list() if adapter.name == name]
         if version:
-            found = [adapter for adapter in found if str(adapter.version) == version]
+            found = [adapter for adapter in found if version in {str(adapter.version), adapter.stage} - {CANDIDATE, RETIRED}]
         if not found:
             raise NotFoundError(no_adapter(reference, self.list()))
-        return max(found, key=lambda adapter: (adapter.status == PROMOTED, adapter.version))
+        return max(found, key=lambda adapter: (adapter.stage == PRODUCTION, adapter.version))
 
     def list(self, kind: str | None = None) -> list[Adapter]:
         """Return all adapters, or those of one kind, by name and version."""
-        query = select(AdapterRow).where(AdapterRow.status != DELETED).order_by(AdapterRow.name, AdapterRow.version)
+        query = select(AdapterRow).where(AdapterRow.stage != DELETED).order_by(AdapterRow.name, AdapterRow.version)
         with self._store.session() as session:
             found = [self._adapter(row) for row in session.scalars(query)]
         return [adapter for adapter in found if kind in {None, adapter.kind}]
@@ -144,7 +151,7 @@ class Registry:
                 base_model=base_model,
                 base_sha256=manifest["inputs"]["base"],
                 dataset_id=dataset_id,
-                status=CANDIDATE,
+                stage=CANDIDATE,
                 manifest=manifest,
                 created_at=now(),
             )
@@ -169,12 +176,42 @@ class Registry:
         with self._store.session() as session:
             rows = self._rivals(session, adapter)
             row = next(row for row in rows if (row.name, row.version) == (adapter.name, adapter.version))
-            if row.status != PROMOTED:
+            if row.stage != PRODUCTION:
                 _switch(rows, row, max(_promotion(item) for item in rows) + 1)
             if grounds is not None:
                 told = [*row.manifest.get("promotions", []), {"at": now(), **grounds}]
                 row.manifest = {**row.manifest, "promotions": told}
             return self._adapter(row)
+
+    def stage(self, reference: str, grounds: Mapping[str, Any] | None = None) -> Adapter:
+        """Put a version that does not answer yet into staging; the one that was there is a candidate again.
+
+        Args:
+            grounds: who does so and why; kept with the time in the list ``manifest["stagings"]``.
+
+        Raises:
+            NotFoundError: there is no such adapter.
+            StateError: it is in production.
+        """
+        adapter = self.get(reference)
+        if adapter.stage == PRODUCTION:
+            raise StateError(f"{adapter.ref} is in production already: staging is for versions that are still to be tried")
+        with self._store.session() as session:
+            for before in session.scalars(
+                select(AdapterRow).where(AdapterRow.name == adapter.name, AdapterRow.stage == STAGING)
+            ):
+                before.stage = RETIRED if _promotion(before) else CANDIDATE
+            row = session.get_one(AdapterRow, (adapter.name, adapter.version))
+            row.stage = STAGING
+            row.manifest = {**row.manifest, "stagings": [*row.manifest.get("stagings", []), {"at": now(), **(grounds or {})}]}
+            return self._adapter(row)
+
+    def find_deleted(self, reference: str) -> Adapter | None:
+        """Return what is still known of a version whose files were deleted."""
+        name, _, version = reference.partition(":")
+        with self._store.session() as session:
+            row = session.get(AdapterRow, (name, int(version))) if version.isdecimal() else None
+            return self._adapter(row) if row is not None and row.stage == DELETED else None
 
     def rollback(self, name: str) -> Adapter:
         """Promote again the version that was promoted before the present one; again goes one further back.
@@ -193,7 +230,7 @@ class Registry:
                 _switch(rows, row, _promotion(row))
                 return self._adapter(row)
             for each in rows:
-                each.status = RETIRED if each.status == PROMOTED else each.status
+                each.stage = RETIRED if each.stage == PRODUCTION else each.stage
                 each.manifest = {**each.manifest, _PROMOTION: 0}
         return self.get(adapter.ref)
 
@@ -221,17 +258,17 @@ class Registry:
         if ":" not in reference:
             raise NotFoundError(f"name the version to delete, as in {self.get(reference).ref!r}")
         adapter = self.get(reference)
-        if adapter.status == PROMOTED:
-            raise StateError(f"{adapter.ref} is promoted: promote another version or roll back before deleting it")
+        if adapter.stage == PRODUCTION:
+            raise StateError(f"{adapter.ref} is in production: promote another version or roll back before deleting it")
         with self._store.session() as session:
             row = session.get(AdapterRow, (adapter.name, adapter.version))
             if row is not None:
-                row.status = DELETED
+                row.stage = DELETED
         shutil.rmtree(adapter.folder, ignore_errors=True)
 
     def _rivals(self, session: Session, adapter: Adapter) -> Sequence[AdapterRow]:
         """Return the versions of which one is promoted: those of its name, or all embedders."""
-        rows = session.scalars(select(AdapterRow).where(AdapterRow.status != DELETED)).all()
+        rows = session.scalars(select(AdapterRow).where(AdapterRow.stage != DELETED)).all()
         if adapter.kind == EMBEDDER:
             return [row for row in rows if row.manifest.get("kind") == EMBEDDER]
         return [row for row in rows if row.name == adapter.name]
@@ -239,7 +276,7 @@ class Registry:
     def _adapter(self, row: AdapterRow) -> Adapter:
         folder = self._folder / row.name / str(row.version)
         return Adapter(
-            row.name, row.version, folder, row.base_model, row.base_sha256, row.status, row.dataset_id, dict(row.manifest)
+            row.name, row.version, folder, row.base_model, row.base_sha256, row.stage, row.dataset_id, dict(row.manifest)
         )
 
 
@@ -249,7 +286,7 @@ def _promotion(row: AdapterRow) -> int:
 
 def _earlier(rows: Sequence[AdapterRow], adapter: Adapter) -> AdapterRow | None:
     """Return the row that was promoted before the present one; None for the embedder that the settings name."""
-    present = next((row for row in rows if row.status == PROMOTED), None)
+    present = next((row for row in rows if row.stage == PRODUCTION), None)
     earlier = [row for row in rows if present and 0 < _promotion(row) < _promotion(present)]
     if not earlier and not (present and adapter.kind == EMBEDDER):
         raise StateError(f"adapter {adapter.name!r} has no earlier promoted version to go back to: promote one by name:version")
@@ -258,9 +295,9 @@ def _earlier(rows: Sequence[AdapterRow], adapter: Adapter) -> AdapterRow | None:
 
 def _switch(rows: Sequence[AdapterRow], chosen: AdapterRow, promotion: int) -> None:
     for row in rows:
-        if row.status == PROMOTED:
-            row.status = RETIRED
-    chosen.status = PROMOTED
+        if row.stage == PRODUCTION:
+            row.stage = RETIRED
+    chosen.stage = PRODUCTION
     chosen.manifest = {**chosen.manifest, _PROMOTION: promotion}
 
 

@@ -659,7 +659,7 @@ class Doyen:
             sample: how many questions to ask, a fixed choice; None asks all.
         """
         from doyen.eval.run import run_evaluation
-        from doyen.finetune.dataset import excluded_questions
+        from doyen.finetune.adapter_lineage import unseen_questions
         from doyen.platform.serving.reading import find_reader
 
         with self._evaluation(questions, modes, adapter) as (assistant, frozen, chosen, shared):
@@ -672,7 +672,7 @@ class Doyen:
                 adapter_fingerprint=chosen.manifest["fingerprint"] if chosen else None,
                 reader=find_reader(assistant.registry, self.settings.serving.reader),
                 sample=sample,
-                excluded=excluded_questions(self.workspace, chosen.dataset_id) if chosen else None,
+                excluded=unseen_questions(self.workspace, assistant.registry, chosen) if chosen else None,
                 **shared,
             )
         register_report(self.workspace.reports_folder, Path(out))
@@ -749,6 +749,10 @@ class Doyen:
         return promote_adapter(
             self.workspace, self.store, adapter, report=report, by=by, override=override, reporter=self.reporter
         )
+
+    def stage(self, adapter: str, *, by: str) -> Adapter:
+        """Put an adapter version into staging, where ``name:staging`` names it; see `Registry.stage`."""
+        return self.adapters.stage(adapter, {"by": by})
 
     def rollback(self, name: str) -> Adapter:
         """Go back to the version of an adapter that was promoted before; see `roll_back_adapter`."""

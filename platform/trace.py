@@ -25,7 +25,7 @@ from doyen.core.errors import InputError, NotFoundError, StorageError
 from doyen.core.lineage import Item, Kind, Stage, Trace
 from doyen.core.report_files import read_figures, report_folders
 from doyen.core.store import Store
-from doyen.core.store.schema import PROMOTED, AdapterRow, AnswerRow, DatasetRow, DocumentRow, DocumentVersionRow, FeedbackRow
+from doyen.core.store.schema import PRODUCTION, AdapterRow, AnswerRow, DatasetRow, DocumentRow, DocumentVersionRow, FeedbackRow
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset_use import DatasetPair, dataset_pairs
 
@@ -190,7 +190,7 @@ class _Ties:
     def _adapter_named(self, wanted: str) -> list[str]:
         if wanted in self._adapters:
             return [wanted]
-        versions = [(row.status == PROMOTED, row.version, ref) for ref, row in self._adapters.items() if row.name == wanted]
+        versions = [(row.stage == PRODUCTION, row.version, ref) for ref, row in self._adapters.items() if row.name == wanted]
         return [max(versions)[2]] if versions else []
 
     def _shown(self, kind: Kind, own: str) -> tuple[str, str]:
@@ -209,7 +209,7 @@ class _Ties:
             case Kind.DATASET if own in self._datasets:
                 return f"{self._datasets[own].manifest['counts']['train']} pairs to train on", ""
             case Kind.ADAPTER if own in self._adapters:
-                return self._adapters[own].base_model, self._adapters[own].status
+                return self._adapters[own].base_model, self._adapters[own].stage
             case Kind.ANSWER if answer := self._session.get(AnswerRow, own):
                 return answer.question, answer.mode
             case Kind.FEEDBACK if feedback := self._session.get(FeedbackRow, own):

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from doyen.core.errors import IncompatibleError, IndexMissing, ModelMissing
 from doyen.core.models import number_format, resolve_embedder
 from doyen.core.store import Store
-from doyen.core.store.schema import EMBEDDER, PROMOTED, AdapterRow
+from doyen.core.store.schema import EMBEDDER, PRODUCTION, AdapterRow
 from doyen.core.workspace import Workspace
 from doyen.retrieval.embedder import Embedder, load_embedder
 from doyen.retrieval.index_manifest import IndexEmbedder, read_manifest
@@ -55,7 +55,7 @@ def wanted_embedder(workspace: Workspace, store: Store) -> IndexEmbedder:
         ModelMissing: its files are gone.
     """
     base = base_embedder(workspace)
-    query = select(AdapterRow).where(AdapterRow.status == PROMOTED, AdapterRow.base_sha256 == base.sha256)
+    query = select(AdapterRow).where(AdapterRow.stage == PRODUCTION, AdapterRow.base_sha256 == base.sha256)
     with store.session() as session:
         rows = [row for row in session.scalars(query) if row.manifest.get("kind") == EMBEDDER]
         return tuned_embedder(workspace, rows[0].name, rows[0].version, rows[0].base_sha256) if rows else base

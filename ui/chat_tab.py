@@ -319,7 +319,7 @@ def choices(client: GatewayClient) -> Any:
     """Return the adapter picker's choices; the page is useful without them."""
     try:
         generators = [item for item in client.adapters() if item["kind"] == "generator"]
-        found = [(f"{item['id']} ({item['status']})", item["id"]) for item in generators]
+        found = [(f"{item['id']} ({item['stage']})", item["id"]) for item in generators]
     except GatewayError:
         found = []
     return gr.update(choices=[(PROMOTED_LABEL, DEFAULT_ADAPTER), *found])

@@ -74,12 +74,12 @@ def adapters_table(adapters: Sequence[dict[str, Any]]) -> str:
         return "<div class='doyen-note'><h3>No adapters</h3><p>Train one with <code>doyen train</code>.</p></div>"
     rows = "".join(
         f"<tr><th>{escape(item['name'])}<small>{escape(item['kind'])}, version {item['version']}</small></th>"
-        f"<td><span class='doyen-chip doyen-{_status_colour(item['status'])}'>{escape(item['status'])}</span></td>"
+        f"<td><span class='doyen-chip doyen-{_stage_colour(item['stage'])}'>{escape(item['stage'])}</span></td>"
         f"<td>{escape(item['base_model'])}</td><td><code>{escape(item['dataset_id'][:16])}</code></td>"
         f"<td>{escape(item['created_at'][:16].replace('T', ' '))}</td></tr>"
         for item in adapters
     )
-    head = "<tr><th>adapter</th><th>status</th><th>base model</th><th>dataset</th><th>trained</th></tr>"
+    head = "<tr><th>adapter</th><th>stage</th><th>base model</th><th>dataset</th><th>trained</th></tr>"
     return f"<div class='doyen-tables'><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
 
 
@@ -104,8 +104,8 @@ def report_frame(page: str) -> str:
     return f"<iframe class='doyen-frame' sandbox='allow-scripts' title='Evaluation report' srcdoc='{source}'></iframe>"
 
 
-def _status_colour(status: str) -> str:
-    return {"promoted": "green", "candidate": "blue"}.get(status, "grey")
+def _stage_colour(stage: str) -> str:
+    return {"production": "green", "staging": "amber", "candidate": "blue"}.get(stage, "grey")
 
 
 def _number(value: float | None) -> str:

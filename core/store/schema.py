@@ -313,8 +313,8 @@ class DatasetRow(Base):
     created_at: Mapped[str]
 
 
-PROMOTED = "promoted"
-"""Status of the version that the name of an adapter stands for."""
+PRODUCTION = "production"
+"""Stage of the version that the name of an adapter stands for."""
 EMBEDDER = "embedder"
 """``manifest["kind"]`` of an embedder, of which at most one in all is promoted."""
 
@@ -323,15 +323,15 @@ class AdapterRow(Base):
     """An adapter version in the registry."""
 
     __tablename__ = "adapters"
-    __table_args__ = (Index("ix_adapters_name_status", "name", "status"),)
+    __table_args__ = (Index("ix_adapters_name_stage", "name", "stage"),)
 
     name: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     base_model: Mapped[str]
     base_sha256: Mapped[str]
     dataset_id: Mapped[str]
-    status: Mapped[str]
-    """candidate, promoted or retired; at most one version of a name is promoted."""
+    stage: Mapped[str]
+    """candidate, staging, production, retired or deleted; of a name at most one version is in staging and one in production."""
     manifest: Mapped[dict[str, Any]]
     created_at: Mapped[str]
 

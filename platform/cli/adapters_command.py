@@ -10,14 +10,14 @@ import typer
 
 from doyen.platform.cli.session import CliSession, with_session
 
-app = typer.Typer(help="Adapters: list, promote, roll back, delete.", no_args_is_help=True)
+app = typer.Typer(help="Adapters: list, stage, promote, roll back, delete.", no_args_is_help=True)
 
 READER_HINT = (
     "How likely passages answer was measured with the embedder before, so that nothing is refused now:\n"
     "train a reader with `doyen train DATASET --reader` to have questions refused that the documents do not answer."
 )
 
-ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen adapters list` shows it.")]
+ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen adapters list` shows it, or name:staging.")]
 
 
 @app.command("list")
@@ -27,13 +27,22 @@ def list_(session: CliSession) -> None:
     adapters = session.doyen.adapters.list()
     shown = [
         {
-            **{"adapter": a.ref, "kind": a.kind, "status": a.status, "base_model": a.base_model},
+            **{"adapter": a.ref, "kind": a.kind, "stage": a.stage, "base_model": a.base_model},
             **{"dataset": a.dataset_id, "folder": str(a.folder)},
         }
         for a in adapters
     ]
-    lines = [f"{a.ref:<20} {a.kind:<10} {a.status:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
+    lines = [f"{a.ref:<20} {a.kind:<10} {a.stage:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
     session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
+
+
+@app.command()
+@with_session
+def stage(session: CliSession, adapter: ReferenceArgument) -> None:
+    """Put a version into staging, where `name:staging` names it until it is promoted or another one is staged."""
+    staged = session.doyen.stage(adapter, by=getpass.getuser())
+    text = f"{staged.ref} is in staging.\nNext: doyen ask QUESTION --adapter {staged.name}:staging"
+    session.emit({"adapter": staged.ref, "stage": staged.stage}, text)
 
 
 @app.command()
@@ -46,25 +55,25 @@ def promote(
         str | None, typer.Option("--force", metavar="REASON", help="Promote without a report, or against it; say why.")
     ] = None,
 ) -> None:
-    """Make a version the one that its name stands for; the previous one is retired and can come back."""
+    """Put a version into production, where its bare name stands for it; the previous one is retired and can come back."""
     from doyen.core.store.schema import EMBEDDER
 
     promoted = session.doyen.promote(adapter, report=report, by=getpass.getuser(), override=force)
     text = f"{promoted.ref} is promoted."
     if promoted.kind == EMBEDDER:
         text += f" The index is made with it, and the one before kept.\n{READER_HINT}"
-    session.emit({"adapter": promoted.ref, "status": promoted.status}, text)
+    session.emit({"adapter": promoted.ref, "stage": promoted.stage}, text)
 
 
 @app.command()
 @with_session
 def rollback(session: CliSession, name: Annotated[str, typer.Argument(help="Name of the adapter.")]) -> None:
     """Go back to the version that was promoted before; with an embedder the index goes back, too."""
-    from doyen.core.store.schema import PROMOTED
+    from doyen.core.store.schema import PRODUCTION
 
     promoted = session.doyen.rollback(name)
-    settled = promoted.ref if promoted.status == PROMOTED else f"the embedder of the settings; {promoted.ref} is retired"
-    session.emit({"adapter": promoted.ref, "status": promoted.status}, f"Back to {settled}.")
+    settled = promoted.ref if promoted.stage == PRODUCTION else f"the embedder of the settings; {promoted.ref} is retired"
+    session.emit({"adapter": promoted.ref, "stage": promoted.stage}, f"Back to {settled}.")
 
 
 @app.command()

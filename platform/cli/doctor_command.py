@@ -160,7 +160,7 @@ def _adapters(doyen: Doyen) -> str:
     missing = [adapter.ref for adapter in adapters if not adapter.has_weights]
     if missing:
         raise DoyenError(f"files of {', '.join(missing)} are gone: delete them with `doyen adapters delete`, or train again")
-    return ", ".join(f"{adapter.ref} ({adapter.status})" for adapter in adapters) or "none yet"
+    return ", ".join(f"{adapter.ref} ({adapter.stage})" for adapter in adapters) or "none yet"
 
 
 def _disk(doyen: Doyen) -> str:

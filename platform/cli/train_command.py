@@ -83,8 +83,8 @@ def train(
         made = doyen.train(str(dataset), adapter, variants=variants, options=options)
         usage = f"--mode hybrid --adapter {made.ref}"
     kind = "Reader" if reader else "Adapter"
-    text = f"{kind} {made.ref} is ready ({made.status}).{_cost_of(made)}\nNext: doyen ask QUESTION {usage}"
-    session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
+    text = f"{kind} {made.ref} is ready ({made.stage}).{_cost_of(made)}\nNext: doyen ask QUESTION {usage}"
+    session.emit({"adapter": made.ref, "stage": made.stage, "manifest": made.manifest}, text)
 
 
 def _options(texts: list[str] | None, **given: Any) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def _train_embedder(session: CliSession, dataset: str, name: str | None) -> None
     found = made.manifest["validation"]
     figures = f"of {found['n']} validation pairs it finds {found['recall']:.1%}, the one before {found['base_recall']:.1%}"
     following = f"doyen adapters promote {made.ref}" if found["better"] else "label more pairs, or go on without it"
-    text = f"Embedder {made.ref} is ready ({made.status}): {figures}.{_cost_of(made)}\nNext: {following}"
-    session.emit({"adapter": made.ref, "status": made.status, "manifest": made.manifest}, text)
+    text = f"Embedder {made.ref} is ready ({made.stage}): {figures}.{_cost_of(made)}\nNext: {following}"
+    session.emit({"adapter": made.ref, "stage": made.stage, "manifest": made.manifest}, text)
 
 
 def _cost_of(made: Adapter) -> str:

@@ -12,7 +12,7 @@ from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
 from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
-from doyen.finetune.registry import GENERATOR, PROMOTED, Adapter, Registry, no_adapter
+from doyen.finetune.registry import GENERATOR, PRODUCTION, Adapter, Registry, no_adapter
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.reading.findings import Findings
 
@@ -154,7 +154,7 @@ def _default_adapter(registry: Registry, mode: Mode) -> Adapter:
         raise NotFoundError(_needs_adapter(mode))
 
     def rank(adapter: Adapter) -> tuple[bool, str, int]:
-        return adapter.status == PROMOTED, adapter.created_at, adapter.version
+        return adapter.stage == PRODUCTION, adapter.created_at, adapter.version
 
     return max(adapters, key=rank)
 

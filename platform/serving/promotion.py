@@ -11,7 +11,7 @@ from doyen.core.store.schema import EMBEDDER
 from doyen.core.workspace import Workspace
 from doyen.eval.gate import Verdict, judge_report, read_rules, require_gate
 from doyen.eval.report import Report, load_report
-from doyen.finetune.dataset import excluded_questions
+from doyen.finetune.adapter_lineage import unseen_questions
 from doyen.finetune.registry import Adapter, Registry
 from doyen.platform.serving.embedder_promotion import (
     promote_embedder,
@@ -61,7 +61,7 @@ def promote_adapter(
             raise InputError(
                 "name the report that speaks for this adapter (made by `doyen eval run`), or give a reason to do without"
             )
-        excluded = excluded_questions(workspace, adapter.dataset_id)
+        excluded = unseen_questions(workspace, registry, adapter)
         require_gate(load_report(report), adapter, excluded, read_rules(workspace.settings, adapter.kind))
     return registry.promote(adapter.ref, grounds)
 
@@ -84,15 +84,16 @@ def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdic
 
     A report about no adapter of the generator is judged as one about its reader.
     """
-    adapter = _own_adapter(workspace, store, report)
-    excluded = excluded_questions(workspace, adapter.dataset_id) if adapter else None
+    registry = Registry(workspace, store)
+    adapter = _own_adapter(registry, report)
+    excluded = unseen_questions(workspace, registry, adapter) if adapter else None
     rules = read_rules(workspace.settings, adapter.kind) if adapter else read_rules(workspace.settings)
     return judge_report(report, excluded, rules, adapter=adapter)
 
 
-def _own_adapter(workspace: Workspace, store: Store, report: Report) -> Adapter | None:
+def _own_adapter(registry: Registry, report: Report) -> Adapter | None:
     reference = report.data.get("adapter") or report.data.get("reader")
     try:
-        return Registry(workspace, store).get(reference) if reference is not None else None
+        return registry.get(reference) if reference is not None else None
     except NotFoundError:
         return None

@@ -12,7 +12,7 @@ from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
 from doyen.core.settings import ServingSettings, Settings
 from doyen.core.text import words
-from doyen.finetune.registry import PROMOTED, READER, Adapter, Registry
+from doyen.finetune.registry import PRODUCTION, READER, Adapter, Registry
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.citations import citation_at
 from doyen.retrieval.index_manifest import tuned_embedder_of
@@ -68,8 +68,8 @@ def find_reader(registry: Registry, wanted: str | None) -> Adapter | None:
             raise NotFoundError(f"{wanted!r} is {kind}: name a reader, or leave serving.reader empty")
         return adapter
     # A promoted one whose files are gone is an error to be told, not a reason to read with another.
-    readers = [each for each in registry.list(kind=READER) if each.has_weights or each.status == PROMOTED]
-    return max(readers, key=lambda each: (each.status == PROMOTED, each.created_at, each.version), default=None)
+    readers = [each for each in registry.list(kind=READER) if each.has_weights or each.stage == PRODUCTION]
+    return max(readers, key=lambda each: (each.stage == PRODUCTION, each.created_at, each.version), default=None)
 
 
 def reader_identity(registry: Registry, settings: ServingSettings) -> str | None:

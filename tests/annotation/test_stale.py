@@ -67,7 +67,7 @@ def test_a_document_that_goes_keeps_its_labels_and_names_who_used_them(
     with store.session() as session:
         session.add(DatasetRow(dataset_id="first-abc", name="first", manifest={}, created_at=now()))
         session.add(DatasetRow(dataset_id="lost-abc", name="lost", manifest={}, created_at=now()))
-        adapter = {"base_model": "b", "base_sha256": "", "status": "candidate", "manifest": {}, "created_at": now()}
+        adapter = {"base_model": "b", "base_sha256": "", "stage": "candidate", "manifest": {}, "created_at": now()}
         session.add(AdapterRow(name="tuned", version=3, dataset_id="first-abc", **adapter))
     (folder / "lamp.txt").unlink()
     report = ingest_documents(workspace, store, [folder]).stale

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
+from support.old_schema import database_of
 
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.manifest import build_manifest
+from doyen.core.store import open_store
 from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.registry import GENERATOR, READER, Registry
 
@@ -44,7 +47,7 @@ def test_a_bare_name_is_the_promoted_version_else_the_newest(registry, add):
     assert registry.get("legal").version == 2
     registry.promote("legal:1")
     assert registry.get("legal").ref == "legal:1"
-    assert registry.get("legal:2").status == "candidate"
+    assert registry.get("legal:2").stage == "candidate"
 
 
 def test_promotion_retires_and_rollback_goes_back(registry, add):
@@ -52,27 +55,56 @@ def test_promotion_retires_and_rollback_goes_back(registry, add):
         add()
     for version in (1, 3, 2):
         registry.promote(f"legal:{version}")
-    assert [adapter.status for adapter in registry.list()] == ["retired", "promoted", "retired"]
+    assert [adapter.stage for adapter in registry.list()] == ["retired", "production", "retired"]
     assert registry.rollback("legal").version == 3
     assert registry.rollback("legal").version == 1
     with pytest.raises(StateError, match="no earlier promoted version"):
         registry.rollback("legal")
-    assert sum(adapter.status == "promoted" for adapter in registry.list()) == 1
+    assert sum(adapter.stage == "production" for adapter in registry.list()) == 1
     assert registry.promote("legal:1") == registry.get("legal:1")
+
+
+def test_one_version_of_a_name_is_in_staging_and_its_stage_names_it(registry, add):
+    add(), add(), add("other")
+    assert registry.stage("legal:1", {"by": "mara"}).stage == "staging"
+    assert registry.get("legal:1").manifest["stagings"][0]["by"] == "mara"
+    assert registry.get("legal:staging").ref == "legal:1"
+    assert registry.get("legal").ref == "legal:2", "a bare name is not what is being tried"
+    registry.stage("legal:2"), registry.stage("other:1")
+    assert [adapter.stage for adapter in registry.list()] == ["candidate", "staging", "staging"]
+    registry.promote("legal:staging")
+    assert registry.get("legal:production").ref == "legal:2"
+    registry.promote("legal:1"), registry.stage("legal:2"), registry.rollback("legal")
+    assert [adapter.stage for adapter in registry.list("generator")][:2] == ["retired", "production"]
+    with pytest.raises(StateError, match="in production already"):
+        registry.stage("legal:2")
+    with pytest.raises(NotFoundError, match="known: legal:1"):
+        registry.get("legal:staging")
+
+
+def test_what_was_promoted_in_an_older_workspace_is_in_production(workspace):
+    with database_of(workspace, "0014") as connection:
+        columns = "name, version, base_model, base_sha256, dataset_id, status, manifest, created_at"
+        for version, status in enumerate(("candidate", "promoted", "retired"), 1):
+            values = f"'legal', {version}, 'm', 'sha', 'd', '{status}', '{{}}', 'now'"
+            connection.execute(sa.text(f"INSERT INTO adapters ({columns}) VALUES ({values})"))
+    store = open_store(workspace)
+    assert [adapter.stage for adapter in Registry(workspace, store).list()] == ["candidate", "production", "retired"]
+    store.close()
 
 
 def test_of_all_embedders_one_is_promoted_and_behind_the_first_is_none(registry, add):
     add(), add("passages", kind=EMBEDDER), add("questions", kind=EMBEDDER)
     registry.promote("legal:1"), registry.promote("passages:1"), registry.promote("questions:1")
-    assert [adapter.ref for adapter in registry.list() if adapter.status == "promoted"] == ["legal:1", "questions:1"]
+    assert [adapter.ref for adapter in registry.list() if adapter.stage == "production"] == ["legal:1", "questions:1"]
     assert registry.before("questions").ref == "passages:1" == registry.rollback("questions").ref
     assert registry.before("passages") is None
-    assert registry.rollback("passages").status == "retired"
+    assert registry.rollback("passages").stage == "retired"
     with pytest.raises(StateError, match="no earlier promoted version"):
         registry.rollback("passages")
     registry.promote("questions:1")
     assert registry.before("questions") is None, "what was promoted before the settings' own came back is forgotten"
-    assert registry.get("legal").status == "promoted"
+    assert registry.get("legal").stage == "production"
 
 
 def test_deleting_frees_the_files_and_never_the_number(registry, add):
@@ -82,7 +114,7 @@ def test_deleting_frees_the_files_and_never_the_number(registry, add):
     assert not gone.folder.exists()
     assert add().version == 3
     registry.promote("legal:1")
-    with pytest.raises(StateError, match="is promoted"):
+    with pytest.raises(StateError, match="is in production"):
         registry.delete("legal:1")
     with pytest.raises(NotFoundError, match="legal:1"):
         registry.delete("legal")

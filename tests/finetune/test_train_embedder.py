@@ -99,7 +99,7 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not(tiny_works
     calls = retriever.calls
     assert run() == whole
     assert retriever.calls == calls, "nothing is mined for a training that is there"
-    assert (whole.kind, whole.status) == (EMBEDDER, "candidate")
+    assert (whole.kind, whole.stage) == (EMBEDDER, "candidate")
     assert len(whole.manifest["losses"]) == whole.manifest["steps"] == 4
     assert whole.manifest["validation"]["n"] > 0
     assert whole.manifest["pairs"] == sum(pair.answerable for pair in frozen.train)

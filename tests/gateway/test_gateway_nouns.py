@@ -41,7 +41,7 @@ def adapters(client: TestClient) -> None:
                     base_model="base",
                     base_sha256="0" * 64,
                     dataset_id="d",
-                    status="candidate",
+                    stage="candidate",
                     manifest=registered(f"known:{version}").manifest,
                     created_at=f"2026-01-0{version}T00:00:00+00:00",
                 )
@@ -82,10 +82,13 @@ def test_adapters_are_listed_promoted_and_rolled_back(client: TestClient) -> Non
     assert [item["id"] for item in client.get("/v1/adapters").json()["data"]] == ["known:2", "known:1"]
     for version in (1, 2):
         promoted = client.post(f"/v1/adapters/known/{version}/promote", json={"force": True, "reason": "a trial"}).json()
-        assert (promoted["id"], promoted["status"]) == (f"known:{version}", "promoted")
+        assert (promoted["id"], promoted["stage"]) == (f"known:{version}", "production")
     assert client.post("/v1/adapters/known/rollback").json()["id"] == "known:1"
-    statuses = {item["id"]: item["status"] for item in client.get("/v1/adapters").json()["data"]}
-    assert statuses == {"known:1": "promoted", "known:2": "retired"}
+    assert client.post("/v1/adapters/known/2/stage").json()["stage"] == "staging"
+    assert client.post("/v1/adapters/known/1/stage").status_code == 409
+    assert client.post("/v1/adapters/known/9/stage").status_code == 404
+    stages = {item["id"]: item["stage"] for item in client.get("/v1/adapters").json()["data"]}
+    assert stages == {"known:1": "production", "known:2": "staging"}
 
 
 @pytest.mark.usefixtures("adapters")
@@ -118,7 +121,7 @@ def test_promotion_asks_for_a_report_that_meets_the_rules(client: TestClient) ->
     fingerprint = replace_fingerprint(client, "trained again")
     assert "trained on something else" in promote({"report": "good"}).json()["error"]["message"]
     replace_fingerprint(client, fingerprint)
-    assert promote({"report": "good"}).json()["status"] == "promoted"
+    assert promote({"report": "good"}).json()["stage"] == "production"
     assert client.get("/v1/evals/few").json()["gate"]["open"] is False
     assert promote({"report": "few", "force": True}).status_code == 400
     assert promote({"report": "few", "force": True, "reason": "  "}).status_code == 400
@@ -186,7 +189,7 @@ def test_a_reader_is_listed_and_promoted_but_no_model_answers_with_it(client: Te
     assert set(kinds.values()) <= {"generator", "reader"}
     assert not [item["id"] for item in client.get("/v1/models").json()["data"] if "qa-reader" in item["id"]]
     promotion = {"force": True, "reason": "a trial"}
-    assert client.post("/v1/adapters/qa-reader/1/promote", json=promotion).json()["status"] == "promoted"
+    assert client.post("/v1/adapters/qa-reader/1/promote", json=promotion).json()["stage"] == "production"
 
 
 def test_evaluations(client: TestClient) -> None:

@@ -68,7 +68,7 @@ def promote(world: tuple[Workspace, Store], reference: str = "turned:1") -> None
 
 def roll_back(world: tuple[Workspace, Store]) -> str:
     with Doyen(world[0], store=world[1]) as doyen:
-        return doyen.rollback("turned").status
+        return doyen.rollback("turned").stage
 
 
 def serves(retriever: HybridRetriever) -> bool:
@@ -92,7 +92,7 @@ def test_an_open_index_follows_a_promotion_and_the_way_back(world):
     assert check_index(workspace, store) == []
     assert all(before[name] @ vector < -0.99 for name, vector in published_vectors(workspace).items())
     assert not update_index(workspace, store).published, "the promoted embedder stays"
-    assert Registry(workspace, store).get("turned").status == "promoted"
+    assert Registry(workspace, store).get("turned").stage == "production"
 
     assert roll_back(world) == "retired"
     again = read_manifest(workspace.index_folder)
@@ -122,7 +122,7 @@ def test_the_newest_promotion_of_any_name_counts_and_the_one_before_comes_back(w
     workspace, store = world
     register_embedder(workspace, store, turned, "other")
     promote(world), promote(world, "other:1")
-    assert [each.status for each in Registry(workspace, store).list()] == ["promoted", "retired"]
+    assert [each.stage for each in Registry(workspace, store).list()] == ["production", "retired"]
     assert embedder_of(workspace) == "other:1"
     with Doyen(workspace, store=store) as doyen:
         assert doyen.rollback("other").ref == "turned:1"
@@ -166,10 +166,10 @@ def test_a_running_gateway_takes_the_new_index_and_goes_back(world):
 
         before = (SOURCE, pytest.approx(found()[1], abs=0.01))
         promoted = client.post("/v1/adapters/turned/1/promote", json={}).json()
-        assert (promoted["kind"], promoted["status"]) == ("embedder", "promoted")
+        assert (promoted["kind"], promoted["stage"]) == ("embedder", "production")
         assert embedder_of(workspace) == "turned:1"
         assert found() == before
-        assert client.post("/v1/adapters/turned/rollback").json()["status"] == "retired"
+        assert client.post("/v1/adapters/turned/rollback").json()["stage"] == "retired"
         assert embedder_of(workspace) is None
         assert found() == before
 

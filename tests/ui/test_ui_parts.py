@@ -180,7 +180,7 @@ def test_the_client_gives_an_extract_the_text_and_the_answer() -> None:
 
 
 def test_a_reader_cannot_be_chosen_as_the_adapter() -> None:
-    data = [{"id": f"{kind}:1", "kind": kind, "status": "promoted"} for kind in ("generator", "reader")]
+    data = [{"id": f"{kind}:1", "kind": kind, "stage": "production"} for kind in ("generator", "reader")]
     found = choices(client_that_gets(httpx.Response(200, json={"data": data})))["choices"]
     assert [value for _, value in found] == ["", "generator:1"]
 

@@ -1,4 +1,4 @@
-"""``/v1/adapters``: trained adapters, and which version of each is promoted."""
+"""``/v1/adapters``: trained adapters, and which stage each version is in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AdapterVersion(BaseModel):
         id: "name:version".
         kind: "generator" (writes answers), "reader" (finds them in passages), "general-reading", from which
             adapters of the generator are trained, or "embedder" (embeds passages and questions).
-        status: candidate, promoted or retired; at most one version of a name is promoted.
+        stage: candidate, staging, production or retired; at most one version of a name is in staging, and one in production.
         manifest: what it was trained from.
     """
 
@@ -33,7 +33,7 @@ class AdapterVersion(BaseModel):
     name: str
     version: int
     kind: str
-    status: str
+    stage: str
     base_model: str
     dataset_id: str
     created_at: str
@@ -73,6 +73,12 @@ class PromotionRequest(BaseModel):
     by: str | None = None
 
 
+@router.post("/adapters/{name}/{version}/stage", responses=documented(404, 409, 507))
+def stage(name: str, version: int, services: ServicesOf, _: AdminOf) -> AdapterVersion:
+    """Put a version into staging, where `mode@name:staging` asks it; the one that was there is a candidate again."""
+    return _version(services, services.doyen.stage(f"{name}:{version}", by="gateway"))
+
+
 @router.post("/adapters/{name}/{version}/promote", responses=documented(404, 409, 503, 507))
 def promote(name: str, version: int, body: PromotionRequest, services: ServicesOf, access: AdminOf) -> AdapterVersion:
     """Make a version the one that answers when only the adapter's name, or none, is given."""
@@ -96,7 +102,7 @@ def _version(services: Services, adapter: Adapter) -> AdapterVersion:
         name=adapter.name,
         version=adapter.version,
         kind=adapter.kind,
-        status=adapter.status,
+        stage=adapter.stage,
         base_model=adapter.base_model,
         dataset_id=adapter.dataset_id,
         created_at=row.created_at,

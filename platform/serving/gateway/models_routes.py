@@ -1,4 +1,7 @@
-"""``GET /v1/models``, and the names that clients may write into ``model``: "mode", "mode@adapter", "mode@adapter:version"."""
+"""``GET /v1/models``, and the names that clients may write into ``model``.
+
+"mode", "mode@adapter", "mode@adapter:version", "mode@adapter:staging", "mode@adapter:production".
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from doyen.platform.serving.gateway.strict_json import StrictRoute
 from doyen.platform.serving.reading import NONE
 
 router = APIRouter(prefix="/v1", tags=["models"], route_class=StrictRoute)
-_NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::\d+)?))?")
+_NAME = re.compile(r"(?P<mode>[a-z-]+)(?:@(?P<adapter>[\w.-]+(?::(?:\d+|staging|production))?))?")
 
 
 class Model(BaseModel):
@@ -114,7 +117,7 @@ class ModelName:
     """A parsed model name.
 
     Attributes:
-        adapter: "name" or "name:version"; None leaves the choice to the assistant.
+        adapter: "name", "name:version", "name:staging" or "name:production"; None leaves the choice to the assistant.
     """
 
     mode: str
