@@ -85,12 +85,33 @@ def row_loss(model: Any, row: Row, device: Any = "cpu", *, train_prefix: bool = 
     """Return the summed cross-entropy of the row's response tokens, in nats.
 
     Args:
+        train_prefix: as of ``row_loss_and_margins``.
+    """
+    return cross_entropy(*_predictions(model, row, device, train_prefix=train_prefix), reduction="sum")
+
+
+def row_loss_and_margins(model: Any, row: Row, device: Any = "cpu", *, train_prefix: bool = True) -> tuple[Tensor, Tensor]:
+    """Return what ``row_loss`` does, and the margins (R,) of the response tokens, without gradients.
+
+    Args:
         train_prefix: whether gradients also flow through the shared prefix. Without them the loss is the same, and the
             gradient leaves out how the adapter changes the reading of the passages: about 1.8 times as fast.
     """
+    logits, targets = _predictions(model, row, device, train_prefix=train_prefix)
+    return cross_entropy(logits, targets, reduction="sum"), token_margins(logits.detach(), targets)
+
+
+def token_margins(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return for each row of logits (R, vocabulary) that of its target minus the largest other one."""
+    best = logits.topk(2)
+    other = torch.where(best.indices[:, 0] == targets, best.values[:, 1], best.values[:, 0])
+    return logits.gather(1, targets[:, None])[:, 0] - other
+
+
+def _predictions(model: Any, row: Row, device: Any, *, train_prefix: bool) -> tuple[Tensor, Tensor]:
     tensors = row_tensors(row, device)
     logits = response_logits(model, tensors, 0 if train_prefix else len(row.prefix))
-    return cross_entropy(logits.float(), tensors.targets, reduction="sum")
+    return logits.float(), tensors.targets
 
 
 def mean_loss(model: Any, rows: Sequence[Row], advance: Callable[[], None] = lambda: None) -> float:

@@ -14,10 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """Token ids of one example, as ``encode_example`` returns them."""
+    """Token ids of one example, as ``encode_example`` returns them.
+
+    Attributes:
+        pair: id of the labelled pair whose response it has; empty where the response is another one.
+    """
 
     prompt_ids: tuple[int, ...]
     response_ids: tuple[int, ...]
+    pair: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,12 @@ class Branch:
     Attributes:
         prompt_ids: the rest of the prompt, at least one token: its last position predicts the response's first token.
         response_ids: the response with its end token.
+        pair: as of ``EncodedExample``.
     """
 
     prompt_ids: tuple[int, ...]
     response_ids: tuple[int, ...]
+    pair: str = ""
 
     @property
     def length(self) -> int:
@@ -57,19 +64,19 @@ class Row:
 
     def examples(self) -> list[EncodedExample]:
         """Return the examples as they were before they were packed."""
-        return [EncodedExample(self.prefix + branch.prompt_ids, branch.response_ids) for branch in self.branches]
+        return [EncodedExample(self.prefix + branch.prompt_ids, branch.response_ids, branch.pair) for branch in self.branches]
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-like form that ``from_json`` reads."""
         return {
             "prefix": list(self.prefix),
-            "branches": [[list(branch.prompt_ids), list(branch.response_ids)] for branch in self.branches],
+            "branches": [[list(branch.prompt_ids), list(branch.response_ids), branch.pair] for branch in self.branches],
         }
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> Row:
-        """Read what ``to_json`` wrote."""
-        branches = tuple(Branch(tuple(prompt), tuple(response)) for prompt, response in value["branches"])
+        """Read what ``to_json`` wrote; earlier versions wrote no pairs."""
+        branches = tuple(Branch(tuple(prompt), tuple(response), *pair) for prompt, response, *pair in value["branches"])
         return Row(tuple(value["prefix"]), branches)
 
 
@@ -89,7 +96,7 @@ def pack(examples: Sequence[EncodedExample]) -> Row:
     shared = common_prefix_length([example.prompt_ids for example in examples])
     # The token that predicts a response must belong to the branch, also where two prompts are equal.
     shared = min(shared, min(len(example.prompt_ids) for example in examples) - 1)
-    branches = tuple(Branch(example.prompt_ids[shared:], example.response_ids) for example in examples)
+    branches = tuple(Branch(example.prompt_ids[shared:], example.response_ids, example.pair) for example in examples)
     return Row(examples[0].prompt_ids[:shared], branches)
 
 

@@ -29,6 +29,7 @@ from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset
+from doyen.finetune.margins import MARGINS
 from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
 from doyen.finetune.raft import Context, Kind, Shares, build_round, excluded_ids
@@ -298,6 +299,8 @@ def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, report
     model.save_pretrained(files, safe_serialization=True)
     (files / "README.md").unlink(missing_ok=True)
     shutil.copy(run / TRAINING_LOG, files / TRAINING_LOG)
+    if ready.lesson.dataset_id:
+        shutil.copy(run / MARGINS, files)
     happened = replace(_takes(ready, spent, costs), units=len(fitted.losses))
     results: dict[str, Any] = {
         "examples": examples.counts,

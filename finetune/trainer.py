@@ -24,7 +24,8 @@ from transformers.trainer_utils import get_last_checkpoint
 from doyen.core.models import torch_device
 from doyen.core.progress import Bar, Reporter
 from doyen.core.settings import FinetuneSettings
-from doyen.finetune.loss import mean_loss, row_loss
+from doyen.finetune.loss import mean_loss, row_loss_and_margins
+from doyen.finetune.margins import MARGINS, MarginLog
 from doyen.finetune.pace import Pace, claim_threads, measure_pace
 from doyen.finetune.packing import Row
 from doyen.finetune.registry import WEIGHTS
@@ -40,7 +41,7 @@ def measure_adapter_pace(model: Any, rows: Sequence[Row], settings: FinetuneSett
     """Return how fast an adapter is trained on rows; see ``measure_pace``."""
 
     def loss(row: Row) -> Tensor:
-        return row_loss(model, row, model.device, train_prefix=settings.prefix_gradients)
+        return row_loss_and_margins(model, row, model.device, train_prefix=settings.prefix_gradients)[0]
 
     return measure_pace(model, rows, lambda row: row.length, loss)
 
@@ -48,12 +49,12 @@ def measure_adapter_pace(model: Any, rows: Sequence[Row], settings: FinetuneSett
 class AdapterTrainer(Trainer):
     """Trainer whose batches are lists of rows; the loss is the mean over all response tokens of a batch."""
 
-    def __init__(self, *, settings: FinetuneSettings, **options: Any) -> None:
+    def __init__(self, *, settings: FinetuneSettings, margins: MarginLog, **options: Any) -> None:
         """Pass the options on."""
         self.optimizer: Any = None
         self.control: Any = None
         super().__init__(**options)
-        self.settings = settings
+        self.settings, self.margins = settings, margins
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Return AdamW; with LoRA+ (Hayou et al., arXiv 2402.12354) the B matrices have a higher learning rate."""
@@ -70,9 +71,11 @@ class AdapterTrainer(Trainer):
         tokens = sum(row.response_tokens for row in inputs)
         total = torch.zeros((), device=self.args.device)
         for row in inputs:
-            loss = row_loss(model, row, self.args.device, train_prefix=self.settings.prefix_gradients) / tokens
+            summed, margins = row_loss_and_margins(model, row, self.args.device, train_prefix=self.settings.prefix_gradients)
+            loss = summed / tokens
             self.accelerator.backward(loss)
             total += loss.detach()
+            self.margins.add(self.state.global_step + 1, row, margins.tolist())
         return total
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -188,6 +191,8 @@ def fit(
 ) -> Fitted:
     """Train the adapter on the batches, once each and in their order, until ``patience`` ends it or they do.
 
+    How sure each step was of its examples is written to the run's folder, see ``MarginLog``.
+
     Args:
         validation: what early stopping validates on; without it all batches are trained on.
         tracked: folder for TensorBoard's files.
@@ -195,7 +200,8 @@ def fit(
     patience = settings.patience if validation else 0
     steps = settings.evaluation_steps if patience else settings.checkpoint_steps
     schedule = Schedule(settings.learning_rate, steps, settings.seed, patience=patience)
-    trainer = partial(AdapterTrainer, settings=settings, eval_dataset=list(validation))
+    margins = MarginLog(run_folder / MARGINS, steps_done(run_folder))
+    trainer = partial(AdapterTrainer, settings=settings, margins=margins, eval_dataset=list(validation))
     callbacks = [TrainingLog(run_folder / TRAINING_LOG), *tracker_callbacks(settings.tracker, tracked or run_folder)]
     state = _train(trainer, model, batches, schedule, run_folder, reporter, "training the adapter", callbacks)
     if not patience:

@@ -16,8 +16,10 @@ from doyen.core.files import write_text_atomic
 from doyen.core.prompts import build_messages, encode_example
 from doyen.finetune.mining import MinedPair
 from doyen.finetune.packing import EncodedExample, Row, pack, pack_within
-from doyen.finetune.raft import Context, Example
+from doyen.finetune.raft import Context, Example, Kind
 
+OWN_RESPONSE: tuple[Kind, ...] = ("gold", "unanswerable")
+"""Kinds of examples whose response is the pair's own, and can be told from what they show."""
 Answered = Callable[[Example, Sequence[Passage]], bool]
 BRANCH_TOKENS = 640
 """Tokens that branches may add to a row's prefix; bounds the memory of a training step."""
@@ -85,7 +87,8 @@ def _fit(tokenizer: Any, context: Context, answered: Answered, max_tokens: int) 
 def _encode(tokenizer: Any, example: Example, passages: Sequence[Passage]) -> EncodedExample:
     messages = build_messages(example.prompt, passages, example.history)
     prompt_ids, response_ids = encode_example(tokenizer, messages, example.response)
-    return EncodedExample(tuple(prompt_ids), tuple(response_ids))
+    pair = example.pair_id if example.kind in OWN_RESPONSE else ""
+    return EncodedExample(tuple(prompt_ids), tuple(response_ids), pair)
 
 
 def make_batches(rows: Sequence[Row], batch_size: int, seed: str) -> list[list[Row]]:

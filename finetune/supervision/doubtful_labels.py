@@ -22,13 +22,14 @@ from doyen.core.text import normalise
 from doyen.core.workspace import Workspace
 from doyen.finetune.supervision.active import TextEmbedder
 from doyen.finetune.supervision.learners import Learner, OneClass, SeveralClasses, learner_for
+from doyen.finetune.supervision.learnt_pairs import find_areas
 from doyen.finetune.supervision.out_of_sample import Judged, judge_labels
 from doyen.finetune.supervision.pair_doubts import doubt_pairs
 from doyen.finetune.supervision.text_vectors import KnownVectors
 
 LEAST_LABELS = 20
 """Labels below which cross-validation says nothing."""
-NO_MARGINS = "no training has logged the losses of single pairs, so outliers by the area under the margin are not among them"
+NO_MARGINS = "no adapter was trained on these labels, so those that a training hardly learns are not among them"
 UNKNOWN = "unknown"
 
 
@@ -126,9 +127,11 @@ def find_label_errors(
     description = task_type_of(get_project(store, project)).description
     labelled = list(labelled_texts(store, project))
     if description.type == TypeName.PROMPT_RESPONSE:
-        doubts = doubt_pairs(labelled)
+        areas, adapter = find_areas(workspace, store, labelled)
+        doubts = doubt_pairs(labelled, areas)
         quality, reasons = np.array([doubt.quality for doubt in doubts]), [doubt.reason for doubt in doubts]
-        notes = [f"Note: {NO_MARGINS}."]
+        told = f"the training of {adapter} says how well {len(areas)} of them are learnt" if adapter else NO_MARGINS
+        notes = [f"Note: {told}."]
     else:
         known = KnownVectors(workspace.supervision_folder / project, embedder)
         learner = learner_for(description, embedder, known)

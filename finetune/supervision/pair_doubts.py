@@ -1,10 +1,15 @@
-"""Doubts about labelled answers, for which no classifier is trained: unsupported ones, and ones that contradict each other."""
+"""Doubts about labelled answers, for which no classifier is trained.
+
+Answers are doubted that their evidence does not carry, that contradict each other, and that a training hardly learnt.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
+from statistics import median
 
 from doyen.annotation.types.typed_labels import LabelledText, PromptResponse
 from doyen.core.records import REFUSAL
@@ -20,6 +25,9 @@ OTHER_WORDS = 0.2
 IN_MAJORITY, IN_MINORITY = 0.4, 0.05
 """Quality of an answer that another one contradicts, by which of them more labels give."""
 
+NORMAL = 1.4826
+"""Standard deviation of a normal distribution whose median distance from the middle is 1."""
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -34,10 +42,33 @@ class Doubt:
     reason: str
 
 
-def doubt_pairs(labelled: Sequence[LabelledText]) -> list[Doubt]:
-    """Return the worst that can be said of each answer: of its evidence, or of answers to nearly the same question."""
-    contradicted = _contradictions(labelled)
-    return [min([_support(label), *contradicted[row]], key=lambda doubt: doubt.quality) for row, label in enumerate(labelled)]
+def doubt_pairs(labelled: Sequence[LabelledText], areas: Mapping[int, float] | None = None) -> list[Doubt]:
+    """Return the worst that can be said of each answer.
+
+    Args:
+        areas: under the margin of a training, by place in ``labelled``, for as many as there is one.
+    """
+    contradicted, unlearnt = _contradictions(labelled), _unlearnt(areas or {})
+    doubts = ([_support(label), *contradicted[row], *unlearnt.get(row, ())] for row, label in enumerate(labelled))
+    return [min(own, key=lambda doubt: doubt.quality) for own in doubts]
+
+
+def _unlearnt(areas: Mapping[int, float]) -> dict[int, list[Doubt]]:
+    """Return a doubt of each pair that was learnt less well than most.
+
+    Its quality is how often one that belongs to the others would lie so far below the middle or further, were they distributed
+    normally; their spread is told by the median, which wrong pairs do not move.
+    """
+    middle = median(areas.values()) if areas else 0.0
+    spread = NORMAL * median(abs(area - middle) for area in areas.values()) if areas else 0.0
+    if spread == 0:
+        return {}
+    found = {}
+    for row, area in areas.items():
+        if area < middle:
+            said = f"The training on it was hardly sure of it: a margin of {area:.1f}, of most answers {middle:.1f}."
+            found[row] = [Doubt(erfc((middle - area) / spread / sqrt(2)), said)]
+    return found
 
 
 def _support(labelled: LabelledText) -> Doubt:

@@ -171,6 +171,15 @@ def test_answers_are_doubted_by_evidence_and_by_each_other() -> None:
     assert doubts[2].quality < doubts[1].quality < doubts[0].quality <= doubts[5].quality < doubts[4].quality
 
 
+def test_answers_that_a_training_hardly_learnt_are_doubted() -> None:
+    pairs = [answer(str(n), f"Question {n}?", REFUSAL, "") for n in range(6)]
+    areas = {0: 9.0, 1: 10.0, 2: 11.0, 3: 12.0, 4: -4.0}
+    doubts = doubt_pairs(pairs, areas)
+    assert [doubt.quality for doubt in doubts] == [pytest.approx(0.5, abs=0.01), 1.0, 1.0, 1.0, pytest.approx(0, abs=1e-4), 1.0]
+    assert "a margin of -4.0, of most answers 10.0" in doubts[4].reason
+    assert {doubt.quality for doubt in doubt_pairs(pairs, dict.fromkeys(range(6), 3.0))} == {1.0}, "all are learnt alike"
+
+
 def test_what_cannot_be_judged(workspace: Workspace, store: Store) -> None:
     labelled_project(workspace, store, flipped()[:5], described())
     with pytest.raises(InputError, match="5 labels are too few"):

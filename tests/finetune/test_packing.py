@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3
 
 from doyen.core.prompts import build_messages, encode_example, encode_prompt
 from doyen.core.records import REFUSAL, Turn
-from doyen.finetune.loss import can_share_prefix, response_logits, row_loss, row_tensors
+from doyen.finetune.loss import can_share_prefix, response_logits, row_loss, row_loss_and_margins, row_tensors, token_margins
 from doyen.finetune.packing import Branch, EncodedExample, Row, pack, pack_within
 
 token = st.integers(0, 300)
@@ -157,3 +157,14 @@ def test_models_whose_attention_is_not_plain_do_not_share():
     assert can_share_prefix(LlamaConfig())
     assert not can_share_prefix(MistralConfig(sliding_window=16))
     assert not can_share_prefix(Qwen3NextConfig())
+
+
+def test_margins_are_those_of_the_separate_examples(tokenizer, tiny_model):
+    model = _cached_model(tiny_model)
+    logits = torch.tensor([[1.0, 4.0, 2.5], [3.0, 1.0, 2.0]])
+    assert token_margins(logits, torch.tensor([1, 2])).tolist() == [1.5, -1.0]
+    examples = encoded(tokenizer, QUESTIONS)
+    loss, margins = row_loss_and_margins(model, pack(examples))
+    assert loss.item() == row_loss(model, pack(examples)).item()
+    separate = [row_loss_and_margins(model, pack([example]))[1] for example in examples]
+    assert margins.tolist() == pytest.approx(torch.cat(separate).tolist(), abs=1e-3)

@@ -14,6 +14,7 @@ import pytest
 from peft import PeftModel
 from support.stopped import StopAfter, Stopped
 
+from doyen.annotation.types.typed_labels import LabelledText, PromptResponse
 from doyen.core.errors import Busy, InputError, StateError
 from doyen.core.memory import peak_memory_mb
 from doyen.core.progress import Silent
@@ -22,7 +23,9 @@ from doyen.core.workspace import Workspace
 from doyen.finetune import train as train_module
 from doyen.finetune.adapter_model import add_adapter, load_base
 from doyen.finetune.dataset import build_dataset
+from doyen.finetune.margins import MARGINS
 from doyen.finetune.registry import Registry
+from doyen.finetune.supervision.learnt_pairs import find_areas
 from doyen.finetune.train import train_adapter
 from doyen.finetune.trainer import last_checkpoint
 
@@ -57,6 +60,9 @@ def test_an_adapter_is_trained_registered_and_loads(run, tiny_workspace, store, 
     assert manifest["examples"]["steps"] == len(manifest["losses"]) == len(progress.notes)
     assert "s left" in progress.notes[-1]
     assert not list((tiny_workspace.adapters_folder / ".runs").glob("*"))
+    labelled = [LabelledText("task", "", PromptResponse(pair.prompt, pair.response, pair.answerable)) for pair in dataset.train]
+    areas, name = find_areas(tiny_workspace, store, labelled)
+    assert (name, len(areas) > 20) == ("tiny:1", True)
     base, _ = load_base(tiny_model, "float32")
     assert PeftModel.from_pretrained(base, adapter.folder).peft_config["default"].r == 4
 
@@ -71,7 +77,8 @@ def test_the_same_run_is_not_repeated(run, retriever):
 
 @pytest.mark.parametrize("stop_after", [1, pytest.param(4, marks=pytest.mark.soak)])
 def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_workspace, store, stop_after):
-    whole = weights(run())
+    first = run()
+    whole, margins = weights(first), (first.folder / MARGINS).read_text()
     registry = Registry(tiny_workspace, store)
     registry.delete("tiny:1")
     with pytest.raises(Stopped):
@@ -81,6 +88,7 @@ def test_a_stopped_run_ends_with_the_weights_of_one_that_was_not(run, tiny_works
     adapter = run(resumed)
     assert ("resumed" in resumed.notes) == (stop_after >= 2)
     assert weights(adapter) == whole
+    assert (adapter.folder / MARGINS).read_text() == margins, "no step is missing or there twice"
     assert adapter.manifest["examples"]["steps"] == len(adapter.manifest["losses"])
 
 
