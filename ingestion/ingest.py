@@ -33,7 +33,7 @@ from doyen.ingestion.merging import merge_same_files
 from doyen.ingestion.missing import find_missing, too_many
 from doyen.ingestion.naming import choose_sources
 from doyen.ingestion.originals import PAGED, drop_unused_originals, keep_original
-from doyen.ingestion.readers import is_archive, is_container, too_large
+from doyen.ingestion.readers import is_archive, is_container, is_sidecar, too_large
 from doyen.ingestion.readers.limits import Limits
 from doyen.ingestion.readers.process import shared_reader
 from doyen.ingestion.readers.tesseract import installed_version
@@ -490,5 +490,7 @@ def _check_source(source: str) -> None:
     parts = PurePosixPath(source).parts
     if not parts or len(source) > LONGEST_SOURCE or source.startswith("/") or ".." in parts or not source.isprintable():
         raise InputError(f"{source[:80]!r} is not a usable document name: give a relative path such as 'policies/travel.pdf'")
+    if is_sidecar(source):
+        raise InputError(f"{source!r} says who may read another document and is none: give that one's upload its groups")
     if not is_read(source):
         raise InputError(f"files of type {PurePosixPath(source).suffix or '(none)'} are not read: convert {source!r} first")

@@ -233,7 +233,7 @@ def test_a_new_attachment_has_the_groups_of_its_email(workspace, store):
 
 
 def test_the_file_beside_a_document_cannot_be_uploaded_as_one(workspace, store):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="give that one's upload its groups"):
         ingest_bytes(workspace, store, "a.md.access.toml", b"groups = []")
 
 
