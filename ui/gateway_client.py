@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
@@ -15,7 +17,7 @@ CONNECT_S = 5
 READ_S = 600
 """Longest silence of the gateway; it has a limit of its own for answers."""
 
-KEY_REFUSED = 401
+KEY_REFUSED, BUSY = 401, 503
 
 
 class GatewayError(Exception):
@@ -24,6 +26,10 @@ class GatewayError(Exception):
 
 class KeyRefused(GatewayError):
     """The gateway does not know the key, or wants one."""
+
+
+class GatewayBusy(GatewayError):
+    """Another writer is at work: try again after a while."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,13 @@ class GatewayClient:
             return False
         return True
 
+    def key(self) -> dict[str, Any]:
+        """Return what the key may do: ``{"name", "groups", "admin", "adapters"}``."""
+        return self._call("GET", "/v1/key")
+
     def key_name(self) -> str:
         """Return the name of the key."""
-        return str(self._call("GET", "/v1/key")["name"])
+        return str(self.key()["name"])
 
     def best(self) -> dict[str, Any]:
         """Return what the mode "best" stands for now: ``{"mode", "adapter", "reason", …}``."""
@@ -148,6 +158,74 @@ class GatewayClient:
         options = {"params": {"version": version, "highlight": highlight}}
         return self._send("GET", f"/v1/documents/{document}/pages/{page}.png", **options).content
 
+    def documents(self, *, folder: str = "", contains: str = "", after: str = "", limit: int = 50) -> dict[str, Any]:
+        """Return a page of documents by source: ``{"data", "total", "next"}``."""
+        params = {"folder": folder, "contains": contains, "after": after, "limit": limit}
+        return self._call("GET", "/v1/documents", params=params)
+
+    def folders(self) -> list[dict[str, Any]]:
+        """Return the folders of documents by path."""
+        return list(self._call("GET", "/v1/folders")["data"])
+
+    def document(self, document: str) -> dict[str, Any]:
+        """Return a document."""
+        return self._call("GET", f"/v1/documents/{_part(document)}")
+
+    def chunks(self, document: str, *, after: int = -1, at: int | None = None, limit: int = 50) -> dict[str, Any]:
+        """Return a page of a document's chunks: ``{"data", "total", "next"}``; ``at`` begins with that character's chunk."""
+        params = {"after": after, "limit": limit, **({} if at is None else {"at": at})}
+        return self._call("GET", f"/v1/documents/{_part(document)}/chunks", params=params)
+
+    def versions(self, document: str) -> list[dict[str, Any]]:
+        """Return the stored versions of a document, newest first."""
+        return list(self._call("GET", f"/v1/documents/{_part(document)}/versions")["data"])
+
+    def near_duplicates(self, document: str) -> list[dict[str, Any]]:
+        """Return the documents with nearly the same text."""
+        return list(self._call("GET", f"/v1/documents/{_part(document)}/near-duplicates")["data"])
+
+    def delete_document(self, document: str, *, purge: bool) -> dict[str, Any]:
+        """Delete a document; with ``purge`` erase all stored copies of its text."""
+        return self._call("DELETE", f"/v1/documents/{_part(document)}", params={"purge": purge})
+
+    def trace(self, wanted: str, kind: str, shown: int = 5) -> dict[str, Any]:
+        """Return what something came from and what came of it: ``{"items", "came_from", "came_of"}``."""
+        return self._call("GET", f"/v1/trace/{_part(wanted)}", params={"kind": kind, "shown": shown})
+
+    async def upload(self, content: AsyncIterator[bytes], length: int, fields: Mapping[str, str]) -> dict[str, Any]:
+        """Send a document as it comes in.
+
+        Args:
+            length: bytes of the content.
+            fields: of the form, beside the file: ``source``, ``groups``.
+
+        Raises:
+            GatewayError: it was refused.
+        """
+        boundary = uuid4().hex
+        head = b"".join(_form_field(boundary, name, value) for name, value in fields.items()) + _file_head(boundary)
+        tail = f"\r\n--{boundary}--\r\n".encode()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            async for piece in content:
+                yield piece
+            yield tail
+
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + length + len(tail)),
+        }
+        try:
+            async with httpx.AsyncClient(**self._connection) as client:
+                response = await client.post("/v1/documents", content=body(), headers=headers)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise _refused(response)
+        uploaded: dict[str, Any] = response.json()
+        return uploaded
+
     def give_feedback(self, answer_id: str, rating: int, correction: str = "", comment: str = "") -> dict[str, Any]:
         """Store feedback on an answer."""
         body = {"answer_id": answer_id, "rating": rating, "correction": correction or None, "comment": comment or None}
@@ -183,11 +261,28 @@ class GatewayClient:
         return GatewayError(f"The connection to the gateway broke off ({type(error).__name__}): ask again.")
 
 
+def _part(text: str) -> str:
+    """Return a text as one part of a path."""
+    return quote(text, safe="")
+
+
+def _form_field(boundary: str, name: str, value: str) -> bytes:
+    return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+
+
+def _file_head(boundary: str) -> bytes:
+    return (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="upload"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode()
+
+
 def _refused(response: httpx.Response) -> GatewayError:
     if response.status_code == KEY_REFUSED:
         return KeyRefused("The gateway asks for a key, or does not take this one any more: reload the page and sign in.")
+    kind = GatewayBusy if response.status_code == BUSY and "retry-after" in response.headers else GatewayError
     try:
-        return GatewayError(_sentence(response.json()["error"]["message"]))
+        return kind(_sentence(response.json()["error"]["message"]))
     except (ValueError, KeyError, TypeError):
         return GatewayError(f"The gateway answered with status {response.status_code}: look into its log.")
 

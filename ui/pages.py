@@ -31,10 +31,10 @@ POLICY = (
     "frame-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 BODY_BYTES = 4_000_000
-"""Largest request of a page."""
+"""Largest request of a page, but for documents: of these the gateway says how large they may be."""
 TOO_MUCH = f"the request's body is larger than {BODY_BYTES / 1e6:.0f} MB: send less"
 FILE_ROUTES = ("/upload", "/process_recording")
-"""Where Gradio would take files, in any number and of any size; no page here sends one."""
+"""Where Gradio would take files, in any number and of any size; documents go another way (uploads.py)."""
 # Light or dark as the system is, until the reader chooses; the choice stays in the browser.
 SWITCH_LOOK = """const show = (dark) => {
   document.body.classList.toggle('dark', dark);
@@ -48,6 +48,7 @@ element.addEventListener('click', (event) => {
   localStorage.setItem('doyen-look', dark ? 'dark' : 'light');
   show(dark);
 });"""
+UPLOAD_PATH = "/send-document"
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -87,12 +88,14 @@ def create_ui_app(gateway_url: str, title: str = "Doyen", *, needs_key: bool = F
 
     from doyen.ui.page_pictures import page_pictures
     from doyen.ui.sign_in import Gateway, SignInCheck
+    from doyen.ui.uploads import uploads
 
     gateway = Gateway(gateway_url, needs_key=needs_key)
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SignInCheck, gateway=gateway)
     app.add_middleware(PageGuard, local_only=local_only)
     app.include_router(page_pictures(gateway))
+    app.include_router(uploads(gateway, UPLOAD_PATH))
     mounted = gr.mount_gradio_app(
         app,
         build_chat(gateway, title),
@@ -139,22 +142,30 @@ class PageGuard:
         headers = Headers(scope=scope)
         reason = reason_to_refuse(scope["method"], headers, local_only=self.local_only)
         if reason is None and scope["method"] == "POST" and scope["path"].rstrip("/").endswith(FILE_ROUTES):
-            reason = "these pages take no files: upload documents to the gateway's /v1/documents"
+            reason = "these pages take files in the Documents tab alone: use that, or the gateway's /v1/documents"
         if reason:
             await PlainTextResponse(reason, 403)(scope, receive, send)
+            return
+        if scope["path"] == UPLOAD_PATH:
+            await self.app(scope, receive, _marked(send))
             return
         if says_too_much(headers, BODY_BYTES):
             await PlainTextResponse(TOO_MUCH, TOO_LARGE)(scope, receive, send)
             return
+        await self.app(scope, limited(receive, BODY_BYTES, TOO_MUCH), _marked(send))
 
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
 
-        await self.app(scope, limited(receive, BODY_BYTES, TOO_MUCH), send_marked)
+def _marked(send: Send) -> Send:
+    """Return a sender that adds the headers of all pages."""
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_marked
 
 
 def _theme() -> Any:

@@ -258,13 +258,15 @@ class Trials:
 
     def _read(self, key: str) -> None:
         paper, access = self.chance.choice(self.world.papers), self.world.callers[key]
-        path = self.chance.choice(("", "/text", "/text?version=0", "/text?start=3&end=9", "/pages/1.png"))
+        described = ("", "/text", "/text?start=3&end=9")
+        others = ("/text?version=0", "/pages/1.png", "/chunks", "/versions", "/near-duplicates")
+        path = self.chance.choice((*described, *others))
         visible = paper in self.world.readable(access)
         text = self._send(key, "GET", f"/v1/documents/{paper.document_id}{path}")
         if not visible:
             nothing = self._send(key, "GET", f"/v1/documents/0123456789abcdef{path}")
             assert text.replace(paper.document_id, "0123456789abcdef") == nothing
-        elif path != "/pages/1.png" and "version" not in path:
+        elif path in described:
             assert paper.document_id in text
 
     def _feedback(self, key: str) -> None:
@@ -280,8 +282,8 @@ class Trials:
             assert text.replace(answer_id, "f" * 32) == nothing
 
     def _look(self, key: str) -> None:
-        paths = ("/v1/models", "/v1/models/best", "/v1/adapters", "/v1/evals", "/v1/evals/x", "/v1/key", "/metrics", "/readyz")
-        self._send(key, "GET", self.chance.choice(paths))
+        models = ("/v1/models", "/v1/models/best", "/v1/adapters", "/v1/evals", "/v1/evals/x", "/v1/key")
+        self._send(key, "GET", self.chance.choice((*models, "/v1/folders", "/metrics", "/readyz")))
         paper = self.chance.choice(self.world.papers)
         refused = self.chance.choice(
             (

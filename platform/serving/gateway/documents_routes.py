@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from doyen.core.access import Access
@@ -203,10 +203,12 @@ def list_documents(
     access: AccessOf,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str, Query(description="`next` of the page before.")] = "",
+    folder: Annotated[str, Query(description="Those in it and below; /v1/folders lists them.", max_length=1000)] = "",
+    contains: Annotated[str, Query(description="Words of the source or title.", max_length=200)] = "",
 ) -> DocumentList:
     """List the documents that the caller may read, by source."""
     with services.store.session() as session:
-        allowed = readable(access)
+        allowed = and_(readable(access), *_wanted(folder, contains))
         statement = select(DocumentRow).where(allowed, DocumentRow.source > after).order_by(DocumentRow.source).limit(limit + 1)
         rows = list(session.scalars(statement))
         shown = rows[:limit]
@@ -332,6 +334,13 @@ def _documents(services: Services, session: Session, rows: list[DocumentRow], ac
         )
         for row in rows
     ]
+
+
+def _wanted(folder: str, contains: str) -> list[ColumnElement[bool]]:
+    """Return the conditions for documents of a folder, whose source or title contains each of the words."""
+    inside = [DocumentRow.source.startswith(f"{folder.rstrip('/')}/", autoescape=True)] if folder else []
+    texts = DocumentRow.source, DocumentRow.title
+    return inside + [or_(*(text.icontains(word, autoescape=True) for text in texts)) for word in contains.split()]
 
 
 def _marks(services: Services, rows: list[DocumentRow], access: Access) -> dict[str, Mark]:
