@@ -290,6 +290,11 @@ class FinetuneSettings(Section):
     embedder_epochs: int = Field(2, ge=1, le=1000)
     """Of an embedder, over the pairs' questions and the headings."""
     embedder_learning_rate: float = Field(5e-5, gt=0, le=1)
+    head_base: Literal["embedder", "generator"] = "embedder"
+    """What heads are trained on (docs/heads.md): the encoder that embeds passages, or the slower generator."""
+    head_epochs: int = Field(4, ge=1, le=1000)
+    """Of a head, over the labelled texts."""
+    head_learning_rate: float = Field(1e-3, gt=0, le=1)
     start_from: Annotated[Name | None, Unset] = None
     """The adapter that training goes on from, with its rank: "name" or "name:version", "general" for the general reading
     adapter of the base model, "none" for a fresh one. None takes the general one where there is one."""

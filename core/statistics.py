@@ -134,7 +134,7 @@ def sign_flip_p(differences: Floats, *, samples: int, seed: int, clusters: Seque
     sums, _ = _cluster_sums(np.asarray(differences, dtype=np.float64), clusters)
     observed = abs(sums.sum())
     exact = len(sums) <= EXACT_PAIRS or (len(sums) < 31 and 2 ** len(sums) <= samples)
-    flipped = np.abs((_all_signs(len(sums)) if exact else _random_signs(len(sums), samples, seed)) @ sums)
+    flipped = np.abs((_all_signs(len(sums)) if exact else random_signs(len(sums), samples, seed)) @ sums)
     # Rounding must not decide whether a pattern is as extreme as the one that was seen.
     extreme = int((flipped >= observed - ROUNDING * max(1.0, observed)).sum())
     return extreme / len(flipped) if exact else (extreme + 1) / (len(flipped) + 1)
@@ -177,7 +177,7 @@ def auroc_interval(
         positive: (n,) both kinds must be there.
         clusters: (n,) labels; whole clusters are drawn.
     """
-    units = np.arange(len(scores)) if clusters is None else _cluster_index(clusters)
+    units = np.arange(len(scores)) if clusters is None else cluster_index(clusters)
     pairs, won = _pairs(scores, positive, units)
 
     def areas(counts: Floats) -> Floats:
@@ -190,10 +190,10 @@ def auroc_interval(
     fewest = min(np.unique(units[positive]).size, np.unique(units[~positive]).size)
     if fewest < FEWEST:
         return area, None, None
-    resampled = areas(_resampled_counts(n, samples, seed))
+    resampled = areas(resampled_counts(n, samples, seed))
     if np.ptp(resampled) == 0:
         return (area, area, area) if fewest >= ENOUGH else (area, None, None)
-    return (area, *_interval_ends(resampled, area, areas(1 - np.eye(n)), "bca"))
+    return (area, *interval_ends(resampled, area, areas(1 - np.eye(n)), "bca"))
 
 
 def _pairs(scores: Floats, positive: NDArray[np.bool_], units: NDArray[np.intp]) -> tuple[Floats, Floats]:
@@ -219,11 +219,11 @@ def _cluster_sums(values: Floats, clusters: Sequence[Hashable] | None) -> tuple[
     """Return the sum and the size of each cluster; each value alone without clusters."""
     if clusters is None:
         return values, np.ones_like(values)
-    index = _cluster_index(clusters)
+    index = cluster_index(clusters)
     return np.bincount(index, weights=values).astype(np.float64), np.bincount(index).astype(np.float64)
 
 
-def _cluster_index(clusters: Sequence[Hashable]) -> NDArray[np.intp]:
+def cluster_index(clusters: Sequence[Hashable]) -> NDArray[np.intp]:
     """Return the number of each value's cluster, in the order in which they come."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(label, len(numbers)) for label in clusters], dtype=np.intp)
@@ -240,13 +240,13 @@ def _bootstrap(
     if np.ptp(values) == 0:
         # Fewer equal values have no interval, rather than one of no width.
         return (mean, mean) if len(sums) >= ENOUGH else None
-    counts = _resampled_counts(len(sums), samples, seed)
+    counts = resampled_counts(len(sums), samples, seed)
     means = (counts @ sums) / (len(sums) if clusters is None else counts @ sizes)
     left_out = (sums.sum() - sums) / (sizes.sum() - sizes)
-    return _interval_ends(means, mean, left_out, method)
+    return interval_ends(means, mean, left_out, method)
 
 
-def _interval_ends(resampled: Floats, estimate: float, left_out: Floats, method: Method) -> tuple[float, float]:
+def interval_ends(resampled: Floats, estimate: float, left_out: Floats, method: Method) -> tuple[float, float]:
     """Return the interval's ends.
 
     Args:
@@ -279,7 +279,7 @@ def _bca_ends(resampled: Floats, estimate: float, left_out: Floats, ends: tuple[
 
 
 @lru_cache(maxsize=4)
-def _resampled_counts(n: int, samples: int, seed: int) -> Floats:
+def resampled_counts(n: int, samples: int, seed: int) -> Floats:
     """Return (samples, n): how often each of ``n`` items is drawn. The same for all metrics, hence kept."""
     drawn = np.random.default_rng(seed).integers(0, n, (samples, n))
     drawn += np.arange(samples)[:, None] * n
@@ -287,7 +287,8 @@ def _resampled_counts(n: int, samples: int, seed: int) -> Floats:
 
 
 @lru_cache(maxsize=4)
-def _random_signs(n: int, samples: int, seed: int) -> Floats:
+def random_signs(n: int, samples: int, seed: int) -> Floats:
+    """Return (samples, n): 1 or -1 for each of ``n`` items. The same for all metrics, hence kept."""
     signs = np.random.default_rng(seed).integers(0, 2, (samples, n), dtype=np.int8)
     return (2 * signs - 1).astype(np.float64)
 

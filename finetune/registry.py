@@ -29,11 +29,16 @@ name is in staging, and one in production."""
 GENERATOR, READER, GENERAL_READING = "generator", "reader", "general-reading"
 """What an adapter is: of the model that writes answers, of the one that finds them in passages, or of the former and trained to
 answer from passages of any domain, so that others are trained from it. EMBEDDER is a whole model that embeds passages."""
+CLASSIFIER, TOKEN_CLASSIFIER = "classifier", "token-classifier"
+"""Heads: one that gives texts their classes, and one that gives words their tags."""
+HEADS = frozenset({CLASSIFIER, TOKEN_CLASSIFIER})
 _NOUNS = {
     GENERATOR: "adapters of the generator",
     READER: "adapters of the reader",
     GENERAL_READING: "general reading adapters",
     EMBEDDER: "embedders",
+    CLASSIFIER: "heads that classify texts",
+    TOKEN_CLASSIFIER: "heads that tag words",
 }
 WEIGHTS = "adapter_model.safetensors"
 """Weights in a PEFT folder."""
@@ -47,7 +52,7 @@ class Adapter:
 
     Attributes:
         folder: PEFT folder with adapter_config.json, adapter_model.safetensors and manifest.json; of a reader, its two files;
-            of an embedder, the whole model.
+            of an embedder, the whole model; of a head, its linear layer and description beside the PEFT folder's.
         base_sha256: weights that it was trained on; it fits no others.
         stage: one of `STAGES`.
     """
@@ -63,9 +68,9 @@ class Adapter:
 
     @property
     def kind(self) -> str:
-        """GENERATOR, READER, GENERAL_READING or EMBEDDER. Manifests of the first say "adapter", as before there were others."""
+        """One of the names above. Manifests of the generator's say "adapter", as before there were others."""
         found = self.manifest.get("kind")
-        return found if found in {READER, GENERAL_READING, EMBEDDER} else GENERATOR
+        return found if found in _NOUNS else GENERATOR
 
     @property
     def of_generator(self) -> bool:

@@ -13,7 +13,8 @@ from doyen.core.models import choose_devices, device_table
 from doyen.core.settings import FinetuneSettings
 
 TRACKER_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
-WITHOUT_EFFECT = frozenset({"checkpoint_steps", "seed", "start_from", "tracker"})
+OF_HEADS = frozenset({"head_base", "head_epochs", "head_learning_rate"})
+WITHOUT_EFFECT = frozenset({"checkpoint_steps", "seed", "start_from", "tracker"}) | OF_HEADS
 """Settings that do not shape the weights, or stand elsewhere in a manifest."""
 CHOSEN = ("method", "b_rate_ratio", "quantised_base", "gradient_checkpointing", "patience", "evaluation_steps")
 """Settings that enter a run's identity only where they differ from their defaults: those of trainings before they came."""

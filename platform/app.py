@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from doyen.platform.model_drafts import ModelDrafts
     from doyen.platform.serving.assistant import Assistant
     from doyen.platform.serving.cited_text import CitedStatement
+    from doyen.platform.serving.served_heads import ClassifiedText, MarkedText, ServedHeads
     from doyen.retrieval.chosen import AnyRetriever
     from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
 
@@ -165,6 +166,13 @@ class Doyen:
 
         return ModelDrafts(self.workspace, self.store, self.reporter)
 
+    @cached_property
+    def heads(self) -> ServedHeads:
+        """The trained heads, each loaded when it is first asked."""
+        from doyen.platform.serving.served_heads import ServedHeads
+
+        return ServedHeads(self.workspace, self.adapters)
+
     # Documents
 
     def ingest(self, paths: Sequence[Path | str], *, allow_removals: bool = False, restore: bool = False) -> IngestReport:
@@ -269,6 +277,22 @@ class Doyen:
         if not 1 <= k <= MAX_PASSAGES:
             raise InputError(f"{k} passages cannot be asked for: k is a number from 1 to {MAX_PASSAGES}")
         return k
+
+    def classify(self, texts: Sequence[str], head: str | None = None) -> list[ClassifiedText]:
+        """Return the classes of each text; see `ServedHeads.classify`.
+
+        Args:
+            head: "name" or "name:version"; None takes the only one.
+        """
+        return self.heads.classify(texts, head)[1]
+
+    def extract_entities(self, texts: Sequence[str], head: str | None = None) -> list[MarkedText]:
+        """Return the entities of each text, or its tokens with their tags; see `ServedHeads.extract`.
+
+        Args:
+            head: "name" or "name:version"; None takes the only one.
+        """
+        return self.heads.extract(texts, head)[1]
 
     # In llama-index
 
@@ -605,6 +629,27 @@ class Doyen:
         found = find_dataset(self.workspace, self.store, dataset)
         chosen = name or f"{found.name}-embedder"
         return estimate_embedder(self.workspace, self.store, found, self.retriever, name=chosen, reporter=self.reporter)
+
+    def train_head(self, project: str, name: str | None = None, *, soft: Path | str | None = None) -> Adapter:
+        """Train a head on a project's classes, entities or tags; see `doyen.finetune.heads.train_head`.
+
+        Args:
+            project: the annotation project.
+            name: of the head; None takes the project's.
+            soft: a soft_labels.jsonl of `label_weakly` to learn from, too.
+        """
+        from doyen.finetune.heads.train_head import train_head
+        from doyen.platform.serving.head_promotion import measure_with
+
+        return train_head(
+            self.workspace,
+            self.store,
+            project,
+            name=name or project,
+            measure=measure_with(self.settings.eval),
+            soft=Path(soft) if soft else None,
+            reporter=self.reporter,
+        )
 
     def train_general_reading(self, paragraphs: Path | str, name: str | None = None) -> Adapter:
         """Train the adapter that teaches the base model to answer from passages; see `doyen.finetune.train_general_reading`.

@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from doyen.core.store import Store, open_store
-from doyen.core.workspace import Workspace, create_workspace
+from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -44,3 +44,21 @@ def tiny_reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support.tiny_reader import train_tiny_reader
 
     return train_tiny_reader(tmp_path_factory.mktemp("tiny-reader"))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small encoder for heads."""
+    from support.tiny_encoder import make_tiny_encoder
+
+    return make_tiny_encoder(tmp_path_factory.mktemp("tiny-encoder"))
+
+
+@pytest.fixture
+def space(workspace: Workspace, tiny_encoder: Path) -> Workspace:
+    """The workspace with the small encoder as its embedder, and short trainings of heads."""
+    (workspace.root / FILE_NAME).write_text(
+        f'name = "test"\n[retrieval]\nembedder = "{tiny_encoder}"\n'
+        "[finetune]\nrank = 4\nhead_epochs = 2\ncheckpoint_steps = 1\n"
+    )
+    return Workspace(workspace.root)

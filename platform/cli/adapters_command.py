@@ -32,7 +32,7 @@ def list_(session: CliSession) -> None:
         }
         for a in adapters
     ]
-    lines = [f"{a.ref:<20} {a.kind:<10} {a.stage:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
+    lines = [f"{a.ref:<20} {a.kind:<16} {a.stage:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
     session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
 
 

@@ -38,6 +38,7 @@ from doyen.platform.cli.ask_command import ask
 from doyen.platform.cli.backup_command import backup, restore, verify
 from doyen.platform.cli.demo_command import demo
 from doyen.platform.cli.doctor_command import doctor
+from doyen.platform.cli.heads_command import classify, extract
 from doyen.platform.cli.ingest_command import ingest
 from doyen.platform.cli.init_command import init
 from doyen.platform.cli.mcp_command import mcp
@@ -55,7 +56,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, ingest, remove, search, ask, train, trace, serve, ui, mcp, demo, doctor, backup, restore, verify):
+for _command in (init, ingest, remove, search, ask, train, classify, extract, trace, serve, ui, mcp, demo, doctor):
+    app.command()(_command)
+for _command in (backup, restore, verify):
     app.command()(_command)
 app.add_typer(annotate_command.app, name="annotate")
 app.add_typer(label_command.app, name="label")

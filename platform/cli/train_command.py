@@ -21,6 +21,13 @@ def train(
     adapter: Annotated[str | None, typer.Option(help="Name of the adapter; default: the dataset's name.")] = None,
     reader: Annotated[bool, typer.Option("--reader", help="Train the reader, which finds answers in passages.")] = False,
     embedder: Annotated[bool, typer.Option("--embedder", help="Train the embedder, which finds passages.")] = False,
+    head: Annotated[
+        bool, typer.Option("--head", help="Train a head on a project's classes, entities or tags; needs --project.")
+    ] = False,
+    project: Annotated[str | None, typer.Option("--project", "-p", help="With --head: the annotation project.")] = None,
+    soft: Annotated[
+        Path | None, typer.Option(help="With --head: a soft_labels.jsonl of `doyen label weak` to learn from, too.")
+    ] = None,
     replay: Annotated[
         Path | None,
         typer.Option(
@@ -48,8 +55,17 @@ def train(
         typer.Option("--estimate", help="Only say what it takes: tokens, time, memory, money."),
     ] = False,
 ) -> None:
-    """Train a LoRA adapter of the generator, the reader, or the embedder. Stopped and started again, it goes on."""
+    """Train a LoRA adapter of the generator, the reader, the embedder, or a head. Stopped and started again, it goes on."""
     doyen = session.doyen
+    if head or project or soft:
+        if (
+            project is None
+            or not head
+            or any((dataset, reader, embedder, replay, general_reading, estimate, variants, method, epochs, patience, set_))
+        ):
+            raise InputError("--head goes with --project PROJECT, and besides with --adapter and --soft alone")
+        _train_head(session, project, adapter, soft)
+        return
     several = reader + embedder + (general_reading is not None) > 1
     if (dataset is None) == (general_reading is None) or several or (replay and not reader):
         raise InputError(
@@ -94,6 +110,20 @@ def _options(texts: list[str] | None, **given: Any) -> dict[str, Any]:
         raise InputError(f"--set {wrong[0]} says no value: write --set KEY=VALUE, as in --set rank=8")
     named = {key.strip(): value.strip() for key, _, value in parts}
     return {**named, **{key: value for key, value in given.items() if value is not None}}
+
+
+def _train_head(session: CliSession, project: str, name: str | None, soft: Path | None) -> None:
+    made = session.doyen.train_head(project, name, soft=soft)
+    test, metric = made.manifest["test"], made.manifest["test"]["metric"]
+    found, majority = test[metric], made.manifest["majority"][metric]
+    ends = "" if found["low"] is None else f" ({found['low']:.3f} to {found['high']:.3f})"
+    lines = [
+        f"Head {made.ref} is ready ({made.stage}): {metric} {found['mean']:.3f}{ends} and macro-F1 "
+        f"{test['macro_f1']['mean']:.3f} on {test['n']} texts that it has not seen; the most frequent answer has "
+        f"{majority['mean']:.3f}.",
+        f"Next: doyen adapters promote {made.ref}",
+    ]
+    session.emit({"adapter": made.ref, "stage": made.stage, "manifest": made.manifest}, "\n".join(lines))
 
 
 def _train_embedder(session: CliSession, dataset: str, name: str | None) -> None:

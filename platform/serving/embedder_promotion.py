@@ -14,6 +14,7 @@ from typing import Any
 from doyen.core.errors import InputError, StateError
 from doyen.core.progress import Reporter
 from doyen.core.store import Store
+from doyen.core.store.schema import EMBEDDER
 from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Adapter, Registry
 from doyen.retrieval.index import build_index
@@ -67,13 +68,18 @@ def require_better(adapter: Adapter) -> None:
 
 
 def refuse_report(adapter: Adapter, report: object) -> None:
-    """Refuse a report as grounds: reports are about answers, an embedder is judged by what it finds.
+    """Refuse a report as grounds: reports are about answers, embedders and heads are judged by what was set aside.
 
     Raises:
         InputError: there is one.
     """
     if report is not None:
-        raise InputError(f"{adapter.ref} is an embedder, which its validation pairs speak for: leave the report out")
+        what = (
+            "an embedder, which its validation pairs speak"
+            if adapter.kind == EMBEDDER
+            else "a head, which its test texts speak"
+        )
+        raise InputError(f"{adapter.ref} is {what} for: leave the report out")
 
 
 def _embedder(workspace: Workspace, adapter: Adapter) -> IndexEmbedder:

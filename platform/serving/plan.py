@@ -12,7 +12,7 @@ from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
 from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
-from doyen.finetune.registry import GENERATOR, PRODUCTION, Adapter, Registry, no_adapter
+from doyen.finetune.registry import GENERATOR, HEADS, PRODUCTION, Adapter, Registry, no_adapter
 from doyen.platform.serving.engines import Engine
 from doyen.retrieval.reading.findings import Findings
 
@@ -145,6 +145,8 @@ def fits(engine: Engine, adapter: Adapter) -> bool:
 
 
 def _kind_of(adapter: Adapter) -> str:
+    if adapter.kind in HEADS:
+        return "a head"
     return "an embedder" if adapter.kind == EMBEDDER else "a reader"
 
 

@@ -12,13 +12,14 @@ from doyen.core.workspace import Workspace
 from doyen.eval.gate import Verdict, judge_report, read_rules, require_gate
 from doyen.eval.report import Report, load_report
 from doyen.finetune.adapter_lineage import unseen_questions
-from doyen.finetune.registry import Adapter, Registry
+from doyen.finetune.registry import HEADS, Adapter, Registry
 from doyen.platform.serving.embedder_promotion import (
     promote_embedder,
     refuse_report,
     require_better,
     roll_back_embedder,
 )
+from doyen.platform.serving.head_promotion import require_better_head
 
 
 def promote_adapter(
@@ -33,7 +34,8 @@ def promote_adapter(
 ) -> Adapter:
     """Promote an adapter, and keep in the registry who did it, on which report, and why against the gate.
 
-    An embedder is judged by its validation pairs instead of a report, and the index is made with it (`promote_embedder`).
+    An embedder is judged by its validation pairs instead of a report, and the index is made with it (`promote_embedder`). A
+    head is asked anew, beside the one that it replaces (`require_better_head`).
 
     Args:
         report: folder of the report that speaks for it; may be left out with ``override``.
@@ -56,6 +58,11 @@ def promote_adapter(
         if override is None:
             require_better(adapter)
         return promote_embedder(workspace, store, adapter, grounds, reporter)
+    if adapter.kind in HEADS:
+        refuse_report(adapter, report)
+        if override is None:
+            require_better_head(workspace, store, adapter)
+        return registry.promote(adapter.ref, grounds)
     if override is None:
         if report is None:
             raise InputError(

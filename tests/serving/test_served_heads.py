@@ -1,0 +1,75 @@
+"""Heads from a project's labels to answers: trained, promoted by what was set aside, asked, and rolled back."""
+
+from __future__ import annotations
+
+import pytest
+from support.head_projects import PARTS_OF, described, entity_labels, make_project, topic_labels
+
+from doyen import Doyen
+from doyen.annotation.types.typed_labels import Classes
+from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.workspace import FILE_NAME, Workspace
+from doyen.finetune.registry import CLASSIFIER
+from doyen.platform.serving.served_heads import MOST_TEXTS
+
+
+@pytest.fixture
+def doyen(space, store):
+    with Doyen(space, store=store) as opened:
+        yield opened
+
+
+def test_a_head_is_promoted_where_it_beats_what_is_there_and_rolled_back(doyen, space, store):
+    make_project(space, store, described("classification", *PARTS_OF), topic_labels(60))
+    first = doyen.train_head("topics")
+    assert first.manifest["test"]["n"] >= 30
+    assert doyen.promote(first.ref, report=None, by="ann").stage == "production"
+    path = space.root / FILE_NAME
+    path.write_text(path.read_text().replace("head_epochs = 2", "head_epochs = 1"))
+    with Doyen(Workspace(space.root), store=store) as changed:
+        second = changed.train_head("topics")
+    assert second.ref == "topics:2"
+    with pytest.raises(StateError, match="accuracy is surely above that of topics:1"):
+        doyen.promote(second.ref, report=None, by="ann")
+    with pytest.raises(InputError, match="a head"):
+        doyen.promote(second.ref, report=space.root, by="ann")
+    assert doyen.promote(second.ref, report=None, by="ann", override="a trial").stage == "production"
+    assert doyen.rollback("topics").ref == first.ref
+    found = doyen.classify(["plunger and seal pump 90", "hose and probe line 91"])
+    assert [each.labels for each in found] == [["pump"], ["line"]]
+    assert sum(score.score for score in found[0].scores) == pytest.approx(1, abs=1e-4)
+    assert not found[0].truncated
+    assert doyen.classify(["x " * 500], "topics:2")[0].truncated
+
+
+def test_too_few_texts_set_aside_let_no_head_be_promoted(doyen, space, store):
+    make_project(space, store, described("entities", "CODE", "NAME"), entity_labels())
+    made = doyen.train_head("topics", "names")
+    (found,) = doyen.extract_entities(["Nurse Bob saw machine M-123 in room C."])
+    assert [(each.text, each.label) for each in found.entities] == [("Bob", "NAME"), ("M-123", "CODE")]
+    with pytest.raises(StateError, match="texts show too little"):
+        doyen.promote(made.ref, report=None, by="ann")
+
+
+def test_unknown_heads_and_texts_that_cannot_be_asked_are_refused(doyen, space, store):
+    with pytest.raises(NotFoundError, match="train one with `doyen train --head"):
+        doyen.classify(["a text"])
+    for texts in ([], ["a"] * (MOST_TEXTS + 1), [" "], ["a" * 30_000]):
+        with pytest.raises(InputError):
+            doyen.classify(texts)
+
+
+def test_a_name_is_needed_where_there_are_several(doyen, space, store):
+    for name in ("one", "two"):
+        labels = [(f"{text} {name}", label) for text, label in topic_labels(6)]
+        make_project(space, store, described("classification", *PARTS_OF, multiple=True), labels, name)
+        doyen.train_head(name)
+    with pytest.raises(InputError, match="one, two"):
+        doyen.classify(["a text"])
+    doyen.promote("two:1", report=None, by="ann", override="to be asked without a name")
+    assert doyen.heads.find(CLASSIFIER, None).ref == "two:1"
+    assert doyen.heads.of_project("two").ref == "two:1"
+    assert doyen.heads.of_project("one") is None
+    with pytest.raises(NotFoundError, match="known: one, two"):
+        doyen.classify(["a text"], "three")
+    assert Classes(tuple(doyen.classify(["hose and probe line 3 two"])[0].labels)) in [Classes(("line",)), Classes(())]
