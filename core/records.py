@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from doyen.core.conversations import pair_of_conversation
 from doyen.core.errors import InputError, RecordError
 from doyen.core.manifest import fingerprint
-from doyen.core.text import is_blank, question_hash
+from doyen.core.text import is_blank, is_encodable, question_hash
 
 REFUSAL = "The documents do not say."
 """What the assistant answers when the documents hold no answer, and what unanswerable training pairs teach."""
@@ -43,13 +43,15 @@ Identifier = Annotated[Filled, BeforeValidator(identifier)]
 
 
 class _Record(BaseModel):
-    """What all records have in common: no unknown key, and an explicit null means that the key is absent."""
+    """What all records have in common: no unknown key, only text in Unicode, and a null means that the key is absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, data: Any) -> Any:
+        if not is_encodable(json.dumps(data, ensure_ascii=False, default=str)):
+            raise ValueError("half of a surrogate pair (\\ud800 to \\udfff alone): the text was cut in UTF-16 units")
         return without_nulls(data)
 
 

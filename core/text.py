@@ -47,6 +47,15 @@ def is_blank(text: str) -> bool:
     return _BLANK.fullmatch(text) is not None
 
 
+def is_encodable(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: half of a surrogate pair, and bytes that were no text, cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=20_000)
 def words(text: str, *, whole: Literal["nothing", "numbers", "codes"] = "nothing") -> tuple[str, ...]:
     """Return the words of a text: Unicode NFKC, case folded, without punctuation and white space.

@@ -22,7 +22,7 @@ from doyen.annotation.exchange import (
 )
 from doyen.annotation.exchange import label_studio_json as ls_json
 from doyen.annotation.exchange import label_studio_min as ls_min
-from doyen.annotation.exchange.record_files import Losses, RecordFile, encodable, json_lines, json_objects, listed
+from doyen.annotation.exchange.record_files import Losses, RecordFile, json_lines, json_objects, listed
 from doyen.annotation.type_table import TASK_TYPES, types_of
 from doyen.annotation.types.typed_labels import (
     Classes,
@@ -35,7 +35,7 @@ from doyen.annotation.types.typed_labels import (
     Tags,
 )
 from doyen.core.errors import InputError, NotFoundError, RecordError
-from doyen.core.text import is_blank
+from doyen.core.text import is_blank, is_encodable
 
 NO_TEXTS: tuple[type[Label], ...] = (Classes, Entities, Coreference, Tags)
 NO_MARKS: tuple[type[Label], ...] = (Classes, PromptResponse)
@@ -178,6 +178,6 @@ def read_labels(path: Path, name: str, kind: str, losses: Losses) -> Iterator[La
 def problems_of(item: LabelledText) -> list[str]:
     """Return everything that is wrong with a label; empty when it is valid."""
     problems = ["it has no id"] if is_blank(item.item_id) else []
-    if not encodable(item.text):
+    if not is_encodable(item.text):
         problems.append("the text holds half of a surrogate pair: it was cut in UTF-16 units")
     return [*problems, *item.label.problems(item.text)]

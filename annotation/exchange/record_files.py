@@ -16,6 +16,7 @@ from typing import Any
 from doyen.annotation.types.typed_labels import LabelError
 from doyen.core.errors import InputError
 from doyen.core.files import open_atomic
+from doyen.core.text import is_encodable
 
 Row = dict[str, Any]
 SHOWN = 10
@@ -158,18 +159,9 @@ def parse_object(line: str) -> Row:
         raise LabelError([f"not valid JSON ({reason})"]) from error
     if not isinstance(value, dict):
         raise LabelError([f"expected a JSON object, found {type(value).__name__}"])
-    if "\\ud" in line.lower() and not encodable(json.dumps(value, ensure_ascii=False)):
+    if "\\ud" in line.lower() and not is_encodable(json.dumps(value, ensure_ascii=False)):
         raise LabelError(["half of a surrogate pair (\\ud800 to \\udfff alone): the file was cut in UTF-16 units"])
     return value
-
-
-def encodable(text: str) -> bool:
-    """Return whether a text can be written as UTF-8: half a surrogate pair cannot."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def write_json_lines(path: Path, rows: Iterable[Row]) -> None:

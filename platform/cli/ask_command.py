@@ -43,6 +43,8 @@ def format_answer(answer: Answer) -> str:
     lines += [f"  ({_DOUBTS[each.mark]}: “{answer.answer[each.start : each.end]}”)" for each in doubtful]
     if answer.support == "number_not_found" and not answer.sentences:
         lines.append(f"  ({_DOUBTS['number_differs']})")
+    if answer.abstained and answer.citations:
+        lines.append("  What they say nearby:")
     for citation in answer.citations:
         lines.append(f"  [{citation.marker}] {_place(citation)}: “{citation.quote}”")
         lines += [

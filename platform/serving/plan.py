@@ -11,6 +11,7 @@ from doyen.core.errors import IncompatibleError, InputError, NotFoundError
 from doyen.core.modes import ADAPTER_MODES, BEST, MODES, Mode
 from doyen.core.records import Turn
 from doyen.core.store.schema import EMBEDDER
+from doyen.core.text import is_encodable
 from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
 from doyen.finetune.registry import GENERATOR, HEADS, PRODUCTION, Adapter, Registry, no_adapter
 from doyen.platform.serving.engines import Engine
@@ -72,9 +73,11 @@ def check_question(question: str, limit: int) -> str:
     """Return the question without white space around it.
 
     Raises:
-        InputError: it is empty, or longer than ``limit`` characters.
+        InputError: it is empty, no text in Unicode, or longer than ``limit`` characters.
     """
     question = question.strip()
+    if not is_encodable(question):
+        raise InputError("the question holds bytes that are no UTF-8, or half of a surrogate pair: type it again")
     if not question:
         raise InputError("the question is empty: ask something")
     if len(question) > limit:

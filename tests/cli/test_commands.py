@@ -23,6 +23,13 @@ def test_exit_codes_of_wrong_use(doyen_process, arguments, code):
     assert doyen_process(*arguments).code == code
 
 
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_a_question_that_is_no_text_is_a_sentence(doyen, space, command):
+    outcome = doyen(command, "\udcff how tight?", "--workspace", space)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "no UTF-8" in outcome.err
+
+
 def test_without_a_workspace_the_remedy_is_named(doyen, tmp_path):
     outcome = doyen("search", "x", cwd=tmp_path)
     assert outcome.code == 1

@@ -77,6 +77,15 @@ def test_what_shows_nothing_is_refused_like_what_is_empty(tmp_path, kind, field,
         read_records(path, kind)
 
 
+@pytest.mark.parametrize("field", ["id", "prompt", "source", "evidence", "history"])
+def test_half_a_surrogate_pair_is_refused_wherever_it_stands(tmp_path, field):
+    half = {"evidence": ["\ud800"], "history": [{"role": "user", "content": "\ud800"}]}.get(field, "half \ud800")
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps({**GOOD, field: half}), encoding="utf-8")
+    with pytest.raises(RecordError, match=r"line 1: .*surrogate pair"):
+        read_records(path, Pair)
+
+
 def test_null_means_absent_and_numbers_can_name_things(tmp_path):
     path = tmp_path / "pairs.jsonl"
     fields = ("source", "evidence", "annotator", "created_at", "group", "history")

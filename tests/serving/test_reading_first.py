@@ -18,6 +18,7 @@ from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
 from doyen.core.store.schema import EMBEDDER
 from doyen.finetune.registry import GENERAL_READING, READER, Registry
+from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.serving.assistant import Assistant
 from doyen.platform.serving.engines import Generation
 from doyen.platform.serving.gateway.drafts import AssistantDrafter
@@ -143,6 +144,7 @@ def test_a_question_is_refused_where_no_passage_is_likely_enough_to_answer(assis
         answer = assistant.ask(UNKNOWN, mode)
         assert (answer.answer, answer.abstained) == (REFUSAL, True)
         assert answer.probability < 0.5
+        assert format_answer(answer).splitlines()[1] == "  What they say nearby:"
         assert 1 <= len(answer.citations) <= 2
         for citation in answer.citations:
             passage = answer.passages[citation.marker - 1]
