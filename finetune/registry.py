@@ -16,11 +16,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from doyen.core.errors import InputError, NotFoundError, StateError, storage_errors
-from doyen.core.files import new_folder, write_json_atomic
+from doyen.core.files import new_folder, write_json_atomic, write_text_atomic
 from doyen.core.manifest import now
 from doyen.core.store import Store
 from doyen.core.store.schema import EMBEDDER, PRODUCTION, AdapterRow
 from doyen.core.workspace import Workspace
+from doyen.finetune.model_card import card_text
 
 CANDIDATE, STAGING, RETIRED, DELETED = "candidate", "staging", "retired", "deleted"
 STAGES = (CANDIDATE, STAGING, PRODUCTION, RETIRED)
@@ -136,7 +137,7 @@ class Registry:
             raise InputError(f"{name!r} names {_NOUNS[other]}: name this one otherwise with `--adapter NAME`")
 
     def register(self, name: str, files: Path, *, base_model: str, dataset_id: str, manifest: dict[str, Any]) -> Adapter:
-        """Copy a PEFT folder into the registry as the next version of ``name``; it starts as a candidate.
+        """Copy a PEFT folder into the registry as the next version of ``name``, with a card; it starts as a candidate.
 
         Args:
             manifest: with the base weights' hash as ``manifest["inputs"]["base"]``.
@@ -166,6 +167,7 @@ class Registry:
             with new_folder(self._folder / name / str(version)) as target:
                 shutil.copytree(files, target, dirs_exist_ok=True)
                 write_json_atomic(target / "manifest.json", manifest)
+                write_text_atomic(target / "README.md", card_text(self._adapter(row)))
         return self._adapter(row)
 
     def promote(self, reference: str, grounds: Mapping[str, Any] | None = None) -> Adapter:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from doyen.eval.regression import Change
     from doyen.eval.report import Report
     from doyen.finetune.dataset import Dataset
+    from doyen.finetune.model_card import CardFacts
     from doyen.finetune.registry import Adapter, Registry
     from doyen.finetune.supervision.augment import AugmentReport
     from doyen.finetune.supervision.doubtful_labels import ErrorReport
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from doyen.finetune.supervision.weak.weak_report import WeakReport
     from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
+    from doyen.platform.adapters.adapter_collection import AdapterCollection
     from doyen.platform.annotate import Annotation
     from doyen.platform.backup.write_backup import BackupReport
     from doyen.platform.datasets import Datasets
@@ -798,6 +800,19 @@ class Doyen:
     def stage(self, adapter: str, *, by: str) -> Adapter:
         """Put an adapter version into staging, where ``name:staging`` names it; see `Registry.stage`."""
         return self.adapters.stage(adapter, {"by": by})
+
+    def adapter_card(self, adapter: str) -> tuple[Adapter, CardFacts]:
+        """Return an adapter with what the workspace knows of it, for `card_text` and `card_json`. Raises NotFoundError."""
+        from doyen.platform.adapters.adapter_card import card_facts
+
+        found = self.adapters.get(adapter)
+        return found, card_facts(self.workspace, self.store, found)
+
+    def collect_adapters(self, *, remove: bool = False) -> AdapterCollection:
+        """Find adapters that nothing rests on, and with ``remove`` delete their files; see `collect_adapters`."""
+        from doyen.platform.adapters.adapter_collection import collect_adapters
+
+        return collect_adapters(self.workspace, self.store, remove=remove)
 
     def rollback(self, name: str) -> Adapter:
         """Go back to the version of an adapter that was promoted before; see `roll_back_adapter`."""

@@ -10,7 +10,7 @@ import typer
 
 from doyen.platform.cli.session import CliSession, with_session
 
-app = typer.Typer(help="Adapters: list, stage, promote, roll back, delete.", no_args_is_help=True)
+app = typer.Typer(help="Adapters: list, show, stage, promote, roll back, delete, collect.", no_args_is_help=True)
 
 READER_HINT = (
     "How likely passages answer was measured with the embedder before, so that nothing is refused now:\n"
@@ -34,6 +34,36 @@ def list_(session: CliSession) -> None:
     ]
     lines = [f"{a.ref:<20} {a.kind:<16} {a.stage:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
     session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
+
+
+@app.command()
+@with_session
+def show(session: CliSession, adapter: Annotated[str, typer.Argument(help="name, name:version or name:staging.")]) -> None:
+    """Show an adapter's card: what it was made from, settings, cost, what reports found, and what rests on it."""
+    from doyen.finetune.model_card import card_text
+    from doyen.platform.adapters.adapter_card import card_json
+
+    found, facts = session.doyen.adapter_card(adapter)
+    session.emit(card_json(found, facts), card_text(found, facts).split("---\n\n", 1)[1])
+
+
+@app.command()
+@with_session
+def gc(
+    session: CliSession,
+    remove: Annotated[bool, typer.Option("--yes", help="Delete the files; without it, only what would go is shown.")] = False,
+) -> None:
+    """Delete adapters that nothing rests on: not in production or staging, no parent, in no report, not the newest."""
+    found = session.doyen.collect_adapters(remove=remove)
+    lines = [f"{reference:<20} {size / 1e6:.1f} MB" for reference, size in found.removable.items()]
+    lines += [f"{reference:<20} stays: {'; '.join(reasons)}" for reference, reasons in found.kept.items()]
+    if found.removable:
+        lines.append(
+            f"{found.bytes / 1e6:.1f} MB " + ("are freed." if remove else "would be freed: `doyen adapters gc --yes`.")
+        )
+    else:
+        lines.append("Nothing to collect.")
+    session.emit(found.to_json(), "\n".join(lines))
 
 
 @app.command()

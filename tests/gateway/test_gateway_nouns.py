@@ -88,6 +88,10 @@ def test_adapters_are_listed_promoted_and_rolled_back(client: TestClient) -> Non
     assert client.post("/v1/adapters/known/1/stage").status_code == 409
     assert client.post("/v1/adapters/known/9/stage").status_code == 404
     stages = {item["id"]: item["stage"] for item in client.get("/v1/adapters").json()["data"]}
+    card = client.get("/v1/adapters/known/production").json()
+    assert (card["adapter"], card["stage"], card["lineage"]) == ("known:1", "production", [])
+    assert "a rollback of 'known' brings it back" not in card["in_use"] == ["in production"]
+    assert client.get("/v1/adapters/known/9").status_code == 404
     assert stages == {"known:1": "production", "known:2": "staging"}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from doyen.core.errors import NotFoundError
 from doyen.core.store.schema import AdapterRow
-from doyen.finetune.registry import Adapter
+from doyen.finetune.registry import Adapter, no_adapter
+from doyen.platform.adapters.adapter_card import card_json
 from doyen.platform.serving.gateway.evals_routes import report_folder
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import AccessOf, AdminOf, Services, ServicesOf
@@ -55,6 +58,40 @@ def list_adapters(services: ServicesOf, access: AccessOf) -> AdapterList:
     return AdapterList(data=[_version(services, adapter) for adapter in found])
 
 
+class AdapterCard(BaseModel):
+    """All that is known of a version.
+
+    Attributes:
+        adapter: "name:version".
+        dataset: its id, and the figures of its manifest.
+        lineage: what it was trained from, the parent first.
+        inputs: hashes of what it was made from.
+        training: examples, losses and what was measured.
+        cost: estimate, what happened, and the error.
+        evaluations: what reports found, with 95% intervals, newest first; none for who may not read reports.
+        in_use: why it is not collected.
+    """
+
+    adapter: str
+    kind: str
+    stage: str
+    created_at: str
+    base_model: str
+    base_sha256: str
+    fingerprint: str
+    dataset: dict[str, Any]
+    lineage: list[str]
+    inputs: dict[str, Any]
+    settings: dict[str, Any]
+    seed: int | None
+    libraries: dict[str, str | None]
+    training: dict[str, Any]
+    cost: dict[str, Any] | None
+    evaluations: list[dict[str, Any]]
+    promotions: list[dict[str, Any]]
+    in_use: list[str]
+
+
 class PromotionRequest(BaseModel):
     """What speaks for a promotion.
 
@@ -71,6 +108,18 @@ class PromotionRequest(BaseModel):
     force: bool | None = None
     reason: str | None = None
     by: str | None = None
+
+
+@router.get("/adapters/{name}/{version}", responses=documented(404))
+def read_adapter(name: str, version: str, services: ServicesOf, access: AccessOf) -> AdapterCard:
+    """Describe a version, which is a number, `staging` or `production`; 404 for a key that may not ask adapters."""
+    reference = f"{name}:{version}"
+    if not access.adapters:
+        raise NotFoundError(no_adapter(reference))
+    adapter, facts = services.doyen.adapter_card(reference)
+    if not access.unrestricted:
+        facts = replace(facts, evaluations=())
+    return AdapterCard.model_validate(card_json(adapter, facts))
 
 
 @router.post("/adapters/{name}/{version}/stage", responses=documented(404, 409, 507))
