@@ -1,4 +1,4 @@
-"""What the index knows of whole documents beside their words: their revisions and the abbreviations that they explain.
+"""What the index knows of whole documents beside their words: revisions, abbreviations and other names that they explain.
 
 Learnt when a document is indexed and kept as one file in its segment, so that it comes, changes and goes with the document.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from doyen.core.errors import StateError
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow, DocumentRow
 from doyen.ingestion.abbreviations import find_abbreviations
+from doyen.ingestion.other_names import find_other_names
 from doyen.ingestion.revisions import OPENING, Revision, find_revision
 from doyen.retrieval.lexical import IndexedChunk, LexicalIndex
 
@@ -32,10 +34,12 @@ class DocumentFacts:
     Attributes:
         revision: read from its name and its first lines.
         abbreviations: short form → long form, as the document explains them.
+        other_names: other name → name, as the document gives them.
     """
 
     revision: Revision
     abbreviations: Mapping[str, str] = field(default_factory=dict)
+    other_names: Mapping[str, str] = field(default_factory=dict)
 
 
 Facts = dict[str, DocumentFacts]
@@ -48,15 +52,16 @@ class FactsCollector:
     def __init__(self) -> None:
         self._openings: dict[str, str] = {}
         self._abbreviations: dict[str, dict[str, str]] = {}
+        self._other_names: dict[str, dict[str, str]] = {}
 
     def add(self, chunk: IndexedChunk) -> None:
         """Take in the next chunk; those of a document come in order."""
         opening = self._openings.get(chunk.document_id, "")
         if len(opening) < OPENING:
             self._openings[chunk.document_id] = f"{opening}\n{chunk.text}"[: OPENING + 1]
-        found = self._abbreviations.setdefault(chunk.document_id, {})
-        for short, long in find_abbreviations(chunk.text).items():
-            found.setdefault(short, long)
+        for find, found in ((find_abbreviations, self._abbreviations), (find_other_names, self._other_names)):
+            explained = found.setdefault(chunk.document_id, {})
+            explained.update({form: meant for form, meant in find(chunk.text).items() if form not in explained})
 
     def finish(self, store: Store) -> Facts:
         """Return the facts of all documents that were added."""
@@ -66,7 +71,9 @@ class FactsCollector:
                 query = select(DocumentRow.document_id, DocumentRow.source).where(DocumentRow.document_id.in_(part))
                 sources |= dict(session.execute(query).tuples().all())
         return {
-            document: DocumentFacts(find_revision(sources[document], opening), self._abbreviations[document])
+            document: DocumentFacts(
+                find_revision(sources[document], opening), self._abbreviations[document], self._other_names[document]
+            )
             for document, opening in self._openings.items()
             if document in sources
         }
@@ -79,7 +86,7 @@ def facts_of_duplicate(session: Session, known: DocumentFacts, original: str, so
     for text in texts:
         if len(opening) < OPENING:
             opening = f"{opening}\n{text}"[: OPENING + 1]
-    return DocumentFacts(find_revision(source, opening), known.abbreviations)
+    return replace(known, revision=find_revision(source, opening))
 
 
 def live_facts(facts: Facts, lexical: LexicalIndex, dropped: Collection[str]) -> Facts:
@@ -96,15 +103,17 @@ def live_facts(facts: Facts, lexical: LexicalIndex, dropped: Collection[str]) ->
 
 def save_facts(folder: Path, facts: Facts) -> None:
     """Write the facts into an existing folder."""
-    rows = {
-        document: [each.revision.stem, each.revision.label, each.revision.rank, each.revision.dated, dict(each.abbreviations)]
-        for document, each in sorted(facts.items())
-    }
+    rows = {document: _row(each) for document, each in sorted(facts.items())}
     (folder / FILE).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 
+def _row(facts: DocumentFacts) -> list[Any]:
+    revision = facts.revision
+    return [revision.stem, revision.label, revision.rank, revision.dated, dict(facts.abbreviations), dict(facts.other_names)]
+
+
 def load_facts(folder: Path) -> Facts:
-    """Read what ``save_facts`` wrote.
+    """Read what ``save_facts`` wrote; what was written before other names were learnt has none.
 
     Raises:
         OSError: the file is missing.
@@ -114,8 +123,8 @@ def load_facts(folder: Path) -> Facts:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return {
-            document: DocumentFacts(Revision(stem, label, tuple(rank), dated), abbreviations)
-            for document, (stem, label, rank, dated, abbreviations) in rows.items()
+            document: DocumentFacts(Revision(stem, label, tuple(rank), dated), *explained)
+            for document, (stem, label, rank, dated, *explained) in rows.items()
         }
     except (ValueError, TypeError, AttributeError) as error:
         raise StateError(f"{path} is damaged: {error}") from error

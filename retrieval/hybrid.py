@@ -117,7 +117,7 @@ class HybridRetriever:
         view, known = opened.lexical, self._readable.of(opened, access)
         terms = view.look_up([], known.chunks, MAX_TERMS) if self._by == "dense" else _terms(view, known, query)
         allowed = _without(view, known.chunks, exclude_documents)
-        vector = None if self._by == "lexical" else opened.embedder.encode([known.abbreviations.expand(query)], kind="query")[0]
+        vector = None if self._by == "lexical" else opened.embedder.encode([known.other_forms.expand(query)], kind="query")[0]
 
         def find(chunks: Flags, count: int) -> list[Passage]:
             near = NOTHING_NEAR if vector is None else opened.nearest(vector, chunks)
@@ -175,10 +175,10 @@ class HybridRetriever:
 
 
 def _terms(view: LexicalView, known: Readable, query: str) -> Terms:
-    """Return the query's terms, and with less weight those of the other forms of its abbreviations."""
+    """Return the query's terms, and with less weight those of the other forms of its abbreviations and names."""
     held = tokens(query)
     asked = view.look_up(held, known.chunks, MAX_TERMS)
-    others = [token for form in known.abbreviations.other_forms(query) for token in tokens(form)]
+    others = [token for form in known.other_forms.of(query) for token in tokens(form)]
     return asked.with_others(view.look_up([token for token in others if token not in held], known.chunks, MAX_TERMS))
 
 

@@ -24,7 +24,7 @@ Rows = tuple[int, ...]
 
 
 OTHER_FORM_WEIGHT = 0.5
-"""Of the words that an abbreviation in the query stands for, or of the abbreviation of its words."""
+"""Of the words that an abbreviation or another name in the query stands for, and the other way round."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Terms:
     mass: float
 
     def with_others(self, others: Terms) -> Terms:
-        """Return the terms with those of other forms of the query's abbreviations, which count less and are not missed."""
+        """Return the terms with those of other forms of the query, which count less and are not missed."""
         return Terms(
             [*self.rows, *others.rows],
             [*self.chunks, *others.chunks],

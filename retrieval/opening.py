@@ -24,7 +24,7 @@ from doyen.retrieval.index_embedder import open_index_embedder
 from doyen.retrieval.index_manifest import REMEDY, REPAIR, IndexManifest, Stamp, read_manifest, read_stamp
 from doyen.retrieval.lexical import LexicalIndex
 from doyen.retrieval.lexical_view import Flags, LexicalView
-from doyen.retrieval.query_expansion import learn_abbreviations
+from doyen.retrieval.query_expansion import learn_forms
 from doyen.retrieval.segments import Segment, lexical_folder, load_segment
 from doyen.retrieval.server_collection import open_collection
 from doyen.retrieval.vectors import NEAREST
@@ -88,7 +88,7 @@ class OpenIndex:
         problem: why vectors are not searched at the moment, or None.
         facts: what is known of whole documents.
         versions: documents that are versions of one another.
-        abbreviations: what the documents explain.
+        other_forms: abbreviations and other names, as the documents explain them.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class OpenIndex:
         self.facts: Facts = {}
         for segment, part in zip(segments, parts, strict=True):
             self.facts |= live_facts(part.facts(workspace.index_folder), part.lexical, segment.dropped)
-        self.versions, self.abbreviations = find_versions(store, self.facts), learn_abbreviations(self.facts)
+        self.versions, self.other_forms = find_versions(store, self.facts), learn_forms(self.facts)
         self._workspace, self._store = workspace, store
         self.parts = list(parts)
         self._lock = threading.Lock()

@@ -1,75 +1,92 @@
-"""Abbreviations in queries: the short form also finds what is written out, and the other way round.
+"""Abbreviations and other names in queries: the short form also finds what is written out, and the other way round.
 
-What abbreviates what is learnt from the documents (ingestion/abbreviations.py). A short form that the documents use for
-different things is not expanded.
+What stands for what is learnt from the documents (ingestion/abbreviations.py, other_names.py). A form that the documents use
+for different things is not expanded.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from doyen.retrieval.document_facts import Facts
 from doyen.retrieval.tokens import tokens
 
 CLEAR = 2 / 3
-"""Share of the documents explaining a short form that must mean the same by it."""
+"""Share of the documents explaining a form that must mean the same by it."""
 MOST_EXPANDED = 4
-"""Abbreviations of one query: more would drown it."""
+"""Forms that are added to one query: more would drown it."""
 _TERM = re.compile(r"\w[\w&/.\-]*\w|\w")
 
 
-class Abbreviations:
-    """Short and long forms of a corpus."""
+class OtherForms:
+    """Short and long forms, and other names, of a corpus."""
 
-    def __init__(self, long_forms: Mapping[str, str]) -> None:
-        """Take short form → long form."""
+    def __init__(self, long_forms: Mapping[str, str], names: Mapping[str, str] | None = None) -> None:
+        """Take the forms.
+
+        Args:
+            long_forms: short form → long form.
+            names: other name → name.
+        """
         self._long = dict(long_forms)
-        self._by_token: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
+        self._by_token: dict[str, list[tuple[frozenset[str], str]]] = defaultdict(list)
         for short, long in self._long.items():
-            needed = tokens(long)
-            if len(needed) > 1:
-                self._by_token[needed[0]].append((short, frozenset(needed)))
+            if len(tokens(long)) > 1:
+                self._add(long, short)
+        for other, name in (names or {}).items():
+            self._add(other, name)
+            if _is_telling(name):
+                self._add(name, other)
 
-    def found_in(self, query: str) -> list[tuple[str, str]]:
-        """Return (short form, long form) of what a query names by either one and not by both."""
-        words = _TERM.findall(query)
-        held = tokens(query)
+    def of(self, query: str) -> list[str]:
+        """Return the other form of each abbreviation and name that a query has in one form and not in the other."""
+        words, held = _TERM.findall(query), tokens(query)
         known = set(held)
-        found: dict[str, str] = {}
-        for named in filter(None, map(self._short, words)):
-            if not set(tokens(self._long[named])) <= known:
-                found[named] = self._long[named]
-        for token in held:
-            for short, needed in self._by_token.get(token, []):
-                if needed <= known and not any(self._short(word) == short for word in words):
-                    found[short] = self._long[short]
-        return list(found.items())[:MOST_EXPANDED]
-
-    def other_forms(self, query: str) -> list[str]:
-        """Return the other form of each abbreviation that a query names by one."""
-        known = set(tokens(query))
-        return [short if set(tokens(long)) <= known else long for short, long in self.found_in(query)]
+        found = [
+            self._long[short] for short in map(self._short, words) if short and not set(tokens(self._long[short])) <= known
+        ]
+        for token in dict.fromkeys(held):
+            for needed, other in self._by_token.get(token, []):
+                there = set(tokens(other))
+                if needed <= known and not (there and there <= known) and not any(self._short(word) == other for word in words):
+                    found.append(other)
+        return list(dict.fromkeys(found))[:MOST_EXPANDED]
 
     def expand(self, query: str) -> str:
         """Return the query with the other forms in brackets behind it."""
-        others = self.other_forms(query)
+        others = self.of(query)
         return f"{query} ({'; '.join(others)})" if others else query
+
+    def _add(self, form: str, other: str) -> None:
+        if needed := tokens(form):
+            self._by_token[needed[0]].append((frozenset(needed), other))
 
     def _short(self, word: str) -> str | None:
         """Return the short form that a word is, its plural s left aside; case counts, "who" is not the WHO."""
         return next((each for each in (word, word.removesuffix("s")) if each in self._long), None)
 
 
-def learn_abbreviations(facts: Facts) -> Abbreviations:
-    """Return the abbreviations that documents explain, without those that mean different things."""
+def learn_forms(facts: Facts) -> OtherForms:
+    """Return the abbreviations and other names that documents explain, without those that mean different things."""
+    short = _clear((form, long) for each in facts.values() for form, long in each.abbreviations.items())
+    named = _clear((form.casefold(), name) for each in facts.values() for form, name in each.other_names.items())
+    return OtherForms(short, named)
+
+
+def _is_telling(name: str) -> bool:
+    """Whether a name is more than one common word: "unit" stands for many things."""
+    return len(name.split()) > 1 or not name.islower()
+
+
+def _clear(explained: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the meaning of each form that is clear enough."""
     meanings: dict[str, Counter[str]] = defaultdict(Counter)
-    for each in facts.values():
-        for short, long in each.abbreviations.items():
-            meanings[short][" ".join(long.split())] += 1
-    clear = {short: _clear_meaning(forms) for short, forms in meanings.items()}
-    return Abbreviations({short: form for short, form in clear.items() if form is not None})
+    for form, meant in explained:
+        meanings[form][" ".join(meant.split())] += 1
+    clear = {form: _clear_meaning(found) for form, found in meanings.items()}
+    return {form: meant for form, meant in clear.items() if meant is not None}
 
 
 def _clear_meaning(forms: Counter[str]) -> str | None:

@@ -32,7 +32,7 @@ from doyen.ingestion.duplicates import near_groups
 from doyen.retrieval.document_facts import Facts, facts_of_duplicate
 from doyen.retrieval.lexical_view import Flags
 from doyen.retrieval.opening import OpenIndex
-from doyen.retrieval.query_expansion import Abbreviations, learn_abbreviations
+from doyen.retrieval.query_expansion import OtherForms, learn_forms
 from doyen.retrieval.versions import Versions, find_versions
 
 REMEMBERED = 32
@@ -45,13 +45,13 @@ class Readable:
 
     Attributes:
         chunks: (n_rows,) live chunks of readable documents.
-        versions, abbreviations: as these documents tell them.
+        versions, other_forms: as these documents tell them.
         shown_as: indexed document → its duplicate that is shown in its place, where only that is readable.
     """
 
     chunks: Flags
     versions: Versions
-    abbreviations: Abbreviations
+    other_forms: OtherForms
     shown_as: dict[str, str] = field(default_factory=dict)
 
 
@@ -87,7 +87,7 @@ class ReadableDocuments:
     def of(self, opened: OpenIndex, access: Access) -> Readable:
         """Return what a caller may read of an index."""
         if access.groups is None:
-            return Readable(opened.lexical.live, opened.versions, opened.abbreviations)
+            return Readable(opened.lexical.live, opened.versions, opened.other_forms)
         with self._store.session() as session, self._lock:
             if self._listing is None or self._listing.revision != access_revision(session):
                 self._listing = _list_documents(session)
@@ -118,7 +118,7 @@ class ReadableDocuments:
             flags[number] = True
         facts = self._facts(opened, view.documents[flags].tolist(), shown_as)
         versions = find_versions(self._store, facts, near_groups_among(self._store, listing.readable(access), self._threshold))
-        return Readable(view.live & flags[view.chunk_document], versions, learn_abbreviations(facts), shown_as)
+        return Readable(view.live & flags[view.chunk_document], versions, learn_forms(facts), shown_as)
 
     def _facts(self, opened: OpenIndex, documents: Sequence[str], shown_as: dict[str, str]) -> Facts:
         """Return what is known of documents, of a duplicate in place of what it is shown for."""

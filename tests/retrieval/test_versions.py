@@ -1,4 +1,4 @@
-"""Versions of one document: found as a family, the newest first, the others marked; and abbreviations that are learnt."""
+"""Versions of one document: the newest first, the others marked; and abbreviations and other names that are learnt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from doyen.platform.documents import delete_documents, ingest_documents
 from doyen.retrieval.chosen import ChosenRetriever, open_retriever
 from doyen.retrieval.document_facts import DocumentFacts
 from doyen.retrieval.hybrid import HybridRetriever
-from doyen.retrieval.query_expansion import learn_abbreviations
+from doyen.retrieval.query_expansion import OtherForms, learn_forms
 from doyen.retrieval.versions import Versions
 
 PROCEDURE = """# Changing the diaphragm of the sample pump
@@ -58,6 +58,8 @@ FILES = {
     "notice_issue_2.md": NEW_NOTICE,
     **{f"hatch-{number}.md": HATCH.format(number=number) for number in "abcdefghij"},
     "line.md": "# Heating\n\nThe Heated Line Controller (HLC) has a fuse of 6 ampere behind its front plate.\n",
+    "pot.md": "# Condensate\n\nThe knock-out pot (formerly called water trap) is emptied through its valve each week.\n",
+    "trap.md": "# Frost\n\nWrap the water trap in felt before winter.\n",
     "line-faq.md": "# Questions\n\nA red lamp on the heated line controller means that its sensor is broken.\n",
 }
 
@@ -157,9 +159,25 @@ def test_either_form_of_an_abbreviation_finds_the_other(retriever: HybridRetriev
     found = [{each.source for each in retriever.retrieve(query, 2)} for query in ("HLC", "heated line controller")]
     assert found == [{"line.md", "line-faq.md"}] * 2
     with retriever._current() as opened:
-        assert opened.abbreviations.expand("fuse of the HLC?") == "fuse of the HLC? (Heated Line Controller)"
-        assert opened.abbreviations.expand("heated line controller lamp") == "heated line controller lamp (HLC)"
-        assert opened.abbreviations.expand("hlc or line") == "hlc or line"
+        assert opened.other_forms.expand("fuse of the HLC?") == "fuse of the HLC? (Heated Line Controller)"
+        assert opened.other_forms.expand("heated line controller lamp") == "heated line controller lamp (HLC)"
+        assert opened.other_forms.expand("hlc or line") == "hlc or line"
+
+
+@pytest.mark.model
+def test_either_name_of_a_thing_finds_the_other(retriever: HybridRetriever) -> None:
+    found = [{each.source for each in retriever.retrieve(query, 2)} for query in ("water trap", "knock-out pot")]
+    assert found == [{"pot.md", "trap.md"}] * 2
+
+
+def test_other_names_of_many_meanings_are_not_expanded() -> None:
+    def named(**names: str) -> OtherForms:
+        return learn_forms({name: DocumentFacts(Revision("x"), other_names={other: name}) for name, other in names.items()})
+
+    forms = named(cooler="cold box")
+    assert (forms.of("open the Cold Box"), forms.of("open the cooler")) == (["cooler"], [])  # "cooler" alone may be any
+    assert named(Sampler="cold box", cooler="cold box").of("cold box") == []
+    assert named(Enfuvirtide="T20").of("dose of enfuvirtide?") == ["t20"]
 
 
 def passage(document: str, text: str) -> Passage:
@@ -184,9 +202,9 @@ def test_ambiguous_abbreviations_are_not_expanded() -> None:
     def explained(*forms: str) -> dict[str, DocumentFacts]:
         return {str(number): DocumentFacts(Revision("x"), {"AI": form}) for number, form in enumerate(forms)}
 
-    assert learn_abbreviations(explained("artificial intelligence", "air inlet")).other_forms("AI") == []
-    spellings = learn_abbreviations(explained("air inlets", "Air inlet", "artificial intelligence", "air inlet"))
-    assert [form.casefold() for form in spellings.other_forms("the AI")] in (["air inlet"], ["air inlets"])
+    assert learn_forms(explained("artificial intelligence", "air inlet")).of("AI") == []
+    spellings = learn_forms(explained("air inlets", "Air inlet", "artificial intelligence", "air inlet"))
+    assert [form.casefold() for form in spellings.of("the AI")] in (["air inlet"], ["air inlets"])
 
 
 @pytest.mark.model
@@ -199,4 +217,4 @@ def test_what_is_known_goes_with_the_document(versions: tuple[Workspace, Store],
     assert (passage.source, passage.revision, passage.superseded_by) == ("pump_rev_B.md", "", None)
     assert isinstance(retriever, HybridRetriever)
     with retriever._current() as opened:
-        assert opened.abbreviations.expand("HLC") == "HLC"
+        assert opened.other_forms.expand("HLC") == "HLC"
