@@ -11,15 +11,23 @@ A project is known by its name. ``annotation.projects`` checks names, and keeps 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from doyen.annotation.adopt import AdoptionReport, adopt_project
 from doyen.annotation.create import create_project, register_webhook, relink, separate
 from doyen.annotation.current_labels import Labels, export_pairs, export_rows, labelled_texts
 from doyen.annotation.exchange.label_import import ImportReport, import_pairs
 from doyen.annotation.feedback_tasks import FeedbackReport, feedback_tasks
+from doyen.annotation.labelling import (
+    LabellingTask,
+    Progress,
+    get_task,
+    labelling_progress,
+    next_task,
+    store_label,
+)
 from doyen.annotation.pulled_labels import PullReport
 from doyen.annotation.stale import mark_stale, stale_tasks
 from doyen.annotation.status import ProjectStatus, project_status
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     from doyen.annotation.exchange.record_files import Losses
     from doyen.annotation.exchange.transfer import FileExport, FileImport
     from doyen.annotation.quality.agreement import AgreementReport
+    from doyen.annotation.quality.disputed_tasks import DisputedTask
     from doyen.annotation.quality.gold import GoldReport
     from doyen.annotation.quality.review import AdjudicationReport
     from doyen.core.lineage import StaleReport
@@ -137,6 +146,24 @@ class Annotation:
         """Make tasks from answers that were found wrong in the chat; see `feedback_tasks`."""
         return feedback_tasks(self._store, project, frozen)
 
+    # Labelling without a server
+
+    def next_task(self, project: str, annotator: str, skipped: Collection[str] = ()) -> LabellingTask | None:
+        """Return the task that a person labels next; see `next_task`."""
+        return next_task(self._store, project, annotator, skipped)
+
+    def task(self, project: str, uid: str, annotator: str) -> LabellingTask:
+        """Return one task with the person's label; see `get_task`."""
+        return get_task(self._store, project, uid, annotator)
+
+    def label(self, project: str, uid: str, label: Mapping[str, Any], *, annotator: str, reason: str = "") -> str:
+        """Store a person's label of a task; see `store_label`."""
+        return store_label(self._workspace, self._store, project, uid, label, annotator=annotator, reason=reason)
+
+    def progress(self, project: str, annotator: str) -> Progress:
+        """Return how far a project is for one person; see `labelling_progress`."""
+        return labelling_progress(self._store, project, annotator)
+
     # Exchange
 
     def import_pairs(self, project: str, pairs: Sequence[Pair]) -> ImportReport:
@@ -211,6 +238,13 @@ class Annotation:
             order=order or description.scale,
         )
         return report, problems
+
+    def disputes(self, project: str, *, threshold: float | None = None, share: float | None = None) -> list[DisputedTask]:
+        """Return what an expert should decide, worst first, with what each annotator said; see `find_disputes`."""
+        from doyen.annotation.quality.disputed_tasks import disputed_tasks
+        from doyen.annotation.quality.review import find_disputes
+
+        return disputed_tasks(self._store, project, find_disputes(self._store, project, threshold=threshold, share=share))
 
     def adjudicate(
         self,

@@ -18,6 +18,7 @@ READ_S = 600
 """Longest silence of the gateway; it has a limit of its own for answers."""
 
 KEY_REFUSED, BUSY = 401, 503
+PROJECTS = "/v1/annotation/projects"
 
 
 class GatewayError(Exception):
@@ -137,6 +138,10 @@ class GatewayClient:
         """Return the newest jobs, newest first."""
         return list(self._call("GET", "/v1/jobs")["data"])
 
+    def job(self, job: str) -> dict[str, Any]:
+        """Return a job."""
+        return self._call("GET", f"/v1/jobs/{job}")
+
     def start_job(self, work: dict[str, Any]) -> dict[str, Any]:
         """Queue a job: its ``kind`` and arguments."""
         return self._call("POST", "/v1/jobs", json=work)
@@ -152,6 +157,36 @@ class GatewayClient:
     def job_log(self, job: str) -> list[str]:
         """Return the lines that a job has said."""
         return list(self._call("GET", f"/v1/jobs/{job}/log")["lines"])
+
+    def annotation_projects(self) -> list[dict[str, Any]]:
+        """Return all annotation projects with their progress, by name."""
+        return list(self._call("GET", PROJECTS)["data"])
+
+    def annotation_project(self, name: str) -> dict[str, Any]:
+        """Return a project with what its annotators are asked to do."""
+        return self._call("GET", f"{PROJECTS}/{_part(name)}")
+
+    def agreement(self, project: str, period: str) -> dict[str, Any]:
+        """Return how far annotators agree: ``{"report", "problems"}``."""
+        return self._call("GET", f"{PROJECTS}/{_part(project)}/agreement", params={"period": period})
+
+    def disputes(self, project: str) -> list[dict[str, Any]]:
+        """Return the tasks that an expert should decide, worst first."""
+        return list(self._call("GET", f"{PROJECTS}/{_part(project)}/disputes")["data"])
+
+    def next_task(self, project: str, annotator: str, put_off: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the task that a person labels next: ``{"task", "annotator", "progress"}``."""
+        asked = {"annotator": annotator, "skipped": list(put_off)}
+        return self._call("GET", f"{PROJECTS}/{_part(project)}/next", params=asked)
+
+    def labelling_task(self, project: str, task: str, annotator: str) -> dict[str, Any]:
+        """Return one task with the person's label, as `next_task` does."""
+        return self._call("GET", f"{PROJECTS}/{_part(project)}/tasks/{_part(task)}", params={"annotator": annotator})
+
+    def give_label(self, project: str, task: str, label: Any, annotator: str, reason: str) -> dict[str, Any]:
+        """Store a person's label of a task."""
+        body = {"label": label, "annotator": annotator, "reason": reason}
+        return self._call("POST", f"{PROJECTS}/{_part(project)}/tasks/{_part(task)}/label", json=body)
 
     def page_picture(self, document: str, page: int, version: str, highlight: str) -> bytes:
         """Return a page of a document as PNG, with a stretch of its text marked."""

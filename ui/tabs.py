@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from doyen.ui.adapters_tab import build_adapters_tab
+from doyen.ui.annotate_tab import build_annotate_tab
 from doyen.ui.chat_tab import build_chat_tab
 from doyen.ui.documents_tab import build_documents_tab
 from doyen.ui.evaluation_tab import build_evaluation_tab
@@ -38,6 +39,7 @@ class TabEntry:
 TABS = (
     TabEntry("chat", "Chat", build_chat_tab),
     TabEntry("documents", "Documents", build_documents_tab),
+    TabEntry("annotate", "Annotate", build_annotate_tab),
     TabEntry("evaluation", "Evaluation", build_evaluation_tab),
     TabEntry("adapters", "Adapters", build_adapters_tab),
     TabEntry("jobs", "Jobs", build_jobs_tab),

@@ -91,6 +91,82 @@ class Pull(Work):
         return asdict(doyen.annotate.pull(self.project))
 
 
+class CreateProject(Work):
+    """Make an annotation project, or bring it up to date, and its tasks.
+
+    Attributes:
+        type: the task type; None takes the description's, the project's own, or prompt-response.
+        description: title, guideline, labels …; None takes the project's own, or the type's default.
+        texts: a file of texts to label instead of chunks, below the workspace's folder.
+        sources: only chunks of these documents.
+        limit: at most so many new tasks.
+        overlap: how many people label each gold item and each task of the share.
+        share: share of the tasks that several people label.
+    """
+
+    kind: Literal["create-project"] = "create-project"
+    project: Name
+    type: Name | None = None
+    description: dict[str, Any] | None = None
+    texts: Name | None = None
+    sources: Annotated[list[Name], Field(max_length=1000)] = []
+    limit: Annotated[int, Field(ge=1)] | None = None
+    overlap: Annotated[int, Field(ge=1)] | None = None
+    share: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @property
+    def resource(self) -> str:
+        """The project."""
+        return f"annotation {self.project}"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Annotation.create`."""
+        from doyen.annotation.types.descriptions import parse_description
+
+        described = parse_description(self.description, "the project's description") if self.description else None
+        made, status = doyen.annotate.create(
+            self.project,
+            self.type,
+            described,
+            texts=confined(doyen.workspace, self.texts) if self.texts else None,
+            limit=self.limit,
+            sources=self.sources,
+            overlap=self.overlap,
+            share=self.share,
+        )
+        return {"project": self.project, "new_tasks": made, "tasks": sum(status.tasks.values())}
+
+
+class Adjudicate(Work):
+    """Send the disputed tasks of an annotation project to an expert's project.
+
+    Attributes:
+        threshold: agreement below which a task is disputed.
+        share: at most this share of all tasks, the worst.
+        expert: whose answers decide; None: anybody's.
+        consensus: whether the aggregated answer decides what nobody disputes.
+    """
+
+    kind: Literal["adjudicate"] = "adjudicate"
+    project: Name
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    share: Annotated[float, Field(ge=0, le=1)] | None = None
+    expert: Name | None = None
+    consensus: bool = False
+
+    @property
+    def resource(self) -> str:
+        """The project."""
+        return f"annotation {self.project}"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Annotation.adjudicate`."""
+        report, settled = doyen.annotate.adjudicate(
+            self.project, threshold=self.threshold, share=self.share, expert=self.expert, consensus=self.consensus
+        )
+        return {**asdict(report), "settled": settled}
+
+
 class BuildDataset(Work):
     """Build a dataset from the labels of an annotation project.
 
@@ -173,7 +249,9 @@ class Evaluate(Work):
         return {"report": self.report, "questions": report.data["questions"]["n"], "modes": list(report.data["modes"])}
 
 
-AnyWork = Annotated[Ingest | Push | Pull | BuildDataset | Train | Evaluate, Field(discriminator="kind")]
+AnyWork = Annotated[
+    Ingest | CreateProject | Push | Pull | Adjudicate | BuildDataset | Train | Evaluate, Field(discriminator="kind")
+]
 _ANY: TypeAdapter[AnyWork] = TypeAdapter(AnyWork)
 
 

@@ -35,6 +35,7 @@ from doyen.platform.serving.gateway import (
     key_routes,
     models_routes,
     pages_routes,
+    projects_routes,
     search_routes,
     trace_routes,
 )
@@ -104,6 +105,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         evals_routes,
         jobs_routes,
         key_routes,
+        projects_routes,
         trace_routes,
     ):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))
