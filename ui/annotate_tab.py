@@ -157,7 +157,7 @@ def _connect_views(gateway: Gateway, tab: gr.Tab, refresh: gr.Button, panel: Job
     listings = [
         tab.select(by(list_projects), where, parts.listed, js=FROM_ADDRESS, **OPTIONS),
         refresh.click(by(list_projects), where, parts.listed, **OPTIONS),
-        panel.ended.change(by(list_projects), where, parts.listed, **OPTIONS),
+        panel.ended.change(by(list_after), [panel.ended, *where[1:]], parts.listed, **OPTIONS),
     ]
     for listing in listings:
         listing.then(by(open_section), parts.chosen, parts.opened, **OPTIONS)
@@ -201,6 +201,12 @@ def list_projects(client: GatewayClient, address: str, project: str | None, sect
     chosen = next((name for name in (named, project, *names) if name in names), None)
     shown = wanted if wanted in SECTIONS.values() else section if names else NEW
     return projects_table(found), gr.update(choices=names, value=chosen), shown, ""
+
+
+def list_after(client: GatewayClient, job: dict[str, Any], project: str | None, section: str) -> tuple[Any, Any, Any, str]:
+    """Return what `list_projects` does after a job; a project that it made is chosen."""
+    made = job["arguments"]["project"] if job.get("kind") == "create-project" and job["state"] == "done" else ""
+    return list_projects(client, f"/{made}", project, section)
 
 
 def open_section(

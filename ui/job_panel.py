@@ -26,7 +26,7 @@ class JobPanel:
         extra: HTML to show with a job, such as its loss.
 
     Attributes:
-        ended: counts the jobs that have ended; ``ended.change`` lets the tab look again at what they changed.
+        ended: the last job that has ended here; ``ended.change`` lets the tab look again at what it changed.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class JobPanel:
         with gr.Row(elem_classes="doyen-actions doyen-job-actions"):
             self.stop = gr.Button("Stop", visible=False, size="sm", elem_id=f"{name}-stop")
             self.resume = gr.Button("Go on", visible=False, size="sm", elem_id=f"{name}-resume")
-        self.job, self.ended = gr.State(""), gr.State(0)
+        self.job, self.ended = gr.State(""), gr.State({})
         self.timer = gr.Timer(POLL_S, active=False)
         self._shown = [self.view, self.job, self.timer, self.stop, self.resume]
         by = self._by
@@ -75,14 +75,14 @@ class JobPanel:
 
         tab.select(self._by(rejoin), [self.job], self._shown, **OPTIONS)
 
-    def _follow(self, client: GatewayClient, job: str, ended: int) -> tuple[Any, ...]:
+    def _follow(self, client: GatewayClient, job: str, ended: dict[str, Any]) -> tuple[Any, ...]:
         if not job:
             return *self._said(gr.skip()), ended
         try:
             found = client.job(job)
         except GatewayError as error:
             return *self._said(banner(str(error), "red")), ended
-        return *self._show(client, found), ended + (found["state"] not in WAITING)
+        return *self._show(client, found), ended if found["state"] in WAITING else found
 
     def _act(self, client: GatewayClient, job: str, action: Callable[[str], dict[str, Any]]) -> tuple[Any, ...]:
         try:
