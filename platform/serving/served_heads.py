@@ -71,7 +71,7 @@ class ServedHeads:
                 raise InputError(f"there are several heads of kind {kind}: name one of {', '.join(chosen)}")
             reference = chosen[0] if chosen else ""
         if reference.partition(":")[0] not in names:
-            raise NotFoundError(f"there is no {kind} {reference!r}; known: {', '.join(names) or NOT_TRAINED}")
+            raise no_head(kind, reference, names)
         return self._registry.get(reference)
 
     def of_project(self, project: str) -> Adapter | None:
@@ -129,6 +129,12 @@ class ServedHeads:
         adapter = self.find(TOKEN_CLASSIFIER, reference)
         head = self.open(adapter)
         return adapter, [MarkedText(marked(head.config, each)) for each in head.score(texts)]
+
+
+def no_head(kind: str, reference: str, known: Sequence[str]) -> NotFoundError:
+    """Return the error about a head that does not exist, as far as one who knows of these can tell."""
+    named = f" {reference!r}" if reference else ""
+    return NotFoundError(f"there is no {kind}{named}; known: {', '.join(known) or NOT_TRAINED}")
 
 
 def check_texts(texts: Sequence[str]) -> None:

@@ -26,7 +26,8 @@ class AdapterVersion(BaseModel):
     Attributes:
         id: "name:version".
         kind: "generator" (writes answers), "reader" (finds them in passages), "general-reading", from which
-            adapters of the generator are trained, or "embedder" (embeds passages and questions).
+            adapters of the generator are trained, "embedder" (embeds passages and questions), "classifier" or
+            "token-classifier" (heads, which `/v1/classify` and `/v1/extract` ask).
         stage: candidate, staging, production or retired; at most one version of a name is in staging, and one in production.
         manifest: what it was trained from.
     """
