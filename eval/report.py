@@ -1,4 +1,4 @@
-"""A report: its figures (report.json), its page (report.html) and its table for the terminal."""
+"""A report: its figures (report.json), its page (report.html), its text (report.md) and its table for the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from doyen.eval.refusing import COVERAGE, Refusing, asked_kinds
 from doyen.eval.scores import Table
 from doyen.eval.view import MAIN_METRIC, TAG_ORDER, Difference, Figure, beats_extract, interval_text, view_report
 
-PAGE = "report.html"
+PAGE, TEXT = "report.html", "report.md"
 HEADLINE = ("token_f1", "key_facts", "rouge_l", "semantic_similarity", "citation_precision", "refusal_accuracy", "over_refusal")
 """Metrics of the terminal's table; the page shows all."""
 
@@ -26,7 +26,7 @@ class Report:
     """A finished evaluation.
 
     Attributes:
-        folder: where answers.jsonl, report.json and report.html lie.
+        folder: where answers.jsonl, report.json, report.html and report.md lie.
         data: report.json.
     """
 
@@ -55,15 +55,17 @@ def write_report(
     records: Mapping[str, Sequence[AnswerRecord]],
     tables: Mapping[str, Table],
 ) -> Report:
-    """Write report.html and then report.json, each in one step, and return the report.
+    """Write report.html, report.md and then report.json, each in one step, and return the report.
 
     Raises:
         StorageError: the disk is full.
     """
+    from doyen.eval.markdown_report import render_markdown
     from doyen.eval.page import render_page
 
     with storage_errors("writing the report"):
         write_text_atomic(folder / PAGE, render_page(data, questions, records, tables))
+        write_text_atomic(folder / TEXT, render_markdown(data))
         write_json_atomic(folder / DATA, data)
     return Report(folder, data)
 
@@ -99,6 +101,8 @@ def comparison_table(report: Report) -> str:
             f"Refusing by probability: AUROC (all with its 95% interval) and risk at {COVERAGE:.0%} coverage",
             *_refusing(view.refusing),
         ]
+    if view.failures:
+        lines += ["", "Answerable questions with evidence, and what became of them", *_failures(view.failures)]
     if view.retrieval:
         lines += ["", "Retrieval: " + ", ".join(f"{name} {value:.3f}" for name, value in view.retrieval.items())]
     if view.gate:
@@ -122,6 +126,13 @@ def _metric_lines(title: str, figures: Sequence[Figure | None]) -> list[list[str
 def _difference_line(item: Difference) -> list[str]:
     interval = interval_text(item.low, item.high, digits=3, signed=True)
     return [f"{item.a} − {item.b}", f"{item.delta:+.3f}", interval, f"p {item.p:.4f}", f"n {item.n}"]
+
+
+def _failures(modes: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return a line for each mode."""
+    head = ["", "right", "wrong, shown", "refused, shown", "wrong, not found", "refused, not found"]
+    order = ("right", "wrong_found", "refused_found", "wrong_not_found", "refused_not_found")
+    return _grid(head, [[mode, *(str(counts[name]) for name in order)] for mode, counts in modes.items()])
 
 
 def _refusing(modes: Mapping[str, Refusing]) -> list[str]:

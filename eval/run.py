@@ -16,6 +16,7 @@ from doyen.core.progress import Reporter, Silent
 from doyen.core.records import Question
 from doyen.core.settings import Settings
 from doyen.eval.answer_log import AnswerRecord, JsonLines, evaluation_lock, read_answers, write_answers
+from doyen.eval.failures import summarise_failures
 from doyen.eval.gate import judge_report, read_rules
 from doyen.eval.identity import answer_key, manifest_settings
 from doyen.eval.judging import judge_answers
@@ -224,6 +225,7 @@ def build_report(
         },
         "comparisons": compare_modes(tables, bootstrap),
         "refusing": summarise_refusing(questions, records, bootstrap),
+        "failures": summarise_failures(questions, records),
         "retrieval": retrieval["means"],
         "retrieval_intervals": retrieval["intervals"],
         "metrics": {name: describe(name) for name in dict.fromkeys(name for table in tables.values() for name in table)},

@@ -100,6 +100,7 @@ class ReportView:
         seconds: median time of each mode until the whole answer; None where it was not measured.
         words: median length of each mode's answers.
         retrieval: retrieval metric → mean.
+        failures: mode → outcome → questions (`eval/failures.py`), of the modes that read passages.
         refusing: mode → what its probability that the passages answer is worth, of the modes that read them.
         gate: verdict on the adapter, None where none was evaluated: ``{"open", "rules": [Verdict.to_json()]}``.
     """
@@ -111,6 +112,7 @@ class ReportView:
     seconds: list[float | None]
     words: list[float | None]
     retrieval: dict[str, float]
+    failures: dict[str, dict[str, int]]
     refusing: dict[str, Refusing]
     gate: dict[str, Any] | None
 
@@ -127,6 +129,7 @@ def view_report(data: Mapping[str, Any]) -> ReportView:
         seconds=[data["modes"][mode].get("latency_s", {}).get("p50") for mode in modes],
         words=[data["modes"][mode].get("answer_words", {}).get("p50") for mode in modes],
         retrieval=data.get("retrieval", {}),
+        failures=data.get("failures", {}),
         refusing=TypeAdapter(dict[str, Refusing]).validate_python(data.get("refusing", {})),
         gate=data.get("gate"),
     )
@@ -166,6 +169,17 @@ def _duel(item: Difference) -> str:
     said = "beats" if beaten else "does not beat"
     figures = f"by {sign * item.delta:+.3f}" if beaten else f"the difference is {sign * item.delta:+.3f}"
     return f"{Mode.HYBRID} {said} {Mode.EXTRACT} in {item.title}: {figures}, p {item.p:.4f}, n {item.n}."
+
+
+def failures_text(failures: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return in words, a sentence for each mode, whether what is lost is lost by finding the evidence or by reading it."""
+    said = []
+    for mode, counts in failures.items():
+        finding = counts["wrong_not_found"] + counts["refused_not_found"]
+        reading = counts["wrong_found"] + counts["refused_found"]
+        asked = f"{counts['right']} of {sum(counts.values())} answerable questions with evidence are right"
+        said.append(f"{mode}: {asked}; {finding} fail because it was not found, {reading} although it was shown.")
+    return said
 
 
 def interval_text(low: float | None, high: float | None, *, digits: int = 3, signed: bool = False) -> str:

@@ -74,6 +74,16 @@ def list_(session: CliSession) -> None:
 
 @app.command()
 @with_session
+def pdf(session: CliSession, report: Annotated[Path, typer.Argument(help="Folder of a report.")]) -> None:
+    """Print a report's page as report.pdf, with every question open. Needs Chromium or Chrome."""
+    from doyen.eval.pdf_report import print_report
+
+    printed = print_report(report)
+    session.emit({"pdf": str(printed)}, f"Printed: {printed}")
+
+
+@app.command()
+@with_session
 def gate(
     session: CliSession,
     report: Annotated[Path, typer.Argument(help="Folder of a report.")],
