@@ -635,10 +635,7 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     """
     variables = {name.lower(): (name, text) for name, text in (os.environ if environment is None else environment).items()}
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        source = EnvSettingsSource(_Variables)
-        source.env_vars = {name: text for name, (_, text) in variables.items()}
-        return Settings.model_validate(_merge(values, source()))
+        return Settings.model_validate(_merge(*read_layers(path, environment)))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(str(path), [f"it is not valid TOML: {error}"]) from error
     except UnicodeDecodeError as error:
@@ -647,6 +644,19 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
         raise SettingsError(str(path), [f"{error}: name a setting, as in DOYEN_SERVING__PORT=8321"]) from error
     except ValidationError as error:
         raise SettingsError(str(path), [_problem(item, variables) for item in error.errors()]) from error
+
+
+def read_layers(path: Path, environment: Mapping[str, str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what ``doyen.toml`` says and what the environment says, as nested dictionaries that nobody has checked.
+
+    Raises:
+        OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SourceError: one of them cannot be read.
+    """
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    source = EnvSettingsSource(_Variables)
+    variables = os.environ if environment is None else environment
+    source.env_vars = {name.lower(): text for name, text in variables.items()}
+    return values, source()
 
 
 def _merge(file: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from doyen.core.records import Turn
 from doyen.core.store.schema import AnnotationRow, AnnotationTaskRow, AnswerRow, FeedbackRow
 from doyen.ingestion.ingest import ingest_bytes
 from doyen.platform import documents
-from doyen.platform.cli.doctor_command import check_workspace
+from doyen.platform.checks import check_workspace
 from doyen.platform.documents import delete_documents, ingest_documents
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.assistant import open_assistant

@@ -294,6 +294,11 @@ class Trials:
                 ("GET", "/v1/jobs", {}),
                 ("POST", "/v1/jobs", {"json": {"kind": "ingest", "paths": [paper.source]}}),
                 ("GET", f"/v1/trace/{paper.document_id}", {}),
+                ("GET", "/v1/settings", {}),
+                ("GET", "/v1/checks", {}),
+                ("GET", "/v1/keys", {}),
+                ("POST", "/v1/keys", {"json": {"name": "eve", "admin": True}}),
+                ("DELETE", "/v1/keys/ann", {}),
             )
         )
         assert "for administrators" in self._send(key, refused[0], refused[1], **refused[2])

@@ -38,6 +38,7 @@ from doyen.platform.serving.gateway import (
     pages_routes,
     projects_routes,
     search_routes,
+    settings_routes,
     trace_routes,
 )
 from doyen.platform.serving.gateway.guard import Guard, RequestRecord
@@ -108,6 +109,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         jobs_routes,
         key_routes,
         projects_routes,
+        settings_routes,
         trace_routes,
     ):
         app.include_router(keyed.router, responses=documented(400, 401, 403, 405, 413))

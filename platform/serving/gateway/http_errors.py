@@ -103,6 +103,7 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     422: "The document cannot be read, or has no such place.",
     429: "Too many requests wait: try again after Retry-After seconds.",
+    500: "The settings are not right by now, or the server failed.",
     502: "Another server failed.",
     503: "Another writer is at work, or a part is missing.",
     504: "The time for the request is up.",
