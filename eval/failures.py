@@ -36,5 +36,5 @@ def summarise_failures(
         asked = [(question, record) for question, record in pairs if question.answerable and question.evidence]
         if any(record.passages for _, record in asked):
             counted = Counter(outcome(*pair) for pair in asked)
-            found[mode] = {name: counted[name] for name in OUTCOMES}
+            found[mode] = {str(name): counted[name] for name in OUTCOMES}
     return found
