@@ -261,6 +261,30 @@ class GatewayClient:
         uploaded: dict[str, Any] = response.json()
         return uploaded
 
+    def settings(self) -> dict[str, Any]:
+        """Return what is configured and where it comes from: ``{"file", "version", "data"}``."""
+        return self._call("GET", "/v1/settings")
+
+    def checks(self) -> list[dict[str, Any]]:
+        """Return what the checks of the workspace find: ``{"name", "ok", "detail"}`` each."""
+        return list(self._call("GET", "/v1/checks")["data"])
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the ways of answering that can be asked."""
+        return list(self._call("GET", "/v1/models")["data"])
+
+    def keys(self) -> dict[str, Any]:
+        """Return all keys: ``{"data", "owner"}``."""
+        return self._call("GET", "/v1/keys")
+
+    def make_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Make a key (``{"name", "groups", "admin", "adapters"}``) and return it with the ``key``, this once."""
+        return self._call("POST", "/v1/keys", json=wanted)
+
+    def delete_key(self, name: str) -> None:
+        """Remove a key."""
+        self._call("DELETE", f"/v1/keys/{_part(name)}")
+
     def give_feedback(self, answer_id: str, rating: int, correction: str = "", comment: str = "") -> dict[str, Any]:
         """Store feedback on an answer."""
         body = {"answer_id": answer_id, "rating": rating, "correction": correction or None, "comment": comment or None}

@@ -17,6 +17,7 @@ from doyen.ui.chat_tab import build_chat_tab
 from doyen.ui.documents_tab import build_documents_tab
 from doyen.ui.evaluation_tab import build_evaluation_tab
 from doyen.ui.jobs_tab import build_jobs_tab
+from doyen.ui.settings_tab import build_settings_tab
 from doyen.ui.sign_in import Gateway
 
 
@@ -43,6 +44,7 @@ TABS = (
     TabEntry("evaluation", "Evaluation", build_evaluation_tab),
     TabEntry("adapters", "Adapters", build_adapters_tab),
     TabEntry("jobs", "Jobs", build_jobs_tab),
+    TabEntry("settings", "Settings", build_settings_tab),
 )
 """In the order in which they are shown. The first one is open at first."""
 
@@ -55,7 +57,6 @@ _FOLLOW_LINKS = """() => {
     if (!known.includes(key)) return;
     const buttons = [...document.querySelectorAll(`[id="tab-${key}-button"]`)];
     const button = buttons.find((each) => each.checkVisibility()) ?? buttons[0];
-    button?.scrollIntoView({ block: "nearest", inline: "center" });
     if (button && button.getAttribute('aria-selected') !== 'true') button.click();
   };
   window.addEventListener('hashchange', open);
@@ -63,7 +64,9 @@ _FOLLOW_LINKS = """() => {
   window.doyenFollows = true;
 }"""
 _NAME_IN_ADDRESS = """() => requestAnimationFrame(() => {
-  const open = document.querySelector('[role=tab][aria-selected=true]')?.id === 'tab-%s-button';
+  const tab = document.querySelector('[role=tab][aria-selected=true]');
+  const open = tab?.id === 'tab-%s-button';
+  if (open) tab.scrollIntoView({ block: 'nearest', inline: 'center' });
   if (window.doyenFollows && open && location.hash.slice(1).split('/')[0] !== '%s') location.hash = '%s';
 })"""
 
