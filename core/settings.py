@@ -305,6 +305,16 @@ class FinetuneSettings(Section):
     seed: Seed = 17
     checkpoint_steps: int = Field(25, ge=1, le=1_000_000)
     """Steps between checkpoints: fewer lose less work when stopped, more spend less time on writing."""
+    replay: Annotated[Name | None, Unset] = None
+    """General pairs that are mixed into each pass, so that less is forgotten: "general" for the 60 that come with Doyen, or a
+    pairs.jsonl. Those of `doyen dataset build --replay` are in the dataset and are taken without this."""
+    replay_share: float = Field(0.1, ge=0, le=0.9)
+    """Their share of a pass's examples."""
+    ewc: float = Field(0.0, ge=0, le=1e9)
+    """Weight of a penalty on changes that general answers depend on (elastic weight consolidation): 1 weighs what the general
+    loss is expected to grow by as much as the loss on the pairs; 0 leaves it out."""
+    forgetting_probe: bool = True
+    """Probe general abilities before and after each training: seconds, and promotion asks for it (eval.gate.max_forgetting)."""
     tracker: Literal["none", "tensorboard", "mlflow"] = "none"
     """Also tell losses to TensorBoard (files below .doyen/tensorboard) or MLflow (MLFLOW_TRACKING_URI says where it is)."""
 
@@ -313,6 +323,10 @@ class FinetuneSettings(Section):
         if self.gradient_checkpointing and not self.prefix_gradients:
             raise ValueError(
                 "gradient_checkpointing is of no use with prefix_gradients = false, which already keeps little: set one of them"
+            )
+        if self.ewc and self.method == "dora":
+            raise ValueError(
+                'ewc weighs the product of LoRA\'s matrices, and DoRA changes more: set ewc = 0 or method = "lora"'
             )
         return self
 
@@ -341,8 +355,6 @@ class KeySettings(Section):
     """Reads everything, and may change documents, their groups and the promoted adapters."""
     adapters: bool = False
     """May ask the modes with an adapter: it can repeat what it was trained on, whatever groups that had."""
-    labels: bool = False
-    """May label in projects: their tasks show texts of documents, whatever groups these have."""
 
 
 class ServingSettings(Section):
@@ -442,6 +454,11 @@ class GateSettings(Section):
     separated by semicolons."""
     reader_rules: Rules = ("extract token_f1 > rag", "extract token_f1 > rag-short, if evaluated")
     """The same for a reader, by a report that was made with it: they compare modes, not this reader with another."""
+    max_forgetting: Annotated[float | None, Field(ge=0, le=1), Unset] = 0.05
+    """How much an adapter's training may have lost of general answers: a probe that shows more, p < 0.05, closes the gate.
+    Nothing ("") asks for no probe."""
+    max_perplexity_rise: Annotated[float | None, Field(ge=0, le=100), Unset] = 0.1
+    """The same for the perplexity of general texts: by which share it may have risen."""
     watched: Annotated[tuple[WatchedMetric, ...], Field(min_length=1), NoDecode, BeforeValidator(_split)] = (
         "token_f1",
         "key_facts",

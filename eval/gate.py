@@ -16,10 +16,11 @@ from typing import Any
 
 from doyen.core.errors import NotFoundError, SettingsError, StateError
 from doyen.core.report_files import ALPHA, ENOUGH
-from doyen.core.settings import GATE_RULE, Settings
+from doyen.core.settings import GATE_RULE, GateSettings, Settings
 from doyen.core.statistics import rate_bounds
 from doyen.eval.metrics import is_rate
 from doyen.eval.report import Report
+from doyen.finetune.forgetting import FORGETTING
 from doyen.finetune.registry import GENERATOR, READER, Adapter
 
 MOST_QUESTIONS = 5000
@@ -175,7 +176,12 @@ def _read_rule(text: str) -> Rule:
 
 
 def judge_report(
-    report: Report, excluded: Collection[str] | None, rules: Sequence[Rule], *, adapter: Adapter | None = None
+    report: Report,
+    excluded: Collection[str] | None,
+    rules: Sequence[Rule],
+    *,
+    adapter: Adapter | None = None,
+    forgetting: GateSettings | None = None,
 ) -> list[Verdict]:
     """Return the verdict of each rule; the gate is open when all are met.
 
@@ -185,6 +191,7 @@ def judge_report(
         excluded: hashes of the questions that the adapter's dataset kept out of training (`Question.asked_hash`); None
             when the dataset does not say.
         adapter: the one to be promoted, which must be the one that was evaluated; None asks about the report's own.
+        forgetting: limits of what its training may have lost; None asks nothing of it.
     """
     verdicts = [_own(report, adapter)] if adapter is not None else []
     verdicts.append(_held_out(report, excluded))
@@ -195,16 +202,24 @@ def judge_report(
             verdicts.append(rule.judge(report))
         except NotFoundError as error:
             verdicts.append(Verdict(str(rule), False, str(error)))
+    if adapter is not None and adapter.kind == GENERATOR and forgetting is not None:
+        verdicts += _forgot(adapter, forgetting)
     return verdicts
 
 
-def require_gate(report: Report, adapter: Adapter, excluded: Collection[str] | None, rules: Sequence[Rule]) -> None:
+def require_gate(
+    report: Report,
+    adapter: Adapter,
+    excluded: Collection[str] | None,
+    rules: Sequence[Rule],
+    forgetting: GateSettings | None = None,
+) -> None:
     """Let an adapter pass whose own report meets the rules.
 
     Raises:
         StateError: a rule is not met; the message has a line for each.
     """
-    verdicts = judge_report(report, excluded, rules, adapter=adapter)
+    verdicts = judge_report(report, excluded, rules, adapter=adapter, forgetting=forgetting)
     if not all(verdict.met for verdict in verdicts):
         raise StateError(
             f"report {report.folder.name!r} does not let {adapter.ref} be promoted (a written reason overrides):\n"
@@ -238,6 +253,31 @@ def _own(report: Report, adapter: Adapter) -> Verdict:
     elif trained != adapter.manifest.get("fingerprint"):
         why = f"it is about another {adapter.ref}, trained on something else: evaluate this one with `doyen eval run`"
     return Verdict(f"the report is about {adapter.ref}", not why, why)
+
+
+def _forgot(adapter: Adapter, limits: GateSettings) -> list[Verdict]:
+    """Judge the probe before and after the training: a loss beyond its limit that is no chance closes the gate."""
+    found = adapter.manifest.get(FORGETTING, {}).get("change")
+    answers, perplexity = limits.max_forgetting, limits.max_perplexity_rise
+    verdicts = []
+    if answers is not None:
+        rule = f"no loss of general answers by the training beyond {answers:g} is shown"
+        verdicts.append(_lost(adapter, rule, found and found["answers"], -1, answers, "max_forgetting"))
+    if perplexity is not None:
+        rule = f"no rise of the perplexity of general texts by the training beyond {perplexity:.0%} is shown"
+        verdicts.append(_lost(adapter, rule, found and found["text"], 1, math.log1p(perplexity), "max_perplexity_rise"))
+    return verdicts
+
+
+def _lost(adapter: Adapter, rule: str, change: dict[str, Any] | None, worse: int, limit: float, setting: str) -> Verdict:
+    """Return the verdict on a change that is a loss where it has the sign of ``worse``."""
+    if change is None:
+        why = f"it was not probed: run `doyen adapters probe {adapter.ref}`, or set eval.gate.{setting} to nothing"
+        return Verdict(rule, False, why)
+    delta, p = change["delta"], change["p"]
+    closed = worse * delta > limit and p < ALPHA
+    remedy = 'train again with finetune.replay = "general", finetune.ewc, fewer epochs or a lower learning rate'
+    return Verdict(rule, not closed, remedy if closed else "", delta, change["n"], change["low"], change["high"], p)
 
 
 def _held_out(report: Report, excluded: Collection[str] | None) -> Verdict:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from doyen.core.costs import COST, Spent, duration
+from doyen.finetune.forgetting import FORGETTING, describe_forgetting
 
 if TYPE_CHECKING:
     from doyen.finetune.registry import Adapter
@@ -90,7 +91,7 @@ def _origin(adapter: Adapter, facts: CardFacts) -> list[str]:
         counts = facts.dataset.get("counts", {})
         pairs = f", {counts['train']} pairs to train on" if "train" in counts else ""
         rows.append(("dataset", f"{adapter.dataset_id}{pairs}"))
-    parents = facts.lineage or [adapter.manifest.get("parent")]
+    parents: Sequence[str | None] = facts.lineage or [adapter.manifest.get("parent")]
     rows += [("trained from", str(parent)) for parent in parents if parent]
     rows += [(f"hash of {name}", str(value)) for name, value in sorted(inputs.items()) if name != "base" and value]
     return _table(("what", "which"), rows)
@@ -103,6 +104,8 @@ def _training(manifest: Mapping[str, Any]) -> list[str]:
     if (loss := manifest.get("validation_loss")) is not None:
         lines.append(f"- loss on the validation part: {loss}")
     lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in manifest.get("examples", {}).items()]
+    if FORGETTING in manifest:
+        lines.append(f"- {describe_forgetting(manifest[FORGETTING])}")
     if validation := manifest.get("validation"):
         lines.append(f"- validation: {', '.join(f'{name} {value}' for name, value in validation.items())}")
     return [*lines, *_cost(manifest)]

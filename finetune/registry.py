@@ -220,6 +220,19 @@ class Registry:
             row = session.get(AdapterRow, (name, int(version))) if version.isdecimal() else None
             return self._adapter(row) if row is not None and row.stage == DELETED else None
 
+    def add_to_manifest(self, reference: str, key: str, value: Any) -> Adapter:
+        """Add what was found out about a version after its training; its weights and identity stay what they are.
+
+        Raises:
+            NotFoundError: there is no such adapter.
+        """
+        adapter = self.get(reference)
+        with self._store.session() as session:
+            row = session.get_one(AdapterRow, (adapter.name, adapter.version))
+            row.manifest = {**row.manifest, key: value}
+            write_json_atomic(adapter.folder / "manifest.json", row.manifest)
+            return self._adapter(row)
+
     def rollback(self, name: str) -> Adapter:
         """Promote again the version that was promoted before the present one; again goes one further back.
 

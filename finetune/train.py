@@ -29,6 +29,16 @@ from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
 from doyen.finetune.dataset import Dataset
+from doyen.finetune.dataset.replay import is_replayed
+from doyen.finetune.forgetting import FORGETTING, describe_forgetting
+from doyen.finetune.forgetting.general_pairs import (
+    FISHER_FORMAT,
+    GENERAL_PAIRS,
+    REPLAY_FORMAT,
+    general_rows,
+    replay_rows,
+    replayed_pairs,
+)
 from doyen.finetune.margins import MARGINS
 from doyen.finetune.mining import MinedPair, mine
 from doyen.finetune.packing import Row
@@ -212,6 +222,7 @@ class _Ready:
     lesson: Lesson
     base: GeneratorFiles
     model: Any
+    tokenizer: Any
     examples: Examples
 
 
@@ -260,8 +271,8 @@ def claim_run(
 
 def _prepare(
     run: Path, lesson: Lesson, base: GeneratorFiles, settings: FinetuneSettings, reporter: Reporter
-) -> tuple[Any, Examples]:
-    """Load the base model and make the run's examples, or read them where an interrupted run has left them."""
+) -> tuple[Any, Any, Examples]:
+    """Load the base model and its tokenizer; make the run's examples, or read them where an interrupted run has left them."""
     from doyen.finetune.adapter_model import load_base
     from doyen.finetune.loss import can_share_prefix
 
@@ -276,23 +287,28 @@ def _prepare(
     counts = json.loads(counts_file.read_text(encoding="utf-8"))
     examples = Examples(load_batches(train_file), load_batches(validation_file)[0], counts)
     reporter.say(_summary(examples))
-    return model, examples
+    return model, tokenizer, examples
 
 
 def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder; return the PEFT folder and what was measured."""
     from doyen.finetune.adapter_model import add_adapter
+    from doyen.finetune.forgetting.forgetting_card import forgetting_of, probe_before
+    from doyen.finetune.forgetting.forgetting_probe import probe_model
     from doyen.finetune.loss import mean_loss
     from doyen.finetune.trainer import fit, steps_done
     from doyen.finetune.training_log import TRAINING_LOG
 
     run, examples, costs = ready.run, ready.examples, workspace.settings.costs
-    model = add_adapter(ready.model, settings, ready.lesson.start)
+    model, tokenizer = add_adapter(ready.model, settings, ready.lesson.start), ready.tokenizer
+    probed = settings.forgetting_probe
+    knew = probe_before(model, tokenizer, ready.base, ready.lesson.start, settings.dtype, reporter) if probed else None
+    penalty = _penalty(ready, model, settings, reporter)
     estimate = load_estimate(run) or _estimate(ready, model, settings, costs)
     reporter.say(f"{estimate.describe()}; losses go to {run / TRAINING_LOG}")
     before, started = steps_done(run), time.monotonic()
     tracked = workspace.state / "tensorboard" / run.name
-    fitted = fit(model, examples.batches, examples.validation, settings, run, reporter, tracked=tracked)
+    fitted = fit(model, examples.batches, examples.validation, settings, run, reporter, penalty=penalty, tracked=tracked)
     validation_loss = mean_loss(model, examples.validation)
     spent = time.monotonic() - started
     files = run / "adapter"
@@ -312,7 +328,24 @@ def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, report
     if fitted.best_step is not None:
         results["validations"] = [[step, round(loss, 4)] for step, loss in fitted.validations]
         results["best_step"] = fitted.best_step
+    if knew:
+        results[FORGETTING] = forgetting_of(knew, probe_model(model, tokenizer))
+        reporter.say(describe_forgetting(results[FORGETTING]))
     return files, results
+
+
+def _penalty(ready: _Ready, model: Any, settings: FinetuneSettings, reporter: Reporter) -> Any:
+    """Return the penalty of ``finetune.ewc`` on changes of the adapter as it is now; None where it is 0."""
+    if not settings.ewc:
+        return None
+    from doyen.finetune.adapter_model import lora_layers
+    from doyen.finetune.forgetting.fisher import fisher_of
+    from doyen.finetune.forgetting.product_penalty import ProductPenalty
+
+    layers = {name: layer.get_base_layer() for name, layer in lora_layers(model)}
+    with model.disable_adapter():
+        fisher = fisher_of(ready.base.sha256, model, ready.tokenizer, layers, reporter)
+    return ProductPenalty(model, fisher, settings.ewc)
 
 
 def _estimate(ready: _Ready, model: Any, settings: FinetuneSettings, costs: CostSettings) -> Estimate:
@@ -366,11 +399,22 @@ def _identity(
         "start": sha256_file(start.folder / WEIGHTS) if start else None,
         "chunks": chunks_fingerprint(store),
         "format": FORMAT,
+        **_general_inputs(dataset, settings),
     }
     shaping = shaping_settings(settings, frozenset() if dataset.variants else frozenset({"variant_share"}))
     shaping["retrieval"] = retrieval_settings(workspace)
     manifest = build_manifest("adapter", inputs=inputs, settings=shaping, seed=settings.seed)
     return {**manifest, "parent": start.ref if start else None}
+
+
+def _general_inputs(dataset: Dataset, settings: FinetuneSettings) -> dict[str, Any]:
+    """Return what the manifest says of general pairs, where a training depends on any."""
+    inputs: dict[str, Any] = {}
+    if settings.replay or any(map(is_replayed, dataset.train)):
+        inputs["replay"] = fingerprint([REPLAY_FORMAT, *(pair.model_dump() for pair in replayed_pairs(settings.replay))])
+    if settings.ewc:
+        inputs["fisher"] = fingerprint([FISHER_FORMAT, GENERAL_PAIRS.read_text(encoding="utf-8")])
+    return inputs
 
 
 def _examples(
@@ -384,7 +428,7 @@ def _examples(
 ) -> Examples:
     """Make the examples of a dataset with what our own retriever finds."""
     taken = dataset.train if settings.variant_share else dataset.training_pairs(0, settings.seed)
-    train = _mine(taken, retriever, store, settings, reporter)
+    train = _mine([pair for pair in taken if not is_replayed(pair)], retriever, store, settings, reporter)
     batches, counts = _train_batches(train, tokenizer, share, settings, dataset)
     validation = _mine(dataset.validation, retriever, store, settings, reporter)
     return Examples(batches, _validation_rows(validation, tokenizer, share, settings), counts)
@@ -405,14 +449,18 @@ def _train_batches(
     shares = Shares.of(settings.raft_shares)
     passes: list[list[Row]] = []
     kinds: Counter[str] = Counter()
+    general = replayed_pairs(settings.replay)
+    own = general_rows(tokenizer, [pair for pair in dataset.train if is_replayed(pair)], settings.max_tokens)
     too_long = 0
     for number in range(math.ceil(settings.epochs)):
         drawn = {pair.id for pair in dataset.training_pairs(settings.variant_share, settings.seed, number)}
         taken = [item for item in mined if item.pair.id in drawn]
         contexts = build_round(taken, passages=settings.context_passages, shares=shares, seed=settings.seed, number=number)
         encoded = _encode(tokenizer, contexts, mined, share, settings)
-        passes.append(encoded.rows)
-        kinds.update(encoded.kinds)
+        asked = encoded.kinds.total()
+        replayed = [*own, *replay_rows(tokenizer, general, settings, asked, number)]
+        passes.append([*encoded.rows, *replayed])
+        kinds.update(encoded.kinds + Counter(replay=len(replayed)))
         too_long += encoded.too_long
     batches = epoch_batches(passes, settings.epochs, settings.batch_size, settings.seed)
     if not batches:
@@ -455,7 +503,7 @@ def _encode(
 
 def _summary(examples: Examples) -> str:
     counts = examples.counts
-    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in get_args(Kind) if counts.get(kind))
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in (*get_args(Kind), "replay") if counts.get(kind))
     saved = counts["separate_tokens"] / counts["tokens"]
     return (
         f"{kinds} examples in {counts['steps']} steps; {counts['tokens']:,} tokens "

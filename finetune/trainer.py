@@ -49,12 +49,14 @@ def measure_adapter_pace(model: Any, rows: Sequence[Row], settings: FinetuneSett
 class AdapterTrainer(Trainer):
     """Trainer whose batches are lists of rows; the loss is the mean over all response tokens of a batch."""
 
-    def __init__(self, *, settings: FinetuneSettings, margins: MarginLog, **options: Any) -> None:
-        """Pass the options on."""
+    def __init__(
+        self, *, settings: FinetuneSettings, margins: MarginLog, penalty: Callable[[], Tensor] | None, **options: Any
+    ) -> None:
+        """Pass the options on; ``penalty`` is added to the loss of a step, and left out of what is told of it."""
         self.optimizer: Any = None
         self.control: Any = None
         super().__init__(**options)
-        self.settings, self.margins = settings, margins
+        self.settings, self.margins, self.penalty = settings, margins, penalty
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Return AdamW; with LoRA+ (Hayou et al., arXiv 2402.12354) the B matrices have a higher learning rate."""
@@ -76,6 +78,8 @@ class AdapterTrainer(Trainer):
             self.accelerator.backward(loss)
             total += loss.detach()
             self.margins.add(self.state.global_step + 1, row, margins.tolist())
+        if self.penalty:
+            self.accelerator.backward(self.penalty())
         return total
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -187,6 +191,7 @@ def fit(
     run_folder: Path,
     reporter: Reporter,
     *,
+    penalty: Callable[[], Tensor] | None = None,
     tracked: Path | None = None,
 ) -> Fitted:
     """Train the adapter on the batches, once each and in their order, until ``patience`` ends it or they do.
@@ -195,13 +200,14 @@ def fit(
 
     Args:
         validation: what early stopping validates on; without it all batches are trained on.
+        penalty: added to the loss of each step.
         tracked: folder for TensorBoard's files.
     """
     patience = settings.patience if validation else 0
     steps = settings.evaluation_steps if patience else settings.checkpoint_steps
     schedule = Schedule(settings.learning_rate, steps, settings.seed, patience=patience)
     margins = MarginLog(run_folder / MARGINS, steps_done(run_folder))
-    trainer = partial(AdapterTrainer, settings=settings, margins=margins, eval_dataset=list(validation))
+    trainer = partial(AdapterTrainer, settings=settings, margins=margins, penalty=penalty, eval_dataset=list(validation))
     callbacks = [TrainingLog(run_folder / TRAINING_LOG), *tracker_callbacks(settings.tracker, tracked or run_folder)]
     state = _train(trainer, model, batches, schedule, run_folder, reporter, "training the adapter", callbacks)
     if not patience:

@@ -14,9 +14,12 @@ from doyen.core.settings import FinetuneSettings
 
 TRACKER_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
 OF_HEADS = frozenset({"head_base", "head_epochs", "head_learning_rate"})
-WITHOUT_EFFECT = frozenset({"checkpoint_steps", "seed", "start_from", "tracker"}) | OF_HEADS
+WITHOUT_EFFECT = frozenset({"checkpoint_steps", "seed", "start_from", "tracker", "forgetting_probe"}) | OF_HEADS
 """Settings that do not shape the weights, or stand elsewhere in a manifest."""
-CHOSEN = ("method", "b_rate_ratio", "quantised_base", "gradient_checkpointing", "patience", "evaluation_steps")
+CHOSEN = (
+    *("method", "b_rate_ratio", "quantised_base", "gradient_checkpointing", "patience", "evaluation_steps"),
+    *("replay", "replay_share", "ewc"),
+)
 """Settings that enter a run's identity only where they differ from their defaults: those of trainings before they came."""
 
 
@@ -63,5 +66,7 @@ def require_options(settings: FinetuneSettings, engine: str) -> None:
 def shaping_settings(settings: FinetuneSettings, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return the settings that shape an adapter's weights, as JSON values."""
     usual = frozenset(CHOSEN) - settings.model_dump(exclude_defaults=True).keys()
-    unused = frozenset() if settings.patience else frozenset({"evaluation_steps"})
+    unused = {
+        name for name, chosen in {"evaluation_steps": settings.patience, "replay_share": settings.replay}.items() if not chosen
+    }
     return settings.model_dump(mode="json", exclude={*WITHOUT_EFFECT, *usual, *unused, *without})

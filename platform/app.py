@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from doyen.platform.model_drafts import ModelDrafts
     from doyen.platform.serving.assistant import Assistant
     from doyen.platform.serving.cited_text import CitedStatement
-    from doyen.platform.serving.explanation import Explanation
     from doyen.platform.serving.served_heads import ClassifiedText, MarkedText, ServedHeads
     from doyen.retrieval.chosen import AnyRetriever
     from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
@@ -336,12 +335,6 @@ class Doyen:
 
         retriever = self.as_retriever(k or self.settings.serving.context_passages, access=access)
         return AnswerEngine(retriever, answer, rerankers)
-
-    def explain(self, answer_id: str, *, access: Access = OWNER) -> Explanation:
-        """Return what led to an answer that was given here; see `explain_answer`."""
-        from doyen.platform.serving.explanation import explain_answer
-
-        return explain_answer(self.store, answer_id, access)
 
     def give_feedback(
         self,
@@ -803,6 +796,12 @@ class Doyen:
         return promote_adapter(
             self.workspace, self.store, adapter, report=report, by=by, override=override, reporter=self.reporter
         )
+
+    def probe_adapter(self, reference: str) -> Adapter:
+        """Probe what an adapter has forgotten, and keep it in its manifest; see `doyen.finetune.forgetting.probe_adapter`."""
+        from doyen.finetune.forgetting.probe_adapter import probe_adapter
+
+        return probe_adapter(self.workspace, self.store, reference, self.reporter)
 
     def stage(self, adapter: str, *, by: str) -> Adapter:
         """Put an adapter version into staging, where ``name:staging`` names it; see `Registry.stage`."""

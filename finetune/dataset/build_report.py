@@ -9,7 +9,7 @@ from typing import Any
 from doyen.core.records import Pair, Question
 from doyen.finetune.dataset.balance import classes_of, is_classification
 from doyen.finetune.dataset.labels import Cleaned
-from doyen.finetune.dataset.replay import PREFIX
+from doyen.finetune.dataset.replay import is_replayed
 from doyen.finetune.gold_passages import SourceDocument
 from doyen.finetune.split import Split
 
@@ -41,7 +41,7 @@ def report_of(
             "documents": len(trained),
             "frozen": len(frozen),
             "frozen_on_trained_documents": sum(near_groups.get(question.source or "") in trained for question in frozen),
-            "replay": sum(pair.id.startswith(PREFIX) for pair in split.train),
+            "replay": sum(map(is_replayed, split.train)),
             "masked": len(cleaned.masked),
         },
         "classification": is_classification(cleaned.pairs),

@@ -19,6 +19,11 @@ PREFIX = "replay:"
 """Before the id of a general pair."""
 
 
+def is_replayed(pair: Pair) -> bool:
+    """Return whether a pair of a dataset is a general one."""
+    return pair.id.startswith(PREFIX)
+
+
 def mix_in(
     general: Sequence[Pair],
     split: Split,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doyen.platform.cli.session import CliSession, with_session
 
-app = typer.Typer(help="Adapters: list, show, stage, promote, roll back, delete, collect.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from doyen.finetune.registry import Adapter
+
+app = typer.Typer(help="Adapters: list, show, probe, stage, promote, roll back, delete, collect.", no_args_is_help=True)
 
 READER_HINT = (
     "How likely passages answer was measured with the embedder before, so that nothing is refused now:\n"
@@ -23,16 +26,18 @@ ReferenceArgument = Annotated[str, typer.Argument(help="name:version, as `doyen 
 @app.command("list")
 @with_session
 def list_(session: CliSession) -> None:
-    """List all adapters."""
+    """List all adapters, with what their trainings changed of general answers."""
+    from doyen.finetune.forgetting import forgetting_change
+
     adapters = session.doyen.adapters.list()
     shown = [
         {
             **{"adapter": a.ref, "kind": a.kind, "stage": a.stage, "base_model": a.base_model},
-            **{"dataset": a.dataset_id, "folder": str(a.folder)},
+            **{"dataset": a.dataset_id, "folder": str(a.folder), "forgetting": forgetting_change(a)},
         }
         for a in adapters
     ]
-    lines = [f"{a.ref:<20} {a.kind:<16} {a.stage:<10} {a.base_model}  dataset {a.dataset_id}" for a in adapters]
+    lines = [f"{a.ref:<20} {a.kind:<16} {a.stage:<10} {a.base_model}  dataset {a.dataset_id}{_forgot(a)}" for a in adapters]
     session.emit(shown, "\n".join(lines) or "No adapters yet: train one with `doyen train DATASET`.")
 
 
@@ -45,6 +50,27 @@ def show(session: CliSession, adapter: Annotated[str, typer.Argument(help="name,
 
     found, facts = session.doyen.adapter_card(adapter)
     session.emit(card_json(found, facts), card_text(found, facts).split("---\n\n", 1)[1])
+
+
+def _forgot(adapter: Adapter) -> str:
+    from doyen.finetune.forgetting import forgetting_change
+
+    change = forgetting_change(adapter)
+    if change is None:
+        return ""
+    interval = "" if change["low"] is None else f" ({change['low']:+.3f} to {change['high']:+.3f})"
+    return f"  general answers {change['delta']:+.3f}{interval}"
+
+
+@app.command()
+@with_session
+def probe(session: CliSession, adapter: ReferenceArgument) -> None:
+    """Probe what a version's training made the model forget, where it was trained without or imported."""
+    from doyen.finetune.forgetting import FORGETTING, describe_forgetting
+
+    probed = session.doyen.probe_adapter(adapter)
+    entry = probed.manifest[FORGETTING]
+    session.emit({"adapter": probed.ref, FORGETTING: entry}, f"{probed.ref}: {describe_forgetting(entry)}.")
 
 
 @app.command()

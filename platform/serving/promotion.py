@@ -69,7 +69,8 @@ def promote_adapter(
                 "name the report that speaks for this adapter (made by `doyen eval run`), or give a reason to do without"
             )
         excluded = unseen_questions(workspace, registry, adapter)
-        require_gate(load_report(report), adapter, excluded, read_rules(workspace.settings, adapter.kind))
+        rules = read_rules(workspace.settings, adapter.kind)
+        require_gate(load_report(report), adapter, excluded, rules, workspace.settings.eval.gate)
     return registry.promote(adapter.ref, grounds)
 
 
@@ -95,7 +96,7 @@ def judge_own(workspace: Workspace, store: Store, report: Report) -> list[Verdic
     adapter = _own_adapter(registry, report)
     excluded = unseen_questions(workspace, registry, adapter) if adapter else None
     rules = read_rules(workspace.settings, adapter.kind) if adapter else read_rules(workspace.settings)
-    return judge_report(report, excluded, rules, adapter=adapter)
+    return judge_report(report, excluded, rules, adapter=adapter, forgetting=workspace.settings.eval.gate)
 
 
 def _own_adapter(registry: Registry, report: Report) -> Adapter | None:

@@ -118,7 +118,8 @@ def free_port() -> int:
 
 def shrink(settings: Path) -> None:
     """Let training and answers take seconds: these settings stand for a person's own."""
-    small = "[finetune]\nrank = 2\nepochs = 0.3\ncontext_passages = 1\n[serving]\ncontext_passages = 1\nmax_tokens = 6\n"
+    small = "[finetune]\nrank = 2\nepochs = 0.3\nforgetting_probe = false\ncontext_passages = 1\n"
+    small += "[serving]\ncontext_passages = 1\nmax_tokens = 6\n"
     settings.write_text(f'name = "my-domain"\n{small}[eval]\nbootstrap_samples = 200\n', encoding="utf-8")
 
 

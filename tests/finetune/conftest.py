@@ -180,6 +180,7 @@ def tiny_workspace(workspace: Workspace, tiny_model: Path) -> Workspace:
     (workspace.root / "doyen.toml").write_text(
         f'name = "test"\n[serving]\nmodel = "{tiny_model}"\n'
         '[finetune]\nepochs = 1\nrank = 4\nbatch_size = 4\ncheckpoint_steps = 2\ndropout = 0.1\ndtype = "float32"\n'
+        "forgetting_probe = false\n"
     )
     return Workspace(workspace.root)
 

@@ -186,7 +186,7 @@ def test_running_out_of_memory_says_what_to_lower(run, monkeypatch):
 
 @pytest.mark.model
 def test_three_steps_on_the_packaged_model(workspace, store, domain, retriever):
-    text = (workspace.root / "doyen.toml").read_text() + "\n[finetune]\nepochs = 0.05\nrank = 2\n"
+    text = (workspace.root / "doyen.toml").read_text() + "\n[finetune]\nepochs = 0.05\nrank = 2\nforgetting_probe = false\n"
     (workspace.root / "doyen.toml").write_text(text)
     workspace = Workspace(workspace.root)
     dataset = build_dataset(workspace, store, domain, name="service")

@@ -14,6 +14,9 @@ from doyen.core.settings import EvalSettings, Settings
 from doyen.core.text import words
 from doyen.eval.report import Report
 from doyen.eval.run import run_evaluation
+from doyen.finetune.forgetting import FORGETTING
+from doyen.finetune.forgetting.forgetting_card import Before, forgetting_of
+from doyen.finetune.forgetting.forgetting_probe import ProbeScores, probe_rows
 from doyen.finetune.registry import Adapter
 
 DOCUMENTS = {
@@ -159,9 +162,14 @@ def embed(texts: Sequence[str]) -> np.ndarray:
 
 
 def registered(ref: str, fingerprint: str | None = None) -> Adapter:
-    """Return an adapter ("name:version") as a registry gives it, with a fingerprint of its own where none is named."""
+    """Return an adapter ("name:version") as a registry gives it, with a fingerprint of its own where none is named.
+
+    Its training has changed nothing of what the probe asks.
+    """
     name, version = ref.split(":")
-    manifest = {"fingerprint": fingerprint or f"weights of {ref}"}
+    scores = ProbeScores({row.id: 0.5 for row in probe_rows()}, {f"text-{number}": 3.0 for number in range(12)})
+    kept = forgetting_of(Before(scores, None), scores)
+    manifest = {"fingerprint": fingerprint or f"weights of {ref}", FORGETTING: kept}
     return Adapter(name, int(version), Path("none"), "base", "0" * 64, "candidate", "d", manifest)
 
 
