@@ -23,12 +23,14 @@ class Access:
         admin: whether documents, their groups and the promoted adapters may be changed.
         adapters: whether models may be asked that were trained on the workspace's labels. They can repeat what they
             learned, whatever groups the documents have that it came from.
+        labels: whether texts may be labelled in projects. Tasks show texts of documents, whatever groups these have or had.
     """
 
     name: str = ""
     groups: frozenset[str] | None = None
     admin: bool = False
     adapters: bool = True
+    labels: bool = False
 
     @property
     def unrestricted(self) -> bool:
@@ -40,5 +42,5 @@ class Access:
         return self.groups is None or not groups or not self.groups.isdisjoint(groups)
 
 
-OWNER = Access(admin=True)
+OWNER = Access(admin=True, labels=True)
 """The command line, Python, `serving.api_key`, and a gateway without keys on loopback: reads and changes everything."""

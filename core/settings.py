@@ -355,6 +355,8 @@ class KeySettings(Section):
     """Reads everything, and may change documents, their groups and the promoted adapters."""
     adapters: bool = False
     """May ask the modes with an adapter: it can repeat what it was trained on, whatever groups that had."""
+    labels: bool = False
+    """May label in projects: their tasks show texts of documents, whatever groups these have."""
 
 
 class ServingSettings(Section):

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from doyen.platform.model_drafts import ModelDrafts
     from doyen.platform.serving.assistant import Assistant
     from doyen.platform.serving.cited_text import CitedStatement
+    from doyen.platform.serving.explanation import Explanation
     from doyen.platform.serving.served_heads import ClassifiedText, MarkedText, ServedHeads
     from doyen.retrieval.chosen import AnyRetriever
     from doyen.retrieval.query_engine import AnswerEngine, PassageRetriever
@@ -335,6 +336,12 @@ class Doyen:
 
         retriever = self.as_retriever(k or self.settings.serving.context_passages, access=access)
         return AnswerEngine(retriever, answer, rerankers)
+
+    def explain(self, answer_id: str, *, access: Access = OWNER) -> Explanation:
+        """Return what led to an answer that was given here; see `explain_answer`."""
+        from doyen.platform.serving.explanation import explain_answer
+
+        return explain_answer(self.store, answer_id, access)
 
     def give_feedback(
         self,

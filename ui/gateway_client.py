@@ -98,7 +98,7 @@ class GatewayClient:
         return True
 
     def key(self) -> dict[str, Any]:
-        """Return what the key may do: ``{"name", "groups", "admin", "adapters"}``."""
+        """Return what the key may do: ``{"name", "groups", "admin", "adapters", "labels"}``."""
         return self._call("GET", "/v1/key")
 
     def key_name(self) -> str:
@@ -278,7 +278,7 @@ class GatewayClient:
         return self._call("GET", "/v1/keys")
 
     def make_key(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Make a key (``{"name", "groups", "admin", "adapters"}``) and return it with the ``key``, this once."""
+        """Make a key (``{"name", "groups", "admin", "adapters", "labels"}``) and return it with the ``key``, this once."""
         return self._call("POST", "/v1/keys", json=wanted)
 
     def delete_key(self, name: str) -> None:

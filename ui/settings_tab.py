@@ -61,12 +61,13 @@ def _lay_out_keys(gateway: Gateway, tab: gr.Tab, options: dict[str, Any]) -> Non
         groups = gr.Textbox(label="Groups, separated by commas", max_lines=1, elem_id="key-groups", scale=2, min_width=200)
         admin = gr.Checkbox(label="Administrator", elem_id="key-admin", scale=1)
         adapters = gr.Checkbox(label="May ask adapters", elem_id="key-adapters", scale=1)
+        labels = gr.Checkbox(label="May label", elem_id="key-labels", scale=1)
         make = gr.Button("Make key", variant="primary", elem_id="make-key", scale=1)
     with gr.Row(elem_classes="doyen-actions"):
         chosen = gr.Dropdown([], label="Key to remove", elem_id="key-chosen", scale=4)
         remove = gr.Button("Remove key", variant="stop", elem_id="remove-key", scale=1)
     tab.select(by(list_keys), None, [keys, chosen], **options)
-    made = make.click(by(make_key), [name, groups, admin, adapters], [told, name], **options)
+    made = make.click(by(make_key), [name, groups, admin, adapters, labels], [told, name], **options)
     removed = remove.click(by(remove_key), [chosen], [told], **options)
     for done in (made, removed):
         done.then(by(list_keys), None, [keys, chosen], **options)
@@ -80,7 +81,7 @@ def show(client: GatewayClient) -> tuple[Any, ...]:
     try:
         key = client.key()
         if not key["admin"]:
-            rights = may(key["groups"], key["admin"], key["adapters"])
+            rights = may(key)
             said = banner(f"Your key {key['name']!r} {rights}. Settings are shown to administrators alone.")
             return said, gr.update(visible=False), "", "", ""
         missing = client.missing()
@@ -110,11 +111,12 @@ def list_keys(client: GatewayClient) -> tuple[str, Any]:
     return keys_table(keys), gr.update(choices=[key["name"] for key in keys["data"]], value=None)
 
 
-def make_key(client: GatewayClient, name: str, groups: str, admin: bool, adapters: bool) -> tuple[str, Any]:
+def make_key(client: GatewayClient, name: str, groups: str, admin: bool, adapters: bool, labels: bool) -> tuple[str, Any]:
     """Make a key; return it to be copied, and the box of its name, emptied."""
     named = [group.strip() for group in groups.split(",") if group.strip()]
     try:
-        made = client.make_key({"name": name.strip(), "groups": named, "admin": admin, "adapters": adapters})
+        rights = {"admin": admin, "adapters": adapters, "labels": labels}
+        made = client.make_key({"name": name.strip(), "groups": named, **rights})
     except GatewayError as error:
         return banner(str(error), "red"), gr.skip()
     return new_key(made), ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -86,10 +86,7 @@ def _setting(setting: dict[str, Any]) -> str:
 
 def keys_table(keys: dict[str, Any]) -> str:
     """Return the keys and what they may do."""
-    rows = "".join(
-        f"<tr><th>{escape(key['name'])}</th><td>{escape(may(key['groups'], key['admin'], key['adapters']))}</td></tr>"
-        for key in keys["data"]
-    )
+    rows = "".join(f"<tr><th>{escape(key['name'])}</th><td>{escape(may(key))}</td></tr>" for key in keys["data"])
     if keys["owner"]:
         rows = "<tr><th>owner</th><td>reads and changes everything (serving.api_key)</td></tr>" + rows
     if not rows:
@@ -97,12 +94,12 @@ def keys_table(keys: dict[str, Any]) -> str:
     return _table("", rows, "Keys")
 
 
-def may(groups: Sequence[str] | None, admin: bool, adapters: bool) -> str:
+def may(key: Mapping[str, Any]) -> str:
     """Return in words what a key may do."""
-    if admin:
+    if key["admin"]:
         return "reads and changes everything"
-    read = f"reads {', '.join(groups)} and open documents" if groups else "reads open documents"
-    return read + (", asks adapters" if adapters else "")
+    read = f"reads {', '.join(key['groups'])} and open documents" if key["groups"] else "reads open documents"
+    return read + (", asks adapters" if key["adapters"] else "") + (", labels in projects" if key["labels"] else "")
 
 
 def new_key(made: dict[str, Any]) -> str:

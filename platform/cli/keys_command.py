@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from doyen.core.settings import KeySettings
 from doyen.platform.cli.session import CliSession, with_session
 
 app = typer.Typer(help="Keys of the gateway and the chat: who may use them, and read which documents.", no_args_is_help=True)
@@ -23,13 +24,16 @@ def add(
     adapters: Annotated[
         bool, typer.Option("--adapters", help="Ask adapters too: they can repeat what they were trained on.")
     ] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Label in projects too: tasks show texts of documents, whatever their groups.")
+    ] = False,
 ) -> None:
     """Make a key and show it, this once: doyen.toml gets its hash alone. A running gateway knows it at once."""
     from doyen.platform.serving.keys import add_key
 
     named = [group.strip() for group in groups.split(",") if group.strip()]
-    made = add_key(session.doyen.workspace, name, named, admin=admin, adapters=adapters)
-    shown = {"name": name, "key": made, "groups": named, "admin": admin, "adapters": adapters}
+    made = add_key(session.doyen.workspace, name, named, admin=admin, adapters=adapters, labels=labels)
+    shown = {"name": name, "key": made, "groups": named, "admin": admin, "adapters": adapters, "labels": labels}
     session.emit(shown, f"{made}\nThis is the key of {name}. It is stored nowhere: keep it now.")
 
 
@@ -39,7 +43,7 @@ def show(session: CliSession) -> None:
     """List the keys by name."""
     keys = session.doyen.settings.serving.keys
     shown = [key.model_dump(exclude={"hash"}) for key in keys]
-    lines = [f"{key.name}: {_may(key.groups, key.admin, key.adapters)}" for key in keys]
+    lines = [f"{key.name}: {_may(key)}" for key in keys]
     session.emit(shown, "\n".join(lines) or "There are no keys yet: make one with `doyen keys add NAME`.")
 
 
@@ -53,9 +57,9 @@ def remove(session: CliSession, name: Annotated[str, typer.Argument(help="Of the
     session.emit({"removed": name}, f"removed: {name}")
 
 
-def _may(groups: tuple[str, ...], admin: bool, adapters: bool) -> str:
+def _may(key: KeySettings) -> str:
     """Return in words what a key may do."""
-    if admin:
+    if key.admin:
         return "reads and changes everything"
-    read = f"reads {', '.join(groups)} and open documents" if groups else "reads open documents"
-    return read + (", asks adapters" if adapters else "")
+    read = f"reads {', '.join(key.groups)} and open documents" if key.groups else "reads open documents"
+    return read + (", asks adapters" if key.adapters else "") + (", labels in projects" if key.labels else "")

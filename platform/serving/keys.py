@@ -93,7 +93,15 @@ class KeyRing:
         return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
-def add_key(workspace: Workspace, name: str, groups: Sequence[str] = (), *, admin: bool = False, adapters: bool = False) -> str:
+def add_key(
+    workspace: Workspace,
+    name: str,
+    groups: Sequence[str] = (),
+    *,
+    admin: bool = False,
+    adapters: bool = False,
+    labels: bool = False,
+) -> str:
     """Write the hash of a new key to doyen.toml and return the key. Everything else in the file stays as it is.
 
     Raises:
@@ -108,7 +116,8 @@ def add_key(workspace: Workspace, name: str, groups: Sequence[str] = (), *, admi
     keys = serving.setdefault("keys", tomlkit.array() if inline else tomlkit.aot())
     table = tomlkit.inline_table() if inline else tomlkit.table()
     table.update({"name": name, "hash": hash_key(key), "groups": list(groups)})
-    table.update({flag: True for flag, wanted in (("admin", admin), ("adapters", adapters)) if wanted})
+    flags = {"admin": admin, "adapters": adapters, "labels": labels}
+    table.update({flag: True for flag, wanted in flags.items() if wanted})
     keys.append(table)
     _write_toml(workspace, document)
     return key
@@ -148,7 +157,13 @@ def _write_toml(workspace: Workspace, document: Any) -> None:
 
 def access_of_key(key: KeySettings) -> Access:
     """Return what the bearer of a key may read and change."""
-    return Access(key.name, None if key.admin else frozenset(key.groups), key.admin, key.admin or key.adapters)
+    return Access(
+        key.name,
+        None if key.admin else frozenset(key.groups),
+        key.admin,
+        adapters=key.admin or key.adapters,
+        labels=key.admin or key.labels,
+    )
 
 
 def _hashes(serving: ServingSettings) -> list[tuple[str, Access]]:

@@ -37,7 +37,9 @@ def test_a_key_is_printed_once_and_stored_as_a_hash(space: Workspace) -> None:
     assert all(line in text for line in BEFORE.splitlines())
     assert KeyRing(again(space)).access(key) == Access("ann", frozenset({"hr", "board"}), adapters=False)
     listed = CliRunner().invoke(app, ["keys", "list", "--json", "--workspace", str(space.root)]).stdout
-    assert json.loads(listed) == [{"name": "ann", "groups": ["hr", "board"], "admin": False, "adapters": False}]
+    assert json.loads(listed) == [
+        {"name": "ann", "groups": ["hr", "board"], "admin": False, "adapters": False, "labels": False}
+    ]
     assert key not in listed
     CliRunner().invoke(app, ["keys", "remove", "ann", "--workspace", str(space.root)])
     assert (space.root / FILE_NAME).read_text() == BEFORE

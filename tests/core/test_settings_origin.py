@@ -36,7 +36,9 @@ def test_each_setting_tells_its_origin_and_no_secret_is_shown(tmp_path: Path) ->
     assert shown["supervision.active.seed"].origin == shown["ui.port"].origin == "default"
     assert "reading at 200 words a minute" in shown["supervision.active.seconds_per_word"].about
     assert shown["serving.api_key"].value == "***"
-    assert shown["serving.keys"].value == [{"name": "ann", "hash": "***", "groups": [], "admin": False, "adapters": False}]
+    assert shown["serving.keys"].value == [
+        {"name": "ann", "hash": "***", "groups": [], "admin": False, "adapters": False, "labels": False}
+    ]
     assert shown["platform.database_url"].value == "postgresql://doyen:***@db/doyen"
     text = json.dumps([vars(each) for each in shown.values()])
     assert not [secret for secret in ("kT9", "pw-secret", "tok-secret", "a" * 64) if secret in text]

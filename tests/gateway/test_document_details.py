@@ -41,7 +41,11 @@ def ask(workspace: Workspace) -> Iterator[Callable[..., Any]]:
             return client.get(f"/v1{path}", params=params, headers={"Authorization": f"Bearer {keys[name]}"}).json()
 
         get.ids = {item["source"]: item["id"] for item in get("/documents")["data"]}  # type: ignore[attr-defined]
-        get.again = lambda source, text: ingest_bytes(workspace, store, source, text.encode())  # type: ignore[attr-defined]
+
+        def again(source: str, text: str, assigned: Assigned | None = None) -> None:
+            ingest_bytes(workspace, store, source, text.encode(), assigned=assigned)
+
+        get.again = again  # type: ignore[attr-defined]
         yield get
 
 
@@ -71,6 +75,17 @@ def test_chunks_are_stretches_of_the_text(ask: Callable[..., Any]) -> None:
     assert [chunk["text"] for chunk in chunks] == [text[chunk["start"] : chunk["end"]] for chunk in chunks]
     assert ask(f"{path}/chunks", at=chunks[1]["start"] + 5)["data"] == chunks[1:]
     assert ask("/documents/nothing/chunks")["error"]["code"] == "not_found"
+
+
+def test_a_hidden_original_is_not_told_by_the_chunks_of_its_copy(ask: Callable[..., Any]) -> None:
+    ask.again("board/plan.md", "# Plan\n\nThe plant is sold in May.", HR)
+    ask.again("plan.md", "# Plan\n\nThe plant is sold in May.")
+    (document,) = ask("/documents", "bob", contains="plan.md")["data"]
+    chunks = ask(f"/documents/{document['id']}/chunks", "bob")
+    assert (document["duplicate_of"], document["chunks"], chunks["total"], len(chunks["data"])) == (None, 1, 1, 1)
+    original = ask(f"/documents/{ask('/documents', contains='board/plan')['data'][0]['id']}/chunks")
+    assert (chunks["data"][0]["text"], ask(f"/documents/{document['id']}/chunks")["total"]) == (original["data"][0]["text"], 0)
+    assert chunks["data"][0]["id"] != original["data"][0]["id"]
 
 
 def test_stored_versions(ask: Callable[..., Any]) -> None:

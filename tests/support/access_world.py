@@ -180,13 +180,13 @@ class Trials:
 
     Attributes:
         sent: path → requests.
-        given: (answer id, caller's name) of answers.
+        given: (answer id, caller's name, what the caller said) of answers.
     """
 
     def __init__(self, world: World, client: TestClient, chance: random.Random, modes: Sequence[str]) -> None:
         self.world, self.client, self.chance, self.modes = world, client, chance, modes
         self.sent: dict[str, int] = {}
-        self.given: list[tuple[str, str]] = []
+        self.given: list[tuple[str, str, str]] = []
         self.said: dict[str, list[dict[str, str]]] = {}
 
     def run(self) -> None:
@@ -239,7 +239,7 @@ class Trials:
         text = self._send(key, "POST", "/v1/chat/completions", str(messages), json=body)
         if not stream and '"answer_id"' in text:
             answer_id = text.split('"answer_id":"')[1].split('"')[0]
-            self.given.append((answer_id, self.world.callers[key].name))
+            self.given.append((answer_id, self.world.callers[key].name, str(messages)))
             self.said[key] = [*messages, {"role": "assistant", "content": "The documents say so."}]
 
     def _list(self, key: str) -> None:
@@ -272,10 +272,14 @@ class Trials:
     def _feedback(self, key: str) -> None:
         if not self.given:
             return
-        answer_id, owner = self.chance.choice(self.given)
+        answer_id, owner, said = self.chance.choice(self.given)
         body = {"answer_id": answer_id, "rating": self.chance.choice((1, -1)), "comment": "noted"}
         text = self._send(key, "POST", "/v1/feedback", json=body)
         mine = owner == self.world.callers[key].name
+        explained = self._send(key, "GET", f"/v1/answers/{answer_id}", said)
+        if not mine:
+            nothing = self._send(key, "GET", f"/v1/answers/{'f' * 32}")
+            assert explained.replace(answer_id, "f" * 32) == nothing
         assert ("feedback_id" in text) == mine
         if not mine:
             nothing = self._send(key, "POST", "/v1/feedback", json={**body, "answer_id": "f" * 32})

@@ -25,6 +25,7 @@ from doyen.platform.serving.assistant import open_assistant
 from doyen.platform.serving.gateway import (
     adapters_routes,
     annotation_routes,
+    answers_routes,
     chat_routes,
     document_details_routes,
     documents_routes,
@@ -97,6 +98,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
     )
     for keyed in (
         chat_routes,
+        answers_routes,
         models_routes,
         search_routes,
         documents_routes,

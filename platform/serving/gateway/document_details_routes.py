@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from doyen.core.access import Access
 from doyen.core.store.document_access import readable, readable_document
 from doyen.core.store.schema import ChunkRow, DocumentRow, DocumentSignatureRow, DocumentVersionRow
+from doyen.ingestion.document_store import chunk_id_of
+from doyen.platform.serving.gateway.documents_routes import shown_originals
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
@@ -144,8 +146,10 @@ def list_chunks(
 ) -> ChunkList:
     """List the chunks of a document's current version."""
     with services.store.session() as session:
-        readable_document(session, document_id, access)
-        of_document = ChunkRow.document_id == document_id
+        document = readable_document(session, document_id, access)
+        # Who may not read the original sees none: for them the document is found by itself.
+        stands_alone = shown_originals(session, [document], access)[document_id] is None
+        of_document = ChunkRow.document_id == (document.duplicate_of or document_id if stands_alone else document_id)
         if at is not None:
             before = select(func.max(ChunkRow.ordinal)).where(of_document, ChunkRow.start <= at)
             after = (session.scalar(before) or 0) - 1
@@ -154,7 +158,7 @@ def list_chunks(
         total = session.scalar(select(func.count()).select_from(ChunkRow).where(of_document)) or 0
         chunks = [
             Chunk(
-                id=row.chunk_id,
+                id=chunk_id_of(document, row.start, row.end),
                 ordinal=row.ordinal,
                 start=row.start,
                 end=row.end,

@@ -303,7 +303,7 @@ def confined_source(name: str) -> str:
 
 def _documents(services: Services, session: Session, rows: list[DocumentRow], access: Access) -> list[Document]:
     marks = _marks(services, rows, access)
-    originals = _originals(session, rows, access)
+    originals = shown_originals(session, rows, access)
     indexed = {row.duplicate_of or row.document_id for row in rows}
     chunks = select(ChunkRow.document_id, func.count()).where(ChunkRow.document_id.in_(indexed)).group_by(ChunkRow.document_id)
     counts = dict(session.execute(chunks).tuples().all())
@@ -352,7 +352,7 @@ def _marks(services: Services, rows: list[DocumentRow], access: Access) -> dict[
         return {}
 
 
-def _originals(session: Session, rows: list[DocumentRow], access: Access) -> dict[str, str | None]:
+def shown_originals(session: Session, rows: list[DocumentRow], access: Access) -> dict[str, str | None]:
     """Return for each document the one that is found in its place: of those with its text, the first that is readable."""
     found = {row.document_id: row.duplicate_of for row in rows}
     hidden = {original for original in found.values() if original} if not access.unrestricted else set()

@@ -29,6 +29,7 @@ class Key(BaseModel):
         groups: whose documents the caller may read, beside those without groups; None: every document.
         admin: whether documents, their groups and the promoted adapters may be changed.
         adapters: whether modes with an adapter may be asked.
+        labels: whether texts may be labelled in projects.
     """
 
     object: Literal["key"] = "key"
@@ -36,13 +37,15 @@ class Key(BaseModel):
     groups: list[str] | None
     admin: bool
     adapters: bool
+    labels: bool
 
 
 @router.get("/key")
 def read_key(access: AccessOf) -> Key:
     """Say what the key of this request may do."""
     groups = None if access.groups is None else sorted(access.groups)
-    return Key(name=access.name or OWNER_NAME, groups=groups, admin=access.admin, adapters=access.adapters)
+    rights = {"admin": access.admin, "adapters": access.adapters, "labels": access.labels}
+    return Key(name=access.name or OWNER_NAME, groups=groups, **rights)
 
 
 class KeyWanted(BaseModel):
@@ -54,6 +57,7 @@ class KeyWanted(BaseModel):
     groups: list[str] = Field([], max_length=1000)
     admin: bool = False
     adapters: bool = False
+    labels: bool = False
 
 
 class ListedKey(BaseModel):
@@ -63,6 +67,7 @@ class ListedKey(BaseModel):
     groups: list[str]
     admin: bool
     adapters: bool
+    labels: bool
 
 
 class NewKey(ListedKey):
@@ -112,7 +117,7 @@ def create_key(body: KeyWanted, services: ServicesOf, _: AdminOf) -> NewKey:
         if not (body.admin or serving.keys or serving.api_key.get_secret_value()):
             raise InputError("the first key closes the gateway to requests without one: make one with `admin` first")
         workspace = Workspace(services.workspace.root)
-        made = add_key(workspace, body.name, body.groups, admin=body.admin, adapters=body.adapters)
+        made = add_key(workspace, **body.model_dump())
     return NewKey(key=made, **body.model_dump())
 
 

@@ -1,7 +1,8 @@
 """``/v1/annotation/projects``: labelling projects, their quality, and labelling without a server.
 
-What changes a project is a job (``/v1/jobs``: create-project, push, pull, adjudicate). Every key may label as long
-as no document has groups, then an administrator's alone. Where the gateway has keys, the key's name is the annotator's.
+What changes a project is a job (``/v1/jobs``: create-project, push, pull, adjudicate). Labelling takes a key with ``labels``,
+since tasks show texts of documents, whatever groups these have or had. Where the gateway has keys, the key's name is the
+annotator's.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from doyen.core.access import Access
 from doyen.core.records import REFUSAL
 from doyen.core.redaction import redact
 from doyen.core.settings import OWNER_NAME
-from doyen.core.store.document_access import any_groups
 from doyen.platform.serving.gateway.http_errors import Forbidden, documented
-from doyen.platform.serving.gateway.services import Services, ServicesOf, access_of
+from doyen.platform.serving.gateway.services import AccessOf, Services, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1/annotation/projects", tags=["annotation"], route_class=StrictRoute)
@@ -30,20 +30,20 @@ MOST_DISPUTES = 500
 Annotator = Annotated[str | None, Query(max_length=200)]
 
 
-def reads_all(services: ServicesOf, access: Annotated[Access, Depends(access_of)]) -> Access:
+def labels(access: AccessOf) -> Access:
     """Return the access of a caller who may read the texts of all tasks.
 
+    Whether there are documents with groups makes no difference: it would tell of them.
+
     Raises:
-        Forbidden: there are documents that not everyone may read, and the key is none of an administrator.
+        Forbidden: the key is none that may label.
     """
-    if not access.unrestricted:
-        with services.store.session() as session:
-            if any_groups(session):
-                raise Forbidden("tasks show texts of all documents, and some have groups: ask for a key with `admin = true`")
+    if not access.labels:
+        raise Forbidden("tasks show texts of all documents: ask for a key with `labels = true`")
     return access
 
 
-ReaderOf = Annotated[Access, Depends(reads_all)]
+LabellerOf = Annotated[Access, Depends(labels)]
 
 
 class Project(BaseModel):
@@ -154,13 +154,13 @@ class LabelStored(BaseModel):
 
 
 @router.get("")
-def list_projects(services: ServicesOf, _: ReaderOf) -> ProjectList:
+def list_projects(services: ServicesOf, _: LabellerOf) -> ProjectList:
     """List annotation projects with their progress."""
     return ProjectList(data=[Project(**_fields(services, status)) for status in services.doyen.annotate.projects()])
 
 
 @router.get("/{project}", responses=documented(404))
-def show_project(project: str, services: ServicesOf, _: ReaderOf) -> ProjectDetail:
+def show_project(project: str, services: ServicesOf, _: LabellerOf) -> ProjectDetail:
     """Return a project's progress, and what its annotators are asked to do."""
     status, _stale = services.doyen.annotate.status(project)
     description = task_type_of(get_project(services.store, project)).description
@@ -168,7 +168,7 @@ def show_project(project: str, services: ServicesOf, _: ReaderOf) -> ProjectDeta
 
 
 @router.get("/{project}/agreement", responses=documented(404, 503))
-def show_agreement(project: str, services: ServicesOf, _: ReaderOf, period: Literal["week", "month"] = "week") -> Agreement:
+def show_agreement(project: str, services: ServicesOf, _: LabellerOf, period: Literal["week", "month"] = "week") -> Agreement:
     """Measure how far annotators agree with each other, over time and pair by pair, and with gold items."""
     report, problems = services.doyen.annotate.agreement(project, period=period)
     return Agreement(report=report.as_json(), problems=problems)
@@ -178,7 +178,7 @@ def show_agreement(project: str, services: ServicesOf, _: ReaderOf, period: Lite
 def list_disputes(
     project: str,
     services: ServicesOf,
-    _: ReaderOf,
+    _: LabellerOf,
     threshold: Annotated[float | None, Query(ge=0, le=1)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_DISPUTES)] = 50,
 ) -> Disputes:
@@ -190,7 +190,7 @@ def list_disputes(
 def show_next_task(
     project: str,
     services: ServicesOf,
-    access: ReaderOf,
+    access: LabellerOf,
     annotator: Annotator = None,
     skipped: Annotated[list[str] | None, Query(max_length=200)] = None,
 ) -> NextTask:
@@ -201,7 +201,7 @@ def show_next_task(
 
 
 @router.get("/{project}/tasks/{task}", responses=documented(404))
-def show_task(project: str, task: str, services: ServicesOf, access: ReaderOf, annotator: Annotator = None) -> NextTask:
+def show_task(project: str, task: str, services: ServicesOf, access: LabellerOf, annotator: Annotator = None) -> NextTask:
     """Return one task with the person's label."""
     name = _annotator(access, annotator)
     found = services.doyen.annotate.task(project, task, name)
@@ -209,7 +209,7 @@ def show_task(project: str, task: str, services: ServicesOf, access: ReaderOf, a
 
 
 @router.post("/{project}/tasks/{task}/label", status_code=201, responses=documented(404, 503))
-def label_task(project: str, task: str, body: LabelRequest, services: ServicesOf, access: ReaderOf) -> LabelStored:
+def label_task(project: str, task: str, body: LabelRequest, services: ServicesOf, access: LabellerOf) -> LabelStored:
     """Store a person's label of a task; a second one of the same person is a new version of it."""
     name = _annotator(access, body.annotator)
     change = services.doyen.annotate.label(project, task, body.label, annotator=name, reason=body.reason)
