@@ -1,6 +1,6 @@
-"""How far `doyen train --estimate` is from what happens, on three trainings of different size on the example's pairs.
+"""How far `doyen train --estimate` is from what happens, on trainings of different size on the example's pairs.
 
-    python benchmarks/estimates.py [--sizes 9,22,44] [--workspace DIR]
+    python benchmarks/estimates.py [--kinds adapter,reader,embedder] [--sizes 9,22,44] [--workspace DIR]
 
 Estimate and training are processes of their own, as a user starts them. The time is that of training and validation, from
 the first step to the last, which is what an estimate promises; memory is the most that the process held.
@@ -23,6 +23,8 @@ from doyen.core.workspace import create_workspace
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "quillane"
 SETTINGS = '\n[ingestion]\nchunk_words = 100\n\n[finetune]\nepochs = 1.0\nstart_from = "none"\n'
+KINDS = {"adapter": [], "reader": ["--reader"], "embedder": ["--embedder"]}
+"""What is trained, by the options of `doyen train`."""
 BAR = 0.3
 """How far an estimate may be from what happened."""
 
@@ -30,6 +32,7 @@ BAR = 0.3
 def main() -> int:
     """Estimate, train and compare; return 1 when an estimate is too far off."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="what is trained")
     parser.add_argument("--sizes", default="9,22,44", help="pairs of each training")
     parser.add_argument("--workspace", type=Path, help="kept and used again; default: a temporary one")
     options = parser.parse_args()
@@ -37,10 +40,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         space = options.workspace or Path(folder) / "space"
         prepare(space, sizes)
+        heads = ("expected", "took", "error", "memory expected / held", "error")
         print(
-            f"{'pairs':>6} {'tokens':>9} {'expected':>10} {'took':>8} {'error':>7} {'memory expected / held':>24} {'error':>7}"
+            f"{'trained':<9} {'pairs':>6} {'tokens':>9} {heads[0]:>10} {heads[1]:>8} {heads[2]:>7} {heads[3]:>24} {heads[4]:>7}"
         )
-        near = [show(size, measure(space, f"size-{size}")) for size in sizes]
+        trained = [(kind, size) for kind in options.kinds.split(",") for size in sizes]
+        near = [show(kind, size, measure(space, f"size-{size}", KINDS[kind])) for kind, size in trained]
         return int(not all(near))
 
 
@@ -57,10 +62,10 @@ def prepare(space: Path, sizes: list[int]) -> None:
             doyen.build_dataset(f"size-{size}", pairs=pairs[:: max(1, len(pairs) // size)][:size])
 
 
-def measure(space: Path, dataset: str) -> dict[str, Any]:
+def measure(space: Path, dataset: str, kind: list[str]) -> dict[str, Any]:
     """Return what the manifest of a training says of its cost, estimated and then trained."""
-    call("train", dataset, "--estimate", workspace=space)
-    trained = call("train", dataset, workspace=space)
+    call("train", dataset, *kind, "--estimate", workspace=space)
+    trained = call("train", dataset, *kind, workspace=space)
     cost: dict[str, Any] = trained["manifest"]["cost"]
     return cost
 
@@ -73,13 +78,13 @@ def call(*command: str, workspace: Path) -> dict[str, Any]:
     return printed
 
 
-def show(size: int, cost: dict[str, Any]) -> bool:
+def show(kind: str, size: int, cost: dict[str, Any]) -> bool:
     """Print a line; return whether time and memory are near enough."""
     expected, happened, error = cost["estimate"]["expected"], cost["happened"], cost["error"]
     near = all(abs(error[name]) <= BAR for name in ("seconds", "memory_mb"))
     memory = f"{expected['memory_mb']:.0f} / {happened['memory_mb']:.0f} MB"
-    told = f"{size:>6} {happened['prompt_tokens']:>9,} {expected['seconds']:>8.0f} s {happened['seconds']:>6.0f} s"
-    print(f"{told} {error['seconds']:>+7.0%} {memory:>24} {error['memory_mb']:>+7.0%}{'' if near else '   missed'}")
+    told = f"{kind:<9} {size:>6} {happened['prompt_tokens']:>9,} {expected['seconds']:>8.0f} s {happened['seconds']:>6.0f} s"
+    print(f"{told} {error['seconds']:>+7.0%} {memory:>24} {error['memory_mb']:>+7.0%}{'' if near else '   missed'}", flush=True)
     return near
 
 

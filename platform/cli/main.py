@@ -88,7 +88,9 @@ def main() -> NoReturn:
     try:
         with naming_extras():
             app(standalone_mode=True)
-    except KeyboardInterrupt:
+    except SystemExit as ended:
+        if ended.code != INTERRUPTED:  # as Typer ends a command that was interrupted
+            raise
         _stop("stopped; what was finished is kept, run the same command again to go on", INTERRUPTED)
     except UsageError as error:
         _stop(str(error), WRONG_USE, error)

@@ -68,3 +68,10 @@ def test_wrong_use_is_told_with_the_remedy(desk: Path, tmp_path: Path) -> None:
     assert (wrong.code, "choose one of label-model, majority, dawid-skene" in wrong.err) == (2, True)
     mixed = run_doyen("train", "desk", "--reader", "--variants", "0.5", cwd=desk)
     assert (mixed.code, "set finetune.variant_share" in mixed.err) == (2, True)
+
+
+def test_a_command_that_is_interrupted_says_how_to_go_on(desk: Path, tmp_path: Path) -> None:
+    (tmp_path / "functions.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
+    stopped = run_doyen("label", "weak", tmp_path / "functions.py", "--project", "desk", cwd=desk)
+    assert (stopped.code, stopped.out) == (130, "")
+    assert stopped.err.strip() == "doyen: stopped; what was finished is kept, run the same command again to go on"

@@ -97,9 +97,9 @@ def test_a_function_or_file_that_ends_the_process_is_reported_too(doyen: Doyen, 
     quits = (
         "import sys\nfrom doyen.finetune.supervision.weak import labelling_function\n@labelling_function\ndef quits(item):\n"
     )
-    ends = written(tmp_path / "quits.py", f"{quits}    sys.exit(3)\n")
+    ends = written(tmp_path / "quits.py", f"{quits}    sys.exit('a\\n\\nb')\n")
     report = doyen.label_weakly("desk", [*files, ends], method="majority", only_table=True)
-    assert sum(failure.problem == "SystemExit: 3" for failure in report.failures) == 6
+    assert sum(failure.problem == "SystemExit: a b" for failure in report.failures) == 6
     with pytest.raises(InputError, match="line 2: SystemExit"):
         load_functions(written(tmp_path / "ends.py", "import sys\nsys.exit(1)\n"))
 
@@ -157,7 +157,9 @@ def test_a_function_that_raises_is_reported_with_its_row_and_stops_nothing(
     assert (figures["broken"].failures, figures["broken"].coverage) == (4, 2 / 6)
     assert (figures["broken"].judged, figures["broken"].accuracy) == (1, 1.0)
     assert figures["says_fee"].judged == 0
-    assert f"failed: {report.failures[0]}" in report.as_text()
+    shown_first = report.as_text().splitlines()
+    assert f"failed first: {report.failures[0]}; 4 in all" in shown_first
+    assert sum(line.startswith("failed first: unheard_of") for line in shown_first) == 1, "one line for each function"
 
 
 def test_entities_are_marked_by_code_and_by_a_table_of_names(workspace: Workspace, store: Store, tmp_path: Path) -> None:

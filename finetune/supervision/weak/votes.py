@@ -18,6 +18,8 @@ ABSTAIN = -1
 """In a matrix of votes: the function says nothing of the text."""
 OUTCOMES = ("does not apply", "applies")
 """What can be said of one of several classes; votes on it are positions here."""
+MOST_CHARACTERS = 300
+"""Of an exception's text: it may quote the whole document."""
 T = TypeVar("T")
 Matrix: TypeAlias = NDArray[np.int64]
 
@@ -28,7 +30,7 @@ class Failure:
 
     Attributes:
         row: of the text, from 1.
-        problem: the exception, or what is wrong with the vote.
+        problem: the exception, or what is wrong with the vote, on one line.
     """
 
     function: str
@@ -210,11 +212,15 @@ def _ask(
                     column.append(read(function(item), item))
                 # Whatever the user's code raises is reported and stops nothing; sys.exit raises SystemExit.
                 except (Exception, SystemExit) as error:  # noqa: BLE001
-                    failures.append(Failure(function.name, row, item.id, f"{type(error).__name__}: {error}"))
+                    failures.append(Failure(function.name, row, item.id, _on_one_line(error)))
                     column.append(nothing)
             columns.append(column)
             bar.advance(1, function.name)
     return columns, failures
+
+
+def _on_one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MOST_CHARACTERS]
 
 
 def _check(functions: Sequence[LabellingFunction], *, marks: bool) -> None:

@@ -23,8 +23,6 @@ from doyen.finetune.supervision.weak.soft_labels import SoftLabel
 from doyen.finetune.supervision.weak.vote_aggregation import Method
 from doyen.finetune.supervision.weak.votes import ABSTAIN, Failure, SeveralVotes, SpanVotes, Votes
 
-SHOWN_FAILURES = 10
-
 
 @dataclass(frozen=True)
 class WeakReport:
@@ -69,10 +67,9 @@ class WeakReport:
         ]
         if self.found is not None:
             lines.append(f"Of the known entities {self.found:.0%} are found.")
-        lines += [f"failed: {failure}" for failure in self.failures[:SHOWN_FAILURES]]
-        if len(self.failures) > SHOWN_FAILURES:
-            lines.append(f"… and {len(self.failures) - SHOWN_FAILURES} more failures (--json lists all)")
-        return "\n".join(lines)
+        first = {failure.function: failure for failure in reversed(self.failures)}
+        lines += [f"failed first: {first[row.name]}; {row.failures} in all" for row in self.functions if row.name in first]
+        return "\n".join([*lines, *(["--json lists all failures."] if first else [])])
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
