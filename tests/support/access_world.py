@@ -9,6 +9,7 @@ document: one of a document that the caller may not read must be in no byte of a
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -268,6 +269,11 @@ class Trials:
             assert text.replace(paper.document_id, "0123456789abcdef") == nothing
         elif path in described:
             assert paper.document_id in text
+        elif path == "/chunks":
+            # Of a copy whose original may not be read, both say what they would of a document that stands alone.
+            document = json.loads(self._send(key, "GET", f"/v1/documents/{paper.document_id}"))
+            assert json.loads(text)["total"] == document["chunks"]
+            assert (document["chunks"] == 0) == (document["duplicate_of"] is not None)
 
     def _feedback(self, key: str) -> None:
         if not self.given:
