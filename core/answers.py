@@ -33,7 +33,7 @@ MARK_SIGNS: dict[Mark, str] = {"supported": "✓", "unsure": "~", "not_found": "
 """Each mark as one character."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 13
+ANSWER_RULES = 14
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 
@@ -122,6 +122,8 @@ class Citation(_Lossless):
         support: whether the quote holds figures of the answer; "not_checked" when the answer has none.
         revision: of its document, as in `Passage`.
         superseded_by: as in `Passage`.
+        span: where the answer's words begin and end in the document, of the sentence that an extract was taken from; None for
+            other citations.
     """
 
     marker: int
@@ -134,6 +136,7 @@ class Citation(_Lossless):
     support: Support = "not_checked"
     revision: str = ""
     superseded_by: str | None = None
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class Extract(_Lossless):
 
     Attributes:
         text: the words.
-        citation: their sentence.
+        citation: their sentence, with their place in it (``span``).
         mark: of the words as an answer, as in `AnswerSentence`.
     """
 

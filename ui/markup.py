@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from doyen.core.answers import MARK_MEANINGS, MARK_SIGNS, Answer, AnswerSentence, Citation, Extract, Passage, version_note
-from doyen.core.modes import Mode
 from doyen.ui.conversation import Exchange
 from doyen.ui.page_pictures import picture_of
 
@@ -52,13 +50,13 @@ def _found(extract: Extract) -> str:
     """Return the sentence that may answer, with the words that do marked, while the answer is being written."""
     found = "Found in" if extract.mark == "supported" else "Perhaps in"
     found = f"<span class='doyen-wait'>{found} {escape(_place(extract.citation))}:</span>"
-    return f"{found} {_sentence(extract.text, extract.citation)}"
+    return f"{found} {_sentence(extract.citation)}"
 
 
-def _sentence(words: str, citation: Citation) -> str:
+def _sentence(citation: Citation) -> str:
     """Return a cited sentence with the words marked that answer."""
-    found = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", citation.quote)
-    return highlight(citation.quote, [found.span()] if found else [])
+    spans = [(citation.span[0] - citation.start, citation.span[1] - citation.start)] if citation.span else []
+    return highlight(citation.quote, spans)
 
 
 def _answer_html(index: int, answer: Answer) -> str:
@@ -69,8 +67,8 @@ def _answer_html(index: int, answer: Answer) -> str:
     listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
     listed += "".join(map(_other_version, answer.other_versions))
-    if answer.mode == Mode.EXTRACT and not answer.abstained:
-        listed = "".join(f"<blockquote>{_sentence(answer.answer, each)}</blockquote>" for each in answer.citations[:1]) + listed
+    quoted = [citation for citation in answer.citations if citation.span]
+    listed = "".join(f"<blockquote>{_sentence(citation)}</blockquote>" for citation in quoted) + listed
     kind = " doyen-abstained" if answer.abstained else " doyen-doubtful" if warnings else ""
     return (
         f"<div class='doyen-reply{kind}' data-index='{index}' tabindex='0'>{chips}"

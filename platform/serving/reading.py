@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from doyen.core.answers import Citation, Extract, Passage
@@ -105,7 +106,10 @@ def extract_of(findings: Findings, passages: Sequence[Passage], generated: str =
     said = words(generated)
     spans = [finding for finding in findings.spans if finding.passage in passages]
     best = max(spans, key=lambda finding: finding.score + AGREEMENT * _f1(said, words(finding.text)), default=None)
-    return Extract(best.text, citation_of(best, passages)) if best else None
+    if best is None:
+        return None
+    offset = best.passage.start
+    return Extract(best.text, replace(citation_of(best, passages), span=(offset + best.start, offset + best.end)))
 
 
 def citation_of(finding: Finding, passages: Sequence[Passage]) -> Citation:

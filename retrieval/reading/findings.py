@@ -15,7 +15,7 @@ from doyen.core.answer_kinds import asked_value, contradicts
 from doyen.core.answers import Passage
 from doyen.retrieval.reading.calibration import Observation, Ranking
 from doyen.retrieval.reading.span_evidence import SpanEvidence, stated_share
-from doyen.retrieval.reading.table_cells import Cell, in_table, read_cells, strength
+from doyen.retrieval.reading.table_cells import Cell, read_cells, strength, touches_table
 from doyen.retrieval.units import split_sentences
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class PassageReader:
         if not cells:
             return None
         (cell, strong), first = cells[0], spans[0]
-        if in_table(first.passage.text, first.start):
+        if touches_table(first.passage.text, first.start, first.end):
             own = [each for other, each in cells if passages[other.place] is first.passage and _holds(other, first)]
             if own and own[0] >= strong:
                 return None

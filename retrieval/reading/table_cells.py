@@ -96,9 +96,9 @@ def strength(question: str, reading: Reading, about: str) -> float:
     return reading.answers + SPAN_SHARE * (reading.spans[0].score if reading.spans else 0.0) + WORD_WEIGHT * shared
 
 
-def in_table(text: str, position: int) -> bool:
-    """Whether a character stands in a row of figures below headings."""
-    return any(figure.row[0] <= position < figure.row[1] for figure in _figures(text))
+def touches_table(text: str, start: int, end: int) -> bool:
+    """Whether a stretch of a text is in a row of figures below headings, or runs into one."""
+    return any(figure.row[0] < end and start < figure.row[1] for figure in _figures(text))
 
 
 def find_cells(place: int, passage: Passage) -> list[Cell]:

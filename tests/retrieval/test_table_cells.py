@@ -5,7 +5,7 @@ import pytest
 from doyen.core.answers import Passage
 from doyen.retrieval.reading.findings import PassageReader
 from doyen.retrieval.reading.reader import open_reader
-from doyen.retrieval.reading.table_cells import find_cells, in_table, likely_cells
+from doyen.retrieval.reading.table_cells import find_cells, likely_cells, touches_table
 
 TABLE = """The works made more pumps than in the year before.
 
@@ -29,11 +29,21 @@ def test_a_cell_is_its_figure_with_row_and_column():
     assert cells[-1].about == "Sold to others | Seals | Sales 2017"
 
 
+@pytest.mark.parametrize("question", ["flow of P-100?", "weight of the P-300?"])
+def test_a_span_over_the_heading_and_the_first_label_gives_way_to_a_cell(question):
+    rows = "Pump: P-100 | Flow: 30 l/min | Weight: 14 kg\nPump: P-200 | Flow: 55 l/min | Weight: 21 kg"
+    text = f"Pump data\n\n{rows}\nPump: P-300 | Flow: 80 l/min | Weight: 38 kg\n\nThe P-200 replaces the P-150."
+    expected = {"flow of P-100?": "30 l/min", "weight of the P-300?": "38 kg"}
+    assert PassageReader(open_reader()).find(question, [passage(text, "Pump data")]).spans[0].text == expected[question]
+
+
 def test_text_that_is_no_table_has_no_cells():
     for text in ("The pump | the valve", "Note: 12 bar at the inlet", "a | b\nc | d", ""):
         assert find_cells(0, passage(text)) == []
-    assert in_table(TABLE, TABLE.index("11,866"))
-    assert not in_table(TABLE, TABLE.index("more pumps"))
+    figure, prose = TABLE.index("11,866"), TABLE.index("more pumps")
+    assert touches_table(TABLE, figure, figure + 6)
+    assert touches_table(TABLE, prose, figure)
+    assert not touches_table(TABLE, prose, prose + 10)
 
 
 def test_cells_of_other_years_and_kinds_are_left_out():

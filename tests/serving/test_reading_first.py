@@ -133,6 +133,7 @@ def test_extract_answers_with_the_span_and_cites_its_sentence(assistant):
     passage = answer.passages[citation.marker - 1]
     assert passage.text[citation.start - passage.start : citation.end - passage.start] == citation.quote
     assert ANSWER in citation.quote
+    assert passage.text[citation.span[0] - passage.start : citation.span[1] - passage.start] == ANSWER
     assert (citation.source, citation.page, citation.chunk_id) == ("1.md", 2, "c1")
     assert assistant.engine.requests == []
     assert Answer.from_json(answer.to_json()) == answer

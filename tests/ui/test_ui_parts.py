@@ -155,16 +155,26 @@ def test_each_sentence_of_an_answer_tells_its_mark() -> None:
     assert "doyen-sentence" not in conversation_html([Exchange("Which?", ANSWER)])
 
 
-EXTRACT = Extract("400 h", Citation(1, "c", "a & b.md", 20, 41, 7, "After 400 h: <b> 14 Nm"))
+EXTRACT = Extract("400 h", Citation(1, "c", "a & b.md", 20, 47, 7, "1,400 h or 400 h: <b> 14 Nm", span=(31, 36)))
 
 
 def test_an_extract_is_shown_until_the_answer_begins() -> None:
     html = conversation_html([Exchange("How often?")], "", EXTRACT)
     assert "Found in a &amp; b.md, page 7:" in html
     assert "Perhaps in a &amp; b.md" in conversation_html([Exchange("How often?")], "", replace(EXTRACT, mark="unsure"))
-    assert "After <mark>400 h</mark>: &lt;b&gt; 14 Nm" in html
+    assert "1,400 h or <mark>400 h</mark>: &lt;b&gt; 14 Nm" in html
     assert "Reading…" not in html
     assert "mark" not in conversation_html([Exchange("How often?")], "Every", EXTRACT)
+
+
+def test_an_answer_that_is_an_extract_stands_in_its_sentence_whatever_the_mode() -> None:
+    answer = replace(ANSWER, answer=EXTRACT.text, citations=[EXTRACT.citation])
+    marked = "<blockquote>1,400 h or <mark>400 h</mark>: &lt;b&gt; 14 Nm</blockquote>"
+    assert marked in conversation_html([Exchange("How often?", answer)])
+    unmarked = replace(answer, citations=[replace(EXTRACT.citation, span=None)])
+    assert "blockquote" not in conversation_html([Exchange("How often?", unmarked)])
+    japanese = Citation(1, "c", "ja.md", 5, 19, None, "最高温度は85度です。", span=(10, 13))
+    assert "最高温度は<mark>85度</mark>です。" in conversation_html([Exchange("?", replace(answer, citations=[japanese]))])
 
 
 def test_the_client_gives_an_extract_the_text_and_the_answer() -> None:
