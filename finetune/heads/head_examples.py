@@ -56,7 +56,8 @@ class Example:
     """A text and what a head is to say of it.
 
     Attributes:
-        target: probabilities, ``(options,)``, or of words ``(len(words), options)``.
+        target: probabilities, ``(options,)``, or of words ``(len(words), options)``; of several classes NaN where it is not
+            known whether one applies.
         words: start and end of each word that has a tag; empty where the whole text has classes.
     """
 
@@ -93,12 +94,14 @@ def read_soft_labels(path: Path, meta: Mapping[str, Mapping[str, Any]], options:
         RecordError: lines are broken, or name labels that the project does not have; all are named.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error}): name a soft_labels.jsonl") from error
     known = set(options) | {option[2:] for option in options if option[:2] == "B-"}
     items, problems = [], []
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
             soft = _soft(row)
@@ -133,7 +136,7 @@ def make_examples(kind: HeadType, items: Sequence[Item], options: Sequence[str])
     if kind == HeadType.ENTITIES:
         require_apart(items)
     place = {name: number for number, name in enumerate(options)}
-    return [_tagged(kind, item, place) if kind.of_words else _classified(item, place) for item in items]
+    return [_tagged(kind, item, place) if kind.of_words else _classified(kind, item, place) for item in items]
 
 
 def require_apart(items: Iterable[Item]) -> None:
@@ -167,8 +170,9 @@ def _overlap(text: str, regions: Sequence[Region]) -> tuple[Region, Region] | No
     return None
 
 
-def _classified(item: Item, place: Mapping[str, int]) -> Example:
-    target = np.zeros(len(place), np.float32)
+def _classified(kind: HeadType, item: Item, place: Mapping[str, int]) -> Example:
+    unknown = np.nan if item.soft is not None and kind == HeadType.MULTI_LABEL else 0
+    target = np.full(len(place), unknown, np.float32)
     if item.labels:
         for label in item.labels:
             for name in cast(Classes, label).labels:

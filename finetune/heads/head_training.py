@@ -59,9 +59,13 @@ def make_lesson(kind: HeadType, examples: Sequence[Example], tokenizer: Any, max
 
 
 def head_loss(kind: HeadType, logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean cross-entropy to the probabilities ``targets``; of several classes each one's own, summed."""
+    """Return the mean cross-entropy to the probabilities ``targets``; of several classes each one's own, summed.
+
+    Of several classes those with NaN are not known, and teach nothing.
+    """
     if kind == HeadType.MULTI_LABEL:
-        return binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1).mean()
+        losses = binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
+        return losses.masked_fill(targets.isnan(), 0).sum(1).mean()
     return cross_entropy(logits, targets)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from doyen.annotation import get_project, labelled_texts, task_texts
 from doyen.annotation.store import task_type_of
 from doyen.annotation.types.typed_labels import Label
@@ -144,7 +146,7 @@ def _fit(
     network, tokenizer = make_network(base, len(task.options), shape, finetune.seed)
     window = window_of(network, tokenizer)
     lesson = make_lesson(task.kind, train, tokenizer, window)
-    if not lesson.rows or not any(example.target.any() for example in train):
+    if not lesson.rows or not any(np.nan_to_num(example.target).any() for example in train):
         raise InputError(f"there is nothing to learn from in {len(train)} texts of project {task.project!r}: label more")
     every = finetune.checkpoint_steps * CHECKPOINT_EVERY
     schedule = Schedule(finetune.head_learning_rate, every, finetune.seed, 0.01)

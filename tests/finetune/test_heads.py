@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 
 import numpy as np
 import pytest
+import torch
 from support.head_projects import PARTS_OF, described, entity_labels, make_project, region, topic_labels
 from support.stopped import StopAfter, Stopped
 
@@ -21,6 +23,7 @@ from doyen.finetune.heads.head_labels import label_of, marked
 from doyen.finetune.heads.head_network import find_base
 from doyen.finetune.heads.head_rows import word_rows
 from doyen.finetune.heads.head_split import split_items
+from doyen.finetune.heads.head_training import head_loss
 from doyen.finetune.heads.train_head import PARTS, train_head
 from doyen.finetune.registry import CLASSIFIER, TOKEN_CLASSIFIER, Registry
 
@@ -187,6 +190,21 @@ def test_soft_labels_are_learned_from_by_their_probabilities(tmp_path, space, st
     path.write_text(json.dumps(rows[0]))
     made = train_head(space, store, "topics", name="soft", measure=right, soft=path)
     assert made.manifest["soft"] == 1
+
+
+def test_what_is_not_known_of_several_classes_teaches_nothing(tmp_path):
+    path, options = tmp_path / "soft_labels.jsonl", ("fee", "card")
+    row = {"id": "1", "text": "a\u2028fee", "votes": {"f": {"fee": True}}, "probabilities": {"fee": 0.8}, "label": ["fee"]}
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    items = read_soft_labels(path, {}, options)
+    assert [item.text for item in items] == ["a\u2028fee"], "a line ends where JSON lines do"
+    (example,) = make_examples(HeadType.MULTI_LABEL, items, options)
+    assert np.allclose(example.target, [0.8, np.nan], equal_nan=True)
+    logits = torch.tensor([[0.0, 3.0]], requires_grad=True)
+    loss = head_loss(HeadType.MULTI_LABEL, logits, torch.from_numpy(example.target)[None])
+    assert loss.item() == pytest.approx(math.log(2))
+    loss.backward()
+    assert logits.grad[0].tolist() == pytest.approx([-0.3, 0.0])
 
 
 def test_a_head_that_acts_otherwise_than_when_it_was_trained_is_refused(space, store, tmp_path):
