@@ -61,7 +61,9 @@ def read_paragraphs(path: Path) -> list[Paragraph]:
     if path.suffix == ".json":
         return _read_squad(path)
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
         try:
             data = json.loads(line)
             queries = tuple(_query(item) for item in data["questions"])

@@ -40,7 +40,7 @@ def test_a_head_learns_a_projects_classes_and_says_the_same_once_loaded(space, s
     assert (made.kind, made.manifest["head"]) == (CLASSIFIER, "classification")
     assert made.manifest["test"]["accuracy"]["mean"] > 0.8 > made.manifest["majority"]["accuracy"]["mean"]
     assert made.base_sha256 == find_base("embedder", space.settings.retrieval.embedder).sha256
-    assert {path.suffix for path in made.folder.iterdir()} == {".json", ".safetensors"}
+    assert {path.suffix for path in made.folder.iterdir()} == {".json", ".md", ".safetensors"}
     head = open_head(made.folder, lambda name: find_base("embedder", name))
     label, sure = label_of(head.config, head.score(["plunger and seal pump 90"])[0])
     assert label == Classes(("pump",))

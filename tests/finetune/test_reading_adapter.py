@@ -84,6 +84,9 @@ def test_squads_own_form_is_read_alike(general_paragraphs, tmp_path):
     squad = tmp_path / "dev.json"
     squad.write_text(json.dumps({"data": [{"title": title, "paragraphs": found} for title, found in articles.items()]}))
     assert read_paragraphs(squad) == read_paragraphs(general_paragraphs)
+    row = {"title": "T", "context": "one line\u2028 of text", "questions": []}
+    squad.with_suffix(".jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [each.text for each in read_paragraphs(squad.with_suffix(".jsonl"))] == [row["context"]]
 
 
 @pytest.mark.parametrize(
