@@ -81,6 +81,7 @@ def write_document(session: Session, prepared: Prepared) -> str | None:
             boxes=prepared.document.boxes or None,
             recognised=[list(page) for page in prepared.document.recognised],
             created_at=now(),
+            withdrawn=False,
         )
     )
     session.flush()
@@ -94,11 +95,12 @@ def write_document(session: Session, prepared: Prepared) -> str | None:
 
 
 def delete_document(session: Session, document_id: str) -> None:
-    """Delete a document; an exact duplicate takes its place in the index, its versions are kept."""
+    """Delete a document; an exact duplicate takes its place in the index, its versions are kept and no longer given out."""
     _pass_on_chunks(session, document_id)
     _replace_chunks(session, document_id, [])
     session.execute(delete(DocumentSignatureRow).where(DocumentSignatureRow.document_id == document_id))
     session.execute(delete(DocumentRow).where(DocumentRow.document_id == document_id))
+    session.execute(update(DocumentVersionRow).where(DocumentVersionRow.document_id == document_id).values(withdrawn=True))
     forget_groups(session, document_id)
 
 

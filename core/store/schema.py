@@ -125,6 +125,9 @@ class DocumentVersionRow(Base):
     recognised: Mapped[list[Any]] = mapped_column(default=list)
     """[page, confidence] of each page whose text was recognised in its picture (OCR); confidence is 0 to 1."""
     created_at: Mapped[str]
+    withdrawn: Mapped[bool] = mapped_column(default=False)
+    """Whether its document was removed since: it is kept for lineage, and given out to nobody, also when a document of the same
+    name comes back."""
 
 
 class DocumentSignatureRow(Base):

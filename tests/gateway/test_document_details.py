@@ -13,6 +13,7 @@ from doyen.core.store.document_access import Assigned
 from doyen.core.store.schema import AccessOrigin
 from doyen.core.workspace import Workspace
 from doyen.ingestion.ingest import ingest_bytes, settle_near_groups
+from doyen.ingestion.removal import remove_document
 from doyen.platform.serving.gateway.api import create_app
 from doyen.platform.serving.keys import add_key
 
@@ -46,6 +47,7 @@ def ask(workspace: Workspace) -> Iterator[Callable[..., Any]]:
             ingest_bytes(workspace, store, source, text.encode(), assigned=assigned)
 
         get.again = again  # type: ignore[attr-defined]
+        get.remove = lambda source: remove_document(store, source)  # type: ignore[attr-defined]
         yield get
 
 
@@ -93,6 +95,18 @@ def test_stored_versions(ask: Callable[..., Any]) -> None:
     versions = ask(f"/documents/{ask.ids['manuals/pump.md']}/versions")["data"]
     assert [item["current"] for item in versions] == [True, False]
     assert versions[0]["characters"] < versions[1]["characters"]
+
+
+def test_versions_from_before_a_removal_are_not_given_out(ask: Callable[..., Any]) -> None:
+    path = f"/documents/{ask.ids['manuals/100%_done.md']}"
+    (before,) = ask(f"{path}/versions")["data"]
+    ask.remove("manuals/100%_done.md")
+    ask.again("manuals/100%_done.md", "# All done\n\nNothing at all is left.")
+    (now,) = ask(f"{path}/versions")["data"]
+    assert now["version"] != before["version"]
+    assert ask(f"{path}/text", version=before["version"])["error"]["code"] == "not_found"
+    ask.again("manuals/100%_done.md", TEXTS["manuals/100%_done.md"])
+    assert ask(f"{path}/text", version=before["version"])["text"].endswith("Nothing is left.")
 
 
 def test_near_duplicates_are_told_to_those_who_may_read_them(ask: Callable[..., Any]) -> None:

@@ -177,7 +177,9 @@ def list_versions(document_id: str, services: ServicesOf, access: AccessOf) -> V
     with services.store.session() as session:
         current = readable_document(session, document_id, access).version
         row = DocumentVersionRow
-        columns = select(row.version, row.created_at, func.length(row.text)).where(row.document_id == document_id)
+        columns = select(row.version, row.created_at, func.length(row.text)).where(
+            row.document_id == document_id, ~row.withdrawn
+        )
         found = session.execute(columns.order_by(row.created_at.desc())).tuples()
         stored = [
             StoredVersion(version=version, created_at=created_at, characters=characters, current=version == current)

@@ -245,11 +245,10 @@ def read_text(
 ) -> DocumentText:
     """Read a document's parsed text, or the stretch around a citation. Old versions stay readable until it is deleted."""
     with services.store.session() as session:
-        # Also where a version is named: texts of documents that were deleted are kept, but not given out.
         current = readable_document(session, document_id, access)
         version = version or current.version
         row = session.get(DocumentVersionRow, (document_id, version))
-        if row is None:
+        if row is None or row.withdrawn:
             raise NotFoundError(f"document {document_id!r} has no version {version!r}: leave version out for the current one")
         text = row.text[start:end]
         return DocumentText(
