@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from doyen.core.errors import IncompatibleError
+from doyen.core.errors import IncompatibleError, NotFoundError
 from doyen.finetune.registry import CANDIDATE, GENERAL_READING, PRODUCTION, Adapter, Registry
 
 GENERAL_ADAPTER = Path(__file__).parent / "general_adapter"
@@ -39,7 +39,10 @@ def find_reading_adapter(registry: Registry, fits: Callable[[Adapter], bool], wa
         return None
     shipped = shipped_adapter()
     if wanted and wanted != GENERAL:
-        found = shipped if shipped and wanted == shipped.ref else registry.get(wanted)
+        try:
+            found = shipped if shipped and wanted == shipped.ref else registry.get(wanted)
+        except NotFoundError as error:
+            raise NotFoundError(f"finetune.start_from or serving.reader_adapter names no adapter: {error}") from error
         if not found.of_generator or not fits(found):
             raise IncompatibleError(f"{found.ref!r} is no adapter of this base model: name another one, or {NONE!r}")
         return found

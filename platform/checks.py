@@ -47,10 +47,12 @@ def check_workspace(doyen: Doyen) -> list[Check]:
         _attempt("offsets", partial(_offsets, doyen)),
         _attempt("index", partial(_index, doyen)),
         _attempt("adapters", partial(_adapters, doyen)),
+        _attempt("reader", partial(_reader, doyen)),
         _attempt("disk", partial(_disk, doyen)),
     ]
     if settings.serving.engine in {"llamacpp", "transformers"}:
         checks.append(_attempt("generator", partial(_generator, settings.serving.model)))
+        checks.append(_attempt("reading adapter", partial(_reading_adapter, doyen)))
     else:
         place = settings.serving.openai_url if settings.serving.engine == "openai" else f"engine {settings.serving.engine!r}"
         checks.append(Check("generator", True, redact(f"{settings.serving.model} at {place}")))
@@ -120,6 +122,27 @@ def _adapters(doyen: Doyen) -> str:
     if missing:
         raise DoyenError(f"files of {', '.join(missing)} are gone: delete them with `doyen adapters delete`, or train again")
     return ", ".join(f"{adapter.ref} ({adapter.stage})" for adapter in adapters) or "none yet"
+
+
+def _reader(doyen: Doyen) -> str:
+    from doyen.platform.serving.reading import GENERAL, NONE, find_reader, reader_identity
+
+    settings = doyen.workspace.settings.serving
+    found = find_reader(doyen.adapters, settings.reader)
+    identity = reader_identity(doyen.adapters, settings)
+    return f"{found.ref if found else GENERAL}, {identity[:12]}…" if identity else f"{NONE}: nothing is read"
+
+
+def _reading_adapter(doyen: Doyen) -> str:
+    from doyen.core.models import resolve_generator
+    from doyen.finetune.reading_adapter import NONE, find_reading_adapter
+
+    settings = doyen.workspace.settings
+    base = resolve_generator(settings.serving.model).sha256
+    wanted = settings.serving.reader_adapter, settings.finetune.start_from
+    found = [find_reading_adapter(doyen.adapters, lambda adapter: adapter.base_sha256 == base, each) for each in wanted]
+    served, start = [adapter.ref if adapter else NONE for adapter in found]
+    return f"{served} serves, trainings start from {start}"
 
 
 def _disk(doyen: Doyen) -> str:

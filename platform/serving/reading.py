@@ -63,7 +63,10 @@ def find_reader(registry: Registry, wanted: str | None) -> Adapter | None:
     if wanted in {GENERAL, NONE}:
         return None
     if wanted:
-        adapter = registry.get(wanted)
+        try:
+            adapter = registry.get(wanted)
+        except NotFoundError as error:
+            raise NotFoundError(f"serving.reader names no reader: {error}") from error
         if adapter.kind != READER:
             kind = "an adapter of a generator" if adapter.of_generator else "an embedder"
             raise NotFoundError(f"{wanted!r} is {kind}: name a reader, or leave serving.reader empty")

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from doyen import Doyen
+from doyen.platform.checks import check_workspace
 from tests.support.model_server import saying
 
 
@@ -28,6 +30,18 @@ def test_a_question_that_is_no_text_is_a_sentence(doyen, space, command):
     outcome = doyen(command, "\udcff how tight?", "--workspace", space)
     assert (outcome.code, outcome.out) == (2, "")
     assert "no UTF-8" in outcome.err
+
+
+def test_the_doctor_finds_a_reader_and_reading_adapters_that_are_not_there(space):
+    with Doyen(space) as doyen:
+        found = {check.name: check for check in check_workspace(doyen)}
+    assert (found["reader"].ok, found["reading adapter"].ok) == (True, True)
+    assert found["reading adapter"].detail == "general-reading:0 serves, trainings start from general-reading:0"
+    (space / "doyen.toml").write_text('[serving]\nreader = "qa:3"\n[finetune]\nstart_from = "mine"\n')
+    with Doyen(space) as doyen:
+        found = {check.name: check for check in check_workspace(doyen) if not check.ok}
+    assert "serving.reader names no reader: there is no adapter 'qa:3'" in found["reader"].detail
+    assert "finetune.start_from" in found["reading adapter"].detail
 
 
 def test_without_a_workspace_the_remedy_is_named(doyen, tmp_path):

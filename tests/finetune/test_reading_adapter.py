@@ -155,6 +155,8 @@ def test_the_shipped_adapter_fits_the_packaged_model_alone(registry, general, ge
     assert find_reading_adapter(registry, lambda _: True, "none") is None
     assert find_reading_adapter(registry, lambda _: True, shipped.ref) == shipped, "as an adapter's parent names it"
     assert find_reading_adapter(registry, lambda _: False, None) is None
+    with pytest.raises(NotFoundError, match="reader_adapter names no adapter: there is no adapter 'nobody'"):
+        find_reading_adapter(registry, lambda _: True, "nobody")
     with pytest.raises(IncompatibleError, match="general-reading"):
         find_reading_adapter(registry, lambda _: False, "general")
     own = general()

@@ -299,7 +299,7 @@ def test_the_promoted_reader_is_taken_else_the_newest(assistant, registry, reade
     assert find_reader(registry, "general") is None
     with pytest.raises(NotFoundError, match="'legal:1' is an adapter of a generator: name a reader"):
         find_reader(registry, "legal:1")
-    with pytest.raises(NotFoundError, match="there is no adapter 'nobody'"):
+    with pytest.raises(NotFoundError, match=r"serving\.reader names no reader: there is no adapter 'nobody'"):
         find_reader(registry, "nobody")
 
 
