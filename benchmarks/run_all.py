@@ -38,6 +38,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "scale": [],
     "training_speed": [],
     "estimates": [],
+    "forgetting": [],
     "versions": [],
     "filings": ["--data", str(DATA)],
     "reading": ["--data", str(DATA)],

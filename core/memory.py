@@ -9,6 +9,8 @@ from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 _PROCESSES = Path("/proc")
+_MEMORY = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
 
 
 def peak_memory_mb() -> float:
@@ -46,3 +48,22 @@ def _children(process: int) -> list[int]:
         for child in direct:
             found += [child, *_children(child)]
     return found
+
+
+def available_memory_mb() -> float | None:
+    """Return how much memory can still be taken, in MB of 2**20 bytes, within what this process's group may hold (cgroup v2).
+
+    Returns:
+        None where the system does not tell.
+    """
+    try:
+        told = next(line for line in _MEMORY.read_text().splitlines() if line.startswith("MemAvailable:"))
+        free = int(told.split()[1]) / 2**10
+    except (OSError, StopIteration, ValueError):
+        return None
+    try:
+        limit, used = ((_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        cached = next(line for line in (_GROUP / "memory.stat").read_text().splitlines() if line.startswith("inactive_file "))
+        return min(free, (int(limit) - int(used) + int(cached.split()[1])) / 2**20)
+    except (OSError, StopIteration, ValueError):
+        return free  # there is no such group, or it has no limit

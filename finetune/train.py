@@ -207,11 +207,14 @@ def estimate_training(
         InputError: the adapter of the lesson was trained already.
     """
     from doyen.finetune.adapter_model import add_adapter
+    from doyen.finetune.training_memory import require_memory
 
     with _prepared(workspace, registry, name, kind, make_lesson, settings, reporter) as ready:
         if isinstance(ready, Adapter):
             raise already_trained(ready)
-        return _estimate(ready, add_adapter(ready.model, settings, ready.lesson.start), settings, workspace.settings.costs)
+        model = add_adapter(ready.model, settings, ready.lesson.start)
+        require_memory(model, [row for batch in ready.examples.batches for row in batch], settings)
+        return _estimate(ready, model, settings, workspace.settings.costs)
 
 
 @dataclass(frozen=True)
@@ -298,12 +301,14 @@ def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, report
     from doyen.finetune.loss import mean_loss
     from doyen.finetune.trainer import fit, steps_done
     from doyen.finetune.training_log import TRAINING_LOG
+    from doyen.finetune.training_memory import require_memory
 
     run, examples, costs = ready.run, ready.examples, workspace.settings.costs
     model, tokenizer = add_adapter(ready.model, settings, ready.lesson.start), ready.tokenizer
     probed = settings.forgetting_probe
     knew = probe_before(model, tokenizer, ready.base, ready.lesson.start, settings.dtype, reporter) if probed else None
     penalty = _penalty(ready, model, settings, reporter)
+    require_memory(model, [row for batch in examples.batches for row in batch], settings)
     estimate = load_estimate(run) or _estimate(ready, model, settings, costs)
     reporter.say(f"{estimate.describe()}; losses go to {run / TRAINING_LOG}")
     before, started = steps_done(run), time.monotonic()
