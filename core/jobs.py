@@ -6,6 +6,7 @@ queued ─▶ running ─▶ done | failed | cancelled
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -70,6 +71,14 @@ class Job:
     error: str = ""
     progress: Progress = field(default_factory=Progress)
     result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a training at a step."""
+
+    step: int
+    loss: float
 
 
 def add_job(store: Store, kind: str, arguments: dict[str, Any], resource: str, by: str = "") -> Job:
@@ -242,6 +251,19 @@ def log_path(workspace: Workspace, job_id: str) -> Path:
     folder = workspace.state / "jobs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{job_id}.log"
+
+
+def losses_path(workspace: Workspace, job_id: str) -> Path:
+    """Return where the losses of a job's training are, a line of JSON each; its folder is made if need be."""
+    return log_path(workspace, job_id).with_suffix(".losses.jsonl")
+
+
+def read_losses(workspace: Workspace, job_id: str) -> list[Loss]:
+    """Return the losses of a job's training, smoothed as its progress shows them, by step; of a step done twice the last."""
+    path = losses_path(workspace, job_id)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    found = [Loss(**json.loads(line)) for line in lines if line.endswith("\n")]
+    return sorted({loss.step: loss for loss in found}.values(), key=lambda loss: loss.step)
 
 
 def _job(row: JobRow) -> Job:

@@ -12,6 +12,7 @@ from doyen.core.errors import InputError
 from doyen.core.extras import methods_name_extras
 from doyen.core.settings import DatasetSettings
 from doyen.core.store import Store
+from doyen.core.store.schema import DatasetRow
 from doyen.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ class Datasets:
         if recipe.missing_response == "fail":
             return Imported(read_records(Path(path), Pair), {})
         return import_rows(Path(path), "jsonl", missing_response=recipe.missing_response)
+
+    def list(self) -> Sequence[DatasetRow]:
+        """Return all versions of all datasets, newest first."""
+        from doyen.finetune.dataset import dataset_rows
+
+        return dataset_rows(self._store)
 
     def get(self, name: str) -> Dataset:
         """Return a dataset by its id, or the newest of a name. Raises NotFoundError."""

@@ -158,6 +158,18 @@ class GatewayClient:
         """Return the lines that a job has said."""
         return list(self._call("GET", f"/v1/jobs/{job}/log")["lines"])
 
+    def losses(self, job: str) -> list[dict[str, Any]]:
+        """Return the losses of a training so far: ``{"step", "loss"}`` each."""
+        return list(self._call("GET", f"/v1/jobs/{job}/losses")["data"])
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Return all datasets, newest first."""
+        return list(self._call("GET", "/v1/datasets")["data"])
+
+    def dataset(self, dataset: str) -> dict[str, Any]:
+        """Return a dataset with its card."""
+        return self._call("GET", f"/v1/datasets/{_part(dataset)}")
+
     def annotation_projects(self) -> list[dict[str, Any]]:
         """Return all annotation projects with their progress, by name."""
         return list(self._call("GET", PROJECTS)["data"])

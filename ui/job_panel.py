@@ -64,14 +64,16 @@ class JobPanel:
         button.click(self._by(start), list(inputs), self._shown, **OPTIONS)
 
     def rejoins(self, tab: gr.Tab) -> None:
-        """Follow a running job of this place's kinds again when the tab is opened, for example after a reload."""
+        """When the tab is opened, for example after a reload, show the newest job of this place's kinds unless it has ended."""
 
         def rejoin(client: GatewayClient, job: str) -> tuple[Any, ...]:
             try:
-                running = [each for each in client.jobs() if each["kind"] in self._kinds and each["state"] in WAITING]
+                newest = next((each for each in client.jobs() if each["kind"] in self._kinds), None)
             except GatewayError:
+                newest = None
+            if job or newest is None or newest["state"] in {"done", "failed"}:
                 return tuple(gr.skip() for _ in self._shown)
-            return self._show(client, running[0]) if running and not job else tuple(gr.skip() for _ in self._shown)
+            return self._show(client, newest)
 
         tab.select(self._by(rejoin), [self.job], self._shown, **OPTIONS)
 

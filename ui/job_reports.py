@@ -12,7 +12,9 @@ COLOURS = {"done": "green", "failed": "red", "interrupted": "amber", "cancelled"
 NAMES = {
     "adjudicate": "Send disputed tasks to review",
     "build-dataset": "Build a dataset",
+    "check-dataset": "Check a dataset for leaks",
     "create-project": "Make or update a project",
+    "estimate-training": "Estimate a training",
     "evaluate": "Evaluate",
     "pull": "Pull labels",
     "push": "Push tasks",
@@ -112,6 +114,30 @@ def _adjudicated(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _built(result: dict[str, Any]) -> list[str]:
+    lines = [f"{result['dataset']}: {result['train']} pairs to train on, {result['validation']} to validate with"]
+    if result["test"]:
+        lines.append(f"{_count(result['test'], 'pair')} for a test")
+    lines += [f"{_count(number, 'pair')} left out: {step}" for step, number in result["dropped"].items()]
+    if result["disagreements"]:
+        lines.append(f"{_count(result['disagreements'], 'item')} on which annotators disagreed")
+    return [*lines, f"No leak between the parts, nor from {_count(result['frozen'], 'registered question')}"]
+
+
+def _checked(result: dict[str, Any]) -> list[str]:
+    found = [str(leak) for leak in result["leaks"]]
+    lines = [f"{_count(len(found), 'leak')} found", *found[:MOST_PROBLEMS]] if found else ["No leak was found."]
+    return [*lines, *(f"compared by {how}: {said}" for how, said in result["compared"].items())]
+
+
+def _estimated(result: dict[str, Any]) -> list[str]:
+    return [result["estimate"]]
+
+
+def _trained(result: dict[str, Any]) -> list[str]:
+    return [f"{result['adapter']} is a candidate now, trained on {result['dataset']}: see the tab “Adapters”"]
+
+
 def _plain(result: dict[str, Any]) -> list[str]:
     told = {name: value for name, value in result.items() if isinstance(value, str | int | float) and value != ""}
     return [f"{name.replace('_', ' ')}: {value}" for name, value in told.items()]
@@ -119,7 +145,11 @@ def _plain(result: dict[str, Any]) -> list[str]:
 
 REPORTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "adjudicate": _adjudicated,
+    "build-dataset": _built,
+    "check-dataset": _checked,
     "create-project": _made,
+    "estimate-training": _estimated,
     "pull": _pulled,
     "push": _pushed,
+    "train": _trained,
 }

@@ -19,6 +19,7 @@ from doyen.ui.evaluation_tab import build_evaluation_tab
 from doyen.ui.jobs_tab import build_jobs_tab
 from doyen.ui.settings_tab import build_settings_tab
 from doyen.ui.sign_in import Gateway
+from doyen.ui.training_tab import build_training_tab
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ TABS = (
     TabEntry("chat", "Chat", build_chat_tab),
     TabEntry("documents", "Documents", build_documents_tab),
     TabEntry("annotate", "Annotate", build_annotate_tab),
+    TabEntry("training", "Datasets and training", build_training_tab),
     TabEntry("evaluation", "Evaluation", build_evaluation_tab),
     TabEntry("adapters", "Adapters", build_adapters_tab),
     TabEntry("jobs", "Jobs", build_jobs_tab),

@@ -5,8 +5,10 @@ It ends by itself when the job is to be cancelled or the process that started it
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import TextIO
 
 from doyen.core.errors import Busy, DoyenError
-from doyen.core.jobs import Job, Progress, claim, end_job, log_path, record_progress, running_lock
+from doyen.core.jobs import Job, Progress, claim, end_job, log_path, losses_path, record_progress, running_lock
 from doyen.core.logs import configure_logging
 from doyen.core.manifest import now
 from doyen.core.redaction import printable, redact
@@ -32,20 +34,21 @@ from doyen.platform.jobs.work import parse_work
 logger = logging.getLogger("doyen.jobs")
 TICK_S = 0.5
 """Between two looks at whether to stop, and two notes of the progress."""
+_LOSS = re.compile(r"loss (\d+\.\d+)")
 
 
 class JobReporter:
     """Keeps the progress for `watched` to store, and writes messages to the job's log."""
 
-    def __init__(self, log: TextIO) -> None:
-        self._log = log
+    def __init__(self, log: TextIO, losses: Path | None = None) -> None:
+        self._log, self._losses = log, losses
         self._bars: list[_Bar] = []
 
     @contextmanager
     def bar(self, title: str, total: float | None) -> Iterator[_Bar]:
         """Make a piece of work the present one until the block ends."""
         self.say(f"{title} …")
-        self._bars.append(_Bar(Progress(title, total=total), time.monotonic()))
+        self._bars.append(_Bar(Progress(title, total=total), time.monotonic(), self._losses))
         try:
             yield self._bars[-1]
         finally:
@@ -67,10 +70,15 @@ class JobReporter:
 class _Bar:
     progress: Progress
     started: float
+    losses: Path | None = None
 
     def advance(self, amount: float = 1, note: str = "") -> None:
-        """Count, and keep the note."""
+        """Count, and keep the note; one that tells a loss is also a point of its curve."""
         self.progress = replace(self.progress, done=self.progress.done + amount, note=printable(note))
+        told = _LOSS.match(note)
+        if told and self.losses is not None:
+            with self.losses.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": round(self.progress.done), "loss": float(told[1])}) + "\n")
 
 
 def run_job(workspace: Workspace, store: Store, job_id: str) -> JobState | None:
@@ -86,7 +94,7 @@ def run_job(workspace: Workspace, store: Store, job_id: str) -> JobState | None:
 def _run(workspace: Workspace, store: Store, job: Job) -> JobState:
     state, result, error = JobState.FAILED, {}, ""
     with log_path(workspace, job.job_id).open("a", encoding="utf-8") as log:
-        reporter = JobReporter(log)
+        reporter = JobReporter(log, losses_path(workspace, job.job_id))
         try:
             with Doyen(workspace, store=store, reporter=reporter) as doyen, watched(store, job, reporter):
                 result = parse_work(job.kind, job.arguments).run(doyen)

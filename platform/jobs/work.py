@@ -172,12 +172,14 @@ class BuildDataset(Work):
 
     Attributes:
         frozen: questions.jsonl that training must not see, below the workspace's folder.
+        rules: settings of ``[dataset]`` in place of the workspace's, such as ``test_share``.
     """
 
     kind: Literal["build-dataset"] = "build-dataset"
     name: Name
     project: Name
     frozen: Name | None = None
+    rules: dict[str, Any] = {}
 
     @property
     def resource(self) -> str:
@@ -189,8 +191,56 @@ class BuildDataset(Work):
         from doyen.core.records import Question, read_records
 
         frozen = read_records(confined(doyen.workspace, self.frozen), Question) if self.frozen else []
-        dataset, problems = doyen.build_dataset(self.name, project=self.project, frozen=frozen)
+        recipe = doyen.datasets.recipe(self.rules)
+        dataset, problems = doyen.build_dataset(self.name, project=self.project, frozen=frozen, recipe=recipe)
         return {"dataset": dataset.dataset_id, **dataset.manifest["counts"], "problems": problems}
+
+
+class CheckDataset(Work):
+    """Check a dataset's files and leaks again, also against questions that were registered since.
+
+    Attributes:
+        dataset: its id, or a name for its newest version.
+    """
+
+    kind: Literal["check-dataset"] = "check-dataset"
+    dataset: Name
+
+    @property
+    def resource(self) -> str:
+        """The datasets."""
+        return "datasets"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Datasets.check`."""
+        report = doyen.datasets.check(self.dataset)
+        return {"dataset": self.dataset, "leaks": [str(leak) for leak in report.leaks], "compared": report.compared}
+
+
+class EstimateTraining(Work):
+    """Say what a training would take, by a short trial.
+
+    Attributes:
+        dataset, of, name, options: as of `Train`.
+    """
+
+    kind: Literal["estimate-training"] = "estimate-training"
+    dataset: Name
+    of: Literal["generator", "reader", "embedder"] = "generator"
+    name: Name | None = None
+    options: dict[str, Any] = {}
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.estimate_training`, `estimate_reader` and `estimate_embedder`."""
+        _require_no_options(self.of, self.options)
+        match self.of:
+            case "generator":
+                estimate = doyen.estimate_training(self.dataset, self.name, options=self.options)
+            case "reader":
+                estimate = doyen.estimate_reader(self.dataset, self.name)
+            case "embedder":
+                estimate = doyen.estimate_embedder(self.dataset, self.name)
+        return {"estimate": estimate.describe(), **estimate.to_json()}
 
 
 class Train(Work):
@@ -200,18 +250,21 @@ class Train(Work):
         dataset: its id, or a name for its newest version.
         of: what is trained.
         name: of the adapter; None takes the dataset's.
+        options: of the generator's training, settings of ``[finetune]`` in place of the workspace's, such as ``epochs``.
     """
 
     kind: Literal["train"] = "train"
     dataset: Name
     of: Literal["generator", "reader", "embedder"] = "generator"
     name: Name | None = None
+    options: dict[str, Any] = {}
 
     def run(self, doyen: Doyen) -> dict[str, Any]:
         """See `Doyen.train`, `train_reader` and `train_embedder`."""
+        _require_no_options(self.of, self.options)
         match self.of:
             case "generator":
-                adapter = doyen.train(self.dataset, self.name)
+                adapter = doyen.train(self.dataset, self.name, options=self.options)
             case "reader":
                 adapter = doyen.train_reader(self.dataset, self.name)
             case "embedder":
@@ -250,7 +303,8 @@ class Evaluate(Work):
 
 
 AnyWork = Annotated[
-    Ingest | CreateProject | Push | Pull | Adjudicate | BuildDataset | Train | Evaluate, Field(discriminator="kind")
+    Ingest | CreateProject | Push | Pull | Adjudicate | BuildDataset | CheckDataset | EstimateTraining | Train | Evaluate,
+    Field(discriminator="kind"),
 ]
 _ANY: TypeAdapter[AnyWork] = TypeAdapter(AnyWork)
 
@@ -265,6 +319,11 @@ def parse_work(kind: str, arguments: dict[str, Any]) -> AnyWork:
         return _ANY.validate_python({**arguments, "kind": kind})
     except ValidationError as error:
         raise InputError(f"a job {kind!r} with these arguments cannot be run: {error.errors()[0]['msg']}") from error
+
+
+def _require_no_options(of: str, options: dict[str, Any]) -> None:
+    if options and of != "generator":
+        raise InputError(f"options are those of the generator's training: a {of}'s are settings of [finetune] in doyen.toml")
 
 
 def confined(workspace: Workspace, path: str) -> Path:

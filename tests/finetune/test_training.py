@@ -16,6 +16,7 @@ from support.stopped import StopAfter, Stopped
 
 from doyen.annotation.types.typed_labels import LabelledText, PromptResponse
 from doyen.core.errors import Busy, InputError, StateError
+from doyen.core.jobs import log_path, losses_path, read_losses
 from doyen.core.memory import peak_memory_mb
 from doyen.core.progress import Silent
 from doyen.core.store import open_store
@@ -28,6 +29,7 @@ from doyen.finetune.registry import Registry
 from doyen.finetune.supervision.learnt_pairs import find_areas
 from doyen.finetune.train import train_adapter
 from doyen.finetune.trainer import last_checkpoint
+from doyen.platform.jobs.job_process import JobReporter
 
 
 def weights(adapter) -> str:
@@ -65,6 +67,14 @@ def test_an_adapter_is_trained_registered_and_loads(run, tiny_workspace, store, 
     assert (name, len(areas) > 20) == ("tiny:1", True)
     base, _ = load_base(tiny_model, "float32")
     assert PeftModel.from_pretrained(base, adapter.folder).peft_config["default"].r == 4
+
+
+def test_a_job_keeps_the_losses_of_its_training(run, tiny_workspace):
+    with log_path(tiny_workspace, "job").open("a", encoding="utf-8") as log:
+        adapter = run(JobReporter(log, losses_path(tiny_workspace, "job")))
+    losses = read_losses(tiny_workspace, "job")
+    assert [each.step for each in losses] == list(range(1, len(adapter.manifest["losses"]) + 1))
+    assert losses[0].loss == pytest.approx(adapter.manifest["losses"][0], abs=1e-3)
 
 
 def test_the_same_run_is_not_repeated(run, retriever):

@@ -27,6 +27,7 @@ from doyen.platform.serving.gateway import (
     annotation_routes,
     answers_routes,
     chat_routes,
+    datasets_routes,
     document_details_routes,
     documents_routes,
     evals_routes,
@@ -111,6 +112,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         jobs_routes,
         key_routes,
         projects_routes,
+        datasets_routes,
         settings_routes,
         trace_routes,
     ):

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from doyen.core.jobs import ENDED, Job, add_job, cancel_job, get_job, list_jobs, log_path, resume_job
+from doyen.core.jobs import ENDED, Job, Loss, add_job, cancel_job, get_job, list_jobs, log_path, read_losses, resume_job
 from doyen.core.store.schema import JobState
 from doyen.platform.jobs.work import AnyWork
 from doyen.platform.serving.gateway.http_errors import documented
@@ -81,6 +81,13 @@ class JobLog(BaseModel):
     lines: list[str]
 
 
+class JobLosses(BaseModel):
+    """The losses of a training, by step, smoothed over ten steps; empty for other jobs."""
+
+    object: Literal["job.losses"] = "job.losses"
+    data: list[Loss]
+
+
 @router.post("/jobs", status_code=202, responses=documented(400))
 def start_job(work: Annotated[AnyWork, Body()], services: ServicesOf, access: AdminOf) -> JobOut:
     """Put a job into the queue. Of the jobs that need the same thing for themselves one runs at a time."""
@@ -108,6 +115,12 @@ def show_log(job_id: str, services: ServicesOf, _: AdminOf) -> JobLog:
     path = log_path(services.workspace, get_job(services.workspace, services.store, job_id).job_id)
     text = path.read_bytes()[-LOG_BYTES:].decode("utf-8", "replace") if path.is_file() else ""
     return JobLog(lines=text.splitlines())
+
+
+@router.get("/jobs/{job_id}/losses", responses=documented(404))
+def show_losses(job_id: str, services: ServicesOf, _: AdminOf) -> JobLosses:
+    """Return the losses of a training so far."""
+    return JobLosses(data=read_losses(services.workspace, get_job(services.workspace, services.store, job_id).job_id))
 
 
 @router.get("/jobs/{job_id}/events", response_class=StreamingResponse, responses=documented(404))
