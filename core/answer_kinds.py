@@ -56,6 +56,22 @@ def asked_value(question: str, sentence: str) -> Fact | None:
     return found[0] if len(found) == 1 else None
 
 
+def repeats(question: str, text: str) -> bool:
+    """Whether a text states nothing but a value of the question: "21 kg" to "Which pump weighs 21 kg?".
+
+    Never for a question without a question word ("Does it weigh 21 kg?") or one that offers values to choose from.
+    """
+    known, stated = find_facts(question), find_facts(text)
+    if not stated or not _patterns()["question word"].search(question):
+        return False
+    for fact in stated:
+        same = [other for other in known if fact.stated_by(other)]
+        if not same or any((each.kind, each.unit) == (same[0].kind, same[0].unit) for each in known if each != same[0]):
+            return False
+    said, asked = (set(re.findall(r"\w+", part.lower())) for part in (text, question))
+    return said <= asked | _stop_words()
+
+
 @lru_cache(maxsize=1024)
 def asked_kinds(question: str) -> Kinds:
     """Return the kinds one of which answers a question; none where its words, or those of one of its parts, do not tell."""

@@ -1,9 +1,9 @@
-"""Train the general reader that comes with Doyen, and write it with its card to retrieval/reading/general.
+"""Train the general reader that comes with Doyen, and write it to retrieval/reading/general.
 
     python scripts/train_general_reader.py ../shared/data/squad/paragraphs.jsonl
 
 Takes about two hours on two idle cores with AVX2, 75 minutes with AVX-512. It can be stopped: the same command goes on from
-the last checkpoint.
+the last checkpoint. README.md beside the reader is its card: write the figures of ``python benchmarks/reading.py squad`` there.
 """
 
 from __future__ import annotations

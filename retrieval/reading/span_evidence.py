@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from doyen.core.answer_kinds import contradicts
+from doyen.core.answer_kinds import contradicts, repeats
 from doyen.core.answers import Passage
 from doyen.core.quantities import Fact, Stated, find_facts, find_values
 from doyen.core.text import token_f1
@@ -71,10 +71,11 @@ class SpanEvidence:
     def is_disputed(self, span: Finding) -> bool:
         """Whether a span cannot be the proved answer, however well it fits.
 
-        Its passage lacks a code, number or name of the question ("E-42" where it speaks of E-41), or another sentence that
-        shares as many words with the question states another value of the same kind.
+        It only says what the question says, its passage lacks a code, number or name of the question ("E-42" where it speaks
+        of E-41), or another sentence that shares as many words with the question states another value of the same kind.
         """
-        return stated_share(self._question, span.passage) < 1 or self._has_rival(span)
+        repeated = repeats(self._question, span.text)
+        return repeated or stated_share(self._question, span.passage) < 1 or self._has_rival(span)
 
     def _has_rival(self, span: Finding) -> bool:
         facts = find_facts(span.text)

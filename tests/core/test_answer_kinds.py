@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doyen.core.answer_kinds import asked_kinds, asked_value, contradicts
+from doyen.core.answer_kinds import asked_kinds, asked_value, contradicts, repeats
 from doyen.core.physical_units import table
 
 
@@ -118,6 +118,27 @@ def test_a_question_of_an_unknown_kind_is_contradicted_by_nothing(question: str,
 )
 def test_what_may_be_of_the_asked_kind_does_not_contradict(question: str, answer: str) -> None:
     assert not contradicts(question, answer)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "repeated"),
+    [
+        ("Which pump weighs 21 kg?", "21 kg", True),
+        ("Which pump weighs 21 kg?", "the 21 kg", True),
+        ("What is replaced after 900 hours?", "after 900 h", False),  # written otherwise: its words tell nothing
+        ("What is replaced after 900 hours?", "900 hours", True),
+        ("What happens at alarm E-17?", "E-17", True),
+        ("What happens at alarm E-17?", "E-17: the pump stops", False),
+        ("Which pump weighs 21 kg?", "P-200", False),
+        ("Which pump weighs 21 kg?", "the pump", False),
+        ("Which pump weighs 21 kg?", "38 kg", False),
+        ("Does the pump weigh 21 kg?", "21 kg", False),
+        ("What does the pump weigh, 21 kg or 38 kg?", "21 kg", False),
+        ("Welche Pumpe wiegt 21 kg?", "21 kg", True),
+    ],
+)
+def test_a_value_of_the_question_itself_is_no_answer(question: str, text: str, repeated: bool) -> None:
+    assert repeats(question, text) == repeated
 
 
 def test_a_question_in_parts_is_answered_by_any_of_their_kinds() -> None:

@@ -520,6 +520,9 @@ BURN_IN = "A new zirconia sensor burns in for 18 hours, in air."
             "in air",
             False,
         ),
+        # It says nothing that the question does not say.
+        ("What does burn in for 18 hours?", [BURN_IN], "18 hours", True),
+        ("Does a new zirconia sensor burn in for 18 hours?", [BURN_IN], "18 hours", False),
     ],
 )
 def test_a_span_is_disputed_by_another_value_and_by_what_the_question_names(question, texts, span, disputed):
