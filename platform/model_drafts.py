@@ -21,6 +21,7 @@ from doyen.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from doyen.core.costs import Estimate
+    from doyen.finetune.registry import Adapter
     from doyen.finetune.supervision.draft_audit import Audit
     from doyen.finetune.supervision.generated import DraftReport
     from doyen.finetune.supervision.question_drafts import SpanReader
@@ -66,6 +67,37 @@ class ModelDrafts:
         from doyen.finetune.supervision.draft_audit import accept_drafts
 
         return accept_drafts(self._workspace, self._store, project, self._version(), above, pairs)
+
+    def draft_by_head(self, project: str, head: str | None = None) -> tuple[Adapter, int]:
+        """Replace the drafts of a project's open tasks by those of a head.
+
+        Args:
+            head: "name" or "name:version"; None takes the newest that was trained on this project, or what is in production.
+
+        Returns:
+            The head that was asked, and how many tasks have a new draft.
+
+        Raises:
+            NotFoundError: there is no such project or head.
+            InputError: the head gives other labels than the project has.
+        """
+        from functools import partial
+
+        from doyen.annotation import get_project, redraft_tasks
+        from doyen.annotation.store import task_type_of
+        from doyen.finetune.heads.head_config import head_type
+        from doyen.finetune.heads.head_drafter import HeadDrafter, require_fitting
+        from doyen.finetune.registry import CLASSIFIER, TOKEN_CLASSIFIER, Registry
+        from doyen.platform.serving.served_heads import ServedHeads
+
+        description = task_type_of(get_project(self._store, project)).description
+        heads = ServedHeads(self._workspace, Registry(self._workspace, self._store))
+        kind = TOKEN_CLASSIFIER if head_type(description).of_words else CLASSIFIER
+        own = heads.of_project(project) if head is None else None
+        adapter = own or heads.find(kind, head)
+        require_fitting(adapter, description)
+        drafter = HeadDrafter(adapter.ref, partial(heads.open, adapter))
+        return adapter, redraft_tasks(self._store, project, drafter, reporter=self._reporter)
 
     @contextmanager
     def _model(self) -> Iterator[EngineWriter]:

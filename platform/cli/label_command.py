@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from doyen.platform.cli.label_errors import errors
+from doyen.platform.cli.label_head import head
 from doyen.platform.cli.label_llm import llm
 from doyen.platform.cli.label_next import next_
 from doyen.platform.cli.label_weak import weak
@@ -20,3 +21,4 @@ app.command("next")(next_)
 app.command()(errors)
 app.command()(weak)
 app.command()(llm)
+app.command()(head)

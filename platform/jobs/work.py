@@ -272,6 +272,26 @@ class Train(Work):
         return {"adapter": adapter.ref, "dataset": adapter.dataset_id}
 
 
+class TrainHead(Work):
+    """Train a head on the labels of an annotation project.
+
+    Attributes:
+        name: of the head; None takes the project's.
+        soft: a soft_labels.jsonl to learn from, too, below the workspace's folder.
+    """
+
+    kind: Literal["train-head"] = "train-head"
+    project: Name
+    name: Name | None = None
+    soft: Name | None = None
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.train_head`."""
+        soft = confined(doyen.workspace, self.soft) if self.soft else None
+        adapter = doyen.train_head(self.project, self.name, soft=soft)
+        return {"adapter": adapter.ref, "test": adapter.manifest["test"]}
+
+
 class Evaluate(Work):
     """Ask the same questions in several modes and compare them in a report.
 
@@ -303,7 +323,17 @@ class Evaluate(Work):
 
 
 AnyWork = Annotated[
-    Ingest | CreateProject | Push | Pull | Adjudicate | BuildDataset | CheckDataset | EstimateTraining | Train | Evaluate,
+    Ingest
+    | CreateProject
+    | Push
+    | Pull
+    | Adjudicate
+    | BuildDataset
+    | CheckDataset
+    | EstimateTraining
+    | Train
+    | TrainHead
+    | Evaluate,
     Field(discriminator="kind"),
 ]
 _ANY: TypeAdapter[AnyWork] = TypeAdapter(AnyWork)

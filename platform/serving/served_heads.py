@@ -15,6 +15,7 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.registry import CLASSIFIER, HEADS, Adapter, Registry
 
 if TYPE_CHECKING:
+    from doyen.annotation import Drafter, TaskType
     from doyen.finetune.heads.head import Head
     from doyen.finetune.heads.head_labels import ClassScore, Entity
 
@@ -74,10 +75,23 @@ class ServedHeads:
             raise no_head(kind, reference, names)
         return self._registry.get(reference)
 
-    def of_project(self, project: str) -> Adapter | None:
-        """Return the promoted head that was trained on a project's labels, or None."""
-        heads = [head for head in self._registry.list() if head.kind in HEADS and head.stage == PRODUCTION]
-        return next((head for head in reversed(heads) if head.manifest.get("project") == project), None)
+    def of_project(self, project: str, *, promoted: bool = False) -> Adapter | None:
+        """Return the head that was trained on a project's labels: what is in production, else the newest; None without one.
+
+        Args:
+            promoted: only what is in production.
+        """
+        heads = [head for head in self._registry.list() if head.kind in HEADS and head.manifest.get("project") == project]
+        if promoted:
+            heads = [head for head in heads if head.stage == PRODUCTION]
+        return max(heads, key=lambda head: (head.stage == PRODUCTION, head.created_at, head.version), default=None)
+
+    def drafter(self, project: str, task_type: TaskType) -> Drafter:
+        """Return what drafts a project's labels: its head in production, else the rules of its task type."""
+        from doyen.finetune.heads.head_drafter import HeadDrafter
+
+        own = self.of_project(project, promoted=True)
+        return HeadDrafter(own.ref, partial(self.open, own)) if own else task_type
 
     def open(self, adapter: Adapter) -> Head:
         """Return a version's head, loaded by the first caller and checked (`open_head`).

@@ -11,6 +11,7 @@ from doyen import Doyen
 from doyen.core.store import open_store
 from doyen.core.workspace import FILE_NAME, Workspace, create_workspace
 from doyen.platform.serving.gateway.api import create_app
+from doyen.platform.serving.gateway.drafts import draft_prediction, open_drafter
 from doyen.platform.serving.keys import add_key, remove_key
 from doyen.platform.serving.served_heads import MOST_CHARACTERS, MOST_TEXTS
 
@@ -69,6 +70,21 @@ def test_what_cannot_be_asked_is_refused(client, body, status):
     answer = client.post("/v1/classify", json=body)
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]["message"]
+
+
+def test_label_studio_gets_the_drafts_of_the_head_in_production(client):
+    services = client.app.state.services
+    task_type = services.doyen.annotate.task_type("topics")
+    data = {"uid": "1", "text": TOPIC}
+
+    def draft():
+        return draft_prediction(open_drafter("topics", task_type, None, services.doyen.heads), task_type, data)
+
+    assert "head" not in draft()["model_version"]
+    services.doyen.promote("topics:1", report=None, by="ann", override="a trial")
+    found = draft()
+    assert found["model_version"] == "head topics:1"
+    assert found["result"][0]["value"] == {"choices": ["pump"]}
 
 
 def test_a_key_that_may_not_ask_adapters_is_told_of_none(heads):

@@ -6,8 +6,11 @@ import pytest
 from support.head_projects import PARTS_OF, described, entity_labels, make_project, topic_labels
 
 from doyen import Doyen
+from doyen.annotation import open_texts, text_tasks
+from doyen.annotation.texts import PlainText
 from doyen.annotation.types.typed_labels import Classes
 from doyen.core.errors import InputError, NotFoundError, StateError
+from doyen.core.store.schema import AnnotationTaskRow
 from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.finetune.registry import CLASSIFIER
 from doyen.platform.serving.served_heads import MOST_TEXTS
@@ -49,6 +52,18 @@ def test_too_few_texts_set_aside_let_no_head_be_promoted(doyen, space, store):
     assert [(each.text, each.label) for each in found.entities] == [("Bob", "NAME"), ("M-123", "CODE")]
     with pytest.raises(StateError, match="texts show too little"):
         doyen.promote(made.ref, report=None, by="ann")
+    new = "Nurse Ada saw machine M-999 in room Z."
+    text_tasks(store, "topics", [PlainText(new, "new", "new.csv")])
+    assert doyen.model_drafts.draft_by_head("topics")[1] == 1
+    (open_text,) = open_texts(store, "topics")
+    with store.session() as session:
+        task = session.query(AnnotationTaskRow).filter(AnnotationTaskRow.uid == open_text.item_id).one()
+        (drafted,) = task.predictions
+    assert drafted["model_version"] == "head names:1"
+    assert {part["value"]["text"] for part in drafted["result"]} == {"Ada", "M-999"}
+    make_project(space, store, described("entities", "CODE"), [], "other")
+    with pytest.raises(InputError, match="does not have: B-NAME, I-NAME"):
+        doyen.model_drafts.draft_by_head("other", "names")
 
 
 def test_unknown_heads_and_texts_that_cannot_be_asked_are_refused(doyen, space, store):
@@ -69,7 +84,7 @@ def test_a_name_is_needed_where_there_are_several(doyen, space, store):
     doyen.promote("two:1", report=None, by="ann", override="to be asked without a name")
     assert doyen.heads.find(CLASSIFIER, None).ref == "two:1"
     assert doyen.heads.of_project("two").ref == "two:1"
-    assert doyen.heads.of_project("one") is None
+    assert doyen.heads.of_project("one", promoted=True) is None
     with pytest.raises(NotFoundError, match="known: one, two"):
         doyen.classify(["a text"], "three")
     assert Classes(tuple(doyen.classify(["hose and probe line 3 two"])[0].labels)) in [Classes(("line",)), Classes(())]

@@ -121,15 +121,15 @@ def show_backend(_: TypeOf) -> BackendHealth:
 
 
 @backend.post("/setup", responses=documented(401, 404))
-def set_up_backend(services: ServicesOf, task_type: TypeOf) -> BackendSetup:
+def set_up_backend(project: str, services: ServicesOf, task_type: TypeOf) -> BackendSetup:
     """Say which version drafts; nothing is loaded for it, and the token that Label Studio sends is not read."""
-    return BackendSetup(model_version=open_drafter(task_type, services.loaded_assistant).version)
+    return BackendSetup(model_version=open_drafter(project, task_type, services.loaded_assistant, services.doyen.heads).version)
 
 
 @backend.post("/predict", responses=documented(401, 404, 429, 502, 503, 504))
-async def predict(request: Request, body: DraftRequest, services: ServicesOf, task_type: TypeOf) -> Drafts:
+async def predict(request: Request, project: str, body: DraftRequest, services: ServicesOf, task_type: TypeOf) -> Drafts:
     """Draft labels for tasks. Each draft waits for its turn before the model, as questions do."""
-    drafter = open_drafter(task_type, services.loaded_assistant)
+    drafter = open_drafter(project, task_type, services.loaded_assistant, services.doyen.heads)
     spent = RequestTime(request, DRAFT_LIMIT_S)
 
     def draft(data: object) -> dict[str, Any]:

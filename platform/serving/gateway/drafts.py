@@ -17,6 +17,7 @@ from doyen.platform.serving.certainty import certainty
 
 if TYPE_CHECKING:
     from doyen.platform.serving.assistant import Assistant
+    from doyen.platform.serving.served_heads import ServedHeads
 
 
 class AssistantDrafter:
@@ -56,11 +57,14 @@ class AssistantDrafter:
             return Access(groups=frozenset(), adapters=False) if any_groups(session) else OWNER
 
 
-def open_drafter(task_type: TaskType, assistant: Assistant | None) -> Drafter:
-    """Return what drafts labels of a type: the assistant answers questions, the rest is drafted by rule."""
+def open_drafter(project: str, task_type: TaskType, assistant: Assistant | None, heads: ServedHeads) -> Drafter:
+    """Return what drafts labels of a project: the assistant answers questions, a head in production gives classes and entities.
+
+    Without them it is drafted by rule.
+    """
     if assistant is not None and task_type.name == TypeName.PROMPT_RESPONSE:
         return AssistantDrafter(assistant)
-    return task_type
+    return heads.drafter(project, task_type)
 
 
 def draft_prediction(drafter: Drafter, task_type: TaskType, data: dict[str, Any]) -> dict[str, Any]:
