@@ -104,6 +104,7 @@ def label_by_model(
 
     Raises:
         NotFoundError: there is no such project.
+        InputError: there is a budget, but no price by which it could be spent.
         ServiceError, ModelMissing: the model fails; what was drafted is kept.
     """
     from doyen.finetune.supervision.draft_audit import send_audit
@@ -161,10 +162,13 @@ def open_drafter(
     """Return what drafts a project's labels, with what it drafted before."""
     task_type = task_type_of(get_project(store, project))
     log = DraftLog(project_folder(workspace, project))
-    settings = workspace.settings
-    return ModelLabels(
-        task_type, model, reader, log, settings.supervision.generated, settings.costs, _second_passage(store), limit
-    )
+    settings, costs = workspace.settings.supervision.generated, workspace.settings.costs
+    if settings.budget and not price(costs, model.name, 1, 1, 1):
+        raise InputError(
+            f"supervision.generated.budget is {settings.budget:g}, but [costs] holds no price for {model.name}, so that it "
+            "would never be reached: give its price, costs.machine_hour, or no budget"
+        )
+    return ModelLabels(task_type, model, reader, log, settings, costs, _second_passage(store), limit)
 
 
 @dataclass

@@ -218,6 +218,8 @@ def test_a_run_that_the_server_ends_goes_on_where_it_was(desk: Workspace, store:
 
 def test_a_budget_ends_a_run(workspace: Workspace, store: Store) -> None:
     desk = desk_with(workspace, store, budget=1.0, votes=1)
+    with pytest.raises(InputError, match=f"no price for {MODEL}"):
+        label_by_model(desk, store, NAME, Scripted(topic))
     with (desk.root / FILE_NAME).open("a") as added:
         added.write(f'[[costs.prices]]\nmodel = "{MODEL}"\nprompt_1000 = 20\n')
     desk = Workspace(desk.root)
