@@ -16,7 +16,7 @@ from doyen.core.prompts import build_messages
 from doyen.core.records import Turn
 from doyen.core.store import Store
 from doyen.core.store.document_access import readable
-from doyen.core.store.schema import AnswerRow, DocumentRow
+from doyen.core.store.schema import AnswerRow, DocumentRow, DocumentVersionRow
 from doyen.platform.serving.small_talk import small_talk
 from doyen.retrieval.query import standalone_query
 
@@ -83,9 +83,11 @@ def _may_see(session: Session, row: AnswerRow, access: Access) -> bool:
         return True
     if row.caller != access.name or (row.adapter is not None and not access.adapters):
         return False
-    shown = {str(each.get("document_id")) for each in row.passages}
-    known = select(DocumentRow.document_id).where(DocumentRow.document_id.in_(shown), readable(access))
-    return set(session.scalars(known)) == shown
+    shown = {(str(each.get("document_id")), str(each.get("version"))) for each in row.passages}
+    version = DocumentVersionRow
+    known = select(version.document_id, version.version).join(DocumentRow, DocumentRow.document_id == version.document_id)
+    documents = version.document_id.in_([document for document, _ in shown])
+    return shown <= set(session.execute(known.where(documents, ~version.withdrawn, readable(access))).tuples())
 
 
 def _prompt(row: AnswerRow, passages: list[Passage], history: list[Turn]) -> list[dict[str, str]]:

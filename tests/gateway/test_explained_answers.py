@@ -79,3 +79,9 @@ def test_answers_are_explained_to_those_alone_who_may_read_them(world: SimpleNam
     assert world.client.put(groups, json={"groups": ["board"]}, headers=world.headers["ann"]).status_code == 200
     assert statuses() == [200, 404, 404]
     world.client.put(groups, json={"groups": None}, headers=world.headers["ann"])
+    assert statuses() == [200, 200, 404]
+    # Removed, the document takes its texts with it, also when one of its name comes in again.
+    source = asked["passages"][0]["source"]  # type: ignore[index]
+    world.client.delete(f"/v1/documents/{document}", headers=world.headers["ann"])
+    world.client.post("/v1/documents", files={"file": (source, b"Another text.")}, headers=world.headers["ann"])
+    assert statuses() == [200, 404, 404]
