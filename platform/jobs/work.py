@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from doyen.core.errors import InputError
 from doyen.core.workspace import Workspace
+from doyen.finetune.forgetting.general_pairs import GENERAL
 from doyen.platform.app import Doyen
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -235,7 +236,7 @@ class EstimateTraining(Work):
         _require_no_options(self.of, self.options)
         match self.of:
             case "generator":
-                estimate = doyen.estimate_training(self.dataset, self.name, options=self.options)
+                estimate = doyen.estimate_training(self.dataset, self.name, options=_own_files(doyen.workspace, self.options))
             case "reader":
                 estimate = doyen.estimate_reader(self.dataset, self.name)
             case "embedder":
@@ -264,7 +265,7 @@ class Train(Work):
         _require_no_options(self.of, self.options)
         match self.of:
             case "generator":
-                adapter = doyen.train(self.dataset, self.name, options=self.options)
+                adapter = doyen.train(self.dataset, self.name, options=_own_files(doyen.workspace, self.options))
             case "reader":
                 adapter = doyen.train_reader(self.dataset, self.name)
             case "embedder":
@@ -354,6 +355,12 @@ def parse_work(kind: str, arguments: dict[str, Any]) -> AnyWork:
 def _require_no_options(of: str, options: dict[str, Any]) -> None:
     if options and of != "generator":
         raise InputError(f"options are those of the generator's training: a {of}'s are settings of [finetune] in doyen.toml")
+
+
+def _own_files(workspace: Workspace, options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of a training of which a file to replay is one below the workspace's folder."""
+    replay = options.get("replay")
+    return {**options, "replay": str(confined(workspace, replay))} if replay and replay != GENERAL else options
 
 
 def confined(workspace: Workspace, path: str) -> Path:

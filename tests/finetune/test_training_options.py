@@ -12,6 +12,7 @@ from support.stopped import StopAfter, Stopped
 
 from doyen.core.errors import IncompatibleError, MissingPart
 from doyen.core.models import DeviceTable, choose_devices, is_llamacpp_gpu
+from doyen.core.progress import Silent
 from doyen.core.settings import FinetuneSettings
 from doyen.finetune import training_options
 from doyen.finetune.adapter_model import add_adapter, load_base, lora_layers
@@ -20,7 +21,7 @@ from doyen.finetune.loss import row_loss
 from doyen.finetune.packing import Branch, Row
 from doyen.finetune.registry import Registry
 from doyen.finetune.train import train_adapter
-from doyen.finetune.trainer import is_exhausted
+from doyen.finetune.trainer import fit, is_exhausted
 from doyen.finetune.training_log import TRAINING_LOG
 
 ROW = Row(tuple(range(100, 140)), (Branch((5, 6), (7, 8, 9)), Branch((10,), (11, 12))))
@@ -157,3 +158,13 @@ def test_trainings_before_the_options_keep_their_identity():
     assert not {*training_options.CHOSEN, "tracker"} & usual.keys()
     chosen = training_options.shaping_settings(FinetuneSettings(method="rslora", evaluation_steps=3))
     assert chosen == {**usual, "method": "rslora"}
+
+
+def test_tensorboard_gets_the_losses(adapted, tmp_path):
+    """By transformers' own callback; the row is trained on twice."""
+    pytest.importorskip("tensorboard")
+    chosen = settings(tracker="tensorboard", epochs=1)
+    fitted = fit(adapted(), [[ROW], [ROW]], [], chosen, tmp_path / "run", Silent(), tracked=tmp_path / "board")
+    assert len(fitted.losses) == 2
+    [events] = (tmp_path / "board").glob("events.out.tfevents.*")
+    assert b"train/loss" in events.read_bytes()

@@ -32,7 +32,7 @@ from doyen.core.jobs import (
     startable,
 )
 from doyen.core.store.schema import JobState
-from doyen.platform.jobs.work import confined, parse_work
+from doyen.platform.jobs.work import _own_files, confined, parse_work
 
 LIMIT_S = 90.0
 
@@ -172,6 +172,14 @@ def test_what_fails_says_why(client: TestClient):
     job = client.post("/v1/jobs", json={"kind": "pull", "project": "none"}).json()["id"]
     ended = wait_for(lambda: (found := state_of(client, job))["state"] == "failed" and found)
     assert "there is no annotation project 'none'" in ended["error"]
+
+
+def test_a_training_replays_no_file_from_elsewhere(workspace):
+    assert _own_files(workspace, {"rank": 8, "replay": "general"}) == {"rank": 8, "replay": "general"}
+    (workspace.root / "general.jsonl").write_text("")
+    assert _own_files(workspace, {"replay": "general.jsonl"}) == {"replay": str(workspace.root.resolve() / "general.jsonl")}
+    with pytest.raises(InputError):
+        _own_files(workspace, {"replay": "/etc/hostname"})
 
 
 @pytest.mark.parametrize(
