@@ -26,6 +26,8 @@ BENCHMARKS: dict[str, list[str]] = {
     "annotation_quality": ["--data", str(DATA)],
     "active_learning": ["--data", str(DATA)],
     "label_errors": ["--data", str(DATA)],
+    "pair_errors": [],
+    "generated_pairs": [],
     "compare_pdf_readers": ["--data", str(DATA)],
     "dataset_leaks": ["--data", str(DATA)],
     "annotation_formats": [],
