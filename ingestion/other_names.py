@@ -19,6 +19,7 @@ of in on at by for from to with as into over under after before between within t
 and or but nor so if when while where which who whose is are was were be been being has have had
 can may must shall should will would do does did called named known used
 """
+_ARTICLES = frozenset(("a", "an", "the"))
 _NO_NAME = frozenset(_FUNCTION_WORDS.split())
 _SAID = re.compile(
     r"\b(?:(?:also|sometimes|commonly|often|otherwise|formerly|previously|originally)\s+(?:known\s+as|called|named|termed|"
@@ -55,10 +56,10 @@ def _first_name(text: str) -> str:
     words: list[str] = []
     for word in _WORD.findall(text):
         plain = word.strip(_QUOTES + ",.")
-        if plain.casefold() in _NO_NAME:
-            if words:
-                break
+        if plain.casefold() in _ARTICLES and not words:
             continue
+        if plain.casefold() in _NO_NAME:
+            break
         words.append(plain)
         if word.rstrip(_QUOTES).endswith(_ENDS) or len(words) == MOST_WORDS:
             break

@@ -20,6 +20,7 @@ from doyen.ingestion.other_names import find_other_names
         ("The unit (a.k.a. “cold box”) hums.", {"cold box": "unit"}),
         ("It is also known as X. We also called Y. An expert formerly with the WHO. also known as", {}),
         ("The pump.\nAlso known as X", {}),
+        ("The handler is also called when the pump starts, and the alarm is often called by the PLC.", {}),
     ],
 )
 def test_found(text: str, found: dict[str, str]) -> None:
