@@ -2,9 +2,10 @@
 
 Worlds of documents with random groups, exact copies and versions are ingested and served as in production, but for the model,
 which repeats its whole prompt. Callers with random groups send random requests: searches, chats with follow-ups, streamed
-and not, in every mode, listings, documents, pages, thumbs on answers of others, refused changes; between them an administrator
-gives documents other groups. Each document has words that stand nowhere else. The benchmark fails when one of a document that
-the caller may not read is in any byte of a response, or when asking for such a document differs from asking for none.
+and not, in every mode, listings, documents, pages, thumbs on answers of others, refused changes, and anything to any
+endpoint that the gateway has; between them an administrator gives documents other groups. Each document has words that
+stand nowhere else. The benchmark fails when one of a document that the caller may not read is in any byte of a response, or
+when asking for such a document differs from asking for none.
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -189,17 +191,19 @@ class Trials:
         self.sent: dict[str, int] = {}
         self.given: list[tuple[str, str, str]] = []
         self.said: dict[str, list[dict[str, str]]] = {}
+        paths = client.app.openapi()["paths"]  # type: ignore[attr-defined]
+        self.endpoints = [(method.upper(), path) for path, methods in paths.items() for method in methods]
 
     def run(self) -> None:
         """Send one request and check its response."""
         key = self.chance.choice(list(self.world.callers))
-        kinds = (self._search, self._chat, self._chat, self._list, self._read, self._feedback, self._look, self._regroup)
-        self.chance.choice(kinds)(key)
+        named = (self._search, self._chat, self._chat, self._list, self._read, self._feedback, self._look, self._regroup)
+        self.chance.choice((*named, self._anything))(key)
 
-    def _send(self, key: str, method: str, path: str, said: str = "", **options: object) -> str:
+    def _send(self, key: str, method: str, path: str, said: str = "", label: str = "", **options: object) -> str:
         """Send a request; ``said`` is what the caller said, whose words may come back."""
         access = self.world.callers[key]
-        label = path.split("?")[0]
+        label = label or path.split("?")[0]
         for paper in self.world.papers:
             label = label.replace(paper.document_id, "ID")
         self.sent[f"{method} {label}"] = self.sent.get(f"{method} {label}", 0) + 1
@@ -312,6 +316,23 @@ class Trials:
             )
         )
         assert "for administrators" in self._send(key, refused[0], refused[1], **refused[2])
+
+    def _anything(self, key: str) -> None:
+        """Ask any endpoint, its places filled with what there is or is not; a hidden document is as one that is not there."""
+        method, path = self.chance.choice(self.endpoints)
+        paper = self.chance.choice(self.world.papers)
+        there = self.chance.choice((paper.document_id, paper.source, "1", *(answer_id for answer_id, *_ in self.given[-1:])))
+        options: dict[str, object] = {} if method == "GET" else {"json": {}}
+
+        def ask(name: str) -> str:
+            filled = re.sub(r"\{[^}]*\}", quote(name, safe=""), path)
+            return self._send(key, method, filled, filled + name, label=path, **options).replace(name, "NAME")
+
+        found = ask(there)
+        if there in (paper.document_id, paper.source) and paper not in self.world.readable(self.world.callers[key]):
+            # Numbers are refused by another sentence than names.
+            nothing = ask("0123456789abcdef" if there == paper.document_id else paper.source.replace("qz", "zz"))
+            assert found == nothing or "/metrics" in path, (method, path, there, found, nothing)
 
     def _regroup(self, key: str) -> None:
         """An administrator gives a document other groups; the next query goes by them."""
