@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from doyen.core.costs import duration
 from doyen.core.errors import storage_errors
 from doyen.finetune.supervision.learning_curve import Forecast, Point
 
@@ -57,7 +58,7 @@ class Round:
         lines = [
             f"Round {self.number} of {self.project!r}: {len(self.chosen)} of {self.open} open texts chosen by {self.strategy}"
             f"{f' ({self.reason})' if self.reason else ''}, {len(self.test)} of them at random to measure with; "
-            f"about {self.seconds / 60:.0f} minutes of work.",
+            f"about {duration(self.seconds)} of work.",
             f"Labelled so far: {self.labelled} texts to train on, {self.labelled_test} to measure with.",
         ]
         lines += [f"  {_bar(point)} {point.labels:>6} labels" for point in self.curve]
@@ -82,11 +83,13 @@ def read_rounds(folder: Path) -> list[dict[str, Any]]:
 
 
 def add_round(folder: Path, made: Round) -> None:
-    """Append a round; it is on the disk when this returns."""
+    """Append a round; it is on the disk when this returns. A line that a kill left unfinished is taken back first."""
     path = folder / FILE
     with storage_errors(f"writing {path}"):
         folder.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write(json.dumps(made.as_json(), ensure_ascii=False) + "\n")
+        with path.open("ab+") as stream:
+            stream.seek(0)
+            stream.truncate(stream.read().rfind(b"\n") + 1)
+            stream.write((json.dumps(made.as_json(), ensure_ascii=False) + "\n").encode())
             stream.flush()
             os.fsync(stream.fileno())

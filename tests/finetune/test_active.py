@@ -17,7 +17,7 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.supervision.active import choose_next, is_test_text
 from doyen.finetune.supervision.learners import Features, OneClass, SeveralClasses, Tagged, decode, entity_spans, score
 from doyen.finetune.supervision.learning_curve import Point, advise, forecast
-from doyen.finetune.supervision.rounds import read_rounds
+from doyen.finetune.supervision.rounds import FILE, read_rounds
 from doyen.finetune.supervision.strategies import (
     NEEDS_MODEL,
     Pool,
@@ -233,6 +233,8 @@ def test_a_round_is_served_first_and_logged(workspace: Workspace, project: Store
     assert queue[:10] == first.chosen
     texts = {each.item_id: each.text for each in open_texts(project, NAME)}
     label(workspace, project, [texts[uid] for uid in first.chosen])
+    with (workspace.supervision_folder / NAME / FILE).open("a") as log:
+        log.write('{"number": 2, "cho')  # as a kill leaves it
     second = choose_next(workspace, project, NAME, WordEmbedder(), n=10, strategy="margin")
     assert (second.number, second.strategy, second.reason) == (2, "margin", "")
     assert not set(second.chosen) & set(first.chosen)
