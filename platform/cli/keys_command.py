@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from doyen.core.settings import KeySettings
 from doyen.platform.cli.session import CliSession, with_session
+
+if TYPE_CHECKING:
+    from doyen.core.settings import KeySettings
 
 app = typer.Typer(help="Keys of the gateway and the chat: who may use them, and read which documents.", no_args_is_help=True)
 

@@ -31,7 +31,8 @@ def train(
     replay: Annotated[
         Path | None,
         typer.Option(
-            help="With --reader: general questions on paragraphs (SQuAD's form) to mix in, so that less is forgotten."
+            help="General pairs to mix in, so that less is forgotten: 'general' for Doyen's own, or a pairs.jsonl; with "
+            "--reader, questions on paragraphs (SQuAD's form)."
         ),
     ] = None,
     variants: Annotated[
@@ -47,6 +48,12 @@ def train(
     patience: Annotated[
         int | None, typer.Option(help="End after so many validations without a gain and keep the best weights; 0: never.")
     ] = None,
+    ewc: Annotated[
+        float | None, typer.Option(min=0, help="Weight of elastic weight consolidation, against forgetting; 0: none.")
+    ] = None,
+    probe: Annotated[
+        bool | None, typer.Option("--probe/--no-probe", help="Whether to measure what the training makes the model forget.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting of [finetune], for this training.")
     ] = None,
@@ -61,20 +68,23 @@ def train(
         if (
             project is None
             or not head
-            or any((dataset, reader, embedder, replay, general_reading, estimate, variants, method, epochs, patience, set_))
+            or any(
+                (dataset, reader, embedder, replay, general_reading, estimate, variants, method, epochs, patience, ewc, set_)
+            )
         ):
             raise InputError("--head goes with --project PROJECT, and besides with --adapter and --soft alone")
         _train_head(session, project, adapter, soft)
         return
     several = reader + embedder + (general_reading is not None) > 1
-    if (dataset is None) == (general_reading is None) or several or (replay and not reader):
+    if (dataset is None) == (general_reading is None) or several or (replay and (embedder or general_reading)):
         raise InputError(
-            "name a dataset, with --reader for a reader, which alone takes --replay, or with --embedder for an embedder; "
-            "or --general-reading PARAGRAPHS alone"
+            "name a dataset, with --reader for a reader or --embedder for an embedder, which takes no --replay; or "
+            "--general-reading PARAGRAPHS alone"
         )
     if variants is not None and (reader or embedder or general_reading):
         raise InputError("--variants is for adapters of the generator: for others set finetune.variant_share")
-    options = _options(set_, method=method, epochs=epochs, patience=patience)
+    general = None if reader or replay is None else str(replay)
+    options = _options(set_, method=method, epochs=epochs, patience=patience, ewc=ewc, forgetting_probe=probe, replay=general)
     if options and (reader or embedder or general_reading):
         raise InputError("settings of a training are given here for adapters of the generator: set others under [finetune]")
     if estimate:
