@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from doyen.eval.gate import Verdict
     from doyen.eval.regression import Change
     from doyen.eval.report import Report
+    from doyen.eval.suites import ChoiceReport
     from doyen.finetune.dataset import Dataset
     from doyen.finetune.model_card import CardFacts
     from doyen.finetune.registry import Adapter, Registry
@@ -775,6 +776,18 @@ class Doyen:
                 "embed": open_embedder(self.settings.retrieval).encode,
             }
             yield assistant, frozen, chosen, shared
+
+    def run_suite(self, path: Path | str, out: Path | str, *, adapter: str | None = None) -> ChoiceReport | Report:
+        """Run a suite of a domain (examples/suites) by a generator, a head, or on documents; see `run_suite`.
+
+        Args:
+            path: the suite's TOML file.
+            out: folder of the report.
+            adapter: "name" or "name:version" of a head or of an adapter of the generator.
+        """
+        from doyen.platform.suite_run import run_suite
+
+        return run_suite(self, Path(path), Path(out), adapter)
 
     def register_questions(self, questions: Sequence[Question], name: str) -> QuestionSet:
         """Freeze evaluation questions: no dataset that is built from now on holds one; see `register_questions`."""

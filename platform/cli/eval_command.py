@@ -46,6 +46,26 @@ def run(
     session.emit(report.data, f"{comparison_table(report)}\n{told}\nReport: {report.folder / 'report.html'}")
 
 
+@app.command()
+@with_session
+def suite(
+    session: CliSession,
+    suite: Annotated[Path, typer.Argument(help="A suite's TOML file, such as examples/suites/finance.toml.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    adapter: Annotated[
+        str | None, typer.Option(help="A head or an adapter of the generator, name or name:version; default: the base model.")
+    ] = None,
+) -> None:
+    """Run a suite of a domain: multiple choice, yes/no/maybe, sentiment, or cited answers from documents."""
+    from doyen.eval.report import Report, comparison_table
+
+    report = session.doyen.run_suite(suite, out, adapter=adapter)
+    if isinstance(report, Report):
+        session.emit(report.data, f"{comparison_table(report)}\n\nReport: {report.folder / 'report.html'}")
+    else:
+        session.emit(report.to_json(), f"{report.as_text()}\nReport: {out / 'suite.json'}")
+
+
 @questions_app.command()
 @with_session
 def register(

@@ -8,25 +8,27 @@ from typing import Any
 
 from doyen.core.errors import InputError, PromptTooLong
 from doyen.core.writing_models import Written
-from doyen.platform.serving.engines.protocol import Engine, GenerationRequest, complete
+from doyen.platform.serving.engines.protocol import AdapterFiles, Engine, GenerationRequest, complete
 
 
 class EngineWriter:
-    """Implements ``WritingModel`` and ``FormModel`` with the base model of an engine."""
+    """Implements ``WritingModel`` and ``FormModel`` with the base model of an engine, or with an adapter of it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, adapter: AdapterFiles | None = None) -> None:
+        self._engine, self._adapter = engine, adapter
         self._holds = True
 
     @property
     def name(self) -> str:
-        """The base model's name."""
-        return self._engine.model
+        """The base model's name, and the adapter's."""
+        return f"{self._engine.model} with {self._adapter.name}" if self._adapter else self._engine.model
 
     def write(self, prompt: str, *, max_tokens: int = 128, temperature: float = 0.0, seed: int = 0) -> str:
         """Return the model's answer to one message."""
         messages = [{"role": "user", "content": prompt}]
-        request = GenerationRequest(messages, max_tokens=max_tokens, temperature=temperature, seed=seed, reuse_prompt=False)
+        request = GenerationRequest(
+            messages, self._adapter, max_tokens=max_tokens, temperature=temperature, seed=seed, reuse_prompt=False
+        )
         return complete(self._engine, request).text.strip()
 
     def fill(self, prompt: str, form: Mapping[str, Any], *, max_tokens: int, temperature: float, seed: int) -> Written:
@@ -34,6 +36,7 @@ class EngineWriter:
         messages = [{"role": "user", "content": prompt}]
         request = GenerationRequest(
             messages,
+            self._adapter,
             max_tokens=max_tokens,
             temperature=temperature,
             seed=seed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.head_projects import PARTS_OF, described, entity_labels, make_project, topic_labels
 
@@ -12,6 +14,8 @@ from doyen.annotation.types.typed_labels import Classes
 from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.store.schema import AnnotationTaskRow
 from doyen.core.workspace import FILE_NAME, Workspace
+from doyen.finetune.heads.head_split import text_hash
+from doyen.finetune.heads.train_head import PARTS
 from doyen.finetune.registry import CLASSIFIER
 from doyen.platform.serving.served_heads import MOST_TEXTS
 
@@ -43,6 +47,17 @@ def test_a_head_is_promoted_where_it_beats_what_is_there_and_rolled_back(doyen, 
     assert sum(score.score for score in found[0].scores) == pytest.approx(1, abs=1e-4)
     assert not found[0].truncated
     assert doyen.classify(["x " * 500], "topics:2")[0].truncated
+    rows = [{"id": n, "text": f"{text} x", "answer": label.labels[0]} for n, (text, label) in enumerate(topic_labels(8))]
+    learned = json.loads((first.folder / PARTS).read_text())["train"]
+    known = next(text for text, _ in topic_labels(60) if text_hash(text) in learned)
+    rows.append({"id": "known", "text": known, "answer": "pump"})
+    table = 'task = "choice"\nname = "s"\nrows = "s.jsonl"\ninstruction = "Which?"\noptions = ["pump", "line", "door"]\n'
+    (space.root / "s.toml").write_text(table)
+    (space.root / "s.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = doyen.run_suite(space.root / "s.toml", space.root / "out", adapter="topics")
+    assert (report.answered_by, report.n, report.left_out) == ("head topics:1", 24, ["known"])
+    assert report.macro_f1["mean"] > 0.8
+    assert json.loads((space.root / "out" / "suite.json").read_text()) == report.to_json()
 
 
 def test_too_few_texts_set_aside_let_no_head_be_promoted(doyen, space, store):
