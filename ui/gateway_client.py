@@ -134,6 +134,18 @@ class GatewayClient:
         """Return an evaluation's report as an HTML page."""
         return self._send("GET", f"/v1/evals/{eval_id}/report.html").text
 
+    def compare_evaluations(self, report: str, against: str) -> dict[str, Any]:
+        """Return how the watched figures changed since an earlier run: ``{"id", "against", "data"}``."""
+        return self._call("GET", f"/v1/evals/{_part(report)}/changes", params={"against": against})
+
+    def question_sets(self) -> list[dict[str, Any]]:
+        """Return the registered sets of questions, by name."""
+        return list(self._call("GET", "/v1/questions")["data"])
+
+    def register_questions(self, name: str, file: str) -> dict[str, Any]:
+        """Register the questions of a file in the workspace's folder."""
+        return self._call("POST", "/v1/questions", json={"name": name, "file": file})
+
     def jobs(self) -> list[dict[str, Any]]:
         """Return the newest jobs, newest first."""
         return list(self._call("GET", "/v1/jobs")["data"])

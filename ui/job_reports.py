@@ -14,6 +14,7 @@ NAMES = {
     "build-dataset": "Build a dataset",
     "check-dataset": "Check a dataset for leaks",
     "create-project": "Make or update a project",
+    "estimate-evaluation": "Estimate an evaluation",
     "estimate-training": "Estimate a training",
     "evaluate": "Evaluate",
     "pull": "Pull labels",
@@ -138,6 +139,10 @@ def _trained(result: dict[str, Any]) -> list[str]:
     return [f"{result['adapter']} is a candidate now, trained on {result['dataset']}: see the tab “Adapters”"]
 
 
+def _evaluated(result: dict[str, Any]) -> list[str]:
+    return [f"{result['report']}: {_count(result['questions'], 'question')} in {', '.join(result['modes'])}"]
+
+
 def _plain(result: dict[str, Any]) -> list[str]:
     told = {name: value for name, value in result.items() if isinstance(value, str | int | float) and value != ""}
     return [f"{name.replace('_', ' ')}: {value}" for name, value in told.items()]
@@ -148,7 +153,9 @@ REPORTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "build-dataset": _built,
     "check-dataset": _checked,
     "create-project": _made,
+    "estimate-evaluation": _estimated,
     "estimate-training": _estimated,
+    "evaluate": _evaluated,
     "pull": _pulled,
     "push": _pushed,
     "train": _trained,

@@ -96,9 +96,9 @@ def _lay_out_training(panel: JobPanel, dataset: gr.Dropdown) -> None:
     with gr.Row():
         of = gr.Dropdown(list(TRAINED.items()), value="generator", label="Train", elem_id="train-of")
         name = gr.Textbox(label="Name of the adapter (empty: the dataset's)", max_lines=1, elem_id="train-name")
-        epochs = gr.Number(None, label="Epochs (empty: as in the settings)", minimum=0, elem_id="train-epochs")
+        epochs = gr.Number(0, label="Epochs (0: as in the settings)", minimum=0, elem_id="train-epochs")
         patience = gr.Number(
-            None, label="Stop after so many validations without a gain (empty: as set)", precision=0, elem_id="train-patience"
+            0, label="Stop after so many validations without a gain (0: as set)", precision=0, elem_id="train-patience"
         )
     with gr.Row(elem_classes="doyen-actions"):
         estimate = gr.Button("Estimate", elem_id="estimate-training")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -15,6 +15,9 @@ from doyen.core.errors import InputError
 from doyen.core.workspace import Workspace
 from doyen.finetune.forgetting.general_pairs import GENERAL
 from doyen.platform.app import Doyen
+
+if TYPE_CHECKING:
+    from doyen.core.records import Question
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
@@ -293,18 +296,9 @@ class TrainHead(Work):
         return {"adapter": adapter.ref, "test": adapter.manifest["test"]}
 
 
-class Evaluate(Work):
-    """Ask the same questions in several modes and compare them in a report.
+class _Questions(Work):
+    """Base of what asks questions."""
 
-    Attributes:
-        questions: questions.jsonl below the workspace's folder.
-        report: name of the report.
-        modes: None takes all that can answer.
-        sample: how many questions are asked; None asks all.
-        without: tag of questions that are left out.
-    """
-
-    kind: Literal["evaluate"] = "evaluate"
     questions: Name
     report: Annotated[str, Field(pattern=NAME, max_length=100)]
     modes: list[Name] | None = None
@@ -312,14 +306,51 @@ class Evaluate(Work):
     sample: Annotated[int, Field(ge=1)] | None = None
     without: Name | None = None
 
-    def run(self, doyen: Doyen) -> dict[str, Any]:
-        """See `Doyen.evaluate`."""
+    def load(self, workspace: Workspace) -> list[Question]:
+        """Return the questions that are asked."""
+        from doyen.core.frozen_questions import question_sets
         from doyen.eval.questions import load_questions, without_tag
 
-        loaded = load_questions(confined(doyen.workspace, self.questions))
-        asked = without_tag(loaded, self.without) if self.without else loaded
+        registered = [each for each in question_sets(workspace) if self.questions in {each.path.stem, each.name}]
+        path = registered[-1].path if registered else confined(workspace, self.questions)
+        loaded = load_questions(path)
+        return without_tag(loaded, self.without) if self.without else loaded
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What is asked of the questions, and in which modes."""
+        return {"modes": self.modes, "adapter": self.adapter, "sample": self.sample}
+
+
+class EstimateEvaluation(_Questions):
+    """Say what an evaluation would take, by a few answers, from which it goes on; the arguments are those of `Evaluate`."""
+
+    kind: Literal["estimate-evaluation"] = "estimate-evaluation"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.estimate_evaluation`."""
         out = doyen.workspace.reports_folder / self.report
-        report = doyen.evaluate(asked, out, modes=self.modes, adapter=self.adapter, sample=self.sample)
+        estimate = doyen.estimate_evaluation(self.load(doyen.workspace), out, **self.choices)
+        return {"estimate": estimate.describe(), **estimate.to_json()}
+
+
+class Evaluate(_Questions):
+    """Ask the same questions in several modes and compare them in a report.
+
+    Attributes:
+        questions: a registered set by its id or name, or questions.jsonl below the workspace's folder.
+        report: name of the report.
+        modes: None takes all that can answer.
+        sample: how many questions are asked; None asks all.
+        without: tag of questions that are left out.
+    """
+
+    kind: Literal["evaluate"] = "evaluate"
+
+    def run(self, doyen: Doyen) -> dict[str, Any]:
+        """See `Doyen.evaluate`."""
+        out = doyen.workspace.reports_folder / self.report
+        report = doyen.evaluate(self.load(doyen.workspace), out, **self.choices)
         return {"report": self.report, "questions": report.data["questions"]["n"], "modes": list(report.data["modes"])}
 
 
@@ -334,6 +365,7 @@ AnyWork = Annotated[
     | EstimateTraining
     | Train
     | TrainHead
+    | EstimateEvaluation
     | Evaluate,
     Field(discriminator="kind"),
 ]

@@ -218,6 +218,7 @@ def test_evaluations(client: TestClient) -> None:
             "id": "older",
             "created_at": "2026-01-01T00:00:00+00:00",
             "questions": 3,
+            "questions_sha256": None,
             "modes": ["rag"],
             "means": {"rag": {"token_f1": 0.5}},
         }

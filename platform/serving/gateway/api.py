@@ -39,6 +39,7 @@ from doyen.platform.serving.gateway import (
     models_routes,
     pages_routes,
     projects_routes,
+    questions_routes,
     search_routes,
     settings_routes,
     trace_routes,
@@ -113,6 +114,7 @@ def create_app(workspace: Workspace, *, host: str | None = None, open_model: Ope
         key_routes,
         projects_routes,
         datasets_routes,
+        questions_routes,
         settings_routes,
         trace_routes,
     ):
