@@ -21,7 +21,6 @@ from doyen.finetune.registry import Adapter
 REMEDIES: dict[str, dict[str, Any]] = {
     "alone": {},
     "replay 10%": {"replay": "general"},
-    "EWC 1": {"ewc": 1.0},
     "EWC 100": {"ewc": 100.0},
     "replay 10%, EWC 100": {"replay": "general", "ewc": 100.0},
 }

@@ -305,10 +305,12 @@ def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, report
 
     run, examples, costs = ready.run, ready.examples, workspace.settings.costs
     model, tokenizer = add_adapter(ready.model, settings, ready.lesson.start), ready.tokenizer
+    require_memory(model, [row for batch in examples.batches for row in batch], settings)
+    if settings.patience and not examples.validation:
+        reporter.say("there are no validation pairs, so that patience has no effect: all epochs are trained")
     probed = settings.forgetting_probe
     knew = probe_before(model, tokenizer, ready.base, ready.lesson.start, settings.dtype, reporter) if probed else None
     penalty = _penalty(ready, model, settings, reporter)
-    require_memory(model, [row for batch in examples.batches for row in batch], settings)
     estimate = load_estimate(run) or _estimate(ready, model, settings, costs)
     reporter.say(f"{estimate.describe()}; losses go to {run / TRAINING_LOG}")
     before, started = steps_done(run), time.monotonic()
@@ -359,8 +361,10 @@ def _estimate(ready: _Ready, model: Any, settings: FinetuneSettings, costs: Cost
 
     rows = [row for batch in ready.examples.batches for row in batch]
     pace = measure_adapter_pace(model, rows, settings)
-    validating = pace.validation_seconds(row.length for row in ready.examples.validation)
-    seconds = pace.seconds((row.length for row in rows), len(ready.examples.batches)) + validating
+    steps = len(ready.examples.batches)
+    validations = 1 + (math.ceil(steps / settings.evaluation_steps) if settings.patience else 0)
+    validating = validations * pace.validation_seconds(row.length for row in ready.examples.validation)
+    seconds = pace.seconds((row.length for row in rows), steps) + validating
     estimate = training_estimate(ready.lesson.name, _takes(ready, seconds, costs), f"{pace.items} rows", costs)
     save_estimate(ready.run, estimate)
     return estimate

@@ -163,8 +163,8 @@ def test_trainings_before_the_options_keep_their_identity():
 def test_tensorboard_gets_the_losses(adapted, tmp_path):
     """By transformers' own callback; the row is trained on twice."""
     pytest.importorskip("tensorboard")
-    chosen = settings(tracker="tensorboard", epochs=1)
+    chosen = settings(tracker="tensorboard", epochs=1, patience=1)
     fitted = fit(adapted(), [[ROW], [ROW]], [], chosen, tmp_path / "run", Silent(), tracked=tmp_path / "board")
-    assert len(fitted.losses) == 2
+    assert (len(fitted.losses), fitted.validations, fitted.best_step) == (2, [], None), "patience without validation rows"
     [events] = (tmp_path / "board").glob("events.out.tfevents.*")
     assert b"train/loss" in events.read_bytes()
