@@ -519,6 +519,9 @@ class ActiveSettings(Section):
 
     strategy: Annotated[str | None, Unset] = None
     """None takes diverse-uncertainty where a model can be trained on the labels, else facility-location."""
+    learner: Literal["auto", "linear", "head"] = "auto"
+    """What says how sure it is of a text: a small model trained on the labels so far, or the project's head (docs/heads.md),
+    which auto takes where one is in production. "head" takes the newest, too."""
     batch: int = Field(100, ge=1, le=100_000)
     """Texts of a round. Smaller ones follow the model more closely, and cost more rounds."""
     test_share: float = Field(0.2, ge=0, le=0.9)

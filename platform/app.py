@@ -389,6 +389,7 @@ class Doyen:
             target=target,
             frozen=frozen,
             likelihood=lambda texts: answer_likelihood(self.assistant.engine, self.adapters, texts, self.reporter),
+            trained=self.heads.learner(project, self.settings.supervision.active.learner),
             reporter=self.reporter,
         )
         if push:

@@ -52,6 +52,20 @@ class TextEmbedder(Encoder, TokenStates, Protocol):
     """What vectors of texts and states of their words come from."""
 
 
+class TrainedModel(Protocol):
+    """A model that is trained already (``finetune.heads.head_learner.HeadLearner``)."""
+
+    @property
+    def name(self) -> str:
+        """Its name, for the round's log."""
+
+    def features(self, texts: Sequence[str]) -> Features:
+        """Return what the model sees of texts."""
+
+    def model(self) -> Model:
+        """Return the model."""
+
+
 @dataclass(frozen=True)
 class _Texts:
     """The texts of a project, apart from those set aside: what choices see (``open``, ``labelled``), and the rest."""
@@ -78,6 +92,7 @@ def choose_next(
     target: float | None = None,
     frozen: Sequence[Question] = (),
     likelihood: Likelihood | None = None,
+    trained: TrainedModel | None = None,
     reporter: Reporter | None = None,
 ) -> Round:
     """Choose the texts to label next, have them served first, and log the round; ``push(…, scores=True)`` sends the order.
@@ -89,6 +104,8 @@ def choose_next(
         target: score to which the labels still needed are estimated; None takes the settings'.
         frozen: more evaluation questions than those registered in the workspace: what nearly repeats one is never chosen.
         likelihood: of answers to prompt/response questions, by which strategies with a model go there.
+        trained: says how sure it is of each text, in place of a small model that is trained on the labels. The curve stays that
+            of the small model: this one has seen labels of the test texts.
 
     Raises:
         NotFoundError: there is no such project.
@@ -111,8 +128,14 @@ def choose_next(
         known_vectors = vectors([_words_of(text) for text in texts.labelled])
     train, targets = _examples(learner, texts.labelled)
     model = learner.fit(train, targets) if learner is not None and targets else None
-    used, reason = _usable(wanted, model, likelihood if learner is None else None)
-    unsure = _uncertainty(used, shown, learner, model, likelihood, seed)
+    head = trained if learner is not None else None
+    used, reason = _usable(wanted, model is not None or head is not None, likelihood if learner is None else None)
+    if head is not None and used in NEEDS_MODEL:
+        judge = head.name
+        unsure = _uncertainty(used, shown, head, head.model(), likelihood, seed)
+    else:
+        judge = ""
+        unsure = _uncertainty(used, shown, learner, model, likelihood, seed)
     costs = np.array([_seconds(text.text, settings) for text in shown], np.float32)
     tests = _tests_wanted(texts, count, settings)
     rows = choose(used, Pool(pool_vectors, known_vectors, costs, unsure), count - tests, seed)
@@ -132,6 +155,7 @@ def choose_next(
         labelled_test=len(texts.labelled_test),
         open=texts.n_open,
         seconds=round(_cost_of(batch, [*texts.open, *texts.open_test], settings), 1),
+        judge=judge,
     )
     if learner is not None:
         made = _with_curve(made, learner, train, targets, texts, target or settings.target, count, settings)
@@ -220,9 +244,9 @@ def _examples(learner: Learner | None, labelled: Sequence[LabelledText]) -> tupl
     return learner.features(texts), learner.targets(texts, [label.label for label in labelled])
 
 
-def _usable(wanted: Strategy, model: Model | None, likelihood: Likelihood | None) -> tuple[Strategy, str]:
+def _usable(wanted: Strategy, can_judge: bool, likelihood: Likelihood | None) -> tuple[Strategy, str]:
     """Return the strategy that can be followed now, and why where it is not the one that is wanted."""
-    if wanted not in NEEDS_MODEL or model is not None or likelihood is not None:
+    if wanted not in NEEDS_MODEL or can_judge or likelihood is not None:
         return wanted, ""
     return COLD_START, f"{wanted} needs a model, and there are too few labels to train one or no adapter to ask"
 
@@ -230,7 +254,7 @@ def _usable(wanted: Strategy, model: Model | None, likelihood: Likelihood | None
 def _uncertainty(
     strategy: Strategy,
     shown: Sequence[OpenText],
-    learner: Learner | None,
+    learner: Learner | TrainedModel | None,
     model: Model | None,
     likelihood: Likelihood | None,
     seed: int,

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from doyen.core.costs import duration
 from doyen.core.errors import storage_errors
 from doyen.finetune.supervision.learning_curve import Forecast, Point
 
@@ -30,6 +29,7 @@ class Round:
         metric: name of the score; empty where the task has none.
         curve: scores by number of labels; empty while too few test texts are labelled.
         forecast: what the target needs; None while the curve has too few points.
+        judge: the trained head that said how sure it is; empty where it was a small model, or none.
     """
 
     number: int
@@ -48,6 +48,7 @@ class Round:
     curve: list[Point] = field(default_factory=list)
     forecast: Forecast | None = None
     advice: str = ""
+    judge: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -57,8 +58,8 @@ class Round:
         """Return it for people: what comes next, the curve, and whether to go on."""
         lines = [
             f"Round {self.number} of {self.project!r}: {len(self.chosen)} of {self.open} open texts chosen by {self.strategy}"
-            f"{f' ({self.reason})' if self.reason else ''}, {len(self.test)} of them at random to measure with; "
-            f"about {duration(self.seconds)} of work.",
+            f"{f' with head {self.judge}' if self.judge else ''}{f' ({self.reason})' if self.reason else ''}, "
+            f"{len(self.test)} of them at random to measure with; about {self.seconds / 60:.0f} minutes of work.",
             f"Labelled so far: {self.labelled} texts to train on, {self.labelled_test} to measure with.",
         ]
         lines += [f"  {_bar(point)} {point.labels:>6} labels" for point in self.curve]

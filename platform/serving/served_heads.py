@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from doyen.annotation import Drafter, TaskType
     from doyen.finetune.heads.head import Head
     from doyen.finetune.heads.head_labels import ClassScore, Entity
+    from doyen.finetune.heads.head_learner import HeadLearner
 
 MOST_TEXTS, MOST_CHARACTERS = 64, 20_000
 """Of one request: texts, and characters of each."""
@@ -92,6 +93,22 @@ class ServedHeads:
 
         own = self.of_project(project, promoted=True)
         return HeadDrafter(own.ref, partial(self.open, own)) if own else task_type
+
+    def learner(self, project: str, wanted: str) -> HeadLearner | None:
+        """Return a project's head as what active learning asks; None where a small model is to be trained.
+
+        Args:
+            wanted: ``supervision.active.learner``.
+
+        Raises:
+            NotFoundError: a head is wanted, and the project has none.
+        """
+        from doyen.finetune.heads.head_learner import HeadLearner
+
+        own = self.of_project(project, promoted=wanted == "auto") if wanted != "linear" else None
+        if own is None and wanted == "head":
+            raise NotFoundError(f"project {project!r} has no head: train one with `doyen train --head --project {project}`")
+        return HeadLearner(own.ref, partial(self.open, own)) if own else None
 
     def open(self, adapter: Adapter) -> Head:
         """Return a version's head, loaded by the first caller and checked (`open_head`).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from support.head_projects import PARTS_OF, described, entity_labels, make_project, topic_labels
 
@@ -17,7 +18,13 @@ from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.finetune.heads.head_split import text_hash
 from doyen.finetune.heads.train_head import PARTS
 from doyen.finetune.registry import CLASSIFIER
+from doyen.finetune.supervision.strategies import Strategy
 from doyen.platform.serving.served_heads import MOST_TEXTS
+
+OPEN = [
+    f"{word} and {other} {n}"
+    for n, (word, other) in enumerate([("seal", "hose"), ("probe", "screen"), ("seal", "plunger")] * 6)
+]
 
 
 @pytest.fixture
@@ -103,3 +110,26 @@ def test_a_name_is_needed_where_there_are_several(doyen, space, store):
     with pytest.raises(NotFoundError, match="known: one, two"):
         doyen.classify(["a text"], "three")
     assert Classes(tuple(doyen.classify(["hose and probe line 3 two"])[0].labels)) in [Classes(("line",)), Classes(())]
+
+
+def test_active_learning_asks_the_head_in_production_how_sure_it_is(doyen, space, store):
+    make_project(space, store, described("classification", *PARTS_OF), topic_labels())
+    text_tasks(store, "topics", [PlainText(text, str(n), "new.csv") for n, text in enumerate(OPEN)])
+    first = doyen.label_next("topics", strategy="margin", n=3)
+    assert first.judge == ""
+    doyen.train_head("topics")
+    doyen.promote("topics:1", report=None, by="ann", override="a trial")
+    made = doyen.label_next("topics", strategy="margin", n=3)
+    assert made.judge == "topics:1"
+    assert "chosen by margin with head topics:1" in made.as_text()
+    texts = {each.item_id: each.text for each in open_texts(store, "topics")}
+    chosen = [texts[uid] for uid in made.chosen if uid not in made.test]
+    learner = doyen.heads.learner("topics", "auto")
+    unsure = learner.model().uncertainty(learner.features(OPEN), Strategy.MARGIN, 1)
+    assert unsure[OPEN.index(chosen[0])] >= np.sort(unsure)[-6]
+    assert learner.model().uncertainty(learner.features(OPEN), Strategy.BALD, 1).shape == (len(OPEN),)
+    scores = [each.probabilities for each in doyen.heads.open(doyen.adapters.get("topics:1")).score(OPEN)]
+    assert np.allclose(learner.model().probabilities(learner.features(OPEN).rows)[:, 0], scores, atol=1e-5)
+    with pytest.raises(NotFoundError, match="has no head"):
+        doyen.heads.learner("other", "head")
+    assert doyen.heads.learner("topics", "linear") is None
