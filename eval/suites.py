@@ -267,8 +267,8 @@ def run_choices(
 
 def _figures(rows: Sequence[ChoiceRow], said: Sequence[str | None], sampling: Sampling) -> dict[str, Any]:
     right = np.array([given == row.answer for row, given in zip(rows, said, strict=True)], np.float64)
-    drawn = {"samples": sampling.samples, "seed": sampling.seed}
-    accuracy = mean_interval(right, rate=True, samples=sampling.samples, seed=sampling.seed)
+    drawn: dict[str, Any] = {"samples": sampling.samples, "seed": sampling.seed}
+    accuracy = mean_interval(right, rate=True, **drawn)
     if len({row.options for row in rows}) > 1:
         return {"accuracy": asdict(accuracy), "macro_f1": None}
     given = [Classes((option,) if option is not None else ()) for option in said]
