@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from doyen.core.models import load_once, torch_device, torch_dtype
+from doyen.core.sentences import sentence_ends
 from doyen.core.text import MARKS, UNSPACED
 from doyen.retrieval.reading.reader_files import GENERAL_READER
 from doyen.retrieval.reading.reader_network import Scores, load_network
@@ -101,7 +102,8 @@ def _best_spans(window: Window, starts: Any, ends: Any, passage: str, count: int
     if not length:
         return []
     sums = starts[first : first + length, None] + ends[None, first : first + length]
-    allowed = torch.ones_like(sums, dtype=torch.bool).triu().tril(MAX_SPAN_TOKENS - 1)
+    sentences = _sentence_numbers(passage, window)
+    allowed = (sentences[:, None] == sentences).triu().tril(MAX_SPAN_TOKENS - 1)
     best = sums.masked_fill(~allowed, float("-inf")).flatten().topk(min(CANDIDATES, int(allowed.sum())))
     begins, lasts, scores = best.indices // length, best.indices % length, best.values - (starts[0] + ends[0])
     found: list[Span] = []
@@ -115,6 +117,12 @@ def _best_spans(window: Window, starts: Any, ends: Any, passage: str, count: int
         left[near] = False
         left &= (begins > lasts[chosen]) | (lasts < begins[chosen])
     return _apart(found, count)
+
+
+def _sentence_numbers(passage: str, window: Window) -> Any:
+    """Return for each of a window's tokens which sentence of the passage it stands in: no answer runs over their border."""
+    ends = torch.tensor(sentence_ends(passage))
+    return torch.bucketize(torch.tensor([start for start, _ in window.offsets]), ends, right=True)
 
 
 def _expected_f1(begins: Any, lasts: Any, scores: Any) -> Any:

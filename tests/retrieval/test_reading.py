@@ -198,6 +198,20 @@ def test_a_clear_answer_is_the_likeliest_span():
     assert (span.start, span.end, span.score) == (4, 13, 18.0)
 
 
+def test_no_answer_runs_over_the_border_of_two_sentences():
+    text = "It moves 60 litres a minute. Change its inlet filter, approx. one, every 45 days."
+    window = windows_of("Which?", text)[0]
+    places = [text[slice(*offset)] for offset in window.offsets]
+    starts, ends = torch.zeros(2, len(window.ids))
+    starts[window.first + places.index("60")] = ends[window.first + places.index("filter")] = 9.0
+    ends[window.first + places.index("minute")] = 6.0
+    span = _best_spans(window, starts, ends, text, 1)[0]
+    assert text[span.start : span.end] == "60 litres a minute"
+    starts[window.first + places.index("Change")] = ends[window.first + places.index("days")] = 20.0
+    span = _best_spans(window, starts, ends, text, 1)[0]
+    assert text[span.start : span.end] == "Change its inlet filter, approx. one, every 45 days", "abbreviations end no sentence"
+
+
 def test_a_reader_finds_what_it_learned(reader: Reader):
     for number, (question, passage, answer) in enumerate(FACTS):
         readings = reader.read(question, [passage for _, passage, _ in FACTS])
