@@ -33,7 +33,7 @@ MARK_SIGNS: dict[Mark, str] = {"supported": "✓", "unsure": "~", "not_found": "
 """Each mark as one character."""
 FinishReason = Literal["stop", "length", "repetition", "cancelled"]
 """Why an answer ended: the model's end token or a stop text, the token limit, a loop, or the reader."""
-ANSWER_RULES = 14
+ANSWER_RULES = 15
 """To be raised when the same generated text becomes another answer (refusals, loops, small talk, citations): evaluations then
 ask again instead of reusing answers of the old rules."""
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # they import PyTorch
     from doyen.finetune.rewording import Rewording
     from doyen.retrieval.reading.reader_network import ReaderConfig, ReaderNetwork
 
-FORMAT = 8
+FORMAT = 9
 """Raised when the same dataset and settings would give another reader than before."""
 FIRST_TRAINED_LAYER = 1
 """Layers below stay those of the general reader, so that steps are faster."""

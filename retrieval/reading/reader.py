@@ -24,6 +24,7 @@ MAX_SPAN_TOKENS = 40
 """The longest answer that is looked for."""
 CANDIDATES = 200
 """Likeliest spans of a window among which answers are chosen."""
+_JOINING = ",;: \t\n"
 _UNSPACED, _MARKS = re.compile(f"[{UNSPACED}]"), frozenset(MARKS)
 
 
@@ -144,7 +145,9 @@ def _apart(spans: Sequence[Span], count: int) -> list[Span]:
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a span of word pieces to whole words and numbers."""
+    """Widen a span of word pieces to whole words, numbers and codes; marks that join it to what precedes are left out."""
+    while text[start] in _JOINING and start + 1 < end:
+        start += 1
     while _divides_word(text, start):
         start -= 1
     while _divides_word(text, end):
@@ -161,9 +164,17 @@ def _divides_word(text: str, place: int) -> bool:
         return True
     if before in ".,":
         return text[place - 2 : place - 1].isdigit() and after.isdigit()
+    if before == "-":  # "QC-30-0080", not "12-screen"
+        return after.isdigit() and _of_code(text[place - 2 : place - 1])
+    if after == "-":
+        return _of_code(before) and text[place + 1 : place + 2].isdigit()
     if after in ".,":
         return before.isdigit() and text[place + 1 : place + 2].isdigit()
     return (before.isalnum() or before in _MARKS) and after.isalnum() and not _UNSPACED.search(before + after)
+
+
+def _of_code(letter: str) -> bool:
+    return letter.isupper() or letter.isdigit()
 
 
 def open_reader(folder: Path = GENERAL_READER, dtype: str = "auto") -> Reader:
