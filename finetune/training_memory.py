@@ -56,13 +56,21 @@ class RowMemory:
         return self.fixed + kept + self.response * row.response_tokens
 
 
-def measure_row_memory(model: Any) -> RowMemory:
-    """Return what rows need, counted on three short ones; takes as long as their losses."""
+def measure_row_memory(model: Any, *, checkpointing: bool = False) -> RowMemory:
+    """Return what rows need, counted on three short ones; takes as long as their losses.
+
+    Args:
+        checkpointing: the model has gradient checkpointing on, which is put off meanwhile.
+    """
+    if checkpointing:
+        model.gradient_checkpointing_disable()
     trained = sum(value.numel() * value.element_size() for value in model.parameters() if value.requires_grad)
     first, longer, wordier = (_kept_bytes(model, _row(*size)) for size in SHORT)
     token = (longer - first) / (SHORT[1][0] - SHORT[0][0])
     # A response token is fed as well.
     response = (wordier - first) / (SHORT[2][1] - SHORT[0][1]) - token
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     config = model.config.get_text_config()
     return RowMemory(
         row=max(first - token * sum(SHORT[0]) - response * SHORT[0][1], 0.0),
@@ -83,7 +91,7 @@ def require_memory(model: Any, rows: Sequence[Row], settings: FinetuneSettings) 
     free = _free_bytes(model.device)
     if free is None or not rows:
         return
-    memory = measure_row_memory(model)
+    memory = measure_row_memory(model, checkpointing=settings.gradient_checkpointing)
     needed = max(memory.needed(row, settings) for row in rows)
     if needed > free:
         raise StateError(
@@ -126,15 +134,10 @@ def _kept_bytes(model: Any, row: Row) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    checkpointing = getattr(model, "is_gradient_checkpointing", False)
-    if checkpointing:
-        model.gradient_checkpointing_disable()
     model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = row_loss(model, row, model.device)
     del loss
-    if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
     return sum(kept.values())
 
 

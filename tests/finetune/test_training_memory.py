@@ -45,13 +45,14 @@ def test_the_setting_that_is_named_would_fit(model, monkeypatch):
         require_memory(model, [LONG], SETTINGS)
     thrifty = SETTINGS.model_copy(update={"gradient_checkpointing": True})
     require_memory(model, [LONG], thrifty)
-    part = measure_row_memory(model).needed(LONG, thrifty) / MEGABYTE
+    part = measure_row_memory(model, checkpointing=True).needed(LONG, thrifty) / MEGABYTE
     free(0.8 * part)
     with pytest.raises(StateError, match=r"max_tokens = \d+") as raised:
         require_memory(model, [LONG], thrifty)
     tokens = int(re.search(r"max_tokens = (\d+)", str(raised.value))[1])
     shorter = Row(LONG.prefix[: tokens - 40], LONG.branches)
     require_memory(model, [shorter], thrifty.model_copy(update={"max_tokens": tokens}))
+    model.gradient_checkpointing_disable()
     free(0.0)
     with pytest.raises(StateError, match="take a smaller"):
         require_memory(model, [LONG], SETTINGS)
