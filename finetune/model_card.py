@@ -103,7 +103,9 @@ def _training(manifest: Mapping[str, Any]) -> list[str]:
         lines.append(f"- {len(losses)} steps, loss {losses[0]} at first and {losses[-1]} at the end")
     if (loss := manifest.get("validation_loss")) is not None:
         lines.append(f"- loss on the validation part: {loss}")
-    lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in manifest.get("examples", {}).items()]
+    examples = manifest.get("examples", {})
+    counts = examples if isinstance(examples, Mapping) else {"examples": examples}  # readers count one kind
+    lines += [f"- {name.replace('_', ' ')}: {count}" for name, count in counts.items()]
     if FORGETTING in manifest:
         lines.append(f"- {describe_forgetting(manifest[FORGETTING])}")
     if validation := manifest.get("validation"):
