@@ -118,6 +118,15 @@ class GatewayClient:
         body = {"report": report, "force": bool(reason.strip()), "reason": reason, "by": "chat"}
         return self._call("POST", f"/v1/adapters/{name}/{version}/promote", json=body)
 
+    def adapter_card(self, version: str) -> dict[str, Any]:
+        """Return all that is known of a version, "name:version"."""
+        name, _, number = version.rpartition(":")
+        return self._call("GET", f"/v1/adapters/{_part(name)}/{_part(number)}")
+
+    def stage(self, name: str, version: int) -> dict[str, Any]:
+        """Put an adapter version into staging and return it."""
+        return self._call("POST", f"/v1/adapters/{_part(name)}/{version}/stage")
+
     def roll_back(self, name: str) -> dict[str, Any]:
         """Promote the version before the current one and return it."""
         return self._call("POST", f"/v1/adapters/{name}/rollback")
