@@ -15,7 +15,6 @@ from doyen.eval.suites import (
     ChoiceReport,
     ChoiceRow,
     ChoiceSuite,
-    Chooser,
     ModelChooser,
     QuestionSuite,
     read_choices,
@@ -87,8 +86,8 @@ def _by_head(
     return run_choices(suite, asked, HeadChooser(heads, adapter), sampling, left_out)
 
 
-class HeadChooser(Chooser):
-    """Answers with the class that a head gives."""
+class HeadChooser:
+    """Implements ``Chooser`` with the class that a head gives."""
 
     def __init__(self, heads: ServedHeads, adapter: Adapter) -> None:
         self._heads, self._adapter = heads, adapter

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from doyen.annotation.types.tokenizer import tokenise
-from doyen.core.errors import IncompatibleError
+from doyen.core.errors import IncompatibleError, InputError
 from doyen.core.models import torch_device
 from doyen.core.models.loading import LOADING
 from doyen.finetune.heads.head_config import HeadConfig, HeadType, Probe, read_config
@@ -166,6 +166,18 @@ def check_probe(trained: Probe, loaded: Probe) -> None:
         raise IncompatibleError(
             f"the head does not say what it said when it was trained (its logits are off by {off:.3g}, and all that the "
             f"adapter changes is {effect:.3g}): its files, or the base, have changed: train it again"
+        )
+
+
+def require_effect(probe: Probe) -> None:
+    """Make sure that training has changed what the encoder says: otherwise no load could tell whether the adapter works.
+
+    Raises:
+        InputError: it has not.
+    """
+    if _distance(probe.logits, probe.base_logits) <= ROUNDING:
+        raise InputError(
+            "the adapter has changed nothing of what the encoder says: raise finetune.head_epochs or head_learning_rate"
         )
 
 

@@ -129,7 +129,7 @@ def make_network(base: Base, n_options: int, shape: LoraShape | None, seed: int)
             lora_alpha=shape.alpha,
             lora_dropout=shape.dropout,
             target_modules="all-linear",
-            exclude_modules=["pooler.dense"],
+            exclude_modules=["pooler.dense"] if getattr(encoder, "pooler", None) is not None else None,
             task_type="FEATURE_EXTRACTION",
         )
         encoder = get_peft_model(encoder, config)

@@ -135,7 +135,7 @@ def _fit(
     run: Path, task: _Task, base: Base, settings: Settings, measure: Measure, reporter: Reporter
 ) -> tuple[Path, dict[str, Any]]:
     """Train inside the run's folder, calibrate and measure; return the head's folder and what was measured."""
-    from doyen.finetune.heads.head import Head
+    from doyen.finetune.heads.head import Head, require_effect
     from doyen.finetune.heads.head_network import LoraShape, make_network, window_of
     from doyen.finetune.heads.head_training import fit_head, make_lesson
     from doyen.finetune.trainer import Schedule
@@ -154,6 +154,7 @@ def _fit(
     config = HeadConfig(task.kind, task.options, base.name, base.sha256, window)
     head = Head(config, network, tokenizer)
     config = replace(config, temperature=_calibrated(head, held[: len(parts.validation)]), probe=head.probe())
+    require_effect(config.probe)
     files = run / "head"
     network.save(files)
     config.write(files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from doyen.annotation import labelled_texts
@@ -13,12 +14,12 @@ from doyen.core.store import Store
 from doyen.core.store.schema import PRODUCTION
 from doyen.core.workspace import Workspace
 from doyen.eval.gate import Verdict, verdict_text
-from doyen.eval.head_scores import Sampling, compare_heads, judge_head
+from doyen.eval.head_scores import Sampling, compare_heads, judge_head, score_head
 from doyen.finetune.heads.head_config import HeadType
 from doyen.finetune.heads.head_examples import Item, gather_items
 from doyen.finetune.heads.head_split import text_hash
 from doyen.finetune.heads.majority import majority_labels
-from doyen.finetune.heads.train_head import PARTS, predict
+from doyen.finetune.heads.train_head import PARTS, Measure, predict
 from doyen.finetune.registry import Adapter, Registry
 from doyen.platform.serving.served_heads import ServedHeads
 
@@ -54,11 +55,10 @@ def judge_promotion(workspace: Workspace, store: Store, adapter: Adapter) -> Ver
     return judge_head(kind, difference, present.ref if present else "the most frequent answer")
 
 
-def measure_with(settings: EvalSettings) -> Any:
-    """Return what gives the figures of a head (``train_head.Measure``), with the intervals of the settings."""
-    from doyen.eval.head_scores import score_head
+def measure_with(settings: EvalSettings) -> Measure:
+    """Return what gives the figures of a head, with the intervals of the settings."""
 
-    def measure(kind: HeadType, predicted: list[Label], true: list[Label], clusters: list[str]) -> dict[str, Any]:
+    def measure(kind: HeadType, predicted: Sequence[Label], true: Sequence[Label], clusters: Sequence[str]) -> dict[str, Any]:
         return score_head(kind, predicted, true, Sampling(settings.bootstrap_samples, settings.seed, clusters))
 
     return measure

@@ -170,6 +170,8 @@ def no_head(kind: str, reference: str, known: Sequence[str]) -> NotFoundError:
 
 def check_texts(texts: Sequence[str]) -> None:
     """Raise InputError where there is no text, one is empty, or they are more than one request may hold."""
+    if isinstance(texts, str):
+        raise InputError("give a list of texts: a single text would be read letter by letter")
     if not 1 <= len(texts) <= MOST_TEXTS:
         raise InputError(f"{len(texts)} texts cannot be asked about at once: send 1 to {MOST_TEXTS}")
     for number, text in enumerate(texts, start=1):

@@ -16,6 +16,7 @@ from doyen.annotation import TaskDescription
 from doyen.annotation.types.tokenizer import tokenise
 from doyen.annotation.types.typed_labels import Classes, Entities, LabelledText, Region, Tags
 from doyen.core.errors import IncompatibleError, InputError, RecordError
+from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.finetune.heads.head import check_probe, open_head
 from doyen.finetune.heads.head_config import HeadType, Probe, head_type, options_of
 from doyen.finetune.heads.head_examples import Item, gather_items, make_examples, read_soft_labels
@@ -51,6 +52,26 @@ def test_a_head_learns_a_projects_classes_and_says_the_same_once_loaded(space, s
     assert len({*parts["train"], *parts["validation"], *parts["test"]}) == 60
     with pytest.raises(InputError, match="heads that classify texts"):
         Registry(space, store).require_kind("topics", TOKEN_CLASSIFIER)
+
+
+def test_the_generator_serves_as_well(space, store, tiny_model):
+    path = space.root / FILE_NAME
+    path.write_text(path.read_text() + f'head_base = "generator"\n[serving]\nmodel = "{tiny_model}"\n')
+    space = Workspace(space.root)
+    make_project(space, store, described("entities", "CODE", "NAME"), entity_labels(12))
+    made = train_head(space, store, "topics", name="names", measure=right)
+    assert made.base_model == str(tiny_model)
+    head = open_head(made.folder, lambda name: find_base("generator", name))
+    assert [each.words for each in head.score(["Nurse Bob 👩‍🔬"])] == [tuple(tokenise("Nurse Bob 👩‍🔬"))]
+
+
+def test_a_training_that_changes_nothing_is_refused(space, store):
+    path = space.root / FILE_NAME
+    path.write_text(path.read_text() + "head_learning_rate = 1e-9\n")
+    space = Workspace(space.root)
+    make_project(space, store, described("classification", *PARTS_OF), topic_labels(8))
+    with pytest.raises(InputError, match="has changed nothing"):
+        train_head(space, store, "topics", name="topics", measure=right)
 
 
 def test_a_stopped_training_goes_on_and_ends_with_the_same_weights(space, store, monkeypatch):

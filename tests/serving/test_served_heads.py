@@ -91,7 +91,7 @@ def test_too_few_texts_set_aside_let_no_head_be_promoted(doyen, space, store):
 def test_unknown_heads_and_texts_that_cannot_be_asked_are_refused(doyen, space, store):
     with pytest.raises(NotFoundError, match="train one with `doyen train --head"):
         doyen.classify(["a text"])
-    for texts in ([], ["a"] * (MOST_TEXTS + 1), [" "], ["a" * 30_000]):
+    for texts in ([], ["a"] * (MOST_TEXTS + 1), [" "], ["a" * 30_000], "a text"):
         with pytest.raises(InputError):
             doyen.classify(texts)
 
