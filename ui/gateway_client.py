@@ -318,7 +318,11 @@ class GatewayClient:
         """Remove a key."""
         self._call("DELETE", f"/v1/keys/{_part(name)}")
 
-    def give_feedback(self, answer_id: str, rating: int, correction: str = "", comment: str = "") -> dict[str, Any]:
+    def explain(self, answer_id: str) -> dict[str, Any]:
+        """Return what led to an answer: ``{"query", "passages", "prompt", …}``."""
+        return self._call("GET", f"/v1/answers/{_part(answer_id)}")
+
+    def give_feedback(self, answer_id: str, rating: int = 0, correction: str = "", comment: str = "") -> dict[str, Any]:
         """Store feedback on an answer."""
         body = {"answer_id": answer_id, "rating": rating, "correction": correction or None, "comment": comment or None}
         return self._call("POST", "/v1/feedback", json=body)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from doyen.core.answers import MARK_MEANINGS, MARK_SIGNS, Answer, AnswerSentence, Citation, Extract, Passage, version_note
-from doyen.ui.conversation import Exchange
+from doyen.ui.conversation import Exchange, beside_of
 from doyen.ui.page_pictures import picture_of
 
 MODE_LABELS = {
@@ -20,11 +21,30 @@ MODE_LABELS = {
     "hybrid": "Documents + adapter",
 }
 
+MODE_MEANINGS = {
+    "base": "The model alone answers from what it once learnt: it reads no document and cites nothing.",
+    "extract": "The words of a passage that answer, as they stand there. The fastest way; nothing is written anew.",
+    "rag": "The model reads the passages that are found, answers in its words, and cites them.",
+    "rag-short": "As “Documents”, asked for the shortest answer.",
+    "rag-reading": "As “Documents”, with an adapter that has learnt to answer from passages of any domain.",
+    "finetune": "An adapter that was trained on your labels answers without documents: it cites nothing.",
+    "hybrid": "An adapter that was trained on your labels reads the passages that are found, and cites them.",
+}
+"""Each mode in a sentence; what "best" stands for is the gateway's to say."""
+
 PAGE_GONE = "This page cannot be shown: its document has changed or is gone since, or you may not read it any more."
 
 
-def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: Extract | None = None) -> str:
-    """Return a conversation; ``coming`` and ``extract`` are what has come so far of an answer that is not finished."""
+@dataclass(frozen=True)
+class Coming:
+    """What has come so far of an answer that is not finished."""
+
+    text: str = ""
+    extract: Extract | None = None
+
+
+def conversation_html(exchanges: Sequence[Exchange], coming: Coming = Coming(), beside: Coming = Coming()) -> str:
+    """Return a conversation; the last answers, where they are not finished, as far as they have come."""
     if not exchanges:
         return (
             "<div class='doyen-empty'><h2>Ask your documents</h2><p>Answers quote the passages they rest on, "
@@ -32,18 +52,37 @@ def conversation_html(exchanges: Sequence[Exchange], coming: str = "", extract: 
         )
     turns = []
     for index, exchange in enumerate(exchanges):
-        turns.append(f"<div class='doyen-question'>{escape(exchange.question)}</div>")
-        if exchange.answer is not None:
-            turns.append(_answer_html(index, exchange.answer))
-        elif exchange.problem:
-            turns.append(
-                "<div class='doyen-reply doyen-failed' role='alert'><span class='doyen-chip doyen-red'>No answer</span>"
-                f"<div class='doyen-text'>{escape(exchange.problem)}</div></div>"
-            )
-        else:
-            text = escape(coming) if coming else _found(extract) if extract else "<span class='doyen-wait'>Reading…</span>"
-            turns.append(f"<div class='doyen-reply doyen-coming' aria-busy='true'><div class='doyen-text'>{text}</div></div>")
+        turns.append(f"<div class='doyen-question' data-question='{index}'>{escape(exchange.question)}</div>")
+        reply = _reply_html(index, exchange, coming)
+        if exchange.beside is not None:
+            other = _reply_html(beside_of(index), exchange.beside, beside)
+            reply = f"<div class='doyen-beside'>{reply}{other}</div>"
+        turns.append(reply)
     return f"<div class='doyen-conversation' role='log' aria-live='polite'>{''.join(turns)}</div>"
+
+
+def _reply_html(place: int, exchange: Exchange, coming: Coming) -> str:
+    """Return what came of a question, or is coming."""
+    if exchange.answer is not None:
+        return _answer_html(place, exchange.answer)
+    if exchange.problem:
+        return (
+            "<div class='doyen-reply doyen-failed' role='alert'><span class='doyen-chip doyen-red'>No answer</span>"
+            f"<div class='doyen-text'>{escape(exchange.problem)}</div>{_actions(place, copy=False)}</div>"
+        )
+    text = escape(coming.text) or (_found(coming.extract) if coming.extract else "<span class='doyen-wait'>Reading…</span>")
+    return f"<div class='doyen-reply doyen-coming' aria-busy='true'><div class='doyen-text'>{text}</div></div>"
+
+
+def _actions(place: int, *, copy: bool = True) -> str:
+    """Return what can be done with an answer; in the browser alone, see chat.js."""
+    of = place if place >= 0 else beside_of(place)
+    acts = (("copy", "Copy"),) if copy else ()
+    buttons = "".join(
+        f"<button type='button' class='doyen-act' data-act='{act}' data-of='{of}'>{name}</button>"
+        for act, name in (*acts, ("again", "Ask again"), ("edit", "Edit question"))
+    )
+    return f"<div class='doyen-acts'>{buttons}</div>"
 
 
 def _found(extract: Extract) -> str:
@@ -64,7 +103,11 @@ def _answer_html(index: int, answer: Answer) -> str:
     warnings = _warnings(answer)
     chips = "".join(f"<span class='doyen-chip doyen-amber'>{escape(warning)}</span>" for warning in warnings)
     sources = dict.fromkeys((citation.marker, _place(citation)) for citation in answer.citations)
-    listed = "".join(f"<span class='doyen-source'><b>{marker}</b> {escape(place)}</span>" for marker, place in sources)
+    listed = "".join(
+        f"<button type='button' class='doyen-source' data-marker='{marker}' title='Show the passage'><b>{marker}</b> "
+        f"{escape(place)}</button>"
+        for marker, place in sources
+    )
     listed = f"<div class='doyen-sources'>{listed}</div>" if listed else ""
     listed += "".join(map(_other_version, answer.other_versions))
     quoted = [citation for citation in answer.citations if citation.span]
@@ -74,7 +117,7 @@ def _answer_html(index: int, answer: Answer) -> str:
         f"<div class='doyen-reply{kind}' data-index='{index}' tabindex='0'>{chips}"
         f"<div class='doyen-text'>{''.join(_sentence_html(*piece) for piece in answer.marked_text())}</div>"
         f"{listed}"
-        f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div></div>"
+        f"<div class='doyen-meta'>{escape(' · '.join(_circumstances(answer)))}</div>{_actions(index)}</div>"
     )
 
 
@@ -189,9 +232,12 @@ def _card(marker: int, passage: Passage, citations: Sequence[Citation], pages: I
         else:
             loose.append(f"<blockquote>{escape(citation.quote)}</blockquote>")
     heading = f"<div class='doyen-heading'>{escape(passage.heading)}</div>" if passage.heading else ""
+    first = next(iter(citations), None)
+    span = f"{first.start}-{first.end}" if first else f"{passage.start}-{passage.end}"
+    link = f"<a href='#documents/{escape(passage.document_id)}/{span}' title='Open the document here'>"
     return (
-        f"<article class='doyen-card{' doyen-cited' if citations else ''}'><header><b>{marker}</b> "
-        f"<span>{escape(_place(passage))}</span></header>{heading}{''.join(pages)}{''.join(loose)}"
+        f"<article class='doyen-card{' doyen-cited' if citations else ''}' data-passage='{marker}'><header><b>{marker}</b> "
+        f"{link}{escape(_place(passage))}</a></header>{heading}{''.join(pages)}{''.join(loose)}"
         f"<p>{highlight(text, spans)}</p></article>"
     )
 

@@ -28,7 +28,7 @@ from doyen.platform.serving.keys import add_key, remove_key
 from doyen.ui.chat_tab import choices, model_name
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.gateway_client import GatewayClient, GatewayError
-from doyen.ui.markup import conversation_html, highlight, passages_panel
+from doyen.ui.markup import Coming, conversation_html, highlight, passages_panel
 from doyen.ui.pages import create_ui_app
 from doyen.ui.report_tables import comparison_table, gate_table, report_frame
 from doyen.ui.sign_in import Gateway
@@ -78,7 +78,7 @@ def test_everything_from_outside_is_escaped() -> None:
     }
     exchanges = [Exchange(NASTY, answer), Exchange(NASTY, problem=NASTY), Exchange(NASTY)]
     for html in (
-        conversation_html(exchanges, NASTY),
+        conversation_html(exchanges, Coming(NASTY)),
         passages_panel(Exchange(NASTY, answer)),
         comparison_table(shown(report)),
         report_frame(NASTY),
@@ -159,12 +159,13 @@ EXTRACT = Extract("400 h", Citation(1, "c", "a & b.md", 20, 47, 7, "1,400 h or 4
 
 
 def test_an_extract_is_shown_until_the_answer_begins() -> None:
-    html = conversation_html([Exchange("How often?")], "", EXTRACT)
+    html = conversation_html([Exchange("How often?")], Coming(extract=EXTRACT))
     assert "Found in a &amp; b.md, page 7:" in html
-    assert "Perhaps in a &amp; b.md" in conversation_html([Exchange("How often?")], "", replace(EXTRACT, mark="unsure"))
+    unsure = Coming(extract=replace(EXTRACT, mark="unsure"))
+    assert "Perhaps in a &amp; b.md" in conversation_html([Exchange("How often?")], unsure)
     assert "1,400 h or <mark>400 h</mark>: &lt;b&gt; 14 Nm" in html
     assert "Reading…" not in html
-    assert "mark" not in conversation_html([Exchange("How often?")], "Every", EXTRACT)
+    assert "mark" not in conversation_html([Exchange("How often?")], Coming("Every", EXTRACT))
 
 
 def test_an_answer_that_is_an_extract_stands_in_its_sentence_whatever_the_mode() -> None:
