@@ -8,7 +8,7 @@ information, not the empirical one (Kunstner et al., arXiv 1905.12558).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from doyen.core.models import cache_folder
 from doyen.core.progress import Reporter
 from doyen.finetune.forgetting.general_pairs import FISHER_FORMAT, GENERAL_PAIRS, general_examples
 from doyen.finetune.loss import response_logits, row_tensors
-from doyen.finetune.packing import pack
+from doyen.finetune.packing import EncodedExample, pack
 
 FILE = "fisher.safetensors"
 SEED = 17
@@ -61,7 +61,7 @@ def fisher_of(base_sha256: str, model: Any, tokenizer: Any, layers: Mapping[str,
     about = [FISHER_FORMAT, base_sha256, list(layers), GENERAL_PAIRS.read_text(encoding="utf-8")]
     folder = cache_folder() / "fisher" / fingerprint(about)[:32]
     if not (folder / FILE).is_file():
-        found = estimate_fisher(model, tokenizer, layers, reporter)
+        found = estimate_fisher(model, general_examples(tokenizer), layers, reporter)
         sums = {f"{name}/{part}": getattr(item, part) for name, item in found.items() for part in ("rows", "columns")}
         with new_folder(folder) as target:
             save_file(sums, target / FILE)
@@ -73,13 +73,12 @@ def _read(path: Path, layers: Iterable[str]) -> Fisher:
     return {name: Information(sums[f"{name}/rows"], sums[f"{name}/columns"]) for name in layers}
 
 
-def estimate_fisher(model: Any, tokenizer: Any, layers: Mapping[str, Any], reporter: Reporter) -> Fisher:
+def estimate_fisher(model: Any, examples: Sequence[EncodedExample], layers: Mapping[str, Any], reporter: Reporter) -> Fisher:
     """Return the information of some linear layers: squared gradients of drawn responses, a token, float32 on the processor."""
     rows: dict[str, Any] = defaultdict(float)
     columns: dict[str, Any] = defaultdict(float)
     tokens = 0
     draw = torch.Generator().manual_seed(SEED)
-    examples = general_examples(tokenizer)
     model.eval()
 
     def add(name: str, gradient: Tensor) -> None:

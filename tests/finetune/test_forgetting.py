@@ -70,12 +70,13 @@ def test_fisher_information_is_that_of_squared_gradients(base):
     model, tokenizer = base
     name = "model.layers.1.mlp.down_proj"
     layer = model.get_submodule(name)
-    found = estimate_fisher(model, tokenizer, {name: layer}, Silent())[name]
+    examples = general_examples(tokenizer)[:8]
+    found = estimate_fisher(model, examples, {name: layer}, Silent())[name]
 
     model.requires_grad_(False)
     layer.weight.requires_grad_(True)
     draw, total, tokens = torch.Generator().manual_seed(SEED), torch.zeros_like(layer.weight), 0
-    for example in general_examples(tokenizer):
+    for example in examples:
         logits = response_logits(model, row_tensors(pack([example])))
         drawn = torch.multinomial(logits.detach().softmax(-1), 1, generator=draw).squeeze(1)
         [gradient] = torch.autograd.grad(cross_entropy(logits, drawn, reduction="sum"), layer.weight)
@@ -105,7 +106,7 @@ def test_the_penalty_weighs_the_change_of_the_product_since_the_start(base):
     for name, layer in layers.items():
         rows, columns = fisher[name].rows, fisher[name].columns
         change = layer.get_delta_weight("default") - start[name]
-        expected += float((rows[:, None] * columns / rows.sum() * change.square()).sum())
+        expected += (rows[:, None] * columns / rows.sum() * change.square()).sum().item()
     found = penalty()
     assert found.item() == pytest.approx(1.5 * expected, rel=1e-3)
     found.backward()
@@ -127,7 +128,7 @@ def test_remedies_and_probe_go_through_a_training_that_resumes_exactly(tiny_work
     general = [Pair(id=f"g{number}", prompt=f"How much is {number} plus 1?", response=f"{number + 1}.") for number in range(9)]
     recipe = DatasetSettings(replay_share=0.1)
     dataset = build_dataset(tiny_workspace, store, domain, name="service", recipe=recipe, replay=general)
-    options = {"replay": "general", "ewc": 100.0, "forgetting_probe": True, "learning_rate": 5e-3, "epochs": 2}
+    options = {"replay": "general", "ewc": 100.0, "forgetting_probe": True, "learning_rate": 5e-3}
     chosen = tiny_workspace.settings.finetune.model_copy(update=options)
     train = partial(train_adapter, tiny_workspace, store, dataset, retriever, name="tiny", settings=chosen)
     registry = Registry(tiny_workspace, store)
@@ -136,8 +137,8 @@ def test_remedies_and_probe_go_through_a_training_that_resumes_exactly(tiny_work
     weights = (whole.folder / ADAPTER_FILE).read_bytes()
     counts = whole.manifest["examples"]
     asked = sum(counts.get(kind, 0) for kind in ("gold", "closed", "missing", "unanswerable"))
-    of_dataset = 2 * dataset.manifest["counts"]["replay"]
-    assert counts["replay"] == of_dataset + 2 * round(asked / 2 / 9) > of_dataset > 0
+    of_dataset = dataset.manifest["counts"]["replay"]
+    assert counts["replay"] == of_dataset + round(asked / 9) > of_dataset > 0
     entry = whole.manifest[FORGETTING]
     assert entry["before"] != entry["after"]
     assert {"low", "high", "p", "n"} <= entry["change"]["answers"].keys()
