@@ -28,6 +28,7 @@ from doyen.core.settings import CostSettings, FinetuneSettings
 from doyen.core.store import Store
 from doyen.core.store.schema import ChunkRow
 from doyen.core.workspace import Workspace
+from doyen.finetune.adapter_reference import measure_reference, write_reference
 from doyen.finetune.dataset import Dataset
 from doyen.finetune.dataset.replay import is_replayed
 from doyen.finetune.forgetting import FORGETTING, describe_forgetting
@@ -322,6 +323,8 @@ def _fit(ready: _Ready, settings: FinetuneSettings, workspace: Workspace, report
     model.save_pretrained(files, safe_serialization=True)
     (files / "README.md").unlink(missing_ok=True)
     shutil.copy(run / TRAINING_LOG, files / TRAINING_LOG)
+    if not settings.quantised_base:  # which answers otherwise than what is served
+        write_reference(files, measure_reference(model, tokenizer))
     if ready.lesson.dataset_id:
         shutil.copy(run / MARGINS, files)
     happened = replace(_takes(ready, spent, costs), units=len(fitted.losses))

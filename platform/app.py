@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from doyen.ingestion.ingest_report import IngestReport
     from doyen.ingestion.removal import RemovalReport
     from doyen.platform.adapters.adapter_collection import AdapterCollection
+    from doyen.platform.adapters.adapter_export import AdapterExport
     from doyen.platform.annotate import Annotation
     from doyen.platform.backup.write_backup import BackupReport
     from doyen.platform.datasets import Datasets
@@ -840,6 +841,18 @@ class Doyen:
         from doyen.platform.adapters.adapter_collection import collect_adapters
 
         return collect_adapters(self.workspace, self.store, remove=remove)
+
+    def export_adapter(self, adapter: str, form: str, out: Path | str) -> AdapterExport:
+        """Write an adapter in a form that other tools read, checked by a probe; see `export_adapter`."""
+        from doyen.platform.adapters.adapter_export import export_adapter
+
+        return export_adapter(self.workspace, self.store, adapter, form, Path(out))
+
+    def import_adapter(self, folder: Path | str, name: str, *, other_base_name: bool = False) -> Adapter:
+        """Register a PEFT adapter that was trained elsewhere; see `import_adapter`."""
+        from doyen.platform.adapters.adapter_import import import_adapter
+
+        return import_adapter(self.workspace, self.store, Path(folder), name=name, other_base_name=other_base_name)
 
     def rollback(self, name: str) -> Adapter:
         """Go back to the version of an adapter that was promoted before; see `roll_back_adapter`."""

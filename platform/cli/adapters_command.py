@@ -13,7 +13,7 @@ from doyen.platform.cli.session import CliSession, with_session
 if TYPE_CHECKING:
     from doyen.finetune.registry import Adapter
 
-app = typer.Typer(help="Adapters: list, show, probe, stage, promote, roll back, delete, collect.", no_args_is_help=True)
+app = typer.Typer(help="Adapters: list, show, probe, stage, promote, roll back, export, import.", no_args_is_help=True)
 
 READER_HINT = (
     "How likely passages answer was measured with the embedder before, so that nothing is refused now:\n"
@@ -90,6 +90,36 @@ def gc(
     else:
         lines.append("Nothing to collect.")
     session.emit(found.to_json(), "\n".join(lines))
+
+
+@app.command("export")
+@with_session
+def export_(
+    session: CliSession,
+    adapter: Annotated[str, typer.Argument(help="name, name:version or name:staging.")],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    form: Annotated[str, typer.Option("--format", help="peft, merged, gguf, gguf-merged or ollama.")] = "peft",
+) -> None:
+    """Write an adapter for other tools; what was written is loaded and must act as the adapter does."""
+    made = session.doyen.export_adapter(adapter, form, out)
+    probe = f"{made.effect.n} next tokens: the effect is {made.effect.expected:.2f}, off by {made.effect.difference:.3f}"
+    session.emit(made.to_json(), f"{made.adapter} is in {made.folder}: {', '.join(made.files)}.\nProbe of {probe}.")
+
+
+@app.command("import")
+@with_session
+def import_(
+    session: CliSession,
+    folder: Annotated[Path, typer.Argument(help="PEFT folder with adapter_model.safetensors.")],
+    name: Annotated[str, typer.Option(help="Name of the adapter.")],
+    other_base_name: Annotated[
+        bool, typer.Option("--other-base-name", help="It names its base otherwise than serving.model, and means the same.")
+    ] = False,
+) -> None:
+    """Register a LoRA adapter that was trained elsewhere: base and shapes are checked, and that it acts."""
+    made = session.doyen.import_adapter(folder, name, other_base_name=other_base_name)
+    text = f"{made.ref} is registered ({made.stage}).\nNext: doyen eval run --adapter {made.ref}"
+    session.emit({"adapter": made.ref, "stage": made.stage, "manifest": made.manifest}, text)
 
 
 @app.command()

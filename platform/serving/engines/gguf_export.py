@@ -12,7 +12,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,6 +78,32 @@ def export_adapter(folder: Path, base: Path, target: Path) -> int:
     shape = read_base(base)
     changes = dict(_changes(folder, config, shape))
     _write(target, shape.architecture, float(config["lora_alpha"]), changes)
+    return len(changes)
+
+
+def export_merged(folder: Path, base: Path, target: Path) -> int:
+    """Write a base model with the adapter of a PEFT folder in its weights as one GGUF file, matrices at 8 bits.
+
+    ``target`` appears whole or not at all.
+
+    Args:
+        base: GGUF file of the base model, best the one that training started from.
+
+    Returns:
+        How many matrices the adapter changes.
+
+    Raises:
+        IncompatibleError, StorageError: as `export_adapter`.
+    """
+    config = read_adapter_config(folder)
+    changes = dict(_changes(folder, config, read_base(base)))
+    alpha = float(config["lora_alpha"])
+
+    def change(name: str, matrix: Matrix) -> Matrix:
+        a, b = changes[name]
+        return matrix + np.float32(alpha / a.shape[0]) * (b @ a)
+
+    rewrite_gguf(base, target, changes.keys(), change)
     return len(changes)
 
 
@@ -199,6 +225,54 @@ def _write(target: Path, architecture: str, alpha: float, changes: dict[str, tup
         for tensor, (a, b) in changes.items():
             writer.add_tensor(f"{tensor}.lora_a", a)
             writer.add_tensor(f"{tensor}.lora_b", b)
+
+
+def rewrite_gguf(
+    source: Path,
+    target: Path,
+    changed: Collection[str] = (),
+    change: Callable[[str, Matrix], Matrix] | None = None,
+) -> None:
+    """Write a GGUF model with all its matrices at 8 bits, some of them changed; ``target`` appears whole or not at all."""
+    import gguf
+
+    reader = gguf.GGUFReader(source)
+    with new_gguf(target, reader.get_field("general.architecture").contents()) as writer:
+        _copy_metadata(reader, writer)
+        for tensor in reader.tensors:
+            _add_tensor(
+                tensor, writer, (lambda matrix, name=tensor.name: change(name, matrix)) if tensor.name in changed else None
+            )
+
+
+def _copy_metadata(reader: Any, writer: Any) -> None:
+    import gguf
+
+    for item in reader.fields.values():
+        # The writer makes these itself.
+        if item.name.startswith("GGUF.") or item.name in {"general.architecture", "general.file_type"}:
+            continue
+        kind = item.types[0]
+        element = item.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(item.name, item.contents(), kind, sub_type=element)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+
+
+def _add_tensor(tensor: Any, writer: Any, change: Callable[[Matrix], Matrix] | None) -> None:
+    """Add one tensor: vectors unchanged, matrices as Q8_0 (or float16 where a row is no multiple of its blocks)."""
+    import gguf
+    from gguf.quants import dequantize, quantize
+
+    kinds = gguf.GGMLQuantizationType
+    if change is None and tensor.tensor_type in {kinds.F32, kinds.Q8_0}:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+        return
+    wide = dequantize(tensor.data, tensor.tensor_type)
+    if change is not None:
+        wide = change(wide)
+    block_size, _ = gguf.GGML_QUANT_SIZES[kinds.Q8_0]
+    kind = kinds.Q8_0 if wide.shape[-1] % block_size == 0 else kinds.F16
+    writer.add_tensor(tensor.name, quantize(wide, kind), raw_dtype=kind)
 
 
 @contextmanager

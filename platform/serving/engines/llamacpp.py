@@ -19,13 +19,14 @@ from doyen.core.extras import require_module
 from doyen.core.files import sha256_file
 from doyen.core.manifest import fingerprint
 from doyen.core.models import LOADING, GeneratorFiles, cache_folder, resolve_generator
-from doyen.core.prompts import encode_prompt
 from doyen.core.workspace import Workspace
 from doyen.platform.serving.engines.adapter_cache import WEIGHTS, AdapterCache
+from doyen.platform.serving.engines.adapter_probe import ProvenAdapters, Scores, probe_points, require_acting
 from doyen.platform.serving.engines.gguf_base import serving_gguf
 from doyen.platform.serving.engines.gguf_export import export_adapter
+from doyen.platform.serving.engines.gguf_probe import choose_adapter, next_scores
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room, prompt_ids
 from doyen.platform.serving.engines.worker_process import END_SECONDS, START_SECONDS, WorkerPlan, WorkerProcess
 
 CONTEXT_TOKENS = 4096
@@ -67,6 +68,8 @@ class LlamaCppEngine:
         self._running: Counter[WorkerProcess] = Counter()
         self._closed = False
         self._tokenizer: Any = None
+        self._proven = ProvenAdapters()
+        self._base_scores: dict[tuple[int, ...], Scores] = {}
 
     @classmethod
     def open(cls, workspace: Workspace) -> Self:
@@ -88,11 +91,11 @@ class LlamaCppEngine:
         """Generate; see `Engine.stream`.
 
         Raises:
-            IncompatibleError: the adapter belongs to another base, or GGUF cannot hold it.
+            IncompatibleError: the adapter belongs to another base, GGUF cannot hold it, or it does not act as after training.
             PromptTooLong: the prompt fills the context.
             ServiceError: the worker crashed or stalled; the next request starts a new one.
         """
-        prompt = encode_prompt(self.tokenizer, list(request.messages))
+        prompt = prompt_ids(self.tokenizer, request)
         with self._lease(request.adapter) as (worker, lora):
             body = self._body(request, prompt, lora)
             # Closed explicitly: only a broken connection tells llama.cpp to stop.
@@ -126,15 +129,25 @@ class LlamaCppEngine:
     def _lease(self, adapter: AdapterFiles | None) -> Iterator[tuple[WorkerProcess, list[dict[str, float]]]]:
         """Give a live worker that holds the adapter, and the ``lora`` list that chooses it."""
         worker, wanted = self._take_worker(adapter)
-        lora = [{"id": i, "scale": 1.0 if path == wanted else 0.0} for i, path in enumerate(worker.plan.adapters)]
         try:
-            yield worker, lora
+            if adapter is not None and wanted is not None:
+                self._proven.require(wanted, lambda: self._prove(worker, adapter, wanted))
+            yield worker, choose_adapter(worker, wanted)
         finally:
             with self._lock:
                 self._running -= Counter([worker])
                 retired = worker not in self._running and worker is not self._worker
             if retired:
                 worker.close()
+
+    def _prove(self, worker: WorkerProcess, adapter: AdapterFiles, wanted: Path) -> None:
+        """Check that an adapter acts in a worker as it did after training. Raises IncompatibleError."""
+        points = probe_points(adapter, lambda: self.tokenizer)
+        for point in points:
+            if tuple(point.prompt) not in self._base_scores:
+                self._base_scores[tuple(point.prompt)] = next_scores(worker, point.prompt, None)
+        base = [self._base_scores[tuple(point.prompt)] for point in points]
+        require_acting(adapter, "llama.cpp", points, base, [next_scores(worker, point.prompt, wanted) for point in points])
 
     def _take_worker(self, adapter: AdapterFiles | None) -> tuple[WorkerProcess, Path | None]:
         """Return a live worker that holds the adapter, its use counted, and the adapter's file; wait only where none does.
@@ -207,9 +220,11 @@ def _collect(
     """Turn llama.cpp's events into pieces of text and the final Generation."""
     watch = LoopWatch()
     logprobs: list[float] = []
+    tokens: list[str] = []
     for event in events:
         if want_logprobs:
             logprobs += [step["logprob"] for step in event.get("completion_probabilities", [])]
+            tokens += [step["token"] for step in event.get("completion_probabilities", [])]
         if piece := watch.push(event["content"]):
             yield piece
         if event["stop"] or watch.looping:
@@ -217,7 +232,7 @@ def _collect(
                 yield piece
             limit = event["stop"] and event["stop_type"] == "limit"
             reason: FinishReason = "repetition" if watch.looping else "length" if limit else "stop"
-            yield Generation(watch.text, reason, prompt_tokens, event["tokens_predicted"], logprobs)
+            yield Generation(watch.text, reason, prompt_tokens, event["tokens_predicted"], logprobs, tokens)
             return
     raise ServiceError("the llama.cpp worker broke its answer off: ask again")
 

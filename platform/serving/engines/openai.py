@@ -112,6 +112,8 @@ class OpenAIEngine:
 
     def _open(self, request: GenerationRequest, max_tokens: int | openai.Omit) -> Any:
         """Send the request and return the stream of its chunks, a context manager that closes the connection."""
+        if request.prompt is not None:
+            raise InputError(f'texts are not continued through engine = "openai": ask {self._url} itself')
         return self._client.chat.completions.create(
             model=request.adapter.name if request.adapter else self.model,
             messages=list(request.messages),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from doyen.core.answers import FinishReason
 from doyen.core.errors import PromptTooLong
+from doyen.core.prompts import encode_prompt
 
 LEAST_ANSWER = 16
 """Tokens that a prompt must leave; with fewer, passages are dropped instead of answering in three words."""
@@ -35,6 +36,7 @@ class GenerationRequest:
 
     Attributes:
         messages: chat messages with "role" and "content".
+        prompt: a text to go on from as it stands, in place of messages, without a chat template.
         adapter: None for the base model.
         max_tokens: longest answer; cut to what the model's window leaves beside the prompt.
         want_logprobs: whether to fill ``logprobs`` of the usage piece; engines that cannot leave it empty.
@@ -52,6 +54,7 @@ class GenerationRequest:
     want_logprobs: bool = False
     reuse_prompt: bool = True
     json_schema: Mapping[str, Any] | None = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Generation:
 
     Attributes:
         logprobs: natural log-probability of each generated token, end token included; empty unless asked for.
+        tokens: the text of each of them; empty unless asked for.
     """
 
     text: str
@@ -67,6 +71,7 @@ class Generation:
     prompt_tokens: int
     completion_tokens: int
     logprobs: list[float] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
 
 
 class Engine(Protocol):
@@ -101,6 +106,13 @@ def complete(engine: Engine, request: GenerationRequest) -> Generation:
         if isinstance(piece, Generation):
             return piece
     raise AssertionError("an engine's stream must end with a Generation")
+
+
+def prompt_ids(tokenizer: Any, request: GenerationRequest) -> list[int]:
+    """Return the token ids that a request goes on from."""
+    if request.prompt is None:
+        return encode_prompt(tokenizer, list(request.messages))
+    return list(tokenizer(request.prompt)["input_ids"])
 
 
 def answer_room(prompt_tokens: int, max_tokens: int, window: int | None) -> int:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from doyen.core.answers import FinishReason
-from doyen.core.errors import InputError
+from doyen.core.errors import IncompatibleError, InputError
 from doyen.core.models import LOADING, GeneratorFiles, resolve_generator, torch_device, torch_dtype
-from doyen.core.prompts import encode_prompt
 from doyen.core.workspace import Workspace
+from doyen.finetune.adapter_reference import next_logprobs
 from doyen.platform.serving.engines.adapter_cache import MAX_ADAPTERS, AdapterCache
+from doyen.platform.serving.engines.adapter_probe import Scores, probe_points, require_acting
 from doyen.platform.serving.engines.loops import LoopWatch
-from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room
+from doyen.platform.serving.engines.protocol import AdapterFiles, Generation, GenerationRequest, answer_room, prompt_ids
 from doyen.platform.serving.engines.text_stream import TextStream
 
 if TYPE_CHECKING:
@@ -75,14 +76,14 @@ class TransformersEngine:
         """Generate; see `Engine.stream`.
 
         Raises:
-            IncompatibleError: the adapter belongs to another base.
+            IncompatibleError: the adapter belongs to another base, or does not act as after training.
             PromptTooLong: the prompt fills the model's window.
         """
         import torch
 
         with self._lock:
             model, tokenizer = self._parts()
-            prompt = encode_prompt(tokenizer, list(request.messages))
+            prompt = prompt_ids(tokenizer, request)
             room = answer_room(len(prompt), request.max_tokens, getattr(model.config, "max_position_embeddings", None))
             run = _Run(self._adapters.get(request.adapter) if request.adapter else None, prompt)
             ends = _end_tokens(model, tokenizer)
@@ -101,8 +102,9 @@ class TransformersEngine:
                 break
         if piece := watch.finish(text.finish()):
             yield piece
-        logprobs = run.logprobs if request.want_logprobs else []
-        yield Generation(watch.text, reason, len(prompt), len(run.logprobs), logprobs)
+        told = request.want_logprobs
+        tokens = [tokenizer.decode([token]) for token in run.tokens[len(prompt) :]] if told else []
+        yield Generation(watch.text, reason, len(prompt), len(run.logprobs), run.logprobs if told else [], tokens)
 
     def close(self) -> None:
         """Free the model; later requests fail. A load in progress is not waited for: whoever loads frees the model then."""
@@ -137,7 +139,25 @@ class TransformersEngine:
             self._adapters.clear()
             raise
         model.eval()
+        try:
+            self._prove(model, adapter, name)
+        except IncompatibleError:
+            model.delete_adapter(name)
+            raise
         return name
+
+    def _prove(self, model: Any, adapter: AdapterFiles, name: str) -> None:
+        """Check that an adapter acts as it did after training. Call with the lock held."""
+        points = probe_points(adapter, lambda: self._parts()[1])
+
+        def scores() -> list[Scores]:
+            return [dict(enumerate(next_logprobs(model, point.prompt).tolist())) for point in points]
+
+        model.disable_adapters()
+        base = scores()
+        model.enable_adapters()
+        model.set_adapter(name)
+        require_acting(adapter, "transformers", points, base, scores())
 
     def _unload_adapter(self, name: str) -> None:
         self._parts()[0].delete_adapter(name)
