@@ -37,6 +37,7 @@ from doyen.platform.serving.reading import (
     shown_passages,
 )
 from doyen.platform.serving.refusals import RefusalBuffer
+from doyen.platform.serving.sampling import DEFAULT_SAMPLING, Sampling
 from doyen.platform.serving.small_talk import small_talk
 from doyen.platform.serving.verifier import Judgement, Verifier
 from doyen.retrieval.citations import Statement
@@ -126,6 +127,7 @@ class Assistant:
         passages: Sequence[Passage] | None = None,
         record: bool = True,
         access: Access = OWNER,
+        sampling: Sampling = DEFAULT_SAMPLING,
     ) -> Answer:
         """Answer a question.
 
@@ -140,6 +142,7 @@ class Assistant:
             record: whether to store the answer, so that feedback can point to it; one that is not stored does not depend
                 on what was asked before.
             access: what the caller may read; nothing else is retrieved, read, cited or named.
+            sampling: how the answer is drawn; by default as the settings say.
 
         Raises:
             InputError: the question is empty or too long.
@@ -158,6 +161,7 @@ class Assistant:
             passages=passages,
             record=record,
             access=access,
+            sampling=sampling,
         )
         return next(piece for piece in pieces if isinstance(piece, Answer))
 
@@ -172,6 +176,7 @@ class Assistant:
         passages: Sequence[Passage] | None = None,
         record: bool = True,
         access: Access = OWNER,
+        sampling: Sampling = DEFAULT_SAMPLING,
     ) -> Iterator[str | Extract | Answer]:
         """Yield the answer's text as it comes, and at the end the `Answer`, which holds the whole.
 
@@ -179,7 +184,7 @@ class Assistant:
         those of ``ask``; errors come with the first piece. Closing the iterator stops the generation.
         """
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record, access=access)
-        plan = self._look_up(plan, passages)
+        plan = self._look_up(replace(plan, sampling=sampling), passages)
         extract = self._extract(plan)
         if extract and plan.mode != Mode.EXTRACT:
             plan = replace(plan, extract_s=time.monotonic() - plan.started)
@@ -328,7 +333,7 @@ class Assistant:
         while True:
             try:
                 spoken = self._speak(plan)
-                return plan, (yield from (_silently(spoken) if extract and plan.mode in CHOOSING_MODES else spoken))
+                return plan, (yield from (_silently(spoken) if extract and _may_be_replaced(plan) else spoken))
             except PromptTooLong:
                 # As in training: passages are dropped from the end until the prompt fits.
                 if len(plan.passages) <= 1:
@@ -340,7 +345,7 @@ class Assistant:
     ) -> Generator[str, None, tuple[Plan, Generated, Judgement]]:
         """Judge the answer; yield and return the extract in its place where the passages carry that better."""
         judgement = self._verify(plan, generated, extract)
-        if extract is None or plan.findings is None or plan.mode not in CHOOSING_MODES:
+        if extract is None or plan.findings is None or not _may_be_replaced(plan):
             return plan, generated, judgement
         text = "" if generated.refused else generated.result.text
         chosen = extract_of(plan.findings, plan.passages, text)
@@ -371,7 +376,10 @@ class Assistant:
             build_messages(plan.question, plan.passages, plan.history, short=plan.mode == Mode.RAG_SHORT),
             AdapterFiles(adapter.ref, adapter.folder, adapter.base_sha256) if adapter else None,
             max_tokens=plan.max_tokens,
-            temperature=self._settings.temperature,
+            temperature=self._settings.temperature if plan.sampling.temperature is None else plan.sampling.temperature,
+            seed=plan.sampling.seed,
+            stop=plan.sampling.stop,
+            json_schema=plan.sampling.json_schema,
             reuse_prompt=plan.reuse_prompt,
         )
 
@@ -430,6 +438,11 @@ class Assistant:
             query=plan.query if plan.mode in PASSAGE_MODES and plan.reply is None else "",
             other_versions=differing(judgement.citations, others),
         )
+
+
+def _may_be_replaced(plan: Plan) -> bool:
+    """Whether the extract may take an answer's place."""
+    return plan.mode in CHOOSING_MODES and plan.sampling.json_schema is None
 
 
 def _say(plan: Plan, text: str, *, refused: bool = False) -> Generator[str, None, Generated]:

@@ -15,6 +15,7 @@ from doyen.core.text import is_encodable
 from doyen.finetune.reading_adapter import GENERAL, find_reading_adapter
 from doyen.finetune.registry import GENERATOR, HEADS, PRODUCTION, Adapter, Registry, no_adapter
 from doyen.platform.serving.engines import Engine
+from doyen.platform.serving.sampling import DEFAULT_SAMPLING, Sampling
 from doyen.retrieval.reading.findings import Findings
 
 
@@ -31,6 +32,7 @@ class Plan:
         reply: what is answered without looking anything up, to a greeting or the like; None for questions.
         reuse_prompt: as in `GenerationRequest`.
         mode_reason: why this mode, where "best" was asked for.
+        sampling: how the answer is drawn.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
         extract_s: seconds from the question to the extract; 0 where none is shown before the answer.
@@ -53,6 +55,7 @@ class Plan:
     reply: str | None = None
     mode_reason: str | None = None
     reuse_prompt: bool = True
+    sampling: Sampling = DEFAULT_SAMPLING
     extract_s: float = 0.0
     findings: Findings | None = None
     refused: bool = False

@@ -14,6 +14,7 @@ from support.fake_assistant import QUOTE, FakeAssistant
 
 from doyen.core.records import REFUSAL
 from doyen.core.store.schema import AnswerRow
+from doyen.platform.serving.sampling import Sampling
 
 
 def ask(client: TestClient, question: Any = "How often?", model: str = "rag", **extra: Any) -> Any:
@@ -155,15 +156,43 @@ def test_fields_that_clients_send_are_let_through(client: TestClient) -> None:
         client, temperature=0.7, top_p=1, user="u", store=False, metadata={}, parallel_tool_calls=True, tools=[], n=1
     )
     assert response.status_code == 200
-    assert any("temperature" in warning for warning in response.json()["warnings"])
+    assert response.json()["warnings"] == []
+
+
+def test_sampling_reaches_the_assistant_and_several_answers_have_seeds_of_their_own(
+    client: TestClient, assistant: FakeAssistant
+) -> None:
+    told = {"temperature": 0.7, "seed": 5, "stop": "END", "n": 3}
+    body = ask(client, **told).json()
+    assert [asked["sampling"] for asked in assistant.asked] == [Sampling(0.7, seed, ("END",)) for seed in (5, 6, 7)]
+    assert [choice["index"] for choice in body["choices"]] == [0, 1, 2]
+    assert len({choice["answer_id"] for choice in body["choices"]}) == 3
+    assert body["usage"]["total_tokens"] == 30
+
+
+def test_json_that_cannot_be_given_is_a_refusal_in_its_own_field(client: TestClient, assistant: FakeAssistant) -> None:
+    schema = {"type": "object", "properties": {"days": {"type": "integer"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    message = ask(client, "unknown", response_format=wanted).json()["choices"][0]["message"]
+    assert (message["content"], message["refusal"]) == (None, REFUSAL)
+    assert assistant.asked[-1]["sampling"].json_schema == schema
+    assert ask(client, response_format={"type": "json_object"}).json()["choices"][0]["message"]["refusal"] is None
 
 
 @pytest.mark.parametrize(
     ("extra", "word"),
     [
-        ({"n": 2}, "n = 2"),
+        ({"n": 2, "stream": True}, "n = 2"),
+        ({"n": 99}, "n"),
+        ({"top_p": 0.5}, "top_p"),
+        ({"frequency_penalty": 1}, "frequency_penalty"),
+        ({"logit_bias": {"1": 5}}, "logit_bias"),
+        ({"stop": ["a", ""]}, "stop"),
+        ({"temperature": 3}, "temperature"),
         ({"tools": [{"type": "function"}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "json_object"),
+        ({"response_format": {"type": "grammar"}}, "grammar"),
+        ({"response_format": {"type": "json_schema"}}, "json_schema.schema"),
+        ({"response_format": {"type": "json_object"}, "model": "extract"}, "may quote documents"),
         ({"logprobs": True}, "logprobs"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"messages": []}, "messages"),

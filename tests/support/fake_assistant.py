@@ -18,6 +18,7 @@ from doyen.core.workspace import Workspace
 from doyen.finetune.registry import Registry
 from doyen.platform.serving.answer_store import record_answer
 from doyen.platform.serving.best import Best
+from doyen.platform.serving.sampling import DEFAULT_SAMPLING, Sampling
 
 TEXT = "Replace the <script>alert('x')</script> filter of the PX-90 every 400 hours & note it in the log."
 QUOTE = "filter of the PX-90 every 400 hours"
@@ -64,9 +65,11 @@ class FakeAssistant:
         adapter: str | None = None,
         max_tokens: int | None = None,
         access: Access = OWNER,
+        sampling: Sampling = DEFAULT_SAMPLING,
     ) -> Iterator[str | Extract | Answer]:
         """Yield the answer word by word, then the answer."""
-        self.asked.append({"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens})
+        told = {"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens}
+        self.asked.append(told if sampling == DEFAULT_SAMPLING else {**told, "sampling": sampling})
         if adapter is not None and not adapter.startswith("known"):
             raise NotFoundError(f"there is no adapter {adapter!r}: `doyen adapters list` shows them")
         return self._pieces(question, mode, adapter, history, access)

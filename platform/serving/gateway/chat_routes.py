@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,9 +14,10 @@ from fastapi.responses import JSONResponse, Response
 
 from doyen.core.access import Access
 from doyen.core.answers import Answer, Extract
-from doyen.core.errors import DoyenError
+from doyen.core.errors import DoyenError, InputError
+from doyen.core.modes import BEST, Mode
 from doyen.platform.serving.gateway.chat_run import AnswerRun, ClientGone, ClosingStream, RequestTime
-from doyen.platform.serving.gateway.chat_schema import ChatRequest
+from doyen.platform.serving.gateway.chat_schema import ChatRequest, json_schema_of
 from doyen.platform.serving.gateway.http_errors import documented, error_body
 from doyen.platform.serving.gateway.models_routes import parse_model
 from doyen.platform.serving.gateway.pages_routes import page_images
@@ -25,6 +26,7 @@ from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 logger = logging.getLogger("doyen.gateway")
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
+Piece = str | Extract | Answer
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer.", "content": {"application/json": {}, "text/event-stream": {}}},
     499: {"description": "The client has left; nobody reads this."},
@@ -56,27 +58,35 @@ async def complete_chat(request: Request, body: ChatRequest, services: ServicesO
             first = await run.next()
             if body.stream:
                 return ClosingStream(run, _events(run, first, body, services, int(started)), media_type="text/event-stream")
-            answer = await _last(run, first)
+            answers = [await _last(run, first)]
+            while len(answers) < body.choices:
+                answers.append(await _last(run, await run.next()))
         except BaseException:
             await run.close()
             raise
     except ClientGone:
         return Response(status_code=499)
     await run.close()
-    _count(services, answer)
-    return JSONResponse(_completion(answer, body, services, int(started)))
+    for answer in answers:
+        _count(services, answer)
+    return JSONResponse(_completion(answers, body, services, int(started)))
 
 
-async def _start(request: Request, body: ChatRequest, services: Services, access: Access) -> AnswerRun:
+async def _start(request: Request, body: ChatRequest, services: Services, access: Access) -> AnswerRun[Piece]:
     """Check the request and wait for a turn; the answer begins with its first piece."""
     name = parse_model(body.model)
     body.check_supported()
     question, history = body.conversation(services.settings.serving.max_question_chars)
+    sampling = body.sampling()
+    if sampling.json_schema is not None:
+        require_json(services.settings.serving.engine, name.mode)
 
     def ask() -> Iterator[str | Extract | Answer]:
         assistant = services.assistant()
-        limit = body.token_limit
-        return assistant.stream(question, name.mode, history=history, adapter=name.adapter, max_tokens=limit, access=access)
+        shared = {"history": history, "adapter": name.adapter, "max_tokens": body.token_limit, "access": access}
+        for number in range(body.choices):
+            drawn = replace(sampling, seed=sampling.seed + number)
+            yield from assistant.stream(question, name.mode, **shared, sampling=drawn)
 
     spent = RequestTime(request, services.settings.serving.request_timeout_s)
     place = services.limiter.place()
@@ -88,7 +98,19 @@ async def _start(request: Request, body: ChatRequest, services: Services, access
     return AnswerRun(spent, place, ask)
 
 
-async def _last(run: AnswerRun, piece: str | Extract | Answer | None) -> Answer:
+def require_json(engine: str, mode: str) -> None:
+    """Refuse JSON of a schema where nothing holds the answer to it.
+
+    Raises:
+        InputError: the engine cannot, or the mode quotes.
+    """
+    if engine == "transformers":
+        raise InputError('response_format needs an engine that keeps to a schema: set engine = "llamacpp" under [serving]')
+    if mode in {Mode.EXTRACT, BEST}:
+        raise InputError(f"response_format is not supported by {mode}, which may quote documents: choose rag or hybrid")
+
+
+async def _last(run: AnswerRun[Piece], piece: str | Extract | Answer | None) -> Answer:
     """Return the whole answer at the end of its pieces."""
     while isinstance(piece, str | Extract):
         piece = await run.next()
@@ -98,7 +120,7 @@ async def _last(run: AnswerRun, piece: str | Extract | Answer | None) -> Answer:
 
 
 async def _events(
-    run: AnswerRun, piece: str | Extract | Answer | None, body: ChatRequest, services: Services, created: int
+    run: AnswerRun[Piece], piece: str | Extract | Answer | None, body: ChatRequest, services: Services, created: int
 ) -> AsyncIterator[str]:
     """Yield the server-sent events of a streamed answer; an error in its middle is an event too."""
     head: dict[str, Any] = {"id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": created, "model": body.model}
@@ -118,7 +140,7 @@ async def _events(
         _count(services, answer)
         yield _event({**head, "choices": [_choice({}, _finish_reason(answer))], **_extras(answer, body, services)})
         if body.stream_options and body.stream_options.include_usage:
-            yield _event({**head, "choices": [], "usage": _usage(answer)})
+            yield _event({**head, "choices": [], "usage": _usage([answer])})
         yield "data: [DONE]\n\n"
     except ClientGone:
         return
@@ -130,18 +152,29 @@ async def _events(
         yield _event(error_body(error))
 
 
-def _completion(answer: Answer, body: ChatRequest, services: Services, created: int) -> dict[str, Any]:
-    """Return OpenAI's chat.completion object with our fields beside."""
-    message = {"role": "assistant", "content": answer.answer, "refusal": None}
+def _completion(answers: Sequence[Answer], body: ChatRequest, services: Services, created: int) -> dict[str, Any]:
+    """Return OpenAI's chat.completion object with our fields of the first answer beside."""
     return {
-        "id": f"chatcmpl-{answer.answer_id}",
+        "id": f"chatcmpl-{answers[0].answer_id}",
         "object": "chat.completion",
         "created": created,
         "model": body.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer)}],
-        "usage": _usage(answer),
-        **_extras(answer, body, services),
+        "choices": [_whole_choice(number, answer, body) for number, answer in enumerate(answers)],
+        "usage": _usage(answers),
+        **_extras(answers[0], body, services),
     }
+
+
+def _whole_choice(number: int, answer: Answer, body: ChatRequest) -> dict[str, Any]:
+    """Return one answer; a refusal where JSON was asked for stands in OpenAI's field for it."""
+    refused = answer.abstained and json_schema_of(body.response_format) is not None
+    message = {
+        "role": "assistant",
+        "content": None if refused else answer.answer,
+        "refusal": answer.answer if refused else None,
+    }
+    reason = _finish_reason(answer)
+    return {"index": number, "message": message, "logprobs": None, "finish_reason": reason, "answer_id": answer.answer_id}
 
 
 def _extras(answer: Answer, body: ChatRequest, services: Services) -> dict[str, Any]:
@@ -153,8 +186,10 @@ def _extras(answer: Answer, body: ChatRequest, services: Services) -> dict[str, 
     return {**fields, "citations": citations, "passages": passages, "warnings": body.warnings()}
 
 
-def _usage(answer: Answer) -> dict[str, int]:
-    return {**asdict(answer.usage), "total_tokens": answer.usage.prompt_tokens + answer.usage.completion_tokens}
+def _usage(answers: Sequence[Answer]) -> dict[str, int]:
+    read = sum(answer.usage.prompt_tokens for answer in answers)
+    written = sum(answer.usage.completion_tokens for answer in answers)
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
 def _finish_reason(answer: Answer) -> str:

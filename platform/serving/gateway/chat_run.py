@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import Generic, TypeVar
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
@@ -19,10 +19,9 @@ from doyen.core.deadline import until
 from doyen.core.errors import DoyenError
 from doyen.platform.serving.gateway.http_errors import Overloaded, TimedOut
 
-if TYPE_CHECKING:
-    from doyen.core.answers import Answer, Extract
-
 T = TypeVar("T")
+P = TypeVar("P")
+"""Pieces of an answer, and at its end the whole."""
 
 
 class Limiter:
@@ -124,7 +123,7 @@ class RequestTime:
             pass
 
 
-class AnswerRun:
+class AnswerRun(Generic[P]):
     """Pieces of an answer as they come.
 
     It holds its place before the model until ``close``, which stops the generation wherever it is; and where a step
@@ -134,15 +133,15 @@ class AnswerRun:
         ask: called in a thread, returns what ``Assistant.stream`` returns; each step of it blocks.
     """
 
-    def __init__(self, spent: RequestTime, place: Place, ask: Callable[[], Iterator[str | Extract | Answer]]) -> None:
+    def __init__(self, spent: RequestTime, place: Place, ask: Callable[[], Iterator[P]]) -> None:
         self._time = spent
         self._place = place
         self._ask = ask
-        self._pieces: Iterator[str | Extract | Answer] | None = None
+        self._pieces: Iterator[P] | None = None
         self._stepping = threading.Lock()
         self._closed = False
 
-    async def next(self) -> str | Extract | Answer | None:
+    async def next(self) -> P | None:
         """Return the next piece of text or the extract, at the end the answer, and then None.
 
         Raises:
@@ -166,7 +165,7 @@ class AnswerRun:
             finally:
                 self._place.leave()
 
-    def _step(self) -> str | Extract | Answer | None:
+    def _step(self) -> P | None:
         with self._stepping, until(self._time.deadline):
             if self._closed:
                 return None
@@ -190,7 +189,7 @@ class AnswerRun:
 class ClosingStream(StreamingResponse):
     """A streamed response that ends its run however the connection ends."""
 
-    def __init__(self, run: AnswerRun, *args: object, **options: object) -> None:
+    def __init__(self, run: AnswerRun[P], *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
         self._run = run
 

@@ -1,11 +1,12 @@
 """The part of OpenAI's chat schema that this gateway takes, and how it becomes a question.
 
 Unknown fields are let through, because clients send many. Fields that would change what the answer *is* and cannot be
-honoured (tools, several choices, JSON mode) are refused instead of being ignored.
+honoured (tools, penalties) are refused with a reason instead of being ignored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,14 +14,28 @@ from pydantic import BaseModel, ConfigDict, Field
 from doyen.core.errors import InputError
 from doyen.core.records import Turn
 from doyen.platform.serving.plan import check_question
+from doyen.platform.serving.sampling import Sampling
 
 SYSTEM_IGNORED = (
     "system and developer messages are not shown to the model: its instructions are part of what adapters were trained on"
 )
-SAMPLING_IGNORED = "temperature, top_p, seed, stop and penalties have no effect: sampling is set in the workspace's settings"
-_SAMPLING = ("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias")
-_UNSUPPORTED = ("tools", "functions", "audio", "logprobs", "top_logprobs")
+UNSUPPORTED = {
+    "tools": "answers come from documents and are text",
+    "functions": "answers come from documents and are text",
+    "audio": "answers are text",
+    "logprobs": "an answer may be an extract or a refusal, which no model has drawn; POST /v1/completions has them",
+    "top_logprobs": "an answer may be an extract or a refusal, which no model has drawn",
+    "logit_bias": "tokens cannot be favoured",
+}
+"""Fields that cannot be honoured, and why."""
+NEUTRAL = {"top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+"""Fields that many clients send, and the value with which they ask for nothing."""
 MAX_MESSAGES = 200
+MAX_CHOICES = 8
+MAX_STOPS = 4
+SEEDS = 2**31
+"""Engines take seeds below it."""
+Stop = str | list[str]
 
 
 class ContentPart(BaseModel):
@@ -78,7 +93,24 @@ class ChatRequest(BaseModel):
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    n: int | None = None
+    n: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    temperature: float | None = Field(None, ge=0, le=2)
+    seed: int | None = None
+    stop: Stop | None = None
+    response_format: dict[str, Any] | None = None
+
+    @property
+    def choices(self) -> int:
+        """How many answers are wanted."""
+        return self.n or 1
+
+    def sampling(self) -> Sampling:
+        """Return how the answers are drawn; the seed is that of the first.
+
+        Raises:
+            InputError: a stop text is empty, or there are too many, or the response format is not known.
+        """
+        return Sampling(self.temperature, (self.seed or 0) % SEEDS, stop_texts(self.stop), json_schema_of(self.response_format))
 
     @property
     def token_limit(self) -> int | None:
@@ -110,22 +142,59 @@ class ChatRequest(BaseModel):
         Raises:
             InputError: naming the field.
         """
-        if self.n not in {None, 1}:
-            raise InputError(f"n = {self.n} is not supported: each request gets one answer")
-        extra = self.model_extra or {}
-        for name in _UNSUPPORTED:
-            if extra.get(name):
-                raise InputError(f"{name} is not supported: leave it out")
-        wanted = extra.get("response_format")
-        if isinstance(wanted, dict) and wanted.get("type") not in {None, "text"}:
-            raise InputError(f"response_format {wanted.get('type')!r} is not supported: answers are text")
+        if self.choices > 1 and self.stream:
+            raise InputError(f"n = {self.n} is not supported with stream: ask without stream, or {self.n} times")
+        refuse_unsupported(self.model_extra or {})
 
     def warnings(self) -> list[str]:
         """Return what of the request had no effect, for the response to say so."""
         notes = []
         if any(message.role in {"system", "developer"} for message in self.messages):
             notes.append(SYSTEM_IGNORED)
-        extra: dict[str, Any] = self.model_extra or {}
-        if any(extra.get(name) is not None for name in _SAMPLING):
-            notes.append(SAMPLING_IGNORED)
         return notes
+
+
+def refuse_unsupported(extra: Mapping[str, Any]) -> None:
+    """Refuse fields that would change an answer and cannot be honoured.
+
+    Raises:
+        InputError: naming the field and why.
+    """
+    for name, why in UNSUPPORTED.items():
+        if extra.get(name):
+            raise InputError(f"{name} is not supported, because {why}: leave it out")
+    for name, neutral in NEUTRAL.items():
+        if extra.get(name) not in {None, neutral}:
+            raise InputError(f"{name} = {extra[name]} is not supported, tokens are drawn by temperature alone: leave it out")
+
+
+def stop_texts(stop: Stop | None) -> tuple[str, ...]:
+    """Return the texts before which an answer ends.
+
+    Raises:
+        InputError: one is empty, or there are more than four.
+    """
+    texts = (stop,) if isinstance(stop, str) else tuple(stop or ())
+    if len(texts) > MAX_STOPS or not all(texts):
+        raise InputError(f"stop takes up to {MAX_STOPS} texts that are not empty")
+    return texts
+
+
+def json_schema_of(wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the JSON schema that a response format asks for; None for text.
+
+    Raises:
+        InputError: the format is not known, or has no schema.
+    """
+    match (wanted or {}).get("type"):
+        case None | "text":
+            return None
+        case "json_object":
+            return {"type": "object"}
+        case "json_schema":
+            schema = (wanted or {}).get("json_schema", {}).get("schema")
+            if isinstance(schema, dict):
+                return schema
+            raise InputError("response_format of type json_schema needs json_schema.schema, an object")
+        case other:
+            raise InputError(f"response_format {other!r} is not supported: choose text, json_object or json_schema")
