@@ -74,7 +74,8 @@ def card_text(adapter: Adapter, facts: CardFacts | None = None) -> str:
 
 
 def _head(adapter: Adapter) -> str:
-    return f"---\nbase_model: {adapter.base_model}\nlibrary_name: peft\ntags: [doyen, {adapter.kind}]\n---"
+    library = "library_name: peft\n" if adapter.of_generator else ""
+    return f"---\nbase_model: {adapter.base_model}\n{library}tags: [doyen, {adapter.kind}]\n---"
 
 
 def _summary(adapter: Adapter) -> str:

@@ -208,6 +208,7 @@ def _fit(ready: _Ready, workspace: Workspace, reporter: Reporter) -> tuple[Path,
     happened = _takes(ready, time.monotonic() - started, workspace.settings.costs)
     save_network(network, replace(config, ranking=ranking, calibration=calibration, span_calibration=spans), files)
     answered = [span_f1(item, ranking) for item in read if item.case.answers]
+    tell_if_not_measured(answered, reporter)
     results = {
         "examples": sum(len(step) for step in ready.steps),
         "steps": len(ready.steps),
@@ -238,6 +239,15 @@ def _estimate(ready: _Ready, name: str, costs: CostSettings) -> Estimate:
 def _takes(ready: _Ready, seconds: float, costs: CostSettings) -> Spent:
     tokens = sum(len(row.window.ids) for step in ready.steps for row in step)
     return training_takes(ready.manifest["parent"], len(ready.steps), tokens, seconds, costs)
+
+
+def tell_if_not_measured(scores: Sequence[float], reporter: Reporter) -> None:
+    """Say so where no validation pair tells what a reader is worth: without a promoted one the newest is used at once."""
+    if not scores:
+        reporter.say(
+            "no validation pair tells how good this reader is, and without a promoted one it is used: label more pairs, "
+            'or set serving.reader = "general"'
+        )
 
 
 def tell_if_all_is_refused(calibration: Calibration, risk: float, reporter: Reporter) -> None:

@@ -20,7 +20,7 @@ from doyen.finetune.mining import mine
 from doyen.finetune.reader_examples import is_answered, reading_examples
 from doyen.finetune.reader_fit import FEWEST, Case, ReadCase, fit_probability, fit_ranking, fit_span_probability
 from doyen.finetune.swapped_questions import swap_value
-from doyen.finetune.train_reader import cases_of, tell_if_all_is_refused
+from doyen.finetune.train_reader import cases_of, tell_if_all_is_refused, tell_if_not_measured
 from doyen.retrieval.reading.calibration import Calibration, Ranking, SpanObservation
 from doyen.retrieval.reading.reader import Reading, Span
 
@@ -205,3 +205,10 @@ def test_a_reader_that_would_refuse_every_question_is_told(curve, risk: float, s
     heard: list[str] = []
     tell_if_all_is_refused(Calibration(curve=curve), risk, SimpleNamespace(say=heard.append))
     assert heard == [f"with serving.risk = {risk:g} this reader refuses every question: raise it, or label more pairs"] * said
+
+
+@pytest.mark.parametrize(("scores", "said"), [([], 1), ([0.0], 0)])
+def test_a_reader_that_nothing_measures_is_told(scores: list[float], said: int):
+    heard: list[str] = []
+    tell_if_not_measured(scores, SimpleNamespace(say=heard.append))
+    assert ["no validation pair" in each for each in heard] == [True] * said

@@ -33,7 +33,8 @@ def test_a_stopped_training_ends_with_the_weights_of_one_that_was_not_and_is_not
     registry = Registry(tiny_workspace, store)
     estimate = run(do=estimate_reader)
     whole = run()
-    assert f"- examples: {whole.manifest['examples']}\n" in (whole.folder / "README.md").read_text(encoding="utf-8")
+    card = (whole.folder / "README.md").read_text(encoding="utf-8")
+    assert (f"- examples: {whole.manifest['examples']}\n" in card, "peft\n" in card) == (True, False)
     cost = whole.manifest["cost"]
     assert Estimate.from_json(cost["estimate"]) == estimate, "what was told before is what is compared"
     assert (cost["happened"]["units"], set(cost["error"])) == (
