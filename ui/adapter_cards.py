@@ -43,7 +43,7 @@ def _sections(card: dict[str, Any]) -> dict[str, Rows]:
         "What it is": {
             "stage": card["stage"],
             "kind": card["kind"],
-            "trained": card["created_at"][:16].replace("T", " "),
+            "trained": card["created_at"][:16].replace("T", " ") or "–",
             "base model": card["base_model"],
             "trained from": ", ".join(card["lineage"]) or "the base model",
             "in use": "; ".join(card["in_use"]) or "by nothing",

@@ -156,7 +156,7 @@ def list_reports(
     pickers = (
         gr.update(choices=labels, value=chosen),
         gr.update(choices=labels, value=earlier),
-        gr.update(choices=metrics, value=shown_metric),
+        gr.update(choices=[(name.replace("_", " "), name) for name in metrics], value=shown_metric),
     )
     return *pickers, shown, said
 

@@ -69,7 +69,8 @@ def history_chart(evaluations: Sequence[dict[str, Any]], metric: str, report: st
         points = [(float(n), value) for n, value in values if value is not None]
         if points:
             lines.append(Line(MODE_LABELS.get(mode, mode), points))
-    title = f"{metric} in {len(same)} run{'' if len(same) == 1 else 's'} on the {chosen['questions']} questions of {report}"
+    runs = f"{len(same)} run{'' if len(same) == 1 else 's'}"
+    title = f"{metric.replace('_', ' ')} in {runs} on the {chosen['questions']} questions of {report}"
     if not lines:
         return banner(f"No run on the questions of {report} has {metric}.")
     return line_chart(lines, title=title, names=[item["id"] for item in same])

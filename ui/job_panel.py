@@ -39,8 +39,8 @@ class JobPanel:
         self._by, self._kinds, self._extra = gateway.with_client, frozenset(kinds), extra
         self.view = gr.HTML(elem_id=f"{name}-job", elem_classes="doyen-job-view")
         with gr.Row(elem_classes="doyen-actions doyen-job-actions"):
-            self.stop = gr.Button("Stop", visible=False, size="sm", elem_id=f"{name}-stop")
-            self.resume = gr.Button("Go on", visible=False, size="sm", elem_id=f"{name}-resume")
+            self.stop = gr.Button("Stop", visible=False, size="sm", scale=0, min_width=160, elem_id=f"{name}-stop")
+            self.resume = gr.Button("Go on", visible=False, size="sm", scale=0, min_width=160, elem_id=f"{name}-resume")
         self.job, self.ended = gr.State(""), gr.State({})
         self.timer = gr.Timer(POLL_S, active=False)
         self._shown = [self.view, self.job, self.timer, self.stop, self.resume]

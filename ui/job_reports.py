@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -23,6 +24,8 @@ NAMES = {
 }
 WAITING = frozenset({"queued", "running"})
 MOST_PROBLEMS = 50
+_TIME_LEFT = re.compile(r",? \d+ s left$")
+"""At the end of a training's note; the card says it itself."""
 
 
 def job_card(job: dict[str, Any], extra: str = "") -> str:
@@ -58,7 +61,8 @@ def _progress(progress: dict[str, Any]) -> str:
     if not progress["title"]:
         return "<p class='doyen-hint'>It begins …</p>"
     left = f", {_duration(progress['seconds_left'])} left" if progress["seconds_left"] is not None else ""
-    note = f" · {progress['note']}" if progress["note"] else ""
+    said = _TIME_LEFT.sub("", progress["note"])
+    note = f" · {said}" if said else ""
     if not progress["total"]:
         return f"<p>{escape(progress['title'])} …{escape(note)}</p>"
     title = escape(f"{progress['title']}: {progress['done']:.0f} of {progress['total']:.0f}{left}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
@@ -25,11 +26,16 @@ from doyen.core.workspace import FILE_NAME, Workspace
 from doyen.eval.view import view_report
 from doyen.platform.serving.gateway.api import create_app
 from doyen.platform.serving.keys import add_key, remove_key
+from doyen.ui.annotation_tables import disputes_html
+from doyen.ui.charts import Line, line_chart
 from doyen.ui.chat_tab import choices, model_name
 from doyen.ui.conversation import Exchange, messages_for
 from doyen.ui.gateway_client import GatewayClient, GatewayError
+from doyen.ui.job_reports import job_card, job_report
+from doyen.ui.labelling_screen import screen_html
 from doyen.ui.markup import Coming, conversation_html, highlight, passages_panel
 from doyen.ui.pages import create_ui_app
+from doyen.ui.plain_markdown import markdown_html
 from doyen.ui.report_tables import comparison_table, gate_table, report_frame
 from doyen.ui.sign_in import Gateway
 from doyen.ui.stopping import Running, Stopped, until
@@ -85,6 +91,29 @@ def test_everything_from_outside_is_escaped() -> None:
     ):
         assert "<script" not in html
         assert "&lt;script&gt;" in html
+
+
+def test_charts_cards_and_jobs_escape_what_comes_from_outside() -> None:
+    line = Line(NASTY, [(0.0, 1.0), (1.0, math.nan), (2.0, 3.0)], [(0.5, 1.5), (math.nan, math.nan), (2.0, 4.0)])
+    progress = {"title": NASTY, "done": 1.0, "total": 2.0, "note": NASTY, "seconds_left": 3.0}
+    job = {"id": NASTY, "kind": NASTY, "state": "running", "error": "", "progress": progress, "result": {NASTY: NASTY}}
+    report = {"dataset": NASTY, "leaks": [NASTY], "compared": {NASTY: NASTY}}
+    described = {"title": NASTY, "guideline": NASTY, "labels": [], "relations": [NASTY], "examples": [NASTY]}
+    found = {"task": {"text": NASTY}, "progress": {}}
+    dispute = {"title": NASTY, "text": NASTY, "agreement": None, "answers": [NASTY], "decision": None}
+    for html in (
+        line_chart([line, replace(line, name="b")], title=NASTY, names=[NASTY] * 3),
+        job_card(job),
+        job_card({**job, "state": "done"}),
+        job_report({"kind": "check-dataset", "result": report}),
+        markdown_html(f"# {NASTY}\n\n- {NASTY}\n\n| {NASTY} |\n| --- |\n| {NASTY} |\n\n{NASTY}\n"),
+        disputes_html([dispute]),
+        screen_html({"name": "p", "type": "pos", "description": described | {"multiple": False}, "refusal": ""}, found),
+    ):
+        assert "<script" not in html
+        assert "&lt;script&gt;" in html
+    assert "nan" not in line_chart([line], title="t")
+    assert line_chart([Line("empty", [])], title="t") == ""
 
 
 def test_the_best_mode_of_each_metric_stands_out() -> None:
