@@ -215,6 +215,7 @@ class Answer(_Lossless):
         query: what was searched for: the question, a follow-up with what it leans on; empty where nothing was searched.
         other_versions: what other versions of cited documents say in the same place, where it differs; the marker is that of
             the citation beside which it is shown.
+        profile: version of assistant.toml that shaped the prompt; empty where there is none.
     """
 
     question: str
@@ -235,6 +236,7 @@ class Answer(_Lossless):
     probability: float | None = None
     query: str = ""
     other_versions: list[Citation] = field(default_factory=list)
+    profile: str = ""
 
     def public_json(self) -> dict[str, Any]:
         """Return the answer as ``doyen ask --json`` prints it: without the passages."""

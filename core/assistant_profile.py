@@ -47,16 +47,12 @@ class AssistantProfile(BaseModel):
         return fingerprint(said)[:12] if said else ""
 
     def system_text(self, caller: str = "") -> str:
-        """Return what follows the fixed system prompt.
-
-        Args:
-            caller: what the caller asks of the assistant, within what the profile says.
-        """
+        """Return what follows the fixed system prompt: what the profile says, then what the caller's system messages say."""
         parts = [
             f"Your name is {self.name.strip()}." if self.name.strip() else "",
             f"Tone: {self.tone.strip()}." if self.tone.strip() else "",
             self.instructions.strip(),
-            caller.strip()[:MAX_CHARS],
+            caller.strip(),
         ]
         return "\n".join(part for part in parts if part)
 

@@ -875,6 +875,8 @@ class Doyen:
         from doyen.retrieval.index_manifest import read_manifest
 
         inputs = {"base_model": assistant.engine.base_sha256 or assistant.engine.model}
+        if assistant.profile.version:
+            inputs["profile"] = assistant.profile.version
         wanted = self.settings.serving.reader_adapter
         if Mode.RAG_READING in modes and (reading := reading_adapter(assistant.registry, assistant.engine, wanted)):
             inputs["reading_adapter"] = fingerprint([reading.ref, reading.manifest["fingerprint"]])

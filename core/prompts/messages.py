@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,13 @@ class PromptPassage(Protocol):
 
 
 def build_messages(
-    question: str, passages: Sequence[PromptPassage] = (), history: Sequence[Turn] = (), *, short: bool = False
+    question: str,
+    passages: Sequence[PromptPassage] = (),
+    history: Sequence[Turn] = (),
+    *,
+    short: bool = False,
+    instructions: str = "",
+    glossary: Mapping[str, str] | None = None,
 ) -> list[dict[str, str]]:
     """Return the chat messages for a question: fixed system prompt, earlier turns, passages with the question.
 
@@ -42,11 +48,17 @@ def build_messages(
 
     Args:
         short: ask for the shortest answer to be found in the passages.
+        instructions: follow the fixed system prompt.
+        glossary: terms of the question with their meanings, which stand before it.
     """
     name = "system_short.txt" if short else "system.txt" if passages else "system_closed.txt"
     system = (_FOLDER / name).read_text(encoding="utf-8").strip()
-    content = _TEMPLATES.get_template("question.jinja").render(question=question.strip(), passages=list(passages))
+    content = _TEMPLATES.get_template("question.jinja").render(
+        question=question.strip(), passages=list(passages), glossary=glossary or {}
+    )
     earlier = [{"role": turn.role, "content": turn.content} for turn in history[-HISTORY_TURNS:]]
+    if instructions:
+        system = f"{system}\n\n{instructions}"
     return [{"role": "system", "content": system}, *earlier, {"role": "user", "content": content.strip()}]
 
 

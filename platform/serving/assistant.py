@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from doyen.core.access import OWNER, Access
 from doyen.core.answers import Answer, Citation, Extract, Passage, Retriever, Timings, Usage
+from doyen.core.assistant_profile import AssistantProfile, load_profile
 from doyen.core.errors import PromptTooLong, StateError
 from doyen.core.modes import ADAPTER_MODES, BEST, CHOOSING_MODES, MODES, PASSAGE_MODES, Mode
 from doyen.core.prompts import build_messages
@@ -95,6 +96,7 @@ class Assistant:
         open_reader: OpenReader = lambda: None,
         state: Path | None = None,
         keeps_found: bool = False,
+        profile: AssistantProfile | None = None,
     ) -> None:
         """Put the parts together; the assistant owns the engine from now on.
 
@@ -104,6 +106,7 @@ class Assistant:
             state: the workspace's state folder, where the reports lie that "best" goes by; None goes without one.
             keeps_found: whether passages are found and read once for each query, for an evaluation, which asks the same in
                 several modes. An index that is updated meanwhile is not looked at again.
+            profile: what is said of the assistant in every prompt; None says nothing.
         """
         self.engine = engine
         self.registry = registry
@@ -114,6 +117,7 @@ class Assistant:
         self.open_reader = open_reader
         self._state = state
         self._keeps_found = keeps_found
+        self.profile = profile or AssistantProfile()
         self._kept: dict[tuple[str, Access], Found] = {}
 
     def ask(
@@ -128,6 +132,7 @@ class Assistant:
         record: bool = True,
         access: Access = OWNER,
         sampling: Sampling = DEFAULT_SAMPLING,
+        instructions: str = "",
     ) -> Answer:
         """Answer a question.
 
@@ -143,6 +148,7 @@ class Assistant:
                 on what was asked before.
             access: what the caller may read; nothing else is retrieved, read, cited or named.
             sampling: how the answer is drawn; by default as the settings say.
+            instructions: follow those of the profile in the system prompt.
 
         Raises:
             InputError: the question is empty or too long.
@@ -162,6 +168,7 @@ class Assistant:
             record=record,
             access=access,
             sampling=sampling,
+            instructions=instructions,
         )
         return next(piece for piece in pieces if isinstance(piece, Answer))
 
@@ -177,6 +184,7 @@ class Assistant:
         record: bool = True,
         access: Access = OWNER,
         sampling: Sampling = DEFAULT_SAMPLING,
+        instructions: str = "",
     ) -> Iterator[str | Extract | Answer]:
         """Yield the answer's text as it comes, and at the end the `Answer`, which holds the whole.
 
@@ -184,7 +192,7 @@ class Assistant:
         those of ``ask``; errors come with the first piece. Closing the iterator stops the generation.
         """
         plan = self._plan(question, mode, history, adapter, max_tokens, record=record, access=access)
-        plan = self._look_up(replace(plan, sampling=sampling), passages)
+        plan = self._look_up(replace(plan, sampling=sampling, instructions=instructions), passages)
         extract = self._extract(plan)
         if extract and plan.mode != Mode.EXTRACT:
             plan = replace(plan, extract_s=time.monotonic() - plan.started)
@@ -373,7 +381,14 @@ class Assistant:
     def _request(self, plan: Plan) -> GenerationRequest:
         adapter = plan.adapter
         return GenerationRequest(
-            build_messages(plan.question, plan.passages, plan.history, short=plan.mode == Mode.RAG_SHORT),
+            build_messages(
+                plan.question,
+                plan.passages,
+                plan.history,
+                short=plan.mode == Mode.RAG_SHORT,
+                instructions=self.profile.system_text(plan.instructions),
+                glossary=self.profile.explained(plan.question),
+            ),
             AdapterFiles(adapter.ref, adapter.folder, adapter.base_sha256) if adapter else None,
             max_tokens=plan.max_tokens,
             temperature=self._settings.temperature if plan.sampling.temperature is None else plan.sampling.temperature,
@@ -437,6 +452,7 @@ class Assistant:
             probability=plan.findings.probability if plan.findings else None,
             query=plan.query if plan.mode in PASSAGE_MODES and plan.reply is None else "",
             other_versions=differing(judgement.citations, others),
+            profile=self.profile.version,
         )
 
 
@@ -508,4 +524,5 @@ def open_assistant(
         open_reader=reader_opener(registry, workspace.settings, workspace.index_folder),
         state=workspace.state,
         keeps_found=keeps_found,
+        profile=load_profile(workspace.root),
     )

@@ -33,6 +33,7 @@ class Plan:
         reuse_prompt: as in `GenerationRequest`.
         mode_reason: why this mode, where "best" was asked for.
         sampling: how the answer is drawn.
+        instructions: what the caller's system messages say.
         started: ``time.monotonic()`` at the question's arrival.
         retrieve_s: seconds spent on finding passages.
         extract_s: seconds from the question to the extract; 0 where none is shown before the answer.
@@ -56,6 +57,7 @@ class Plan:
     mode_reason: str | None = None
     reuse_prompt: bool = True
     sampling: Sampling = DEFAULT_SAMPLING
+    instructions: str = ""
     extract_s: float = 0.0
     findings: Findings | None = None
     refused: bool = False

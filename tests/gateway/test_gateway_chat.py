@@ -141,7 +141,11 @@ def test_earlier_messages_are_the_history(client: TestClient, assistant: FakeAss
         ("user", "What is the PX-90?"),
         ("assistant", "A pump."),
     ]
-    assert any("system" in warning for warning in body["warnings"])
+    assert asked["instructions"] == "Talk like a pirate."
+    assert body["warnings"] == []
+    assert any("system" in warning for warning in ask(client, messages, "extract").json()["warnings"])
+    messages[0]["content"] = "x" * 2001
+    assert "the limit is 2,000" in ask(client, messages).json()["error"]["message"]
 
 
 def test_token_limits_reach_the_assistant(client: TestClient, assistant: FakeAssistant) -> None:

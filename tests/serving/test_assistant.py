@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from doyen.core.answers import Answer, Citation, Extract, Passage
+from doyen.core.assistant_profile import AssistantProfile
 from doyen.core.errors import IncompatibleError, IndexMissing, InputError, NotFoundError, PromptTooLong
 from doyen.core.records import REFUSAL, Turn
 from doyen.core.settings import Settings
@@ -19,6 +20,7 @@ from doyen.finetune.registry import Registry
 from doyen.platform.cli.ask_command import format_answer
 from doyen.platform.serving.assistant import Assistant, LazyRetriever, open_assistant
 from doyen.platform.serving.engines import Generation
+from doyen.platform.serving.sampling import Sampling
 from doyen.platform.serving.verifier import Judgement
 from doyen.retrieval.reading.findings import Finding, Findings
 from doyen.retrieval.tokens import likeness
@@ -132,7 +134,7 @@ def test_json_is_the_contract(parts):
             "usage",
             "timings",
         ),
-        *("finish_reason", "answer_id", "probability", "query", "other_versions"),
+        *("finish_reason", "answer_id", "probability", "query", "other_versions", "profile"),
     ]
     assert set(value["usage"]) == {"prompt_tokens", "completion_tokens"}
     assert set(value["timings"]) == {"retrieve_s", "first_token_s", "total_s"}
@@ -150,6 +152,21 @@ def test_rag_short_differs_from_rag_in_its_prompt_alone(parts):
     assert "shortest" not in usual[0]["content"]
     assert short[1:] == usual[1:]
     assert engine.requests[1].adapter is None
+
+
+def test_profile_and_sampling_reach_the_engine_and_the_answer_says_which_profile(parts, store):
+    assistant, engine, _ = parts
+    usual = assistant.ask("Torque of the PX-90?", "rag")
+    assert usual.profile == ""
+    assistant.profile = AssistantProfile(instructions="Name the manual.", glossary={"PX-90": "the pump"})
+    drawn = Sampling(0.7, 5, ("END",), {"type": "object"})
+    answer = assistant.ask("Torque of the PX-90?", "rag", sampling=drawn, instructions="In French.")
+    assert answer.profile == assistant.profile.version != ""
+    before, now = engine.requests
+    assert now.messages[0]["content"] == before.messages[0]["content"] + "\n\nName the manual.\nIn French."
+    assert now.messages[1]["content"].endswith("PX-90: the pump\nQuestion: Torque of the PX-90?")
+    assert (now.temperature, now.seed, now.stop, now.json_schema) == (0.7, 5, ("END",), {"type": "object"})
+    assert (before.temperature, before.seed, before.stop, before.json_schema) == (0.0, 0, (), None)
 
 
 def test_the_older_value_is_looked_up_by_the_cited_sentence(parts):

@@ -66,10 +66,12 @@ class FakeAssistant:
         max_tokens: int | None = None,
         access: Access = OWNER,
         sampling: Sampling = DEFAULT_SAMPLING,
+        instructions: str = "",
     ) -> Iterator[str | Extract | Answer]:
         """Yield the answer word by word, then the answer."""
         told = {"question": question, "history": list(history), "adapter": adapter, "max_tokens": max_tokens}
-        self.asked.append(told if sampling == DEFAULT_SAMPLING else {**told, "sampling": sampling})
+        more = {"instructions": instructions} if instructions else {}
+        self.asked.append({**told, **more} if sampling == DEFAULT_SAMPLING else {**told, **more, "sampling": sampling})
         if adapter is not None and not adapter.startswith("known"):
             raise NotFoundError(f"there is no adapter {adapter!r}: `doyen adapters list` shows them")
         return self._pieces(question, mode, adapter, history, access)

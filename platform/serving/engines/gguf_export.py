@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -240,9 +240,7 @@ def rewrite_gguf(
     with new_gguf(target, reader.get_field("general.architecture").contents()) as writer:
         _copy_metadata(reader, writer)
         for tensor in reader.tensors:
-            _add_tensor(
-                tensor, writer, (lambda matrix, name=tensor.name: change(name, matrix)) if tensor.name in changed else None
-            )
+            _add_tensor(tensor, writer, partial(change, tensor.name) if change and tensor.name in changed else None)
 
 
 def _copy_metadata(reader: Any, writer: Any) -> None:

@@ -77,16 +77,16 @@ async def _start(request: Request, body: ChatRequest, services: Services, access
     name = parse_model(body.model)
     body.check_supported()
     question, history = body.conversation(services.settings.serving.max_question_chars)
-    sampling = body.sampling()
+    sampling, instructions = body.sampling(), body.instructions()
     if sampling.json_schema is not None:
         require_json(services.settings.serving.engine, name.mode)
 
     def ask() -> Iterator[str | Extract | Answer]:
         assistant = services.assistant()
-        shared = {"history": history, "adapter": name.adapter, "max_tokens": body.token_limit, "access": access}
+        shared: dict[str, Any] = {"history": history, "adapter": name.adapter, "max_tokens": body.token_limit, "access": access}
         for number in range(body.choices):
             drawn = replace(sampling, seed=sampling.seed + number)
-            yield from assistant.stream(question, name.mode, **shared, sampling=drawn)
+            yield from assistant.stream(question, name.mode, **shared, sampling=drawn, instructions=instructions)
 
     spent = RequestTime(request, services.settings.serving.request_timeout_s)
     place = services.limiter.place()

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from doyen.core.assistant_profile import MAX_CHARS
 from doyen.core.errors import InputError
+from doyen.core.modes import Mode
 from doyen.core.records import Turn
 from doyen.platform.serving.plan import check_question
 from doyen.platform.serving.sampling import Sampling
 
-SYSTEM_IGNORED = (
-    "system and developer messages are not shown to the model: its instructions are part of what adapters were trained on"
-)
+SYSTEM_IGNORED = "system and developer messages have no effect on quotations: mode extract has no prompt"
 UNSUPPORTED = {
     "tools": "answers come from documents and are text",
     "functions": "answers come from documents and are text",
@@ -136,6 +136,18 @@ class ChatRequest(BaseModel):
                 turns.append(Turn(role=message.role, content=text))
         return check_question(turns.pop().content, max_chars), turns
 
+    def instructions(self) -> str:
+        """Return what the system and developer messages say.
+
+        Raises:
+            InputError: they are too long.
+        """
+        told = [message.plain_text().strip() for message in self.messages if message.role in {"system", "developer"}]
+        text = "\n".join(part for part in told if part)
+        if len(text) > MAX_CHARS:
+            raise InputError(f"system messages have {len(text):,} characters, the limit is {MAX_CHARS:,}: shorten them")
+        return text
+
     def check_supported(self) -> None:
         """Refuse what would change the answer and cannot be honoured.
 
@@ -149,7 +161,7 @@ class ChatRequest(BaseModel):
     def warnings(self) -> list[str]:
         """Return what of the request had no effect, for the response to say so."""
         notes = []
-        if any(message.role in {"system", "developer"} for message in self.messages):
+        if self.instructions() and self.model == Mode.EXTRACT:
             notes.append(SYSTEM_IGNORED)
         return notes
 
