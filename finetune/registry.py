@@ -33,6 +33,8 @@ answer from passages of any domain, so that others are trained from it. EMBEDDER
 CLASSIFIER, TOKEN_CLASSIFIER = "classifier", "token-classifier"
 """Heads: one that gives texts their classes, and one that gives words their tags."""
 HEADS = frozenset({CLASSIFIER, TOKEN_CLASSIFIER})
+RESERVED = frozenset({"general", "none"})
+"""Names that settings use for what comes with Doyen, and for nothing."""
 _NOUNS = {
     GENERATOR: "adapters of the generator",
     READER: "adapters of the reader",
@@ -135,6 +137,8 @@ class Registry:
         other = next((adapter.kind for adapter in self.list() if adapter.name == name and adapter.kind != kind), None)
         if other:
             raise InputError(f"{name!r} names {_NOUNS[other]}: name this one otherwise with `--adapter NAME`")
+        if name in RESERVED or (name == GENERAL_READING and kind != GENERAL_READING):
+            raise InputError(f"{name!r} means something else in settings: name this one otherwise with `--adapter NAME`")
 
     def register(self, name: str, files: Path, *, base_model: str, dataset_id: str, manifest: dict[str, Any]) -> Adapter:
         """Copy a PEFT folder into the registry as the next version of ``name``, with a card; it starts as a candidate.

@@ -84,9 +84,10 @@ def estimate_general_reading(
 def _lesson_on(
     paragraphs: Path, name: str, limit: int | None, start: Path | None, seen: int, settings: FinetuneSettings
 ) -> MakeLesson:
+    training, held = hold_out(read_paragraphs(paragraphs), settings.seed)
+
     def lesson(base: GeneratorFiles) -> Lesson:
         def make(tokenizer: Any, share: bool) -> Examples:
-            training, held = hold_out(read_paragraphs(paragraphs), settings.seed)
             numbers = range(seen, seen + math.ceil(settings.epochs))
             passes = [_rows(tokenizer, training[:limit], settings, number, share=share) for number in numbers]
             batches = epoch_batches(passes, settings.epochs, settings.batch_size, settings.seed)

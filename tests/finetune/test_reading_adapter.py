@@ -90,11 +90,18 @@ def test_squads_own_form_is_read_alike(general_paragraphs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("x.json", '{"rows": []}'), ("x.jsonl", '{"title": "A"}\n'), ("gone.json", None)]
+    ("name", "content"),
+    [
+        ("x.json", b'{"rows": []}'),
+        ("x.jsonl", b'{"title": "A"}\n'),
+        ("x.json", b"\xff"),
+        ("x.jsonl", b"\xff"),
+        ("gone.json", None),
+    ],
 )
 def test_a_file_in_another_form_is_told(tmp_path, name, content):
     if content is not None:
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=name):
         read_paragraphs(tmp_path / name)
 
@@ -192,6 +199,12 @@ def test_the_command_trains_one_and_says_before_how_long_it_takes(tiny_workspace
         refused = run_doyen("train", *wrong, *workspace)
         assert refused.code != 0
         assert "name a dataset" in refused.err
+
+
+def test_general_reading_from_a_file_that_is_not_there_is_a_sentence(tiny_workspace, tmp_path):
+    outcome = run_doyen("train", "--general-reading", tmp_path / "gone.json", "--workspace", tiny_workspace.root)
+    assert outcome.code == 2
+    assert "does not exist: name a file of paragraphs" in outcome.err
 
 
 def test_a_name_cannot_be_taken_by_another_kind_of_adapter(general, tiny_workspace, store, domain, retriever):

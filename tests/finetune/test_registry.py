@@ -8,7 +8,7 @@ from doyen.core.errors import InputError, NotFoundError, StateError
 from doyen.core.manifest import build_manifest
 from doyen.core.store import open_store
 from doyen.core.store.schema import EMBEDDER
-from doyen.finetune.registry import GENERATOR, READER, Registry
+from doyen.finetune.registry import GENERAL_READING, GENERATOR, READER, Registry
 
 
 @pytest.fixture
@@ -151,3 +151,7 @@ def test_readers_and_adapters_of_the_generator_are_told_apart(registry, add, tmp
         registry.require_kind("legal", READER)
     with pytest.raises(InputError, match="names adapters of the reader"):
         registry.require_kind("qa-reader", GENERATOR)
+    for name in ("general", "none", "general-reading"):
+        with pytest.raises(InputError, match=f"'{name}' means something else in settings"):
+            registry.require_kind(name, READER)
+    registry.require_kind("general-reading", GENERAL_READING)
