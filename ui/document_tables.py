@@ -121,7 +121,8 @@ def chunks_html(found: dict[str, Any], span: tuple[int, int] | None = None) -> s
         return banner("No chunk of this document is in the index.")
     first, last = found["data"][0]["ordinal"] + 1, found["data"][-1]["ordinal"] + 1
     cards = "".join(_chunk(chunk, span) for chunk in found["data"])
-    return f"<div class='doyen-panel'><p class='doyen-about'>Chunks {first} to {last} of {found['total']}</p>{cards}</div>"
+    about = f"<p class='doyen-about'>Chunks {first} to {last} of {found['total']}</p>"
+    return f"<div class='doyen-panel' tabindex='0' role='region' aria-label='Chunks'>{about}{cards}</div>"
 
 
 def _chunk(chunk: dict[str, Any], span: tuple[int, int] | None) -> str:

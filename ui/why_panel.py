@@ -62,7 +62,7 @@ def _prompt(prompt: list[dict[str, str]], answer: Answer) -> str:
         return "<p class='doyen-hint'>No model was asked.</p>"
     titles = [ROLES.get(message["role"], message["role"]) for message in prompt[:-1]]
     messages = "".join(
-        f"<h4>{escape(title)}</h4><pre class='doyen-log'>{escape(message['content'])}</pre>"
+        f"<h4>{escape(title)}</h4><pre class='doyen-log' tabindex='0'>{escape(message['content'])}</pre>"
         for title, message in zip([*titles, LAST], prompt, strict=True)
     )
     return f"<details><summary>What the model was shown ({answer.usage.prompt_tokens} tokens)</summary>{messages}</details>"
