@@ -10,6 +10,7 @@ import gguf
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.command_line import run_doyen
 
 from doyen.core.errors import IncompatibleError, InputError
 from doyen.core.prompts import build_messages, encode_prompt
@@ -142,3 +143,27 @@ def test_weights_that_were_changed_after_training_are_not_exported(generator, tm
     save_file(halved, tmp_path / "changed" / WEIGHTS)
     with pytest.raises(IncompatibleError, match="does not act on 'smollm2-135m-instruct' as it was trained to"):
         TunedModel(generator, tmp_path / "changed")
+
+
+def test_the_commands_import_stage_show_and_collect(workspace, elsewhere, tmp_path):
+    """In the order of a person's work; a workspace of the test's own, whose files the commands find."""
+    here = ["--workspace", workspace.root]
+    imported = run_doyen("adapters", "import", elsewhere, "--name", "tried", *here, "--json")
+    assert imported.json["adapter"] == "tried:1", imported.err
+    weights = load_file(elsewhere / WEIGHTS)
+    save_file({name: value * 0.9 if "lora_B" in name else value for name, value in weights.items()}, elsewhere / WEIGHTS)
+    assert run_doyen("adapters", "import", elsewhere, "--name", "tried", *here, "--json").json["adapter"] == "tried:2"
+    assert run_doyen("adapters", "stage", "tried:2", *here, "--json").json == {"adapter": "tried:2", "stage": "staging"}
+    shown = run_doyen("adapters", "show", "tried:staging", *here)
+    assert shown.out.startswith("# tried:2")
+    assert "in staging" in shown.out
+    assert run_doyen("adapters", "show", "tried:2", *here, "--json").json["in_use"] == ["in staging", "the newest of 'tried'"]
+    trial = run_doyen("adapters", "gc", *here)
+    assert "tried:1" in trial.out
+    assert "would be freed" in trial.out
+    assert list(run_doyen("adapters", "gc", "--yes", *here, "--json").json["removable"]) == ["tried:1"]
+    listed = run_doyen("adapters", "list", *here, "--json").json
+    assert [(each["adapter"], each["stage"]) for each in listed] == [("tried:2", "staging")]
+    refused = run_doyen("adapters", "export", "tried:2", "--format", "onnx", "--out", tmp_path / "out", *here)
+    assert refused.code != 0
+    assert "is no form of an adapter" in refused.err
