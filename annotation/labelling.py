@@ -8,7 +8,7 @@ touched by a pull.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +20,13 @@ from doyen.annotation.store import (
     IMPORTED,
     PRESENT,
     Session,
+    TaskForPerson,
     add_version,
     current_labels_of,
+    drafts_in,
     get_project,
-    labels_of,
     task_type_of,
+    tasks_for_person,
     tasks_in,
 )
 from doyen.annotation.task_types import TaskType
@@ -94,12 +96,12 @@ def next_task(store: Store, project: str, annotator: str, skipped: Collection[st
     """
     row = get_project(store, project)
     with store.session() as session:
-        waiting = _waiting(session, row, annotator)
+        waiting = _waiting(tasks_for_person(session, project, annotator), row, annotator)
         if not waiting:
             return None
-        later = set(skipped)
-        chosen = min(waiting, key=lambda task: (task.uid in later, _score(task), task.created_at, task.uid))
-        return _shown(session, row, chosen, annotator)
+        drafts, later = drafts_in(session, project), set(skipped)
+        chosen = min(waiting, key=lambda task: (task.uid in later, _score(drafts[task.uid]), task.created_at, task.uid))
+        return _shown(session, row, _task(session, project, chosen.uid), annotator)
 
 
 def get_task(store: Store, project: str, uid: str, annotator: str) -> LabellingTask:
@@ -117,11 +119,9 @@ def labelling_progress(store: Store, project: str, annotator: str) -> Progress:
     """Return how far a project is. Raises NotFoundError."""
     row = get_project(store, project)
     with store.session() as session:
-        tasks = tasks_in(session, project, states=PRESENT)
-        labels = labels_of(session, [task.uid for task in tasks])
-        own = sum(any(label.current and label.annotator == annotator for label in labels[task.uid]) for task in tasks)
-        waiting = len(_waiting(session, row, annotator))
-    return Progress(len(tasks), sum(task.state == TaskState.LABELLED for task in tasks), own, waiting)
+        tasks = tasks_for_person(session, project, annotator)
+    labelled = sum(task.state == TaskState.LABELLED for task in tasks)
+    return Progress(len(tasks), labelled, sum(task.own > 0 for task in tasks), len(_waiting(tasks, row, annotator)))
 
 
 def store_label(
@@ -209,22 +209,19 @@ def _task(session: Session, project: str, uid: str) -> AnnotationTaskRow:
     return found[0]
 
 
-def _waiting(session: Session, project: AnnotationProjectRow, annotator: str) -> list[AnnotationTaskRow]:
+def _waiting(tasks: Iterable[TaskForPerson], project: AnnotationProjectRow, annotator: str) -> list[TaskForPerson]:
     """Return the tasks that a person may be asked: not stale, not labelled by them, nor by as many others as it takes."""
-    tasks = [task for task in tasks_in(session, project.name, states=PRESENT) if task.stale is None]
-    labels = labels_of(session, [task.uid for task in tasks])
     found = []
     for task in tasks:
-        people = [label.annotator for label in labels[task.uid] if label.current]
         expert = (task.origin or {}).get("expert") if project.purpose == Purpose.REVIEW else None
         asked = expert is None or expert.casefold() == annotator.casefold()
-        if asked and annotator not in people and len(people) < max(task.overlap or 1, 1):
+        if asked and task.stale is None and not task.own and task.labels < max(task.overlap or 1, 1):
             found.append(task)
     return found
 
 
-def _score(task: AnnotationTaskRow) -> float:
-    return min((float(draft.get("score") or 0.0) for draft in task.predictions), default=math.inf)
+def _score(drafts: Sequence[Any]) -> float:
+    return min((float(draft.get("score") or 0.0) for draft in drafts), default=math.inf)
 
 
 def _shown(session: Session, project: AnnotationProjectRow, task: AnnotationTaskRow, annotator: str) -> LabellingTask:

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session as Session
 
 from doyen.annotation.labelstudio.regions import READER, Result
@@ -204,6 +204,52 @@ def group_tasks(session: Session, project: str) -> list[TaskGroup]:
     kinds = task.state, task.created_at, task.stale, task.gold.is_not(None), task.skipped, task.overlap
     query = select(*kinds, func.count()).where(task.project == project).group_by(*kinds)
     return [TaskGroup(*row) for row in session.execute(query)]
+
+
+class TaskForPerson(NamedTuple):
+    """What decides whether and when a person is asked to label a task.
+
+    Attributes:
+        labels: how many current labels it has.
+        own: how many of them are the person's.
+    """
+
+    uid: str
+    state: str
+    stale: str | None
+    overlap: int
+    origin: dict[str, Any] | None
+    created_at: str
+    labels: int
+    own: int
+
+
+def tasks_for_person(session: Session, project: str, annotator: str) -> list[TaskForPerson]:
+    """Return the project's tasks that were not deleted, as far as they concern one person."""
+    task, label = AnnotationTaskRow, AnnotationRow
+    counted = (
+        select(
+            label.task_uid,
+            func.count().label("labels"),
+            func.sum(case((label.annotator == annotator, 1), else_=0)).label("own"),
+        )
+        .join(task, task.uid == label.task_uid)
+        .where(task.project == project, label.current)
+        .group_by(label.task_uid)
+        .subquery()
+    )
+    kinds = task.uid, task.state, task.stale, task.overlap, task.origin, task.created_at
+    numbers = func.coalesce(counted.c.labels, 0), func.coalesce(counted.c.own, 0)
+    query = select(*kinds, *numbers).outerjoin(counted, counted.c.task_uid == task.uid)
+    found = session.execute(query.where(task.project == project, task.state.in_(PRESENT)))
+    return [TaskForPerson(*row) for row in found]
+
+
+def drafts_in(session: Session, project: str) -> dict[str, list[Any]]:
+    """Return uid → drafts of the project's tasks that were not deleted."""
+    task = AnnotationTaskRow
+    query = select(task.uid, task.predictions).where(task.project == project, task.state.in_(PRESENT))
+    return dict(session.execute(query).tuples().all())
 
 
 def judge_tasks(session: Session) -> Iterator[tuple[AnnotationTaskRow, str | None]]:

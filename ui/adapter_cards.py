@@ -27,7 +27,7 @@ def cards_html(cards: Sequence[dict[str, Any]], losses: Mapping[str, Sequence[fl
         Line(card["adapter"], [(float(step), loss) for step, loss in enumerate(losses.get(card["adapter"], ()), start=1)])
         for card in cards
     ]
-    chart = line_chart([line for line in lines if line.points], title="Loss by step", low=0.0)
+    chart = line_chart([line for line in lines if line.points], title="Loss by step")
     names = (
         f"<table><thead><tr><th></th>{head}</tr></thead></table>"
         if len(cards) > 1

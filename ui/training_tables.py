@@ -51,5 +51,4 @@ def loss_chart(client: GatewayClient, job: dict[str, Any]) -> str:
     return line_chart(
         [Line("loss", [(each["step"], each["loss"]) for each in losses])],
         title="Loss by step, the mean of the last ten",
-        low=0.0,
     )
