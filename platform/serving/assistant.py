@@ -357,7 +357,7 @@ class Assistant:
             return plan, generated, judgement
         text = "" if generated.refused else generated.result.text
         chosen = extract_of(plan.findings, plan.passages, text)
-        if chosen and (generated.refused or not may_stand(text, judgement, chosen)):
+        if chosen and (generated.refused or not may_stand(plan.asked, text, judgement, chosen)):
             result = replace(generated.result, text=chosen.text, finish_reason="stop")
             generated = replace(generated, result=result, refused=False)
             judgement = self._judge_extract(plan, chosen)

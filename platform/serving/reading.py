@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from doyen.core.answer_kinds import repeats
 from doyen.core.answers import Citation, Extract, Passage
 from doyen.core.errors import ModelMissing, NotFoundError
 from doyen.core.files import sha256_file
@@ -126,18 +127,19 @@ def nearby(findings: Findings, passages: Sequence[Passage]) -> list[Citation]:
     return list({(citation.source, citation.start): citation for citation in found}.values())[:NEARBY]
 
 
-def may_stand(answer: str, judgement: Judgement, extract: Extract) -> bool:
+def may_stand(question: str, answer: str, judgement: Judgement, extract: Extract) -> bool:
     """Whether a generated answer may stand where the extract could replace it.
 
-    It may where it says yes or no, which no span can, and where it says all that the extract says; not where its figures stand
-    nowhere, nor where nothing supports it.
+    It may where it says yes or no, which no span can, where it says all that the extract says, and where the extract says only
+    what the question does; not where its figures stand nowhere, nor where nothing supports it.
     """
     said = words(answer)
     if judgement.support == "number_not_found":
         return False
     if said[:1] and said[0] in YES_NO:
         return True
-    return bool(judgement.citations) and not Counter(words(extract.text)) - Counter(said)
+    says_all = not Counter(words(extract.text)) - Counter(said)
+    return bool(judgement.citations) and (says_all or repeats(question, extract.text))
 
 
 def _f1(said: Sequence[str], span: Sequence[str]) -> float:

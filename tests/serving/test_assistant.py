@@ -295,6 +295,21 @@ def test_an_extract_is_one_sentence_whose_figures_are_checked_too(workspace, sto
         assert sentence.citation == (answer.citations[0] if mark == "supported" else None)
 
 
+@pytest.mark.parametrize(
+    ("question", "generated", "given"),
+    [
+        ("What is tightened to 2.1 Nm?", "The head screws.", "The head screws."),
+        ("What is tightened to 2.1 Nm?", "Bananas, as everybody knows.", "2.1 Nm"),  # no passage says so
+        ("What torque do the head screws get?", "The head screws.", "2.1 Nm"),
+    ],
+)
+def test_an_extract_that_repeats_the_question_replaces_no_cited_answer(workspace, store, question, generated, given):
+    registry = Registry(workspace, store)
+    parts = FakeRetriever(list(PASSAGES)), FakeEngine(generated), registry, store, workspace.settings
+    assistant = Assistant(*parts, open_reader=lambda: FakeReader("2.1 Nm"))
+    assert assistant.ask(question, "rag-short").answer == given
+
+
 @pytest.mark.parametrize(("probability", "mark"), [(0.71, "supported"), (0.69, "unsure"), (0.0, "unsure")])
 @pytest.mark.parametrize("mode", ["extract", "rag", "rag-short"])
 def test_what_may_not_have_been_asked_is_marked_in_every_mode(workspace, store, probability, mark, mode):
