@@ -87,9 +87,9 @@ def main() -> int:
     if options.only in {None, "crossner"}:
         found |= compare(crossner(options.data, embedder, options.domain), options.seeds, options.strategy)
     if options.only in {None, "time"}:
-        seconds = time_of_a_round(options.data, embedder)
+        seconds, processor = time_of_a_round(options.data, embedder)
         found["seconds for 100 of 10,000"] = seconds
-        print(f"a round over 10,000 texts: {seconds:.2f} s {judge(seconds < SECONDS_BAR)}")
+        print(f"a round over 10,000 texts: {seconds:.2f} s ({processor:.2f} s of processors) {judge(seconds < SECONDS_BAR)}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
     return int(any(isinstance(each, dict) and not each["passed"] for each in found.values())
@@ -195,8 +195,11 @@ def labels_to_reach(task: Task, given: Sequence[Any], target: float, first: Stra
     return int(have.sum())
 
 
-def time_of_a_round(data: Path, embedder: Any) -> float:
-    """Return the seconds of a whole round on a workspace with 10,000 open texts and 500 labels, vectors known."""
+def time_of_a_round(data: Path, embedder: Any) -> tuple[float, float]:
+    """Return the seconds of a whole round on a workspace with 10,000 open texts and 500 labels, vectors known.
+
+    The second figure is what processors worked: on a machine that others use, too, the first is longer.
+    """
     texts, labels = read_banking77(data, "train")
     texts, labels = list(dict.fromkeys(texts)), dict(zip(texts, labels, strict=True))
     names = sorted({label.labels[0] for label in labels.values()})  # type: ignore[attr-defined]
@@ -216,11 +219,11 @@ def time_of_a_round(data: Path, embedder: Any) -> float:
         given = [LabelledText(ids[text], text, labels[text], annotator="ada") for text in chosen]
         store_labels(workspace, store, "topics", given)
         choose_next(workspace, store, "topics", embedder, n=100)
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         choose_next(workspace, store, "topics", embedder, n=100)
-        seconds = time.perf_counter() - started
+        seconds, processor = time.perf_counter() - started, time.process_time() - worked
         store.close()
-    return seconds
+    return seconds, processor
 
 
 if __name__ == "__main__":
