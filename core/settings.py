@@ -342,10 +342,13 @@ class FinetuneSettings(Section):
         return shares
 
 
+KeyName = Annotated[str, Field(pattern=r"^[\w.@-]+$", max_length=100)]
+
+
 class KeySettings(Section):
     """A key of the gateway, as `doyen keys add` writes it."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.@-]+$", max_length=100)]
+    name: KeyName
     """Of the person or application that has the key; the chat's user name."""
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """SHA-256 of the key in hexadecimal; the key itself is stored nowhere."""

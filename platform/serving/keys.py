@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
+from pydantic import TypeAdapter, ValidationError
 from tomlkit.items import Array, InlineTable
 
 from doyen.core.access import OWNER, Access
 from doyen.core.errors import InputError, NotFoundError, SettingsError
 from doyen.core.files import write_text_atomic
-from doyen.core.settings import FILE_NAME, KeySettings, ServingSettings, load_settings
+from doyen.core.settings import FILE_NAME, OWNER_NAME, KeyName, KeySettings, ServingSettings, check_groups, load_settings
 from doyen.core.workspace import Workspace
 
 logger = logging.getLogger("doyen.gateway.access")
@@ -105,9 +106,11 @@ def add_key(
     """Write the hash of a new key to doyen.toml and return the key. Everything else in the file stays as it is.
 
     Raises:
-        InputError: the name has a key already.
-        SettingsError: name or groups cannot be these; nothing was changed.
+        InputError: the name has a key already, or name or groups cannot be these.
+        SettingsError: doyen.toml is not right; nothing was changed.
     """
+    _check_name(name)
+    check_groups(groups)
     if name in {key.name for key in workspace.settings.serving.keys}:
         raise InputError(f"{name!r} has a key already: remove it first with `doyen keys remove {name}`, or choose another name")
     key, document = new_key(), _read_toml(workspace)
@@ -121,6 +124,15 @@ def add_key(
     keys.append(table)
     _write_toml(workspace, document)
     return key
+
+
+def _check_name(name: str) -> None:
+    try:
+        TypeAdapter(KeyName).validate_python(name)
+    except ValidationError as error:
+        raise InputError(f"{name!r} cannot be a key's name: use at most 100 letters, digits and any of ._-@") from error
+    if name == OWNER_NAME:
+        raise InputError(f"{OWNER_NAME!r} stands for serving.api_key: choose another name")
 
 
 def remove_key(workspace: Workspace, name: str) -> None:
