@@ -45,6 +45,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "filings": ["--data", str(DATA)],
     "reading": ["--data", str(DATA)],
     "weak_supervision": ["--data", str(DATA)],
+    "heads": ["--data", str(DATA)],
     "answering": [],
     "covidqa_generation": ["--data", str(DATA / "covidqa")],
 }
