@@ -6,9 +6,9 @@
 *Banking77*, all 77 classes, ``--rows`` training texts of each (0: all) and ``--test-rows`` of the official test part: the LoRA
 head, the same encoder with all weights trained, the linear layer alone, and TF-IDF with logistic regression. Bar: the accuracy
 of the head is at most two points below that of full fine-tuning. *CrossNER*: span F1 on the official test sentences of a
-domain, trained on its 200 training sentences: the head, logistic regression on how words are written, the same on the encoder's
-states, and spaCy where it is installed. ``--sweep`` tries rates and epochs on the first half of Banking77's training texts and on CrossNER's
-politics, so that none is chosen by the figures above.
+domain, trained on its 200 training sentences: the head, logistic regression on how words are written, the same on the
+encoder's states, and spaCy where it is installed. ``--sweep`` tries rates and epochs on the first half of Banking77's training
+texts and on CrossNER's politics, so that none is chosen by the figures above.
 """
 
 from __future__ import annotations
