@@ -206,6 +206,7 @@ def _estimate(ready: _Ready, name: str, costs: CostSettings) -> Estimate:
     """Return what training and validation will take, by the pace of a few batches and by one validation."""
     from doyen.finetune.embedder_training import measure_embedder_pace, padded_tokens
 
+    find_pieces(ready.embedder, ready.validation[:1])  # the first one takes longer than all others
     started = time.monotonic()
     find_pieces(ready.embedder, ready.validation)
     validating = (time.monotonic() - started) * (1 + len(SHARES))
