@@ -194,7 +194,6 @@ def test_the_command_trains_one_and_says_before_how_long_it_takes(tiny_workspace
         [],
         ["service", "--general-reading", general_paragraphs],
         ["--reader", "--general-reading", general_paragraphs],
-        ["service", "--replay", general_paragraphs],
     ):
         refused = run_doyen("train", *wrong, *workspace)
         assert refused.code != 0
