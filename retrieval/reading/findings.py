@@ -155,9 +155,13 @@ def rank(readings: Sequence[Reading], ranking: Ranking) -> list[int]:
 
 
 def find_spans(question: str, passages: Sequence[Passage], readings: Sequence[Reading], ranking: Ranking) -> list[Finding]:
-    """Return the spans of all passages in their sentences, best first, without a probability."""
+    """Return the spans of all passages in their sentences, best first, without a probability.
+
+    The best span of a passage has the passage's score. The others have less by what the reader gives them less: the ranking's
+    weights are of passages beside each other, and one of 0 would make all spans of a passage alike.
+    """
     found = [
-        _finding(question, passage, span, score + ranking.span_weight * (span.score - best_score(reading)))
+        _finding(question, passage, span, score + span.score - best_score(reading))
         for passage, reading, score in zip(passages, readings, _scores(readings, ranking), strict=True)
         for span in reading.spans
     ]

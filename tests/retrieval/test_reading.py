@@ -26,7 +26,7 @@ from doyen.core.errors import ModelMissing
 from doyen.core.models import resolve_embedder
 from doyen.retrieval.reading import reader as reader_module
 from doyen.retrieval.reading.calibration import Calibration, Observation, Ranking, SpanObservation, fit_calibration
-from doyen.retrieval.reading.findings import Finding, PassageReader
+from doyen.retrieval.reading.findings import Finding, PassageReader, find_spans
 from doyen.retrieval.reading.reader import Reader, Reading, Span, _apart, _best_spans, _whole_words
 from doyen.retrieval.reading.reader_files import CONFIG, WEIGHTS
 from doyen.retrieval.reading.reader_network import BASE, ReaderConfig, load_network, save_network
@@ -419,6 +419,17 @@ def test_findings_stand_in_their_sentence_and_the_best_comes_first(reader: Reade
     assert sorted(map(id, findings.passages)) == sorted(map(id, [*others[2:], wanted]))
     assert findings.probability > 0.5
     assert [item.score for item in findings.spans] == sorted((item.score for item in findings.spans), reverse=True)
+
+
+def test_spans_of_a_passage_differ_also_where_a_span_says_nothing_of_its_passage():
+    passage = passage_of(1, "Change the filter every 30 days. Tighten the plug to 7 Nm.")
+    places = [(passage.text.index(said), passage.text.index(said) + len(said)) for said in ("30 days", "7 Nm")]
+    reading = Reading((Span(*places[0], 5.0), Span(*places[1], 2.0)), answers=1.5)
+    best, other = find_spans("How tight is the plug?", [passage], [reading], Ranking(0.5, 0.0))
+    assert (best.text, other.text) == ("30 days", "7 Nm")
+    assert (best.score, other.score) == (1.5, -1.5), (
+        "the best has its passage's score, the other as much less as it scores less"
+    )
 
 
 def test_passages_keep_their_order_where_the_reader_does_not_rerank(tiny_reader: Path, files: Path):
