@@ -189,7 +189,8 @@ class Archive:
         """Turn what the ZIP reader says of a damaged member into our error."""
         try:
             yield
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error, ValueError, OSError) as error:
+            # The last two: a damaged offset points before the file's beginning.
             raise InputError(f"{self._path} is damaged at {name} ({error}): use another backup") from error
 
 

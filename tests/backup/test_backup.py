@@ -349,6 +349,16 @@ def test_flipped_bytes_never_go_unnoticed(tmp_path):
     assert noticed > 150
 
 
+def test_an_offset_before_the_beginning_is_damage(space, archive, tmp_path):
+    data = bytearray(archive.read_bytes())
+    place = data.rindex(b"PK\x05\x06") + 16
+    offset = int.from_bytes(data[place : place + 4], "little") + 2**24
+    data[place : place + 4] = offset.to_bytes(4, "little")
+    (tmp_path / "damaged.zip").write_bytes(data)
+    with pytest.raises(InputError, match="damaged at"), open_archive(tmp_path / "damaged.zip"):
+        pass
+
+
 def test_nothing_is_written_over(space, archive, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with closing(open_store(space)) as store:

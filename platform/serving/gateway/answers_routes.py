@@ -16,7 +16,7 @@ from doyen.platform.serving.gateway.strict_json import StrictRoute
 router = APIRouter(prefix="/v1", tags=["chat"], route_class=StrictRoute)
 
 
-class Message(BaseModel):
+class PromptMessage(BaseModel):
     """A message that a model answers."""
 
     role: str
@@ -54,7 +54,7 @@ class AnswerExplained(BaseModel):
     adapter: str | None
     query: str
     passages: list[ShownPassage]
-    prompt: list[Message]
+    prompt: list[PromptMessage]
 
 
 @router.get("/answers/{answer_id}", responses=documented(404, 507))
@@ -74,5 +74,5 @@ def explain(answer_id: str, services: ServicesOf, access: AccessOf) -> AnswerExp
         adapter=found.adapter,
         query=found.query,
         passages=[ShownPassage(passage=each, signals=signals_of(each)) for each in found.passages],
-        prompt=[Message(**each) for each in found.prompt],
+        prompt=[PromptMessage(**each) for each in found.prompt],
     )
