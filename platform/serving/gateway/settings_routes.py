@@ -4,42 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from doyen.core.settings import FILE_NAME
-from doyen.core.settings_origin import Origin, describe_settings
+from doyen.core.settings_origin import ShownSetting, describe_settings
 from doyen.platform.checks import check_workspace
 from doyen.platform.serving.gateway.http_errors import documented
 from doyen.platform.serving.gateway.services import AdminOf, ServicesOf
 from doyen.platform.serving.gateway.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["settings"], route_class=StrictRoute)
-
-
-class Setting(BaseModel):
-    """A setting in force.
-
-    Attributes:
-        name: as in "serving.port".
-        value: of a secret "***", or an empty text where it is not set.
-        default: its value where nobody sets it; null where it has none.
-        origin: where the value comes from; "file" is doyen.toml.
-        variable: the environment variable that sets it.
-        about: what it does.
-        waits: whether file or environment say something else by now, which counts from the gateway's next start.
-    """
-
-    name: str
-    value: Any
-    default: Any
-    origin: Origin
-    variable: str
-    about: str
-    secret: bool
-    waits: bool
 
 
 class SettingList(BaseModel):
@@ -53,7 +30,7 @@ class SettingList(BaseModel):
     object: Literal["list"] = "list"
     file: str
     version: str
-    data: list[Setting]
+    data: list[ShownSetting]
 
 
 class CheckResult(BaseModel):
@@ -79,8 +56,7 @@ class CheckList(BaseModel):
 def list_settings(services: ServicesOf, _: AdminOf) -> SettingList:
     """List all settings with their origin. Passwords and keys are not shown, not even hashed."""
     file = services.workspace.root / FILE_NAME
-    shown = [Setting(**asdict(each)) for each in describe_settings(file, services.settings)]
-    return SettingList(file=str(file), version=version("doyen"), data=shown)
+    return SettingList(file=str(file), version=version("doyen"), data=describe_settings(file, services.settings))
 
 
 @router.get("/checks")
